@@ -1,0 +1,65 @@
+# Everything works from a fresh clone with Python 3.11+ and make: `make demo` and `make test` install by themselves.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TESTS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format bench soak production deploy docs lock clean
+
+help: ## Show what there is to make
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## Make .venv from requirements.lock (hashes checked) and install the project
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "dailies needs Python 3.11 or later: make PYTHON=python3.12 install"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install ## Make the clips of data/prompts.csv with everything embedded: no account, no cost
+	$(BIN)/dailies demo
+
+test: install ## Run the whole test suite
+	$(BIN)/python -m pytest $(TESTS)
+
+check: install ## Format, lint, types, import contracts, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest $(TESTS)
+
+format: install ## Put the code into its form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.venv-bench/.installed: requirements-bench.lock
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement requirements-bench.lock
+	@touch $@
+
+bench: install .venv-bench/.installed ## Run the benchmarks
+	$(BIN)/python -m benchmarks
+
+soak: install ## Kill runs at random for a long time, and count charges
+	$(BIN)/python -m pytest -m soak --override-ini addopts= tests/crash
+
+production: install ## Two workers on one Postgres, one of them killed, two hundred clips: takes minutes
+	$(BIN)/python -m pytest -m production --override-ini addopts= tests/flows
+
+deploy: install ## Bring the configured Prefect API to what prefect.yaml and deployments/ describe
+	$(BIN)/python deployments/deploy.py $(DEPLOY)
+
+docs: install ## Write the generated tables into README.md and docs/models.md
+	$(BIN)/python docs/generate.py
+
+lock: ## Pin every dependency with its hashes (needs uv)
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras --all-extras --python-version 3.11 pyproject.toml --output-file requirements.lock
+
+clean: ## Remove what make has made
+	rm -rf $(VENV) build demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache
