@@ -1,0 +1,7 @@
+"""`python -m dailies`."""
+
+import sys
+
+from dailies.cli.app import main
+
+sys.exit(main())

@@ -1,0 +1,53 @@
+"""Models as data: what each accepts, what it is called at each provider, and what it costs.
+
+Adding a model needs no Python: one entry in `models/*.json`, or in a file of the same form named by `DAILIES_MODELS`.
+"""
+
+from __future__ import annotations
+
+from dailies.catalog.find import Catalog
+from dailies.catalog.load import load_catalog
+from dailies.catalog.models import (
+    JSON,
+    Choice,
+    ExpectedVideo,
+    ImageRule,
+    IntChoice,
+    Model,
+    Offer,
+    Option,
+    Price,
+    Problem,
+    Provider,
+    Rate,
+    Settled,
+)
+from dailies.catalog.quote import live_quote, quote
+from dailies.catalog.request import request_body
+from dailies.catalog.settle import check_prompt, settle
+from dailies.catalog.sizes import expected_video, nearest_size
+
+__all__ = [
+    "JSON",
+    "Catalog",
+    "Choice",
+    "ExpectedVideo",
+    "ImageRule",
+    "IntChoice",
+    "Model",
+    "Offer",
+    "Option",
+    "Price",
+    "Problem",
+    "Provider",
+    "Rate",
+    "Settled",
+    "check_prompt",
+    "expected_video",
+    "live_quote",
+    "load_catalog",
+    "nearest_size",
+    "quote",
+    "request_body",
+    "settle",
+]

@@ -1,0 +1,124 @@
+"""Reads the catalog: the files in `models/`, and what a user adds or overrides in a file or folder of the same form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from decimal import Decimal
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from pydantic import ValidationError
+
+from dailies.catalog.find import Catalog
+from dailies.catalog.models import Model
+from dailies.errors import Misconfigured
+
+Entry: TypeAlias = dict[str, Any]
+
+
+def load_catalog(extra: Path | None = None) -> Catalog:
+    """The bundled models, with those of `extra` (a JSON file, or a folder of them) added or changed.
+
+    An entry whose id is known changes only the fields it names, and within `offers` only the fields of the providers
+    it names. Raises Misconfigured with one line per mistake: file, model, field, reason.
+    """
+    entries: dict[str, tuple[str, Entry]] = {}
+    mistakes: list[str] = []
+    bundled = sorted((resources.files(__package__) / "models").iterdir(), key=lambda file: file.name)
+    for file in bundled:
+        if file.name.endswith(".json"):
+            _take(file, file.name, entries, mistakes)
+    for path in _user_files(extra):
+        _take(path, str(path), entries, mistakes)
+    models = _models(entries, mistakes)
+    if not mistakes:
+        mistakes = _contradictions(models, entries)
+    if mistakes:
+        raise Misconfigured("the catalog of models has mistakes:\n" + "\n".join(f"  {line}" for line in mistakes))
+    return Catalog(models)
+
+
+def _user_files(extra: Path | None) -> list[Path]:
+    if extra is None:
+        return []
+    if extra.is_dir():
+        return sorted(extra.glob("*.json"))
+    if extra.is_file():
+        return [extra]
+    raise Misconfigured(f"DAILIES_MODELS: there is no file or folder {extra}")
+
+
+def _take(file: Traversable | Path, name: str, entries: dict[str, tuple[str, Entry]], mistakes: list[str]) -> None:
+    """Adds the models of one file to `entries` (by id, with the file they came from), merged over known ones."""
+    try:
+        document = json.loads(file.read_text(encoding="utf-8-sig"), parse_float=Decimal)
+    except json.JSONDecodeError as error:
+        mistakes.append(f"{name}: not valid JSON, line {error.lineno}: {error.msg}")
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        mistakes.append(f"{name}: can't be read: {error}")
+        return
+    models = document.get("models") if isinstance(document, dict) else None
+    if not isinstance(models, list):
+        mistakes.append(f'{name}: must be an object with a list "models"')
+        return
+    seen: set[str] = set()
+    for position, entry in enumerate(models, start=1):
+        model_id = entry.get("id") if isinstance(entry, dict) else None
+        if not isinstance(model_id, str) or not model_id:
+            mistakes.append(f'{name}: model {position}: id: every model needs an "id"')
+        elif model_id in seen:
+            mistakes.append(f"{name}: {model_id}: id: stands here twice")
+        else:
+            seen.add(model_id)
+            known = entries.get(model_id)
+            new = {"maker": document.get("maker", ""), **entry}
+            entries[model_id] = (name, _merged(known[1], entry) if known else new)
+
+
+def _merged(known: Entry, change: Entry) -> Entry:
+    """`change` over `known`; inside `offers` provider by provider, so that a price alone can be set."""
+    merged = {**known, **change}
+    before, after = known.get("offers"), change.get("offers")
+    if isinstance(before, dict) and isinstance(after, dict):
+        merged["offers"] = {
+            **before,
+            **{
+                provider: {**before.get(provider, {}), **offer} if isinstance(offer, dict) else offer
+                for provider, offer in after.items()
+            },
+        }
+    return merged
+
+
+def _models(entries: dict[str, tuple[str, Entry]], mistakes: list[str]) -> list[Model]:
+    models = []
+    for model_id, (file, entry) in entries.items():
+        try:
+            models.append(Model.model_validate(entry))
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                where = ".".join(str(part) for part in detail["loc"])
+                reason = detail["msg"].removeprefix("Value error, ")
+                mistakes.append(": ".join(part for part in (file, model_id, where, reason) if part))
+    return models
+
+
+def _contradictions(models: Iterable[Model], entries: dict[str, tuple[str, Entry]]) -> list[str]:
+    """Mistakes that only show between models: one name for two, successors that don't exist."""
+    mistakes = []
+    owner: dict[tuple[str, str], str] = {}
+    for model in models:
+        file = entries[model.id][0]
+        for provider, offer in model.offers.items():
+            for name in (offer.name, *offer.aliases):
+                other = owner.setdefault((provider, name.casefold()), model.id)
+                if other != model.id:
+                    mistakes.append(f"{file}: {model.id}: offers.{provider}: {name} is already the name of {other}")
+        for name in model.successors:
+            if name not in entries:
+                mistakes.append(f"{file}: {model.id}: successors: there is no model {name}")
+    return mistakes

@@ -1,0 +1,198 @@
+"""The words of the catalog: what a model accepts, what each provider calls it, and what it costs.
+
+Everything here is data read from JSON (see `load.py`); nothing here knows a network, a database or a table of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from dailies.errors import BadInput
+
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
+OptionValue: TypeAlias = bool | int | Decimal | str
+Pixels: TypeAlias = tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+Provider: TypeAlias = Literal["aiml", "onerouter"]
+
+CORE_FIELDS: Mapping[str, str] = {
+    "prompt": "prompt",
+    "image": "image_url",
+    "resolution": "resolution",
+    "aspect_ratio": "aspect_ratio",
+    "duration": "duration",
+}
+"""Our words that every model may use, and the field most providers give them."""
+
+
+class Data(BaseModel):
+    """A piece of a catalog file: can't be changed, and an unknown field is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Choice(Data):
+    """One of a few words, and the one taken when nothing is asked for."""
+
+    values: tuple[str, ...] = Field(min_length=1)
+    default: str
+
+    @model_validator(mode="after")
+    def _default_is_allowed(self) -> Self:
+        if self.default not in self.values:
+            raise ValueError(f"the default {self.default!r} is not among the values {', '.join(self.values)}")
+        return self
+
+
+class IntChoice(Data):
+    """Whole seconds a clip may last: in a file either `values`, or `min` and `max`; `default` is one of them."""
+
+    values: tuple[Annotated[int, Field(gt=0)], ...] = Field(min_length=1)
+    default: int
+
+    @model_validator(mode="before")
+    @classmethod
+    def _range(cls, data: object) -> object:
+        if isinstance(data, dict) and isinstance(data.get("min"), int) and isinstance(data.get("max"), int):
+            rest = {key: value for key, value in data.items() if key not in ("min", "max")}
+            if "values" in rest:
+                raise ValueError("give either values, or min and max")
+            return {**rest, "values": tuple(range(data["min"], data["max"] + 1))}
+        return data
+
+    @model_validator(mode="after")
+    def _default_is_allowed(self) -> Self:
+        if self.default not in self.values:
+            raise ValueError(f"the default {self.default} is not among the allowed seconds")
+        return self
+
+
+class Option(Data):
+    """An optional request field that a CSV column of the same name may set. `image` is a URL or a data URI."""
+
+    type: Literal["bool", "int", "number", "string", "image"]
+    values: tuple[str, ...] | None = None
+    min: Decimal | None = None
+    max: Decimal | None = None
+    max_length: int | None = Field(default=None, gt=0)
+
+
+class ImageRule(Data):
+    """What the first frame must be: exact pixels by resolution and aspect ratio, or at least `min_px` on each side."""
+
+    sizes: dict[str, dict[str, Pixels]] | None = None
+    min_px: int = Field(default=64, gt=0)
+    formats: tuple[Literal["png", "jpeg", "webp"], ...] = ("png", "jpeg", "webp")
+
+
+class Rate(Data):
+    """US dollars for one second or one clip, under the conditions in `when`. `estimated`: not seen at this provider."""
+
+    usd: Decimal = Field(gt=0)
+    per: Literal["second", "clip"] = "second"
+    when: dict[str, str | int | bool] = {}
+    estimated: bool = False
+
+
+class Price(Data):
+    """All rates of one offer, with the day they were read and where they stood. Never a promise: ask the provider."""
+
+    rates: tuple[Rate, ...] = Field(min_length=1)
+    as_of: date
+    source: str = Field(min_length=1)
+
+
+class Offer(Data):
+    """How one provider sells a model.
+
+    `fields` maps our words to that provider's fields where they differ; a dot descends: `keyframes.frame0.url`.
+    `constants` are always sent. `strings`: every option travels as text. `price` is None where none was found.
+    """
+
+    name: str = Field(min_length=1)
+    aliases: tuple[str, ...] = ()
+    fields: dict[str, str] = {}
+    constants: dict[str, str | int | bool] = {}
+    strings: bool = False
+    takes_data_uri: bool = True
+    synchronous: bool = False
+    price: Price | None = None
+
+
+class Model(Data):
+    """One video model: what it accepts, how long it takes, and who offers it. `None` means that it has no such field.
+
+    `typical_s` is a documented or estimated generating time; past `longest_s` a clip is overdue.
+    """
+
+    id: str = Field(min_length=1)
+    title: str = Field(min_length=1)
+    maker: str = ""
+    family: str = Field(min_length=1)
+    successors: tuple[str, ...] = ()
+    withdrawn_on: date | None = None
+    duration: IntChoice | None = None
+    resolution: Choice | None = None
+    aspect_ratio: Choice | None = None
+    prompt_max: int | None = Field(default=None, gt=0)
+    image: ImageRule = ImageRule()
+    options: dict[str, Option] = {}
+    audio: bool | None = None
+    typical_s: int = Field(gt=0)
+    typical_s_estimated: bool = False
+    longest_s: int = Field(ge=600)
+    offers: dict[Provider, Offer] = Field(min_length=1)
+
+    def offer_at(self, provider: str) -> Offer:
+        """The offer of this provider. Raises BadInput naming who does offer the model."""
+        for name, offer in self.offers.items():
+            if name == provider:
+                return offer
+        raise BadInput(f"{provider} does not offer {self.id}; {' and '.join(self.offers)} does")
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Self:
+        for resolution, by_ratio in (self.image.sizes or {}).items():
+            if self.resolution is None or resolution not in self.resolution.values:
+                raise ValueError(f"image.sizes names the resolution {resolution!r}, which is not among the values")
+            for ratio in by_ratio:
+                if self.aspect_ratio is None or ratio not in self.aspect_ratio.values:
+                    raise ValueError(f"image.sizes names the aspect ratio {ratio!r}, which is not among the values")
+        for provider, offer in self.offers.items():
+            strange = [word for word in offer.fields if word not in CORE_FIELDS and word not in self.options]
+            if strange:
+                raise ValueError(f"offers.{provider}.fields names {strange[0]!r}, which this model does not have")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Exactly what will be asked for: every value is one the model accepts; None where it has no such field."""
+
+    resolution: str | None
+    aspect_ratio: str | None
+    duration_s: int | None
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why one value of a row can't be bought: the column it stands in, and the reason with the allowed values."""
+
+    column: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedVideo:
+    """What the finished MP4 should be; None where the documents don't say."""
+
+    width: int | None
+    height: int | None
+    duration_s: int | None
+    audio: bool | None

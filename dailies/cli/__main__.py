@@ -1,0 +1,7 @@
+"""`python -m dailies.cli`."""
+
+import sys
+
+from dailies.cli.app import main
+
+sys.exit(main())

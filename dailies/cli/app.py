@@ -1,0 +1,282 @@
+"""The commands and their options, as `dailies --help` shows them. What they do is in the modules beside this one."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+from dailies.errors import BadInput, DailiesError, Misconfigured, explained
+
+REFUSED, INTERRUPTED = 2, 130
+
+app = App(
+    name="dailies",
+    help="A CSV of prompts and images becomes video clips in S3, and every cent is on record.",
+    version_flags=["--version"],
+    default_parameter=Parameter(negative=()),
+    suppress_keyboard_interrupt=False,  # `main` says what an interruption means
+)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Columns:
+    """Defaults for columns that the CSV lacks."""
+
+    provider: str | None = None
+    "`aiml` or `onerouter`, for rows that name none."
+    model: str | None = None
+    "The model, for rows that name none."
+    resolution: str | None = None
+    "Such as `720p`, for rows that name none."
+    aspect_ratio: str | None = None
+    "Such as `16:9`, for rows that name none."
+    duration: int | None = None
+    "Seconds, for rows that name none."
+    take: str | None = None
+    "A label that makes another clip of the same row, bought on purpose."
+
+
+PromptsArg = Annotated[str, Parameter(help="The CSV: a path or an `s3://` address.")]
+JsonFlag = Annotated[bool, Parameter(help="Print one JSON object on stdout; logs go to stderr.")]
+BatchOpt = Annotated[str | None, Parameter(help="The batch's name. Default: the file's stem.")]
+BudgetOpt = Annotated[str | None, Parameter(name="--budget", help="Hard cap for this batch, in US dollars.")]
+FitOpt = Annotated[
+    Literal["strict", "crop", "pad"], Parameter(help="An image of the wrong size: refuse it, crop it or pad it.")
+]
+LiveFlag = Annotated[bool, Parameter(help="Refuse when a provider can't be asked about its models and prices.")]
+ToOpt = Annotated[str | None, Parameter(help="Where the clips go: `s3://bucket/prefix`. Default: DAILIES_TO.")]
+
+
+@app.command
+def demo(*, output: Path = Path("demo-output"), stay: bool | None = None) -> int:
+    """Everything embedded: sandbox provider, S3, Prefect server. No account, no cost.
+
+    Parameters
+    ----------
+    output
+        Folder for the finished clips and the report.
+    stay
+        Keep the Prefect UI open until Ctrl-C. Default: on a terminal.
+    """
+    from dailies.cli.demo import run_demo
+
+    return run_demo(output, sys.stdout.isatty() and sys.stdin.isatty() if stay is None else stay)
+
+
+@app.command
+def check(
+    prompts: PromptsArg, /, *, columns: Columns = Columns(), to: ToOpt = None, batch: BatchOpt = None, budget: BudgetOpt = None,
+    fit: FitOpt = "strict", allow_unpriced: bool = False, require_live: LiveFlag = False, json: JsonFlag = False,
+) -> int:  # fmt: skip
+    """Spends nothing: rows, images, models, prices."""
+    from dailies.cli.check import run_check
+    from dailies.order import Order
+
+    order = Order(
+        prompts, to, batch, **vars(columns), budget_usd=dollars(budget), fit=fit, allow_unpriced=allow_unpriced,
+        require_live=require_live,
+    )  # fmt: skip
+    return run_check(order, json)
+
+
+@app.command
+def run(
+    prompts: PromptsArg, /, *, to: ToOpt = None, batch: BatchOpt = None, columns: Columns = Columns(), budget: BudgetOpt = None,
+    in_flight: Annotated[int | None, Parameter(help="Generations at once, per provider.")] = None,
+    fit: FitOpt = "strict",
+    allow_unpriced: Annotated[bool, Parameter(help="Buy clips whose price is not known.")] = False,
+    report_dir: Annotated[str | None, Parameter(help="Folder for the report.")] = None,
+    keep_local: Annotated[str | None, Parameter(help="Folder in which a copy of each clip is kept.")] = None,
+    require_live: LiveFlag = False,
+    json: JsonFlag = False,
+    yes: Annotated[bool, Parameter(help="Do not ask before spending.")] = False,
+) -> int:  # fmt: skip
+    """Make every clip of a CSV and deliver it to S3."""
+    from dailies.cli.run import run_batch
+    from dailies.order import Order
+
+    if in_flight is not None and not 1 <= in_flight <= 5000:
+        raise BadInput("--in-flight must be between 1 and 5000. Nothing was bought.")
+    order = Order(
+        prompts, to, batch, **vars(columns), budget_usd=dollars(budget), in_flight=in_flight, fit=fit,
+        allow_unpriced=allow_unpriced, report_dir=report_dir, keep_local=keep_local, require_live=require_live,
+    )  # fmt: skip
+    return run_batch(order, json, yes)
+
+
+@app.command
+def collect(*, json: JsonFlag = False) -> int:
+    """Finish every paid clip that nobody is watching; settle what is in doubt."""
+    from dailies.cli.run import run_collect
+
+    return run_collect(json)
+
+
+@app.command
+def status(*, json: JsonFlag = False) -> int:
+    """What is in flight, in doubt, overdue; money at risk."""
+    from dailies.cli.ledger import run_status
+
+    return run_status(json)
+
+
+@app.command
+def report(
+    *,
+    batch: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    provider: str | None = None,
+    model: str | None = None,
+    group_by: str | None = None,
+    out: Path | None = None,
+    link_base: str | None = None,
+    reconcile: bool = False,
+    refund_pack: bool = False,
+    json: JsonFlag = False,
+) -> int:
+    """What was made, what it cost, and what to do next.
+
+    Parameters
+    ----------
+    batch
+        One batch only.
+    since
+        Only clips bought on or after this day (`2026-11-01`, UTC).
+    until
+        Only clips bought on or before this day.
+    provider
+        Only clips of this provider.
+    model
+        Only clips of this model.
+    group_by
+        Sums by a column: model, provider, batch, state, day, or one of the team's own.
+    out
+        Write `report.html`, `credits.csv`, `credits.parquet` and `summary.json` into this folder.
+    link_base
+        Where the page finds the clips: a web address that stands for the bucket, `presigned` (links that work for a
+        week, for whoever has the page), or a folder with copies of the clips.
+    reconcile
+        Compare with the provider's own ledger, row by row.
+    refund_pack
+        Write letters and evidence for charges that should come back.
+    """
+    from dailies.cli.report import Wanted, run_report
+    from dailies.report.select import Choice, day
+
+    choice = Choice(batch, day("--since", since), day("--until", until), provider, model)
+    return run_report(Wanted(choice, group_by, out, link_base, reconcile, refund_pack, json))
+
+
+@app.command
+def resolve(attempt: str, /, *, charged: str | None = None, not_charged: bool = False, resubmit: bool = False) -> int:
+    """Settle an attempt in doubt, which only a person can.
+
+    Parameters
+    ----------
+    attempt
+        The attempt's id, or its first digits, as `dailies status` shows it.
+    charged
+        It was charged, and this is its generation id: the clip is collected.
+    not_charged
+        It was surely never charged: the clip may be bought again.
+    resubmit
+        Buy it again whatever happened; what was in doubt stays on record as at risk.
+    """
+    from dailies.cli.ledger import run_resolve
+
+    return run_resolve(attempt, charged, not_charged, resubmit)
+
+
+@app.command
+def sandbox(*, port: int = 8790, time_scale: float = 1.0) -> int:
+    """The free provider on its own: both APIs on loopback, real MP4s, no charge.
+
+    Parameters
+    ----------
+    port
+        Where it listens on 127.0.0.1; 0 takes a free one.
+    time_scale
+        1 takes as long as the real models; 0.01 a hundredth; 0 no time.
+    """
+    from dailies.cli.demo import run_sandbox
+
+    return run_sandbox(port, time_scale)
+
+
+@app.command
+def ui() -> int:
+    """The Prefect UI over the history of local runs."""
+    from dailies.cli.run import run_ui
+
+    return run_ui()
+
+
+@app.command
+def doctor(*, adopt: bool = False, json: JsonFlag = False) -> int:
+    """Pings all it depends on and says what is wrong.
+
+    Parameters
+    ----------
+    adopt
+        Take in clips and answers that the store and the spool know and the ledger has forgotten.
+    """
+    from dailies.cli.doctor import run_doctor
+
+    return run_doctor(adopt, json)
+
+
+def dollars(text: str | None) -> Decimal | None:
+    """An amount from the command line. Raises BadInput."""
+    if text is None:
+        return None
+    try:
+        amount = Decimal(text.strip().lstrip("$"))
+    except InvalidOperation:
+        raise BadInput(f"--budget {text}: not an amount in dollars. Nothing was bought.") from None
+    if not amount.is_finite() or amount < 0:
+        raise BadInput(f"--budget {text}: not an amount in dollars. Nothing was bought.")
+    return amount
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code. Errors of ours become one clear message, never a traceback."""
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        result = app(tokens, exit_on_error=False, result_action="return_value")
+    except CycloptsError:
+        code = REFUSED
+    except (BadInput, Misconfigured) as error:
+        code = fail(error, REFUSED, tokens)
+    except DailiesError as error:
+        code = fail(error, 1, tokens)
+    except KeyboardInterrupt:
+        print("interrupted; what was paid is on record: run it again, or dailies collect", file=sys.stderr)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 1
+    except Exception as error:  # the outermost edge: a person gets one message, whatever it was
+        logging.getLogger("dailies").debug("where it happened", exc_info=error)
+        code = fail(DailiesError(explained(error)), 1, tokens)
+    else:
+        code = result if isinstance(result, int) else 0
+    return code
+
+
+def fail(error: DailiesError, code: int, tokens: Sequence[str]) -> int:
+    """One message on stderr; with `--json` also one object on stdout, so that scripts need not read prose."""
+    print(f"dailies: {error}", file=sys.stderr)
+    if "--json" in tokens:
+        from dailies.cli.answers import error_answer
+
+        print(error_answer(error))
+    return code

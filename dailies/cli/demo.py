@@ -1,0 +1,164 @@
+"""`dailies demo` and `dailies sandbox`: the real flow against a provider, a store and a Prefect server of our own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio.to_thread
+
+from dailies.cli.prefect_server import LocalServer, local_server
+from dailies.cli.run import log_to_stderr, show_result, wait_for_interrupt
+from dailies.cli.screen import progress, say
+from dailies.domain.money import show_usd, sum_usd
+from dailies.errors import Misconfigured
+from dailies.order import Order
+from dailies.report.credits import Credits
+from dailies.sandbox import Sandbox, SandboxConfig
+from dailies.sandbox.server import serve
+from dailies.settings import Settings, load_settings
+from dailies.steps.report import batch_credits
+from dailies.steps.start import Prepared, plan_order, prepared, start_job
+from dailies.storage.s3 import S3
+from dailies.studio import open_studio
+
+BUCKET, TIME_SCALE, KEY = "dailies-demo", 0.03, "sandbox-key"
+MARKER = ".dailies-demo"
+DATA = Path(__file__).resolve().parents[2] / "data" / "prompts.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where the embedded services answer."""
+
+    sandbox: Sandbox
+    s3_url: str
+
+
+def run_demo(output: Path, stay: bool) -> int:
+    """Make the clips of `data/prompts.csv`; leave them with a report in `output`. Exit code as for `run`."""
+    log_to_stderr()
+    started = time.monotonic()
+    home = fresh_folder(output)
+    prompts = DATA if DATA.exists() else Path("data/prompts.csv")
+    if not prompts.exists():
+        raise Misconfigured("the demo needs data/prompts.csv of the project: run it in a clone, with `make demo`")
+    with embedded(SandboxConfig(time_scale=TIME_SCALE)) as stage, local_server(home) as server:
+        settings = demo_settings(stage, home)
+        os.environ.update(server.environment())
+        say(f"sandbox provider {stage.sandbox.url} · S3 {stage.s3_url} · Prefect UI {server.ui_url}")
+        credits = asyncio.run(_make(settings, str(prompts), output))
+        _show(credits, output, stage, server, time.monotonic() - started)
+        if stay:
+            print("The Prefect UI stays open: Ctrl-C ends it.")
+            wait_for_interrupt()
+    return 0 if credits.totals.complete else 1
+
+
+async def _make(settings: Settings, prompts: str, output: Path) -> Credits:
+    order = Order(prompts, batch="demo", report_dir=str(output / "report"), keep_local=str(output / "clips"))
+    async with open_studio(settings) as studio:
+        await anyio.to_thread.run_sync(lambda: S3().client.create_bucket(Bucket=BUCKET))
+        plan = await plan_order(studio, order)
+        await start_job(studio, order, plan)
+        prepared.set(Prepared(order, plan))
+        from flows.generate import generate_clips
+
+        async with progress(studio):
+            await generate_clips(
+                prompts=prompts,
+                batch="demo",
+                report_dir=order.report_dir,
+                keep_local=order.keep_local,
+                return_state=True,
+            )
+        return batch_credits(studio, "demo")
+
+
+def _show(credits: Credits, output: Path, stage: Stage, server: LocalServer, seconds: float) -> None:
+    show_result(credits, str(output / "report"), False, "")
+    charged = sum_usd(charge.usd for charge in stage.sandbox.charges() if not charge.refunded)
+    print(f"Clips on disk, playable: {output / 'clips'}")
+    print(f"Prefect UI: {server.ui_url}")
+    charges = len(stage.sandbox.charges())
+    print(f"It would have cost {show_usd(charged)} ({charges} charges). It took {seconds:.0f} s and cost nothing.")
+
+
+@contextmanager
+def embedded(config: SandboxConfig) -> Iterator[Stage]:
+    """The sandbox and an S3 server on loopback, with AWS_* of this process pointing at it."""
+    try:
+        from moto.server import ThreadedMotoServer
+    except ImportError as error:
+        raise Misconfigured(
+            "the demo needs its embedded S3: pip install 'dailies[demo]', or make install in a clone"
+        ) from error
+    import logging
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    store.start()
+    try:
+        host, port = store.get_host_and_port()
+        url = f"http://{host}:{port}"
+        keys = ("AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION")
+        os.environ.update(dict(zip(keys, (url, "demo", "demo", "us-east-1", "us-east-1"), strict=True)))
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+            os.environ.pop(name, None)
+        with Sandbox(config) as sandbox:
+            yield Stage(sandbox, url)
+    finally:
+        store.stop()
+
+
+def demo_settings(stage: Stage, home: Path) -> Settings:
+    """Settings that know nothing of the user's own keys, ledger or bucket."""
+    environ = {
+        "AIML_API_KEY": KEY,
+        "ONEROUTER_API_KEY": KEY,
+        "AIML_BASE_URL": stage.sandbox.url,
+        "ONEROUTER_BASE_URL": stage.sandbox.url,
+        "DAILIES_HOME": str(home),
+        "DAILIES_TO": f"s3://{BUCKET}/clips",
+        "DAILIES_TRUSTED_HOSTS": "127.0.0.1",
+        "DAILIES_POLL_FIRST_S": "0.5",
+        "DAILIES_POLL_CAP_S": "2",
+    }
+    return load_settings(environ=environ, dotenv=False)
+
+
+def fresh_folder(output: Path) -> Path:
+    """The demo's own DAILIES_HOME inside `output`. What an earlier demo left there is removed, and nothing else."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for name in ("home", "clips", "report"):
+            folder = output / name
+            if (folder / MARKER).exists():
+                shutil.rmtree(folder)
+            folder.mkdir(exist_ok=True)
+            (folder / MARKER).touch()
+    except OSError as error:
+        raise Misconfigured(f"{output} can't be written: {error.strerror}") from error
+    return output.absolute() / "home"
+
+
+def run_sandbox(port: int, time_scale: float) -> int:
+    """Serve the sandbox until Ctrl-C."""
+    config = SandboxConfig(time_scale=time_scale)
+    serve(config, "127.0.0.1", port, on_ready=_announce)
+    return 0
+
+
+def _announce(url: str) -> None:
+    print(
+        f"sandbox provider: {url}\n"
+        f"  export AIML_BASE_URL={url} ONEROUTER_BASE_URL={url} AIML_API_KEY={KEY} ONEROUTER_API_KEY={KEY}\n"
+        f"  charges so far: {url}/sandbox/charges      (Ctrl-C ends it)",
+        flush=True,
+    )

@@ -1,0 +1,140 @@
+"""`dailies doctor`: asks everything it depends on, spends nothing, and says what is wrong and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import anyio.to_thread
+
+from dailies.cli.prefect_server import configured_api_url
+from dailies.cli.screen import say
+from dailies.cli.tables import table
+from dailies.domain.money import show_usd
+from dailies.errors import DailiesError
+from dailies.report.credits import dump
+from dailies.settings import PROVIDERS, SECRET_BLOCKS, Settings, load_settings, sources
+from dailies.steps.adopt import adopt_everything
+from dailies.steps.recover import remaining
+from dailies.storage.s3 import StoreTrouble, parse_s3_uri
+from dailies.studio import Studio, open_studio
+
+Grade = Literal["ok", "warning", "wrong"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was asked, and what it answered."""
+
+    what: str
+    grade: Grade
+    says: str
+
+
+def run_doctor(adopt: bool, json: bool) -> int:
+    """Ask everything; with `adopt` first take in what the ledger has forgotten. Exit code 0 when nothing is wrong."""
+    load_settings()  # what is wrong here is said before anything is asked
+    blocks = _blocks()
+    settings = load_settings(blocks=blocks)
+    if adopt:
+        for line in asyncio.run(_adopt(settings)) or [
+            "nothing to adopt: the ledger knows all that spool and store know"
+        ]:
+            say(line)
+    findings = asyncio.run(_examine(settings))
+    shown = sources(blocks=blocks)
+    if json:
+        print(dump({
+            "findings": [{"what": f.what, "grade": f.grade, "says": f.says} for f in findings],
+            "settings": [{"name": s.name, "value": s.value, "source": s.source} for s in shown],
+        }))  # fmt: skip
+    else:
+        table(["setting", "value", "from"], [[s.name, s.value, s.source] for s in shown])
+        print()
+        table(["asked", "", "says"], [[f.what, f.grade, f.says] for f in findings])
+    return 2 if any(f.grade == "wrong" for f in findings) else 0
+
+
+async def _adopt(settings: Settings) -> list[str]:
+    async with open_studio(settings, need_keys=False) as studio:
+        return await adopt_everything(studio)
+
+
+async def _examine(settings: Settings) -> list[Finding]:
+    findings = []
+    async with open_studio(settings, need_keys=False) as studio:
+        findings.append(Finding("ledger", "ok", studio.ledger.engine.url.render_as_string(hide_password=True)))
+        findings.append(Finding("catalog", "ok", f"{len(studio.catalog)} models"))
+        asks: list[tuple[str, Callable[[Studio], Awaitable[Finding]]]] = [
+            *((name, _provider(name)) for name in PROVIDERS),
+            ("bucket", _bucket),
+            ("left over", _left),
+        ]
+        for what, ask in asks:
+            try:
+                findings.append(await ask(studio))
+            except (DailiesError, StoreTrouble) as error:
+                findings.append(Finding(what, "wrong", str(error)))
+    findings.append(await _prefect())
+    return findings
+
+
+async def _prefect() -> Finding:
+    if not configured_api_url():
+        return Finding("Prefect", "ok", "none configured: runs start a local server")
+    from dailies.cli.prefect_check import check_prefect
+
+    grade, says = await check_prefect()
+    return Finding("Prefect", grade, says)
+
+
+def _blocks() -> dict[str, str]:
+    """What the configured Prefect server holds, so that settings and their sources are those of a run on a worker."""
+    if not configured_api_url():
+        return {}
+    from dailies.cli.prefect_blocks import blocks_if_reachable
+
+    return asyncio.run(blocks_if_reachable())
+
+
+def _provider(name: str) -> Callable[[Studio], Awaitable[Finding]]:
+    async def ask(studio: Studio) -> Finding:
+        if studio.settings.api_key(name) is None:
+            secret = f"{name.upper()}_API_KEY"
+            return Finding(
+                name, "warning", f"no key: set {secret} or the Secret block {SECRET_BLOCKS[secret]} to buy there"
+            )
+        standing = await studio.provider(name).standing()
+        if standing.refused:
+            return Finding(name, "wrong", f"the key is refused: {standing.refused}")
+        balance = standing.balance_usd
+        if balance is not None:
+            return Finding(name, "ok" if balance > 0 else "wrong", f"the key works; balance {show_usd(balance)}")
+        if name == "onerouter":
+            return Finding(name, "ok", "a key is set; this provider documents nothing free to ask")
+        return Finding(
+            name, "wrong", f"{studio.settings.base_url(name)} did not tell the balance: check the key and the address"
+        )
+
+    return ask
+
+
+async def _bucket(studio: Studio) -> Finding:
+    if not studio.settings.dailies_to:
+        return Finding("bucket", "warning", "DAILIES_TO is not set; runs need --to s3://bucket/prefix")
+    bucket, prefix = parse_s3_uri(studio.settings.dailies_to)
+    await anyio.to_thread.run_sync(studio.s3().check_bucket, bucket)
+    return Finding("bucket", "ok", f"s3://{bucket}/{prefix} answers")
+
+
+async def _left(studio: Studio) -> Finding:
+    left = await remaining(studio)
+    spooled = len(studio.spool)
+    words = left.sentence + (f" · {spooled} answers in the spool" if spooled else "")
+    return Finding(
+        "left over",
+        "warning" if left.clips or spooled else "ok",
+        words + (": dailies collect" if left.clips or spooled else ""),
+    )

@@ -1,0 +1,104 @@
+"""`dailies status`, `report` and `resolve`: what the ledger knows, and what a person decides."""
+
+from __future__ import annotations
+
+import sys
+
+from dailies.cli.tables import table
+from dailies.domain.money import show_usd, sum_usd
+from dailies.domain.records import Attempt, BatchRow
+from dailies.domain.states import IllegalMove, State
+from dailies.errors import BadInput
+from dailies.ledger import Ledger
+from dailies.ledger.ledger import DuplicateGeneration
+from dailies.report.credits import dump
+from dailies.settings import load_settings
+from dailies.studio import make_home, open_ledger
+
+
+def _open() -> Ledger:
+    settings = load_settings()
+    make_home(settings.home)
+    return open_ledger(settings)
+
+
+def run_status(json: bool) -> int:
+    """All attempts that are not at an end, each with what to do about it."""
+    ledger = _open()
+    try:
+        unfinished = ledger.unfinished()
+        labels = {row.clip_key: row for row in ledger.rows_of_clips(a.clip_key for a in unfinished)}
+        spooled = len(list((load_settings().home / "spool").glob("*.json")))
+        risk = sum_usd(a.usd_at_risk for a in unfinished)
+        entries = [_entry(ledger, attempt, labels.get(attempt.clip_key)) for attempt in unfinished]
+    finally:
+        ledger.close()
+    if json:
+        print(dump({"unfinished": entries, "spooled": spooled, "usd_at_risk": risk}))
+        return 0
+    if spooled:
+        print(f"{spooled} answers wait in the spool: dailies collect", file=sys.stderr)
+    if not entries:
+        print("nothing is in flight, in doubt or overdue")
+        return 0
+    columns = ["clip", "batch", "state", "provider", "generation", "quoted", "age_min", "next"]
+    table(columns, [[str(entry[name]) for name in columns] for entry in entries], ["quoted", "age_min"])
+    doubt = sum(entry["state"] == "in_doubt" for entry in entries)
+    print(f"{len(entries)} not at an end · {doubt} in doubt · {show_usd(risk)} at risk")
+    return 0
+
+
+def _entry(ledger: Ledger, attempt: Attempt, row: BatchRow | None) -> dict[str, object]:
+    dead = attempt.state is not State.IN_DOUBT and ledger.is_dead(attempt)
+    step = "dailies collect" if dead else "being watched"
+    if attempt.state is State.IN_DOUBT:
+        step = f"dailies collect, then dailies resolve {attempt.id[:8]}"
+    return {
+        "attempt": attempt.id,
+        "clip": row.id if row else attempt.clip_key[:12],
+        "batch": attempt.batch,
+        "state": str(attempt.state),
+        "provider": attempt.provider,
+        "generation": attempt.generation_id or "–",
+        "quoted": show_usd(attempt.usd_quoted),
+        "age_min": round((ledger.now() - attempt.created_at).total_seconds() / 60),
+        "error": attempt.error,
+        "next": step,
+    }
+
+
+def run_resolve(attempt_id: str, charged: str | None, not_charged: bool, resubmit: bool) -> int:
+    """Settle an attempt by a person's word; the word stays in the ledger's history."""
+    if sum((charged is not None, not_charged, resubmit)) != 1:
+        raise BadInput("say one of --charged GENERATION_ID, --not-charged, --resubmit")
+    ledger = _open()
+    try:
+        found = ledger.attempt(attempt_id) if len(attempt_id) >= 6 else None
+        if found is None:
+            raise BadInput(f"no attempt {attempt_id!r} (or more than one): dailies status shows them")
+        print(_resolve(ledger, found, charged, not_charged))
+    except IllegalMove:
+        raise BadInput(
+            f"attempt {attempt_id} is {found.state if found else '?'}: there is nothing to resolve"
+        ) from None
+    finally:
+        ledger.close()
+    return 0
+
+
+def _resolve(ledger: Ledger, attempt: Attempt, charged: str | None, not_charged: bool) -> str:
+    who = f"attempt {attempt.id[:8]}"
+    if charged is not None:
+        if attempt.state not in (State.IN_DOUBT, State.SUPERSEDED, State.FAILED) or attempt.generation_id:
+            raise IllegalMove(who)
+        try:
+            settled = ledger.resolve_found(attempt.id, charged.strip(), "a person says that it was charged")
+        except DuplicateGeneration:
+            raise BadInput(f"generation {charged} already belongs to another attempt") from None
+        return f"{who} is {settled.state} as {charged}: dailies collect brings it home"
+    if not_charged:
+        ledger.resolve_free(attempt.id, "a person says that it was never charged")
+        return f"{who} was not charged; the next run of batch {attempt.batch} may buy the clip again"
+    moved = ledger.resubmit(attempt.id, "a person accepts the risk and lets it be bought again")
+    risk = f"; {show_usd(moved.usd_at_risk)} stays at risk" if moved.usd_at_risk else ""
+    return f"{who} is given up{risk}; the next run of batch {attempt.batch} buys the clip again"

@@ -1,0 +1,342 @@
+"""A real Prefect server on this machine, for as long as somebody uses it.
+
+Prefect's own ephemeral server loses task runs; this one is an ordinary server in a process of its own, shared by all
+runs with the same home. Who lives how long is said by two file locks, which the kernel releases at any death:
+
+- `users.lock`: every user holds it shared. The server ends when it can take it exclusively, and keeps it then, so a
+  newcomer that gets its share knows that the server won't end under it, and one that doesn't waits for the end.
+- `server.lock`: whoever starts a server takes it and hands it on to the server, which holds it all its life. So there
+  is never more than one, and the lock being free means that there is none, whatever `server.json` says.
+
+Importing this module doesn't import Prefect: its settings must be in the environment first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import httpx
+from dotenv import dotenv_values
+
+from dailies.errors import Misconfigured
+
+HOST = "127.0.0.1"
+ABOUT_PATH = "/dailies"
+ADDRESS_FILE, LOG_FILE = "server.json", "server.log"
+USERS_LOCK, SERVER_LOCK = "users.lock", "server.lock"
+
+POLL_S = 0.1
+SETTLE_TIMEOUT_S = 5.0
+"""The longest that the last user waits for the history to be written; the server goes on writing without it."""
+LOG_LIMIT_BYTES = 1_000_000
+PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+"""What the server may know of the environment: no key, and no Prefect setting that is meant for somebody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalServer:
+    """A running server. `folder` holds its database, log and locks."""
+
+    api_url: str
+    ui_url: str
+    folder: Path
+    pid: int
+
+    def environment(self, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The variables to set before Prefect is imported. Logging that `environ` already configures is left alone."""
+        present = os.environ if environ is None else environ
+        variables = {
+            "PREFECT_API_URL": self.api_url,
+            "PREFECT_UI_URL": self.ui_url,
+            "PREFECT_HOME": str(self.folder),
+            "PREFECT_PROFILE": "ephemeral",  # Prefect's built-in default: nobody's profile names another server
+            "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+        }
+        for name in ("NO_PROXY", "no_proxy"):
+            variables[name] = ",".join(filter(None, [present.get(name), HOST]))
+        logging = {"PREFECT_LOGGING_LEVEL": "INFO", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING"}
+        return variables | {name: level for name, level in logging.items() if name not in present}
+
+
+@contextmanager
+def local_server(
+    home: Path, *, startup_timeout_s: float = 90, on_wait: Callable[[str], None] | None = None
+) -> Iterator[LocalServer]:
+    """Use the local server of this `home`: start it if there is none, and let it end after its last user.
+
+    `on_wait` gets one sentence whenever there is something to wait for. Leaving waits a moment, if nobody else uses
+    the server, until the history is written. Raises Misconfigured if there is no server within `startup_timeout_s`.
+    """
+    say = on_wait or (lambda _: None)
+    deadline = time.monotonic() + startup_timeout_s
+    folder = home.expanduser().absolute() / "prefect"
+    with _explained(folder):
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        users_fd = open_lock(folder / USERS_LOCK)
+    try:
+        with _explained(folder):
+            _join(users_fd, folder, deadline, say)
+            server = _find_or_start(folder, deadline, say)
+        try:
+            yield server
+        finally:
+            _finish_history(server, users_fd, say)
+    finally:
+        os.close(users_fd)
+
+
+def open_lock(path: Path) -> int:
+    """Open (or create) a lock file for its owner alone. Returns the descriptor, which no child inherits."""
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def try_exclusive(fd: int) -> bool:
+    """Take the lock exclusively if nobody else holds it. On failure a share that was held is gone too."""
+    return _try_lock(fd, fcntl.LOCK_EX)
+
+
+def unlock(fd: int) -> None:
+    """Release the lock."""
+    fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def _try_lock(fd: int, kind: int) -> bool:
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _join(users_fd: int, folder: Path, deadline: float, say: Callable[[str], None]) -> None:
+    """Take a share of the users' lock. While a server is ending, that one has it alone, and we wait."""
+    noticed_at = time.monotonic()
+    told = False
+    while not _try_lock(users_fd, fcntl.LOCK_SH):
+        if time.monotonic() > deadline:
+            raise Misconfigured(_failure(folder, "the last one has not ended"))
+        if not told and time.monotonic() - noticed_at > 2 * POLL_S:  # a server that only looks has it for an instant
+            say("waiting for the last local Prefect server to end")
+            told = True
+        time.sleep(POLL_S)
+
+
+def _find_or_start(folder: Path, deadline: float, say: Callable[[str], None]) -> LocalServer:
+    """The running server; started here, unless another process is just starting it."""
+    child: subprocess.Popen[bytes] | None = None
+    log_start = 0
+    told = False
+    while (server := _running(folder)) is None:
+        if child is None:
+            log_start = _size(folder / LOG_FILE)
+            child = _try_start(folder)
+        elif child.poll() is not None:
+            raise Misconfigured(_failure(folder, f"its process ended with code {child.returncode}", log_start))
+        if time.monotonic() > deadline:
+            if child:
+                _end(child)
+            raise Misconfigured(_failure(folder, "it did not answer in time", log_start))
+        if not told:
+            first = not (folder / "prefect.db").exists()
+            say("starting the local Prefect server" + (" (its first start takes half a minute)" if first else ""))
+            told = True
+        time.sleep(POLL_S)
+    if child:
+        threading.Thread(target=child.wait, daemon=True).start()  # so that it leaves no zombie if it ends before us
+    return server
+
+
+def _try_start(folder: Path) -> subprocess.Popen[bytes] | None:
+    """Start a server, unless one is there or being started."""
+    lock_fd = open_lock(folder / SERVER_LOCK)
+    try:
+        if not try_exclusive(lock_fd):
+            return None
+        (folder / ADDRESS_FILE).unlink(missing_ok=True)
+        with open(folder / LOG_FILE, "ab", opener=_private) as log:
+            return subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
+                [sys.executable, "-m", "dailies.cli.prefect_serve", str(folder), str(lock_fd)],
+                env=server_environment(os.environ),
+                cwd=folder,  # so that no .env or prefect.toml of the working directory reaches it
+                pass_fds=(lock_fd,),
+                start_new_session=True,  # Ctrl-C is for the run; the server still has to record how that ends
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+    finally:
+        os.close(lock_fd)  # the child has it now
+
+
+def server_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the server's process sees: the little of `environ` that it needs, and where this process imports from."""
+    kept = {name: value for name, value in environ.items() if name in PASSED_ON or name.startswith("LC_")}
+    path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
+    return kept | {"PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1"}
+
+
+def _running(folder: Path) -> LocalServer | None:
+    """The server that `server.json` names, if it is that very server which answers there."""
+    try:
+        note = json.loads((folder / ADDRESS_FILE).read_text(encoding="utf-8"))
+        url = f"http://{HOST}:{int(note['port'])}"
+        if _about(url)["token"] != note["token"]:
+            return None
+        return LocalServer(api_url=f"{url}/api", ui_url=url, folder=folder, pid=int(note["pid"]))
+    except (OSError, ValueError, KeyError, TypeError, httpx.HTTPError):
+        return None
+
+
+def _about(url: str) -> dict[str, Any]:
+    answer: dict[str, Any] = httpx.get(url + ABOUT_PATH, timeout=5, trust_env=False).json()
+    return answer
+
+
+def _finish_history(server: LocalServer, users_fd: int, say: Callable[[str], None]) -> None:
+    """Send what this process still has to record and, unless others keep the server alive, wait until it is written.
+
+    The server would go on without us, but where we are a container's main process it would not outlive us.
+    """
+    _send_events()
+    alone = try_exclusive(users_fd) and _try_lock(users_fd, fcntl.LOCK_SH)
+    if not alone:
+        return
+    deadline = time.monotonic() + SETTLE_TIMEOUT_S
+    told = False
+    with suppress(httpx.HTTPError, KeyError, ValueError):
+        while not _about(server.ui_url)["settled"] and time.monotonic() < deadline:
+            if not told:
+                say("writing the history of the run")
+                told = True
+            time.sleep(POLL_S)
+
+
+def _send_events() -> None:
+    """Let Prefect's client threads, if there are any, send the events and logs that they still have."""
+    with suppress(RuntimeError):
+        asyncio.get_running_loop()
+        return  # a loop must not be blocked; Prefect sends them when the process exits
+    for module, name in (("prefect.logging.handlers", "APILogWorker"), ("prefect.events.worker", "EventsWorker")):
+        if module in sys.modules:
+            getattr(sys.modules[module], name).drain_all(timeout=SETTLE_TIMEOUT_S, at_exit=False)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.terminate()
+    try:
+        child.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Misconfigured(_failure(folder, str(error))) from error
+
+
+def _failure(folder: Path, reason: str, log_start: int = 0) -> str:
+    log = folder / LOG_FILE
+    lines: list[str] = []
+    with suppress(OSError):
+        lines = log.read_bytes()[log_start:].decode("utf-8", "replace").splitlines()[-12:]
+    words = f"\nIts last words ({log}):\n" + "\n".join(f"    {line.rstrip()}" for line in lines) if lines else ""
+    return (
+        f"The local Prefect server did not start: {reason}. Nothing was bought.{words}\n"
+        f"See that {folder} can be written and its disk is not full. If its database is broken, move "
+        f"{folder / 'prefect.db'} away: only the history in the UI is lost, never the ledger. "
+        "Or set PREFECT_API_URL to a Prefect server of your own."
+    )
+
+
+def _private(path: str, flags: int) -> int:
+    if _size(Path(path)) > LOG_LIMIT_BYTES:
+        flags |= os.O_TRUNC
+    return os.open(path, flags, 0o600)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def configured_api_url(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> str | None:
+    """The Prefect API that the user configured, as Prefect itself would find it, or None.
+
+    In Prefect's order: environment, `.env`, `prefect.toml`, `pyproject.toml`, the active profile. Raises Misconfigured
+    if one of these files can't be read.
+    """
+    present = {name.upper(): value for name, value in (os.environ if environ is None else environ).items()}
+    folder = cwd or Path.cwd()
+    dotenv = {name.upper(): value or "" for name, value in dotenv_values(folder / ".env").items()}
+    own = _toml(folder / "prefect.toml")
+    project = _toml(folder / "pyproject.toml").get("tool", {}).get("prefect", {})
+    candidates = (
+        present.get("PREFECT_API_URL"),
+        dotenv.get("PREFECT_API_URL"),
+        own.get("api", {}).get("url"),
+        project.get("api", {}).get("url"),
+    )
+    for url in candidates:
+        if url is not None:
+            return str(url).strip() or None
+    moved = (
+        present.get("PREFECT_PROFILES_PATH")
+        or dotenv.get("PREFECT_PROFILES_PATH")
+        or own.get("profiles_path")
+        or project.get("profiles_path")
+    )
+    return _profile_url(_profiles_file(moved, present, folder), present.get("PREFECT_PROFILE"))
+
+
+def _profiles_file(moved: str | None, environ: Mapping[str, str], folder: Path) -> Path:
+    """Where Prefect looks for profiles; its built-in ones stand in only for those of `~/.prefect`."""
+    if moved:
+        return folder / moved
+    if home := environ.get("PREFECT_HOME"):
+        return folder / home / "profiles.toml"
+    personal = Path(environ.get("HOME") or Path.home()) / ".prefect" / "profiles.toml"
+    return personal if personal.exists() else _built_in_profiles()
+
+
+def _built_in_profiles() -> Path:
+    package = find_spec("prefect")
+    places = package.submodule_search_locations if package else None
+    return Path(next(iter(places or []), "")) / "settings" / "profiles.toml"
+
+
+def _profile_url(path: Path, chosen: str | None) -> str | None:
+    content = _toml(path)
+    profile = content.get("profiles", {}).get(chosen or content.get("active"))
+    url = profile.get("PREFECT_API_URL") if profile else None
+    return str(url).strip() or None if url is not None else None
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise Misconfigured(f"{path} can't be read: {error}. It may say which Prefect API to use.") from error

@@ -1,0 +1,186 @@
+"""`dailies report`: the figures on the terminal, and the files for a folder."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from dailies.cli.tables import table
+from dailies.domain.figures import Line, totals_of
+from dailies.domain.money import show_usd, sum_usd
+from dailies.domain.records import BatchRow
+from dailies.ledger import Ledger
+from dailies.report.credits import Credits, answer_json, dump
+from dailies.report.gather import gather_posters
+from dailies.report.links import POSTERS, PRESIGNED, Linker, from_base, on_disk, presigned
+from dailies.report.page import PageFacts
+from dailies.report.reconcile import Reconciliation, reconciliation_csv
+from dailies.report.refund import Claim, claims_of, refund_files
+from dailies.report.select import Choice, credits_for, grouping
+from dailies.report.write import Extras, report_folder, to_disk, write_report
+from dailies.settings import Settings, load_settings
+from dailies.steps.reconcile import books_of, learn_charges
+from dailies.storage.s3 import S3
+from dailies.studio import make_home, open_ledger
+
+MOST_DIFFERENCES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line asks for."""
+
+    choice: Choice
+    group_by: str | None = None
+    out: Path | None = None
+    link_base: str | None = None
+    reconcile: bool = False
+    refund_pack: bool = False
+    json: bool = False
+
+
+def run_report(wanted: Wanted) -> int:
+    """The credits of one batch or all, over any span, grouped by a column. Exit code 0: a report is no verdict."""
+    settings = load_settings()
+    make_home(settings.home)
+    ledger = open_ledger(settings)
+    try:
+        rows = _rows(ledger, wanted)
+        credits_for(rows, wanted.choice)  # refuses an unknown batch before anything is asked of the provider
+        books = asyncio.run(books_of(settings, rows, wanted.choice)) if wanted.reconcile else None
+        if books and learn_charges(ledger, books):
+            rows = _rows(ledger, wanted)
+    finally:
+        ledger.close()
+    credits = credits_for(rows, wanted.choice)
+    claims = claims_of(credits.rows, books) if wanted.refund_pack else []
+    folder = _write(settings, credits, wanted, books, claims)
+    if wanted.json:
+        print(dump(_answer(credits, wanted, books, claims, folder)))
+        return 0
+    _print(credits, wanted.group_by or "batch")
+    if books:
+        _print_books(books)
+    if wanted.refund_pack:
+        say_claims(claims)
+    if folder:
+        print(f"Report: {folder}")
+    return 0
+
+
+def _rows(ledger: Ledger, wanted: Wanted) -> list[BatchRow]:
+    """All rows of the batch; of every batch where the whole ledger has to be known."""
+    batch = wanted.choice.batch
+    names = [batch] if batch and not wanted.reconcile else ledger.batches()
+    return [row for name in names for row in ledger.rows(name)]
+
+
+def _write(
+    settings: Settings, credits: Credits, wanted: Wanted, books: Reconciliation | None, claims: Sequence[Claim]
+) -> Path | None:
+    """The report's folder, or the refund pack alone where no `--out` says that a report is wanted."""
+    now = datetime.now(UTC)
+    folder = wanted.out.expanduser().absolute() if wanted.out else report_folder(settings.home, credits.batch, None)
+    if not wanted.out:
+        files = refund_files(claims, now, lambda claim: _still(folder, claim))
+        to_disk(folder, files)
+        return folder if files else None
+    link = _linker(wanted, credits, folder, settings.home)
+    files = refund_files(claims, now, lambda claim: _still(folder, claim))
+    files |= {"reconciliation.csv": reconciliation_csv(books).encode()} if books else {}
+    again = f"dailies report {_options(wanted.choice)}--out {shlex.quote(str(wanted.out))} --link-base presigned"
+    facts = PageFacts(now, None, wanted.choice.words, again, books)
+    write_report(credits, folder, None, extras=Extras(link, facts, files))
+    return folder
+
+
+def _linker(wanted: Wanted, credits: Credits, folder: Path, home: Path) -> Linker:
+    """How the page finds its clips; posters are brought into the folder unless they are on the web already."""
+    base = wanted.link_base
+    copies = Path(base).expanduser().absolute() if base and Path(base).expanduser().is_dir() else None
+    if base and base != PRESIGNED and not copies:
+        return from_base(base)
+    s3 = S3() if any(line.s3_uri for line in credits.lines) else None
+    to_disk(folder, {})
+    gather_posters(credits.lines, folder, home, s3)
+    return presigned(s3, folder) if base == PRESIGNED and s3 else on_disk(folder, copies)
+
+
+def _still(folder: Path, claim: Claim) -> bytes | None:
+    try:
+        return (folder / POSTERS / f"{claim.name}.webp").read_bytes()
+    except OSError:
+        return None
+
+
+def _options(choice: Choice) -> str:
+    chosen = {name: value for name, value in asdict(choice).items() if value is not None}
+    return "".join(f"--{name} {shlex.quote(str(value))} " for name, value in chosen.items())
+
+
+def _answer(
+    credits: Credits, wanted: Wanted, books: Reconciliation | None, claims: Sequence[Claim], folder: Path | None
+) -> dict[str, Any]:
+    answer = answer_json(credits, str(folder) if folder else None)
+    if books:
+        rows = [{name: _plain(value) for name, value in asdict(entry).items()} for entry in books.differences]
+        sums = {"usd_ours": float(books.usd_ours), "usd_theirs": float(books.usd_theirs)}
+        answer["reconciliation"] = {"sentence": books.sentence(), **sums, "differences": rows}
+    if wanted.refund_pack:
+        answer["refunds"] = [claim.facts() for claim in claims]
+    return answer
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def _print(credits: Credits, name: str) -> None:
+    key = grouping(credits, name)
+    groups: dict[str, list[Line]] = defaultdict(list)
+    for at, line in enumerate(credits.lines):
+        groups[key(at)].append(line)
+    rows = []
+    for value, lines in sorted(groups.items()):
+        totals = totals_of(lines)
+        rows.append([value, str(totals.rows), str(totals.delivered + totals.already_delivered), str(totals.failed),
+                     str(totals.in_doubt + totals.overdue + totals.not_started), show_usd(totals.usd_quoted),
+                     show_usd(totals.usd_charged), show_usd(totals.usd_at_risk)])  # fmt: skip
+    numbers = ["clips", "delivered", "failed", "open", "quoted", "charged", "at risk"]
+    table([name, *numbers], rows, numbers)
+    print(credits.totals.sentence())
+
+
+def _print_books(books: Reconciliation) -> None:
+    shown = books.differences[:MOST_DIFFERENCES]
+    numbers = ["quoted", "answered", "posted"]
+    rows = [
+        [str(e.verdict), e.id or "–", e.generation_id or "–", show_usd(e.usd_quoted), show_usd(e.usd_answered),
+         show_usd(e.usd_posted), e.note]
+        for e in shown
+    ]  # fmt: skip
+    print()
+    if rows:
+        table(["why", "clip", "generation", *numbers, "note"], rows, numbers)
+    if len(shown) < len(books.differences):
+        print(f"… and {len(books.differences) - len(shown)} more in reconciliation.csv (--out)")
+    print(books.sentence())
+
+
+def say_claims(claims: Sequence[Claim]) -> None:
+    """Each charge to ask back, and their sum."""
+    print()
+    rows = [[claim.row.id, str(claim.ground), claim.evidence, show_usd(claim.usd)] for claim in claims]
+    if rows:
+        table(["clip", "ground", "evidence", "charge"], rows, ["charge"])
+    total = show_usd(sum_usd(claim.usd for claim in claims))
+    print(f"{len(claims)} charges to ask back, {total}" if claims else "nothing to ask back")

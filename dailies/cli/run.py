@@ -1,0 +1,201 @@
+"""`dailies run`, `collect` and `ui`: a flow in this process, with a Prefect server that lives as long as it does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+import httpx
+
+from dailies.cli.prefect_server import LocalServer, configured_api_url, local_server
+from dailies.cli.screen import console, counting, progress, say
+from dailies.domain.figures import Totals
+from dailies.domain.money import show_usd
+from dailies.errors import BadInput, Misconfigured, explained
+from dailies.order import Order
+from dailies.report.credits import Credits, answer_json, dump
+from dailies.report.write import report_folder
+from dailies.settings import Settings, load_settings
+from dailies.steps.report import batch_credits
+from dailies.steps.start import Prepared, plan_order, prepared, start_job
+from dailies.studio import Studio, open_studio
+
+INTERRUPTED, REFUSED = 130, 2
+
+
+def run_batch(order: Order, json: bool, yes: bool) -> int:
+    """Plan, ask, make, report. Returns the exit code."""
+    settings = load_settings({"dailies_in_flight": order.in_flight})
+    log_to_stderr()
+    return asyncio.run(_run(settings, order, json, yes))
+
+
+async def _run(settings: Settings, order: Order, json: bool, yes: bool) -> int:
+    async with open_studio(settings) as studio:
+        plan = await plan_order(studio, order, counting("images measured"))
+        job = await start_job(studio, order, plan)
+        for note in plan.notes:
+            say(f"note: {note}")
+        earlier = len(job.delivered_before)
+        say(f"{plan.batch}: {len(plan.rows)} clips, {earlier} in S3 already, quoted {show_usd(plan.usd_quoted)} in all")
+        confirm(len(plan.rows) - earlier, plan.usd_quoted, yes or json)
+        prepared.set(Prepared(order, plan))
+        async with prefect_api(settings.home):
+            message = await _in_flow(studio, order)
+        credits = await anyio.to_thread.run_sync(batch_credits, studio, plan.batch)
+        folder = report_folder(studio.home, plan.batch, order.report_dir)
+        show_result(credits, str(folder), json, message)
+        if studio.stopping.is_set():
+            return INTERRUPTED
+        return exit_code(credits.totals, bool(studio.stopped))
+
+
+def exit_code(totals: Totals, stopped: bool) -> int:
+    """0 everything is in S3 · 1 something is not · 2 refused before anything was bought: by every provider there was."""
+    if totals.complete:
+        return 0
+    touched = totals.delivered + totals.failed + totals.in_doubt + totals.overdue
+    return REFUSED if stopped and not touched else 1
+
+
+async def _in_flow(studio: Studio, order: Order) -> str:
+    """Run the flow and return its final message. When Prefect itself fails, the ledger still has all that was done."""
+    from flows.generate import generate_clips
+
+    parameters = asdict(order)
+    if order.budget_usd is not None:
+        parameters["budget_usd"] = float(order.budget_usd)
+    try:
+        async with progress(studio):
+            state = await generate_clips(**parameters, return_state=True)
+    except Exception as error:  # the engine's, not ours: flows return what goes wrong with clips
+        say(f"the run ended early, Prefect failed: {explained(error)}")
+        return ""
+    if state.is_failed() and not studio.stopping.is_set():
+        say(f"dailies: {state.message}")
+    return str(state.message or "")
+
+
+def confirm(new: int, usd: Any, yes: bool) -> None:
+    """On a terminal, ask before money is spent. Raises BadInput when the answer is no."""
+    if yes or not new or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return
+    answer = console().input(f"Buy up to {new} clips, quoted at most {show_usd(usd)}? [y/N] ")
+    if answer.strip().lower() not in ("y", "yes"):
+        raise BadInput("not approved: nothing was bought")
+
+
+@asynccontextmanager
+async def prefect_api(home: Path) -> AsyncIterator[str]:
+    """A Prefect API for this process: the one that is configured, else a local server for as long as the block runs."""
+    configured = configured_api_url()
+    if configured:
+        await _answers(configured)
+        yield configured
+        return
+    say("starting a local Prefect server …")
+    server = local_server(home)
+    local = await anyio.to_thread.run_sync(server.__enter__)
+    try:
+        os.environ.update(local.environment())
+        say(f"watch it in the Prefect UI: {local.ui_url}")
+        yield local.api_url
+    finally:
+        await anyio.to_thread.run_sync(server.__exit__, None, None, None)
+
+
+async def _answers(api_url: str) -> None:
+    """Raise Misconfigured, before anything is bought, when nothing answers at the configured address."""
+    try:
+        async with httpx.AsyncClient(timeout=10) as client:
+            await client.get(f"{api_url.rstrip('/')}/health")
+    except httpx.HTTPError as error:
+        raise Misconfigured(
+            f"the Prefect API at {api_url} does not answer ({type(error).__name__}). Nothing was bought. "
+            "Start it, or unset PREFECT_API_URL: then a local server is started"
+        ) from None
+
+
+def show_result(credits: Credits, folder: str, json: bool, sentence: str) -> None:
+    """The result: one JSON object on stdout, or a table people like to read."""
+    if json:
+        print(dump(answer_json(credits, folder)))
+        return
+    from dailies.cli.tables import clips_table
+
+    clips_table(credits)
+    print(credits.totals.sentence())
+    if "interrupted" in sentence:
+        print("Go on: run the same command again, or dailies collect for what is paid already.")
+    print(f"Report: {folder}")
+
+
+def run_collect(json: bool) -> int:
+    """Bring home what is paid for. Exit code 0 when nothing remains."""
+    settings = load_settings()
+    log_to_stderr()
+    return asyncio.run(_collect(settings, json))
+
+
+async def _collect(settings: Settings, json: bool) -> int:
+    from dailies.steps.recover import remaining
+
+    async with open_studio(settings) as studio:
+        async with prefect_api(settings.home):
+            from flows.collect import collect_clips
+
+            await collect_clips(return_state=True)
+        left = await remaining(studio)
+        if json:
+            print(
+                dump(
+                    {
+                        "remaining": len(left.clips),
+                        "message": left.sentence,
+                        "clips": [label for _, label in left.clips],
+                    }
+                )
+            )
+        else:
+            print(left.sentence)
+        return INTERRUPTED if studio.stopping.is_set() else 1 if left.clips else 0
+
+
+def run_ui() -> int:
+    """Serve the UI over the history of local runs until Ctrl-C."""
+    home = load_settings().home
+    with local_server(home) as server:
+        print(f"Prefect UI: {server.ui_url}   (Ctrl-C ends it)")
+        wait_for_interrupt(server)
+    return 0
+
+
+def wait_for_interrupt(
+    server: LocalServer | None = None, announce: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    """Block until SIGINT or SIGTERM."""
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    ended.wait()
+
+
+def log_to_stderr() -> None:
+    """Our warnings on stderr, in one plain line each."""
+    ours = logging.getLogger("dailies")
+    if not any(isinstance(handler, logging.StreamHandler) for handler in ours.handlers):
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setLevel(logging.WARNING)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+        ours.addHandler(handler)
+    ours.propagate = False

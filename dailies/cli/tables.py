@@ -1,0 +1,62 @@
+"""Tables for people, on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dailies.domain.figures import Line
+from dailies.domain.money import show_usd
+from dailies.report.credits import Credits
+
+MOST_ROWS = 60
+PIPE_WIDTH = 240
+COLOURS = {
+    "delivered": "green",
+    "already_delivered": "green",
+    "failed": "red",
+    "in_doubt": "yellow",
+    "overdue": "yellow",
+}
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
+    """Print a table; cells are plain text, whatever brackets they hold."""
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        shown.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH  # a pipe has no edge: addresses stay whole
+    console.print(shown)
+
+
+def clips_table(credits: Credits) -> None:
+    """The clips of a batch; of a large one those first that need a person."""
+    order = {"in_doubt": 0, "failed": 1, "overdue": 2, "not_started": 3}
+    lines = sorted(credits.lines, key=lambda line: (order.get(line.outcome, 9), line.row))
+    shown = lines if len(lines) <= MOST_ROWS else lines[:MOST_ROWS]
+    rows = [[line.id, line.outcome.replace("_", " "), line.provider, show_usd(line.usd_quoted), show_usd(line.usd_charged),
+             "" if line.seconds is None else f"{line.seconds:.0f}", where(line)] for line in shown]  # fmt: skip
+    table(
+        ["clip", "outcome", "provider", "quoted", "charged", "s", "in S3, or why not"], rows, ["quoted", "charged", "s"]
+    )
+    if len(shown) < len(lines):
+        print(f"… and {len(lines) - len(shown)} more in credits.csv")
+
+
+def where(line: Line) -> str:
+    """Where the clip is, or why it is not there and what to do."""
+    if line.s3_uri:
+        return line.s3_uri + (f" (not as ordered: {line.mismatch})" if line.mismatch else "")
+    hints = {
+        "in_doubt": f"dailies collect, or dailies resolve {(line.attempt or '')[:8]}",
+        "overdue": "dailies collect",
+        "not_started": "run it again",
+    }
+    return " → ".join(part for part in (line.error, hints.get(line.outcome)) if part)

@@ -1,0 +1,1 @@
+"""Pure decisions: plain data in, plain data out. No clock, network, database or engine is imported here."""

@@ -1,0 +1,95 @@
+"""What a clip is: one wanted video, and the identity under which it is bought at most once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Option = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The first frame of a clip, as the row names it and as it was measured.
+
+    `sha256` is the digest of the bytes that are sent, for a local file; None for an image that only has an address.
+    """
+
+    source: str
+    width: int
+    height: int
+    format: str
+    size_bytes: int | None = None
+    sha256: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """The image's part of the clip's identity: its bytes where we hold them, else its address."""
+        return f"sha256:{self.sha256}" if self.sha256 else self.source
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One wanted video. Provider, batch and row number are not part of it."""
+
+    model: str
+    prompt: str
+    image: Image
+    resolution: str | None
+    aspect_ratio: str | None
+    duration_s: int | None
+    take: str = ""
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The clip_key: 64 hex digits that change when, and only when, another video is asked for.
+
+        Options enter only where a row sets one, so that a clip without options keeps its key when options are invented.
+        """
+        parts: list[object] = [
+            self.model,
+            self.prompt,
+            self.image.identity,
+            self.resolution or "",
+            self.aspect_ratio or "",
+            "" if self.duration_s is None else str(self.duration_s),
+            self.take,
+        ]
+        if self.options:
+            parts.append(sorted((name, self.options[name]) for name in self.options))
+        text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One good row of a CSV: a clip, the team's label for it, where to buy it, and the team's own columns."""
+
+    number: int
+    id: str
+    clip: Clip
+    providers: tuple[str, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def slug(text: str, fallback: str = "clip", limit: int = 60) -> str:
+    """A name that is safe in S3 keys, file names and artifact keys: lower-case ASCII letters, digits and dashes."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    cleaned = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:limit].strip("-")
+    return cleaned or fallback
+
+
+def clip_name(row_id: str, clip_key: str) -> str:
+    """The file name of a finished clip, without its ending: readable first, unique by twelve digits of its identity."""
+    return f"{slug(row_id)}-{clip_key[:12]}"
+
+
+def object_key(prefix: str, batch: str, row_id: str, clip_key: str) -> str:
+    """The S3 key that a clip takes. It follows from batch, id and clip_key alone, so it can be looked up before buying."""
+    folder = "/".join(part for part in (prefix.strip("/"), slug(batch, "batch")) if part)
+    return f"{folder}/{clip_name(row_id, clip_key)}.mp4"

@@ -1,0 +1,202 @@
+"""The figures of a report: a pure function of the ledger's records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from enum import StrEnum
+
+from dailies.domain.money import ZERO, show_usd, sum_usd
+from dailies.domain.records import Attempt, BatchRow
+from dailies.domain.states import Failure, State
+
+
+class Outcome(StrEnum):
+    """How a clip stands, in the words of the JSON answer; each row of a batch has exactly one."""
+
+    DELIVERED = "delivered"
+    ALREADY_DELIVERED = "already_delivered"
+    FAILED = "failed"
+    IN_DOUBT = "in_doubt"
+    OVERDUE = "overdue"
+    NOT_STARTED = "not_started"
+
+
+WAITING_FAILURES = frozenset({Failure.STOPPED, Failure.BUSY, Failure.SETTLED_FREE})
+"""Failures that say nothing about the clip: it was simply not started."""
+
+
+def outcome_of(row: BatchRow, delivered_before: frozenset[str] = frozenset()) -> Outcome:
+    """How one row stands now. `delivered_before` are the clip_keys that were in S3 when the run began."""
+    attempt = row.attempt
+    if attempt is None or attempt.state is State.SUPERSEDED:
+        return Outcome.NOT_STARTED
+    if attempt.delivered:
+        return Outcome.ALREADY_DELIVERED if row.clip_key in delivered_before else Outcome.DELIVERED
+    match attempt.state:
+        case State.FAILED:
+            return Outcome.NOT_STARTED if attempt.failure in WAITING_FAILURES else Outcome.FAILED
+        case State.RESULT_LOST:
+            return Outcome.FAILED
+        case State.IN_DOUBT | State.SUBMITTING:
+            return Outcome.IN_DOUBT
+        case _:
+            return Outcome.FAILED if attempt.failure else Outcome.OVERDUE
+
+
+def shown_state(row: BatchRow) -> str:
+    """The state in the words of the ledger; `planned` for a clip that waits to be bought."""
+    attempt = row.attempt
+    if attempt is None or attempt.state is State.SUPERSEDED:
+        return "planned"
+    if attempt.delivered:
+        return str(State.STORED)
+    if attempt.state is State.FAILED and attempt.failure in WAITING_FAILURES:
+        return "planned"
+    return str(attempt.state)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One clip in the credits report: `credits.csv` has these columns in this order, then the team's own.
+
+    Dollars and credits that a provider did not report are None, never zero or guessed.
+    """
+
+    row: int
+    id: str
+    clip_key: str
+    batch: str
+    state: str
+    outcome: str
+    provider: str
+    model: str
+    resolution: str | None
+    aspect_ratio: str | None
+    duration_s: int | None
+    take: str
+    prompt: str
+    image: str
+    attempt: str | None
+    attempts: int
+    generation_id: str | None
+    s3_uri: str | None
+    sha256: str | None
+    size_bytes: int | None
+    usd_quoted: Decimal | None
+    usd_charged: Decimal | None
+    usd_at_risk: Decimal
+    credits_used: int | None
+    seconds: float | None
+    polls: int
+    created_at: str | None
+    stored_at: str | None
+    mismatch: str | None
+    error: str | None
+
+
+COLUMNS = tuple(f.name for f in fields(Line))
+
+
+def line_of(row: BatchRow, delivered_before: frozenset[str] = frozenset()) -> Line:
+    """One row of the report. Money is that of all the clip's attempts together, so that sums are whole."""
+    attempt, clip = row.attempt, row.clip
+    outcome = outcome_of(row, delivered_before)
+    quoted = row.usd_quoted if attempt is None else attempt.usd_quoted if row.usd_quoted is not None else None
+    seconds = attempt.seconds if attempt else None
+    return Line(
+        row=row.number,
+        id=row.id,
+        clip_key=row.clip_key,
+        batch=row.batch,
+        state=shown_state(row),
+        outcome=str(outcome),
+        provider=attempt.provider if attempt else row.providers[0],
+        model=clip.model,
+        resolution=clip.resolution,
+        aspect_ratio=clip.aspect_ratio,
+        duration_s=clip.duration_s,
+        take=clip.take,
+        prompt=clip.prompt,
+        image=clip.image.source,
+        attempt=attempt.id if attempt else None,
+        attempts=len(row.attempts),
+        generation_id=attempt.generation_id if attempt else None,
+        s3_uri=attempt.s3_uri if attempt else None,
+        sha256=attempt.sha256 if attempt else None,
+        size_bytes=attempt.size_bytes if attempt else None,
+        usd_quoted=quoted,
+        usd_charged=_known_sum(a.usd_charged for a in row.attempts if a.generation_id),
+        usd_at_risk=sum_usd(a.usd_at_risk for a in row.attempts),
+        credits_used=_known_credits(row.attempts),
+        seconds=None if seconds is None else round(seconds, 1),
+        polls=sum(a.polls for a in row.attempts),
+        created_at=attempt.created_at.isoformat(timespec="seconds") if attempt else None,
+        stored_at=attempt.stored_at.isoformat(timespec="seconds") if attempt and attempt.stored_at else None,
+        mismatch=attempt.mismatch if attempt else None,
+        error=None if attempt is None or attempt.delivered else attempt.error,
+    )
+
+
+def _known_sum(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    known = [amount for amount in amounts if amount is not None]
+    return sum_usd(known) if known else None
+
+
+def _known_credits(attempts: Sequence[Attempt]) -> int | None:
+    known = [a.credits_used for a in attempts if a.credits_used is not None]
+    return sum(known) if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The sums of a batch. `rows` is the sum of the six outcomes."""
+
+    rows: int
+    delivered: int
+    already_delivered: int
+    failed: int
+    in_doubt: int
+    overdue: int
+    not_started: int
+    usd_quoted: Decimal
+    usd_charged: Decimal
+    usd_at_risk: Decimal
+    credits_used: int | None
+
+    @property
+    def complete(self) -> bool:
+        """Every clip is in S3."""
+        return self.delivered + self.already_delivered == self.rows
+
+    def sentence(self) -> str:
+        """`18 of 20 delivered · 1 refused · 1 in doubt · $22.68 charged, $1.26 at risk`."""
+        parts = [f"{self.delivered + self.already_delivered} of {self.rows} delivered"]
+        if self.already_delivered:
+            parts[0] += f" ({self.already_delivered} earlier)"
+        counts = (
+            ("failed", self.failed),
+            ("in doubt", self.in_doubt),
+            ("overdue", self.overdue),
+            ("not started", self.not_started),
+        )
+        parts += [f"{count} {word}" for word, count in counts if count]
+        money = f"{show_usd(self.usd_charged)} charged"
+        if self.usd_at_risk:
+            money += f", {show_usd(self.usd_at_risk)} at risk"
+        return " · ".join([*parts, money])
+
+
+def totals_of(lines: Sequence[Line]) -> Totals:
+    """Sum up."""
+    count = {outcome: sum(line.outcome == outcome for line in lines) for outcome in Outcome}
+    known = [line.credits_used for line in lines if line.credits_used is not None]
+    return Totals(
+        rows=len(lines),
+        **{str(outcome): number for outcome, number in count.items()},
+        usd_quoted=sum_usd(line.usd_quoted for line in lines),
+        usd_charged=sum_usd(line.usd_charged for line in lines),
+        usd_at_risk=sum((line.usd_at_risk for line in lines), ZERO),
+        credits_used=sum(known) if known else None,
+    )

@@ -1,0 +1,45 @@
+"""What a clip needs now: the decision that makes a second run, a retry or a crash harmless."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+
+from dailies.domain.records import Attempt
+from dailies.domain.states import LEASED, State, current, may_claim
+
+
+class Step(StrEnum):
+    """The next thing to do for one clip."""
+
+    BUY = "buy"
+    COLLECT = "collect"  # paid already and nobody's: poll and deliver it
+    FOLLOW = "follow"  # somebody who lives is at work on it: wait for the result
+    SETTLE = "settle"  # in doubt: ask the provider's log
+    NOTHING = "nothing"  # delivered, or failed for good
+
+
+def next_step(
+    attempts: Sequence[Attempt], mine: str, is_dead: Callable[[Attempt], bool], provider: str | None = None
+) -> Step:
+    """Decide by the clip's attempts; `mine` is our owner's name, `is_dead` tells whether another owner is gone.
+
+    `provider` is the one that would be asked next, when the row names several.
+    """
+    attempt = current(attempts)
+    if may_claim(attempts, provider):
+        return Step.BUY
+    assert attempt is not None
+    if attempt.delivered or attempt.state in (State.FAILED, State.RESULT_LOST, State.STORED):
+        return Step.NOTHING
+    if attempt.state is State.ORPHANED and attempt.failure:
+        return Step.NOTHING
+    if attempt.state is State.IN_DOUBT:
+        return Step.SETTLE
+    if (
+        attempt.state in LEASED
+        and attempt.state is not State.SUBMITTING
+        and (attempt.owner == mine or is_dead(attempt))
+    ):
+        return Step.COLLECT
+    return Step.FOLLOW

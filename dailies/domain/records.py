@@ -1,0 +1,102 @@
+"""What the ledger knows of a clip, as plain data. The report and every decision are pure functions of these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from dailies.domain.clips import Clip
+from dailies.domain.money import ZERO
+from dailies.domain.states import Failure, State, current
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One possible charge for a clip: one create POST. `id` is also the client reference that the provider stores."""
+
+    id: str
+    clip_key: str
+    no: int
+    batch: str
+    provider: str
+    state: State
+    owner: str
+    epoch: int
+    lease_until: datetime
+    created_at: datetime
+    usd_quoted: Decimal
+    request_digest: str = ""
+    image_sha256: str | None = None
+    generation_id: str | None = None
+    failure: Failure | None = None
+    error: str | None = None
+    usd_charged: Decimal | None = None
+    credits_used: int | None = None
+    result_url: str | None = None
+    s3_uri: str | None = None
+    sha256: str | None = None
+    size_bytes: int | None = None
+    mismatch: str | None = None
+    polls: int = 0
+    submitted_at: datetime | None = None
+    completed_at: datetime | None = None
+    stored_at: datetime | None = None
+    updated_at: datetime | None = None
+
+    @property
+    def delivered(self) -> bool:
+        """Whether its clip is in S3, verified. An orphan that came home counts too."""
+        return self.s3_uri is not None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the provider took, from the create to the poll that found it ready."""
+        if self.completed_at is None:
+            return None
+        return (self.completed_at - self.created_at).total_seconds()
+
+    @property
+    def usd_counted(self) -> Decimal:
+        """What this attempt takes from a budget: the charge where it is known, the quote while money may have gone."""
+        if self.state is State.FAILED:
+            return self.usd_charged or ZERO
+        return self.usd_quoted if self.usd_charged is None else self.usd_charged
+
+    @property
+    def usd_at_risk(self) -> Decimal:
+        """Money in doubt: sent, and neither settled nor proven free."""
+        return self.usd_quoted if self.state in (State.IN_DOUBT, State.SUPERSEDED) else ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """One row of a batch with all that was tried for its clip."""
+
+    batch: str
+    number: int
+    id: str
+    clip: Clip
+    clip_key: str
+    providers: tuple[str, ...]
+    usd_quoted: Decimal | None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    attempts: tuple[Attempt, ...] = ()
+    retired: bool = False
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The attempt that speaks for the clip."""
+        return current(self.attempts)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One move of one attempt, as the append-only history keeps it."""
+
+    attempt_id: str
+    at: datetime
+    before: State | None
+    after: State
+    note: str

@@ -1,0 +1,115 @@
+"""Every error that dailies raises on purpose. The tree answers the money question first.
+
+    DailiesError
+    ├── BadInput            rows, images, names: the person who wrote them can mend them; nothing was bought
+    │   └── BadRows         all bad rows of one CSV at once
+    ├── Misconfigured       settings, keys, buckets, databases; nothing was bought by this call
+    ├── NotCharged          a create that certainly cost nothing
+    │   ├── NotSent         the request never reached the provider
+    │   ├── Busy            the provider was too busy for too long (429)
+    │   ├── Refused         the provider said no to this clip (moderation, invalid request)
+    │   └── Stopped         the provider says no to every clip (key, credits): stop claiming there
+    ├── MaybeCharged        a create whose answer was lost: in doubt
+    └── Charged             money was spent and something afterwards went wrong
+        ├── GenerationFailed  the provider's own failure after it accepted
+        ├── ResultLost        the clip was paid for and can no longer be downloaded
+        └── DeliveryDelayed   the clip is safe (at the provider or on disk) but not yet in S3: run `dailies collect`
+
+A message says what happened, to which clip, what it cost and what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class DailiesError(Exception):
+    """Base of all errors raised on purpose; its text is written for the person at the terminal."""
+
+
+class BadInput(DailiesError):
+    """Something the user wrote can't be used. Nothing was bought."""
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """One reason why one row of a CSV can't be bought. `row` counts data rows from 1; 0 means the whole file."""
+
+    row: int
+    column: str
+    reason: str
+
+    def __str__(self) -> str:
+        where = f"row {self.row}" if self.row else "the file"
+        return f"{where}, {self.column}: {self.reason}" if self.column else f"{where}: {self.reason}"
+
+
+class BadRows(BadInput):
+    """All bad rows of one CSV, in order. Nothing was bought."""
+
+    def __init__(self, source: str, rows: Sequence[BadRow]) -> None:
+        self.source = source
+        self.rows = tuple(rows)
+        lines = "\n".join(f"  {row}" for row in self.rows)
+        count = "1 problem" if len(self.rows) == 1 else f"{len(self.rows)} problems"
+        super().__init__(f"{source}: {count}, nothing was bought\n{lines}")
+
+
+class Misconfigured(DailiesError):
+    """Settings, keys, bucket or database don't fit together. Nothing was bought by this call."""
+
+
+class NotCharged(DailiesError):
+    """A create that certainly cost nothing."""
+
+
+class NotSent(NotCharged):
+    """The request never reached the provider."""
+
+
+class Busy(NotCharged):
+    """The provider refused for too long because it was too busy."""
+
+
+class Refused(NotCharged):
+    """The provider refused this clip; asking again in the same words would be refused again."""
+
+
+class Stopped(NotCharged):
+    """The provider refuses every clip (bad key, no credits); no more is claimed there."""
+
+
+class MaybeCharged(DailiesError):
+    """The create was sent and its answer was lost."""
+
+
+class Charged(DailiesError):
+    """Money was spent, and a later step went wrong."""
+
+
+class GenerationFailed(Charged):
+    """The provider accepted the clip and then failed to make it."""
+
+
+class ResultLost(Charged):
+    """The clip was made and paid for, and no URL leads to it any more."""
+
+
+class DeliveryDelayed(Charged):
+    """The clip is paid for and safe, but not yet in S3."""
+
+
+def explained(error: BaseException) -> str:
+    """Any error as one message for a person: ours as they are, a database's by what to do, others by their kind."""
+    if isinstance(error, DailiesError):
+        return str(error)
+    kind = type(error).__name__
+    if type(error).__module__.startswith("sqlalchemy"):
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        return (
+            f"the ledger can't be used: {reason}. Whatever was paid is on record there or in the spool: "
+            "see that the database answers, then run the same command again"
+        )
+    text = str(error).strip().splitlines()
+    return f"{kind}: {text[0] if text else 'no more is known'}"

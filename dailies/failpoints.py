@@ -1,0 +1,50 @@
+"""Named places in the money protocol where a test may kill, stop or break the process.
+
+Inert unless `DAILIES_FAILPOINTS` arms them: `name=action[@n]`, several separated by commas; the action happens at the
+n-th passing (default the first). Actions: `kill` (SIGKILL), `stop` (SIGSTOP), `raise`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+
+NAMES = (
+    "before-claim", "after-claim", "before-post", "after-post", "before-answer", "after-answer", "before-poll", "after-poll",
+    "before-completed", "after-completed", "before-download", "after-download", "before-put", "after-put", "before-head",
+    "after-head", "before-stored", "after-stored", "before-cleanup", "after-cleanup", "before-report", "after-report",
+    "before-plan", "after-plan", "before-spool", "after-spool", "before-drain", "after-drain",
+)  # fmt: skip
+"""Every failpoint there is; `test_failpoints.py` kills at each of them."""
+
+VARIABLE = "DAILIES_FAILPOINTS"
+_passed: Counter[str] = Counter()
+
+
+class Broken(Exception):
+    """Raised by a failpoint armed with `raise`."""
+
+
+def hit(name: str) -> None:
+    """Pass a failpoint. Does nothing unless the environment arms it."""
+    armed = os.environ.get(VARIABLE)
+    if armed:
+        _act(name, armed)
+
+
+def _act(name: str, armed: str) -> None:
+    if name not in NAMES:
+        raise ValueError(f"{name} is not a failpoint")
+    _passed[name] += 1
+    for order in armed.split(","):
+        where, _, rest = order.strip().partition("=")
+        action, _, turn = rest.partition("@")
+        if where != name or _passed[name] != int(turn or 1):
+            continue
+        if action == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif action == "stop":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        else:
+            raise Broken(f"failpoint {name}")

@@ -1,0 +1,131 @@
+"""Opens the ledger's database: safe settings, the schema, and clear words when it can't be used."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from dailies.errors import Misconfigured
+from dailies.ledger.tables import SCHEMA_VERSION, meta, metadata
+
+BUSY_TIMEOUT_MS = (
+    60_000  # another process may hold SQLite's lock for half a minute (a backup); that must not lose an id
+)
+NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "fuse.sshfs", "fuse.glusterfs", "ceph", "lustre", "beegfs", "afs", "gfs2")
+
+
+def open_engine(url: str) -> Engine:
+    """An engine on a ledger whose schema is there. Raises Misconfigured with what is wrong and what to do."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise Misconfigured("DAILIES_LEDGER_URL is not a database URL, such as postgresql+psycopg://host/db") from error
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        engine = _open_sqlite(url, parsed.database)
+    elif backend == "postgresql":
+        engine = sa.create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_size=8,
+            max_overflow=8,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 10},
+        )
+    else:
+        raise Misconfigured(f"the ledger needs SQLite or Postgres, not {backend}")
+    try:
+        _create_schema(engine)
+    except Misconfigured:
+        engine.dispose()
+        raise
+    except (OperationalError, DBAPIError) as error:
+        engine.dispose()
+        reason = str(error.orig).strip().splitlines()[0] if error.orig else str(error)
+        where = parsed.render_as_string(hide_password=True)
+        raise Misconfigured(f"the ledger at {where} can't be opened: {reason}. Nothing was bought.") from error
+    return engine
+
+
+def _open_sqlite(url: str, database: str | None) -> Engine:
+    if database and database != ":memory:":
+        path = Path(database)
+        refuse_network_file_system(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with suppress(FileExistsError):  # a file that is there is not opened: closing it would drop SQLite's locks
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise Misconfigured(f"the ledger {path} can't be written: {error.strerror}. Nothing was bought.") from error
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+
+    @sa.event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, see below
+        cursor = connection.cursor()
+        for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "synchronous=FULL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        _use_wal(cursor)
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def _begun(connection: sa.Connection) -> None:
+        writes = connection.get_execution_options().get("dailies_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _use_wal(cursor: Any) -> None:
+    """SQLite does not wait its busy timeout for this one switch: when several first starts meet, it is tried again."""
+    give_up = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(0.02)
+
+
+def _create_schema(engine: Engine) -> None:
+    with engine.connect().execution_options(dailies_writes=True) as connection, connection.begin():
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7236421)")  # two first starts at once
+        metadata.create_all(connection)
+        version = connection.execute(sa.select(meta.c.value).where(meta.c.name == "schema")).scalar()
+        if version is None:
+            connection.execute(meta.insert().values(name="schema", value=str(SCHEMA_VERSION)))
+        elif int(version) != SCHEMA_VERSION:
+            raise Misconfigured(
+                f"the ledger has schema {version}, this version of dailies knows {SCHEMA_VERSION}: "
+                "use the version of dailies that wrote it"
+            )
+
+
+def refuse_network_file_system(path: Path) -> None:
+    """SQLite's locks do not hold on network file systems; two machines could buy the same clip."""
+    kind = _file_system(path)
+    if kind and kind.startswith(NETWORK_FILE_SYSTEMS):
+        raise Misconfigured(
+            f"{path.parent} is on a network file system ({kind}), where SQLite's locks do not hold. "
+            "Put DAILIES_HOME on a local disk, or use Postgres: DAILIES_LEDGER_URL=postgresql+psycopg://…"
+        )
+
+
+def _file_system(path: Path) -> str | None:
+    try:
+        mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    except OSError:
+        return None
+    absolute = str(path.absolute())
+    under = [(m[1], m[2]) for m in mounts if absolute == m[1] or absolute.startswith(m[1].rstrip("/") + "/")]
+    return max(under, key=lambda m: len(m[0]))[1] if under else None

@@ -1,0 +1,625 @@
+"""The ledger: every transaction of the money protocol, each one short and none open across a network call.
+
+T0 plan · T1 claim · T2 answer · T3 polled, completed, failed · T4 stored; and what recovery and a person may decide.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import uuid4
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import IntegrityError
+
+from dailies.domain.clips import Row
+from dailies.domain.money import ZERO
+from dailies.domain.records import Attempt, BatchRow, Event
+from dailies.domain.schedule import Bracket
+from dailies.domain.states import (
+    LEASED,
+    Failure,
+    IllegalMove,
+    State,
+    check_move,
+    may_claim,
+    on_answer,
+    on_dead_owner,
+)
+from dailies.ledger import history
+from dailies.ledger import rows as r
+from dailies.ledger import tables as t
+from dailies.ledger.owner import Owner
+from dailies.ledger.plan import upsert, write_forgotten, write_plan
+
+
+class Unclaimed(StrEnum):
+    """Why a claim was not granted."""
+
+    TAKEN = "taken"  # the clip is live, done, refused for good or somebody else's: look at it again
+    BATCH_BUDGET = "batch budget"
+    DAY_BUDGET = "daily budget"
+
+
+class LostOwnership(Exception):
+    """Another owner took this attempt over (our lease had run out): stop working on it, nothing is lost."""
+
+
+class DuplicateGeneration(Exception):
+    """The provider answered with a generation id that already belongs to another attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Hard budgets in dollars; None means no limit."""
+
+    batch_usd: Decimal | None = None
+    day_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A purchase that something other than the ledger remembers: the store, the spool, or the provider's log."""
+
+    attempt_id: str
+    clip_key: str
+    batch: str
+    row_id: str
+    model: str
+    provider: str
+    generation_id: str
+    usd_quoted: Decimal
+    created_at: datetime
+    note: str
+    usd_charged: Decimal | None = None
+    credits_used: int | None = None
+    s3_uri: str | None = None
+    sha256: str | None = None
+    size_bytes: int | None = None
+
+
+class Ledger:
+    """All moves of attempts, for one owner. Methods block and are safe to call from several threads."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        owner: Owner,
+        lease_s: Callable[[str], float] = lambda _provider: 300.0,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        self.engine = engine
+        self.owner = owner
+        self._lease_s = lease_s
+        self._clock = clock
+        self._skew = timedelta(0)
+        self._one_writer = threading.Lock() if engine.dialect.name == "sqlite" else None
+        if clock is None and engine.dialect.name == "postgresql":
+            self._measure_skew()
+
+    def close(self) -> None:
+        """Give up what is left unfinished, so that others need not wait for the lease, and close the connections."""
+        try:
+            with self._write() as connection:
+                connection.execute(
+                    sa.update(t.attempt).where(self._mine()).values(lease_until=datetime(2000, 1, 1, tzinfo=UTC))
+                )
+        finally:
+            self.engine.dispose()
+
+    def now(self) -> datetime:
+        """The ledger's time: the database server's for Postgres, so that machines whose clocks differ agree on leases."""
+        return self._clock() if self._clock else datetime.now(UTC) + self._skew
+
+    def _measure_skew(self) -> None:
+        with self._read() as connection:
+            before = datetime.now(UTC)
+            theirs = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+            self._skew = theirs - (before + (datetime.now(UTC) - before) / 2)
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        if self._one_writer:
+            self._one_writer.acquire()  # SQLite has one writer; queueing here is fairer than its busy loop
+        try:
+            with self.engine.connect().execution_options(dailies_writes=True) as connection, connection.begin():
+                yield connection
+        finally:
+            if self._one_writer:
+                self._one_writer.release()
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    # T0, T1
+
+    def plan(
+        self, batch: str, source: str, destination: str, rows: Sequence[Row], quotes: Mapping[str, Decimal | None],
+        part: bool = False,
+    ) -> None:  # fmt: skip
+        """T0: put the rows of a batch on record, and where its clips go (`s3://bucket/prefix`).
+
+        Repeating it changes nothing but labels, numbers, quotes and the destination. Rows that are not named have left
+        the CSV, unless these are only a `part` of the batch.
+        """
+        with self._write() as connection:
+            write_plan(connection, batch, source, destination, rows, quotes, self.now(), part)
+
+    def claim(
+        self, clip_key: str, batch: str, provider: str, usd_quoted: Decimal, caps: Caps, request_digest: str,
+        image_sha256: str | None = None,
+    ) -> Attempt | Unclaimed:  # fmt: skip
+        """T1: one durable transaction that makes the attempt and reserves its quote against every budget.
+
+        Only after it has returned an Attempt may the POST be sent.
+        """
+        now = self.now()
+        with self._write() as connection:
+            clip = sa.select(t.clip).where(t.clip.c.clip_key == clip_key).with_for_update()
+            wanted = connection.execute(clip).mappings().one_or_none()
+            earlier = r.attempts_of(connection, [clip_key]).get(clip_key, ())
+            if not may_claim(earlier, provider):
+                return Unclaimed.TAKEN
+            refusal = self._reserve(connection, batch, now, usd_quoted, caps)
+            if refusal:
+                return refusal
+            attempt = Attempt(
+                id=new_attempt_id(clip_key), clip_key=clip_key, no=1 + max((a.no for a in earlier), default=0), batch=batch,
+                provider=provider, state=State.SUBMITTING, owner=str(self.owner), epoch=1, lease_until=self._lease(provider, now),
+                created_at=now, usd_quoted=usd_quoted, request_digest=request_digest, image_sha256=image_sha256,
+                updated_at=now,
+            )  # fmt: skip
+            fields = {name: getattr(attempt, name) for name in Attempt.__dataclass_fields__}
+            kind = wanted and history.kind_of(wanted["model"], wanted["resolution"], wanted["duration_s"])
+            connection.execute(t.attempt.insert().values(**r.attempt_values(**fields), day=_day(now), kind=kind))
+            self._record(connection, attempt.id, None, State.SUBMITTING, f"claimed for {batch}", now)
+            return attempt
+
+    def _reserve(self, connection: Connection, batch: str, now: datetime, usd: Decimal, caps: Caps) -> Unclaimed | None:
+        scopes = (
+            ("batch", batch, caps.batch_usd, Unclaimed.BATCH_BUDGET),
+            ("day", _day(now), caps.day_usd, Unclaimed.DAY_BUDGET),
+        )
+        reserved: list[tuple[str, str, Decimal]] = []
+        for scope, name, cap, refusal in scopes:
+            after = self._locked_spend(connection, scope, name) + usd
+            if cap is not None and after > cap:
+                return refusal
+            reserved.append((scope, name, after))
+        for scope, name, after in reserved:
+            self._set_spend(connection, scope, name, after)
+        return None
+
+    def still_mine(self, attempt: Attempt) -> bool:
+        """Whether a create may still be sent for this attempt: asked again after every pause between T1 and the POST."""
+        found = self.attempt(attempt.id)
+        return found is not None and found.state is State.SUBMITTING and found.epoch == attempt.epoch
+
+    def adopt(self, adopted: Adopted) -> Attempt | None:
+        """Take in a purchase that this ledger has forgotten or never knew. None when the clip is accounted for already.
+
+        With an S3 URI it is stored; without one it is submitted, to be polled and delivered.
+        """
+        now = self.now()
+        with self._write() as connection:
+            locked = sa.select(t.clip.c.clip_key).where(t.clip.c.clip_key == adopted.clip_key).with_for_update()
+            if connection.execute(locked).scalar() is None:
+                write_forgotten(connection, adopted.clip_key, adopted.batch, adopted.row_id, adopted.model, now)
+            earlier = r.attempts_of(connection, [adopted.clip_key]).get(adopted.clip_key, ())
+            if not may_claim(earlier) or any(a.id == adopted.attempt_id for a in earlier):
+                return None
+            stored = adopted.s3_uri is not None
+            attempt = Attempt(
+                id=adopted.attempt_id, clip_key=adopted.clip_key, no=1 + max((a.no for a in earlier), default=0),
+                batch=adopted.batch, provider=adopted.provider, state=State.STORED if stored else State.SUBMITTED,
+                owner=str(self.owner), epoch=1, lease_until=self._lease(adopted.provider, now), created_at=adopted.created_at,
+                usd_quoted=adopted.usd_quoted, usd_charged=adopted.usd_charged,
+                credits_used=adopted.credits_used, generation_id=adopted.generation_id,
+                s3_uri=adopted.s3_uri, sha256=adopted.sha256, size_bytes=adopted.size_bytes, submitted_at=now,
+                stored_at=now if stored else None, updated_at=now,
+            )  # fmt: skip
+            fields = {name: getattr(attempt, name) for name in Attempt.__dataclass_fields__}
+            connection.execute(t.attempt.insert().values(**r.attempt_values(**fields), day=_day(attempt.created_at)))
+            for scope, name in (("batch", attempt.batch), ("day", _day(attempt.created_at))):
+                self._add_spend(connection, scope, name, attempt.usd_counted)
+            self._record(connection, attempt.id, None, attempt.state, adopted.note, now)
+            return attempt
+
+    # T2
+
+    def answer(self, attempt_id: str, generation_id: str, note: str = "answered") -> Attempt:
+        """T2: record the provider's id where none is recorded. No lease, no epoch, no state condition.
+
+        Raises DuplicateGeneration when the id already belongs to another attempt (the attempt is then in doubt).
+        """
+        try:
+            with self._write() as connection:
+                attempt = self._locked(connection, attempt_id)
+                if attempt.generation_id is not None:
+                    if attempt.generation_id != generation_id:
+                        self._record(
+                            connection, attempt_id, attempt.state, attempt.state,
+                            f"a second generation id arrived and was noted: {generation_id}", self.now(),
+                        )  # fmt: skip
+                    return attempt
+                after = on_answer(attempt.state)
+                return self._move(
+                    connection, attempt, after, f"{note}: {generation_id}", generation_id=generation_id,
+                    owner=str(self.owner), epoch=attempt.epoch + (attempt.state is not State.SUBMITTING),
+                    submitted_at=self.now(), lease_until=self._lease(attempt.provider, self.now()), error=None, failure=None,
+                    usd_charged=attempt.usd_charged or None,  # "never charged" was wrong: it counts at its quote again
+                )  # fmt: skip
+        except IntegrityError as error:
+            if "generation" not in str(error.orig):
+                raise
+            self.doubt(attempt_id, f"the provider answered with an id that belongs to another attempt: {generation_id}")
+            raise DuplicateGeneration(generation_id) from error
+
+    def free(self, attempt_id: str, failure: Failure, error: str) -> Attempt:
+        """The create certainly cost nothing: → failed, and its reservation is given back.
+
+        Only who sent the POST may say so; then it is proof even if somebody took us for dead and put it in doubt.
+        """
+        return self._settle(
+            attempt_id, (State.SUBMITTING, State.IN_DOUBT), State.FAILED, error, failure=failure, error=error
+        )
+
+    def doubt(self, attempt_id: str, error: str) -> Attempt:
+        """The create may have been charged: submitting → in_doubt; its reservation stays."""
+        return self._settle(attempt_id, (State.SUBMITTING,), State.IN_DOUBT, error, error=error)
+
+    # T3, T4
+
+    def polled(self, attempt: Attempt, generating: bool = False) -> None:
+        """T3: count one look and prolong the lease; `generating`: the provider said that it is not ready yet.
+
+        Raises LostOwnership when another owner has taken over.
+        """
+        now = self.now()
+        mine = (t.attempt.c.id == attempt.id) & (t.attempt.c.epoch == attempt.epoch)
+        values = {"polls": t.attempt.c.polls + 1, "lease_until": self._lease(attempt.provider, now), "updated_at": now}
+        if generating:
+            values["generating_at"] = now
+        with self._write() as connection:
+            if connection.execute(sa.update(t.attempt).where(mine).values(**values)).rowcount == 0:
+                raise LostOwnership(attempt.id)
+
+    def completed(
+        self, attempt: Attempt, result_url: str, usd_charged: Decimal | None = None, credits_used: int | None = None
+    ) -> Attempt:
+        """T3: the clip is ready at `result_url`. An orphan stays an orphan and gets its URL."""
+        values: dict[str, Any] = {"result_url": result_url, "error": None}
+        if usd_charged is not None:
+            values["usd_charged"] = usd_charged
+        if credits_used is not None:
+            values["credits_used"] = credits_used
+        with self._write() as connection:
+            found = self._locked(connection, attempt.id)
+            if found.epoch != attempt.epoch:
+                raise LostOwnership(attempt.id)
+            if found.delivered or found.state not in (State.SUBMITTED, State.COMPLETED, State.ORPHANED):
+                return self._too_late(connection, found, State.COMPLETED, "ready")  # a stored row holds no URL again
+            if found.completed_at is None:
+                values["completed_at"] = self.now()
+            if found.state is State.SUBMITTED:
+                return self._move(connection, found, State.COMPLETED, "ready", **values)
+            return self._update(connection, found, **values)
+
+    def generation_failed(self, attempt: Attempt, error: str, usd_charged: Decimal | None = ZERO) -> Attempt:
+        """T3: the provider accepted and then failed; `usd_charged` is what it declares (failed jobs are not charged)."""
+        with self._write() as connection:
+            found = self._locked(connection, attempt.id)
+            if found.epoch != attempt.epoch:
+                raise LostOwnership(attempt.id)
+            values = {"error": error, "failure": Failure.GENERATION, "usd_charged": usd_charged}
+            if found.state is State.SUBMITTED:
+                return self._move(connection, found, State.FAILED, error, **values)
+            if found.state is State.ORPHANED and not found.delivered:
+                return self._update(connection, found, **values)
+            return self._too_late(connection, found, State.FAILED, error)
+
+    def result_lost(self, attempt: Attempt, error: str) -> Attempt:
+        """The clip was charged and no URL leads to it any more. An orphan stays an orphan, at its end."""
+        with self._write() as connection:
+            found = self._locked(connection, attempt.id)
+            if found.state is State.COMPLETED:
+                return self._move(connection, found, State.RESULT_LOST, error, error=error)
+            if found.state is State.ORPHANED and not found.delivered:
+                return self._update(connection, found, failure=Failure.GENERATION, error=error)
+            return self._too_late(connection, found, State.RESULT_LOST, error)
+
+    def stored(
+        self, attempt_id: str, s3_uri: str, sha256: str, size_bytes: int, mismatch: str | None = None
+    ) -> Attempt:
+        """T4: the object was put and a HEAD agreed on size and digest. Wipes the result URL, which is a secret."""
+        values = {
+            "s3_uri": s3_uri, "sha256": sha256, "size_bytes": size_bytes, "mismatch": mismatch, "result_url": None,
+            "stored_at": self.now(), "error": None,
+        }  # fmt: skip
+        with self._write() as connection:
+            found = self._locked(connection, attempt_id)
+            if found.delivered:
+                return found
+            if found.state is State.ORPHANED:
+                return self._update(connection, found, **values)
+            return self._move(connection, found, State.STORED, s3_uri, **values)
+
+    def note_error(self, attempt_id: str, error: str) -> None:
+        """Keep why a paid clip is not home yet; its state does not change."""
+        with self._write() as connection:
+            self._update(connection, self._locked(connection, attempt_id), error=error)
+
+    def charged(self, attempt_id: str, usd: Decimal, credits_used: int | None) -> Attempt:
+        """What the provider's own ledger says an attempt cost, learned later than its answer."""
+        with self._write() as connection:
+            found = self._locked(connection, attempt_id)
+            return self._update(connection, found, usd_charged=usd, credits_used=credits_used)
+
+    # Owners
+
+    def renew(self) -> None:
+        """Prolong the lease of all that this owner works on; on Postgres also look at the server's clock again."""
+        if self._clock is None and self.engine.dialect.name == "postgresql":
+            self._measure_skew()
+        mine = self._mine()
+        with self._write() as connection:
+            used = connection.execute(sa.select(t.attempt.c.provider).where(mine).distinct()).scalars().all()
+            for provider in used:
+                lease = self._lease(provider, self.now())
+                here = mine & (t.attempt.c.provider == provider)
+                connection.execute(sa.update(t.attempt).where(here).values(lease_until=lease))
+
+    def _mine(self) -> sa.ColumnElement[bool]:
+        leased = t.attempt.c.state.in_([str(s) for s in LEASED]) & t.IS_UNFINISHED
+        return leased & (t.attempt.c.owner == str(self.owner))
+
+    def is_dead(self, attempt: Attempt) -> bool:
+        """Whether the owner of an attempt is gone, so that it may be taken over."""
+        return Owner.parse(attempt.owner).is_dead(attempt.lease_until, self.now(), self.owner)
+
+    def reap(self) -> list[Attempt]:
+        """Put creates of dead owners in doubt, and return all attempts of dead owners that can be taken over."""
+        with self._read() as connection:
+            leased = r.attempts_in(connection, LEASED)
+        left = [a for a in leased if not _ended_orphan(a) and self.is_dead(a)]
+        for attempt in left:
+            if on_dead_owner(attempt.state) is State.IN_DOUBT:
+                self._reap_one(attempt)
+        return [a for a in left if a.state is not State.SUBMITTING]
+
+    def _reap_one(self, attempt: Attempt) -> None:
+        with self._write() as connection:
+            found = self._locked(connection, attempt.id)
+            if (
+                found.state is State.SUBMITTING
+                and found.epoch == attempt.epoch
+                and found.lease_until == attempt.lease_until
+            ):
+                note = "its owner died while the create was under way: it may have been charged"
+                self._move(connection, found, State.IN_DOUBT, note, error=note, epoch=found.epoch + 1)
+
+    def take_over(self, attempt: Attempt) -> Attempt | None:
+        """Become the owner of a paid attempt whose owner is dead (or who is us). None when somebody was faster."""
+        now = self.now()
+        with self._write() as connection:
+            found = self._locked(connection, attempt.id)
+            mine = found.owner == str(self.owner)
+            if found.state not in LEASED or found.state is State.SUBMITTING or not (mine or self.is_dead(found)):
+                return None
+            if mine:
+                return self._update(connection, found, lease_until=self._lease(found.provider, now))
+            self._record(connection, found.id, found.state, found.state, "taken over from a dead owner", now)
+            lease = self._lease(found.provider, now)
+            return self._update(connection, found, owner=str(self.owner), epoch=found.epoch + 1, lease_until=lease)
+
+    # What a person or the provider's log decides about an attempt in doubt
+
+    def resolve_found(self, attempt_id: str, generation_id: str, note: str) -> Attempt:
+        """In doubt, and it was found at the provider: it goes on as submitted (an orphan, when it was superseded)."""
+        return self.answer(attempt_id, generation_id, note)
+
+    def resolve_free(self, attempt_id: str, note: str) -> Attempt:
+        """In doubt, and certainly never charged: failed, free, and its clip may be bought again."""
+        with self._write() as connection:
+            found = self._locked(connection, attempt_id)
+            if found.state is not State.IN_DOUBT:
+                raise IllegalMove(f"attempt {attempt_id} is {found.state}, not in doubt")
+            values = {"failure": Failure.SETTLED_FREE, "error": note, "usd_charged": ZERO}
+            return self._move(connection, found, State.FAILED, note, **values)
+
+    def resubmit(self, attempt_id: str, note: str) -> Attempt:
+        """A person accepts the risk: the clip may be bought again, and what was in doubt stays on record as at risk.
+
+        Also for a refused or failed clip that is to be tried again. Raises IllegalMove for any other state.
+        """
+        with self._write() as connection:
+            found = self._locked(connection, attempt_id)
+            if found.state is State.FAILED:
+                self._record(connection, found.id, found.state, found.state, note, self.now())
+                return self._update(connection, found, failure=Failure.SETTLED_FREE)
+            return self._move(connection, found, State.SUPERSEDED, note)
+
+    # Reading
+
+    def attempts(self, clip_key: str) -> tuple[Attempt, ...]:
+        """All attempts of one clip, oldest first."""
+        with self._read() as connection:
+            return r.attempts_of(connection, [clip_key]).get(clip_key, ())
+
+    def attempts_of(self, clip_keys: Sequence[str]) -> dict[str, tuple[Attempt, ...]]:
+        """All attempts of many clips at once."""
+        with self._read() as connection:
+            return r.attempts_of(connection, clip_keys)
+
+    def attempt(self, attempt_id: str) -> Attempt | None:
+        """One attempt by its id, or by a prefix of it that only one attempt has."""
+        exactly, prefixed = t.attempt.c.id == attempt_id, t.attempt.c.id.startswith(attempt_id, autoescape=True)
+        with self._read() as connection:
+            for chosen in (exactly, prefixed):  # a prefix costs a scan, and only people type one
+                found = connection.execute(sa.select(t.attempt).where(chosen).limit(2)).mappings().all()
+                if len(found) == 1:
+                    return r.to_attempt(found[0])
+        return None
+
+    def rows(self, batch: str) -> list[BatchRow]:
+        """The rows of one batch with their attempts, in the order of the CSV; retired rows last."""
+        with self._read() as connection:
+            return r.batch_rows(connection, t.batch_row.c.batch == batch)
+
+    def rows_of_clips(self, clip_keys: Iterable[str]) -> list[BatchRow]:
+        """Every row, in whichever batch, that asks for one of these clips."""
+        keys = sorted(set(clip_keys))
+        with self._read() as connection:
+            chunks = [keys[i : i + r.CHUNK] for i in range(0, len(keys), r.CHUNK)]
+            return [row for chunk in chunks for row in r.batch_rows(connection, t.batch_row.c.clip_key.in_(chunk))]
+
+    def batches(self) -> list[str]:
+        """The names of all batches, the latest first."""
+        with self._read() as connection:
+            return list(connection.execute(sa.select(t.batch.c.name).order_by(t.batch.c.planned_at.desc())).scalars())
+
+    def unfinished(self) -> list[Attempt]:
+        """All attempts that are not at an end: in flight, completed and not stored, in doubt, orphans on their way."""
+        with self._read() as connection:
+            found = r.attempts_in(connection, t.UNFINISHED)
+        return [a for a in found if not _ended_orphan(a)]
+
+    def generation_times(
+        self, provider: str, model: str, resolution: str | None, duration_s: int | None
+    ) -> list[Bracket]:
+        """How long the latest few hundred generations of this kind took, in seconds after they were accepted."""
+        with self._read() as connection:
+            return history.brackets(connection, provider, history.kind_of(model, resolution, duration_s))
+
+    def batch_destination(self, batch: str) -> str | None:
+        """Where the clips of a batch go, as it was last planned."""
+        with self._read() as connection:
+            return connection.execute(sa.select(t.batch.c.destination).where(t.batch.c.name == batch)).scalar()
+
+    def knows(self, attempt_id: str) -> bool:
+        """Whether an attempt of exactly this id is on record."""
+        with self._read() as connection:
+            return (
+                connection.execute(sa.select(t.attempt.c.id).where(t.attempt.c.id == attempt_id)).scalar() is not None
+            )
+
+    def known_clips(self, batch: str) -> frozenset[str]:
+        """The clip_keys of all rows that a batch has or ever had."""
+        with self._read() as connection:
+            query = sa.select(t.batch_row.c.clip_key).where(t.batch_row.c.batch == batch)
+            return frozenset(connection.execute(query).scalars())
+
+    def is_empty(self) -> bool:
+        """Whether nothing was ever bought by this ledger."""
+        with self._read() as connection:
+            return connection.execute(sa.select(t.attempt.c.id).limit(1)).scalar() is None
+
+    def counts(self, batch: str) -> dict[State, int]:
+        """How many attempts of a batch are in each state: cheap enough to ask every second."""
+        with self._read() as connection:
+            query = (
+                sa.select(t.attempt.c.state, sa.func.count())
+                .where(t.attempt.c.batch == batch)
+                .group_by(t.attempt.c.state)
+            )
+            return {State(state): count for state, count in connection.execute(query)}
+
+    def history(self, attempt_id: str) -> list[Event]:
+        """Every move of an attempt, in order."""
+        with self._read() as connection:
+            query = sa.select(t.event).where(t.event.c.attempt_id == attempt_id).order_by(t.event.c.id)
+            return [r.to_event(row) for row in connection.execute(query).mappings()]
+
+    def counted(self, batch: str | None = None, day: str | None = None) -> Decimal:
+        """What counts against the budget of a batch, or of a UTC day (`2026-11-21`; default today)."""
+        scope, name = ("batch", batch) if batch else ("day", day or _day(self.now()))
+        with self._read() as connection:
+            query = sa.select(t.spend.c.usd_counted).where((t.spend.c.scope == scope) & (t.spend.c.name == name))
+            return connection.execute(query).scalar() or ZERO
+
+    # The one place where an attempt changes
+
+    def _settle(self, attempt_id: str, allowed: tuple[State, ...], after: State, note: str, **values: Any) -> Attempt:
+        """Move from one of the allowed states; from any other the news came too late: it is noted and nothing moves."""
+        with self._write() as connection:
+            found = self._locked(connection, attempt_id)
+            if found.state in allowed:
+                return self._move(connection, found, after, note, **values)
+            return self._too_late(connection, found, after, note)
+
+    def _too_late(self, connection: Connection, found: Attempt, after: State, note: str) -> Attempt:
+        self._record(connection, found.id, found.state, found.state, f"too late to be {after}: {note}", self.now())
+        return found
+
+    def _locked(self, connection: Connection, attempt_id: str) -> Attempt:
+        query = sa.select(t.attempt).where(t.attempt.c.id == attempt_id).with_for_update()
+        row = connection.execute(query).mappings().one_or_none()
+        if row is None:
+            raise KeyError(f"no attempt {attempt_id}")
+        return r.to_attempt(row)
+
+    def _move(self, connection: Connection, before: Attempt, after: State, note: str, **values: Any) -> Attempt:
+        check_move(before.state, after)
+        moved = self._update(connection, before, state=after, **values)
+        self._record(connection, before.id, before.state, after, note, self.now())
+        return moved
+
+    def _update(self, connection: Connection, before: Attempt, **values: Any) -> Attempt:
+        after = replace(before, updated_at=self.now(), **values)
+        changed = r.attempt_values(updated_at=after.updated_at, **values)
+        connection.execute(sa.update(t.attempt).where(t.attempt.c.id == before.id).values(**changed))
+        difference = after.usd_counted - before.usd_counted
+        if difference:
+            for scope, name in (("batch", before.batch), ("day", _day(before.created_at))):
+                self._add_spend(connection, scope, name, difference)
+        return after
+
+    def _record(
+        self, connection: Connection, attempt_id: str, before: State | None, after: State, note: str, at: datetime
+    ) -> None:
+        values = {"attempt_id": attempt_id, "at": at, "before": before and str(before), "after": str(after)}
+        connection.execute(t.event.insert().values(**values, owner=str(self.owner), note=note))
+
+    def _locked_spend(self, connection: Connection, scope: str, name: str) -> Decimal:
+        here = (t.spend.c.scope == scope) & (t.spend.c.name == name)
+        locked = sa.select(t.spend.c.usd_counted).where(here).with_for_update()
+        counted: Decimal | None = connection.execute(locked).scalar()
+        if counted is None:
+            upsert(connection, t.spend, [{"scope": scope, "name": name, "usd_counted": ZERO}])
+            counted = connection.execute(locked).scalar_one()
+        return counted
+
+    def _add_spend(self, connection: Connection, scope: str, name: str, usd: Decimal) -> None:
+        self._set_spend(connection, scope, name, self._locked_spend(connection, scope, name) + usd)
+
+    def _set_spend(self, connection: Connection, scope: str, name: str, usd: Decimal) -> None:
+        here = (t.spend.c.scope == scope) & (t.spend.c.name == name)
+        connection.execute(sa.update(t.spend).where(here).values(usd_counted=usd))
+
+    def _lease(self, provider: str, now: datetime) -> datetime:
+        return now + timedelta(seconds=self._lease_s(provider))
+
+
+def _ended_orphan(attempt: Attempt) -> bool:
+    return attempt.state is State.ORPHANED and (attempt.delivered or attempt.failure is not None)
+
+
+def new_attempt_id(clip_key: str) -> str:
+    """A fresh attempt's id, which is also the reference that the provider keeps.
+
+    It ends in the clip's identity, so that a provider's log can tell which clip was bought even when the ledger is lost.
+    """
+    return f"{uuid4().hex[:16]}.{clip_key[:24]}"
+
+
+def _day(moment: datetime) -> str:
+    return moment.astimezone(UTC).date().isoformat()

@@ -1,0 +1,93 @@
+"""T0: what is wanted is written down before anything is bought."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql, sqlite
+
+from dailies.domain.clips import Row
+from dailies.ledger import tables as t
+from dailies.ledger.rows import clip_values
+
+CHUNK = 1000
+
+
+def upsert(connection: Connection, table: sa.Table, rows: Sequence[dict[str, Any]], update: Sequence[str] = ()) -> None:
+    """Insert rows; where one is already there, leave it, or take over the columns in `update`."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table)
+    keys = [column.name for column in table.primary_key]
+    if update:
+        statement = statement.on_conflict_do_update(
+            index_elements=keys, set_={name: statement.excluded[name] for name in update}
+        )
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=keys)
+    for start in range(0, len(rows), CHUNK):
+        connection.execute(statement, rows[start : start + CHUNK])
+
+
+def write_plan(
+    connection: Connection,
+    batch: str,
+    source: str,
+    destination: str,
+    rows: Sequence[Row],
+    quotes: Mapping[str, Decimal | None],
+    now: datetime,
+    part: bool = False,
+) -> None:
+    """Insert the batch, its clips and its rows. Rows that left the CSV stay, marked retired: their money stays on record.
+
+    A part of a batch says nothing about the rows it leaves out.
+    """
+    upsert(
+        connection,
+        t.batch,
+        [{"name": batch, "source": source, "destination": destination, "created_at": now, "planned_at": now}],
+        update=("source", "destination", "planned_at"),
+    )
+    rows = sorted(rows, key=lambda row: row.clip.key)  # two plans that share clips lock them in the same order
+    described = tuple(name for name in clip_values(rows[0].clip) if name != "clip_key") if rows else ()
+    clips = [{**clip_values(row.clip), "created_at": now} for row in rows]
+    upsert(connection, t.clip, clips, update=described)  # the same values, but for a clip that was only adopted
+    if not part:
+        connection.execute(sa.update(t.batch_row).where(t.batch_row.c.batch == batch).values(retired=True))
+    planned = [
+        {
+            "batch": batch,
+            "clip_key": row.clip.key,
+            "number": row.number,
+            "row_id": row.id,
+            "providers": ",".join(row.providers),
+            "usd_quoted": quotes[row.clip.key],
+            "labels": dict(row.labels),
+            "retired": False,
+        }
+        for row in rows
+    ]
+    upsert(
+        connection, t.batch_row, planned, update=("number", "row_id", "providers", "usd_quoted", "labels", "retired")
+    )
+
+
+def write_forgotten(connection: Connection, clip_key: str, batch: str, row_id: str, model: str, now: datetime) -> None:
+    """Put a clip on record of which only its purchase is known. Planning its row later fills in what it was."""
+    destination = {"name": batch, "source": "", "destination": "", "created_at": now, "planned_at": now}
+    upsert(connection, t.batch, [destination])
+    clip = {
+        "clip_key": clip_key, "model": model, "prompt": "", "image": "", "image_width": 0, "image_height": 0,
+        "image_format": "", "take": "", "options": {}, "created_at": now,
+    }  # fmt: skip
+    upsert(connection, t.clip, [clip])
+    row = {
+        "batch": batch, "clip_key": clip_key, "number": 0, "row_id": row_id, "providers": "", "usd_quoted": None,
+        "labels": {}, "retired": True,
+    }  # fmt: skip
+    upsert(connection, t.batch_row, [row])

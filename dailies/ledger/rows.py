@@ -1,0 +1,115 @@
+"""Database rows as records, and the queries that read them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, RowMapping
+
+from dailies.domain.clips import Clip, Image
+from dailies.domain.records import Attempt, BatchRow, Event
+from dailies.domain.states import Failure, State
+from dailies.ledger import tables as t
+
+CHUNK = 500  # parameters per IN list, below SQLite's limit
+
+
+def to_attempt(row: RowMapping) -> Attempt:
+    """One row of `attempt` as a record."""
+    fields = {name: row[name] for name in Attempt.__dataclass_fields__}
+    fields["state"] = State(fields["state"])
+    fields["failure"] = Failure(fields["failure"]) if fields["failure"] else None
+    return Attempt(**fields)
+
+
+def attempt_values(**values: Any) -> dict[str, Any]:
+    """Record fields as column values (enums as their text)."""
+    return {k: str(v) if isinstance(v, (State, Failure)) else v for k, v in values.items()}
+
+
+def to_clip(row: RowMapping) -> Clip:
+    """One row of `clip` as a record."""
+    image = Image(
+        row["image"],
+        row["image_width"],
+        row["image_height"],
+        row["image_format"],
+        row["image_bytes"],
+        row["image_sha256"],
+    )
+    return Clip(
+        row["model"],
+        row["prompt"],
+        image,
+        row["resolution"],
+        row["aspect_ratio"],
+        row["duration_s"],
+        row["take"],
+        row["options"],
+    )
+
+
+def clip_values(clip: Clip) -> dict[str, Any]:
+    """A clip as column values."""
+    return {
+        "clip_key": clip.key,
+        "model": clip.model,
+        "prompt": clip.prompt,
+        "image": clip.image.source,
+        "image_sha256": clip.image.sha256,
+        "image_width": clip.image.width,
+        "image_height": clip.image.height,
+        "image_format": clip.image.format,
+        "image_bytes": clip.image.size_bytes,
+        "resolution": clip.resolution,
+        "aspect_ratio": clip.aspect_ratio,
+        "duration_s": clip.duration_s,
+        "take": clip.take,
+        "options": dict(clip.options),
+    }
+
+
+def attempts_of(connection: Connection, clip_keys: Sequence[str]) -> dict[str, tuple[Attempt, ...]]:
+    """All attempts of these clips, in the order in which they were made."""
+    found: dict[str, list[Attempt]] = defaultdict(list)
+    for start in range(0, len(clip_keys), CHUNK):
+        chosen = t.attempt.c.clip_key.in_(clip_keys[start : start + CHUNK])
+        query = sa.select(t.attempt).where(chosen).order_by(t.attempt.c.clip_key, t.attempt.c.no)
+        for row in connection.execute(query).mappings():
+            found[row["clip_key"]].append(to_attempt(row))
+    return {key: tuple(attempts) for key, attempts in found.items()}
+
+
+def batch_rows(connection: Connection, where: sa.ColumnElement[bool]) -> list[BatchRow]:
+    """The rows of one or more batches with all their attempts, in the order of the CSV."""
+    query = (
+        sa.select(t.batch_row, t.clip)
+        .join(t.clip, t.clip.c.clip_key == t.batch_row.c.clip_key)
+        .where(where)
+        .order_by(t.batch_row.c.batch, t.batch_row.c.retired, t.batch_row.c.number)
+    )
+    rows = connection.execute(query).mappings().all()
+    attempts = attempts_of(connection, sorted({row["clip_key"] for row in rows}))
+    return [
+        BatchRow(
+            row["batch"], row["number"], row["row_id"], to_clip(row), row["clip_key"], tuple(row["providers"].split(",")),
+            row["usd_quoted"], row["labels"], attempts.get(row["clip_key"], ()), row["retired"],
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def attempts_in(connection: Connection, states: Iterable[State]) -> list[Attempt]:
+    """All attempts in these unfinished states, oldest first; found by their partial index."""
+    chosen = t.attempt.c.state.in_([str(state) for state in states]) & t.IS_UNFINISHED
+    query = sa.select(t.attempt).where(chosen).order_by(t.attempt.c.created_at)
+    return [to_attempt(row) for row in connection.execute(query).mappings()]
+
+
+def to_event(row: RowMapping) -> Event:
+    """One row of `event` as a record."""
+    before = State(row["before"]) if row["before"] else None
+    return Event(row["attempt_id"], row["at"], before, State(row["after"]), row["note"])

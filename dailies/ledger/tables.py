@@ -1,0 +1,195 @@
+"""The tables and the constraints that enforce the protocol even against our own mistakes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeDecorator
+
+from dailies.domain.money import NANO, ZERO
+from dailies.domain.states import LIVE, WITH_ID, State
+
+SCHEMA_VERSION = 1
+
+
+class Usd(TypeDecorator[Decimal]):
+    """Dollars as whole billionths, exact in both databases (SQLite has no decimals)."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Any) -> int | None:
+        return None if value is None else int(value / NANO)
+
+    def process_result_value(self, value: int | None, dialect: Any) -> Decimal | None:
+        return None if value is None else (value * NANO).normalize() + ZERO  # sums may pass to_usd's limit
+
+
+class Utc(TypeDecorator[datetime]):
+    """Aware UTC datetimes; SQLite forgets the zone, so it is put back."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a datetime without a zone reached the ledger")
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _in(column: str, states: frozenset[State]) -> str:
+    names = ", ".join(f"'{state}'" for state in sorted(states))
+    return f"{column} IN ({names})"
+
+
+metadata = sa.MetaData()
+
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+clip = sa.Table(
+    "clip",
+    metadata,
+    sa.Column("clip_key", sa.Text, primary_key=True),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("image", sa.Text, nullable=False),
+    sa.Column("image_sha256", sa.Text),
+    sa.Column("image_width", sa.Integer, nullable=False),
+    sa.Column("image_height", sa.Integer, nullable=False),
+    sa.Column("image_format", sa.Text, nullable=False),
+    sa.Column("image_bytes", sa.BigInteger),
+    sa.Column("resolution", sa.Text),
+    sa.Column("aspect_ratio", sa.Text),
+    sa.Column("duration_s", sa.Integer),
+    sa.Column("take", sa.Text, nullable=False),
+    sa.Column("options", sa.JSON, nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+)
+
+batch = sa.Table(
+    "batch",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("destination", sa.Text, nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("planned_at", Utc, nullable=False),
+)
+
+batch_row = sa.Table(
+    "batch_row",
+    metadata,
+    sa.Column("batch", sa.Text, sa.ForeignKey("batch.name"), primary_key=True),
+    sa.Column("clip_key", sa.Text, sa.ForeignKey("clip.clip_key"), primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("row_id", sa.Text, nullable=False),
+    sa.Column("providers", sa.Text, nullable=False),
+    sa.Column("usd_quoted", Usd),
+    sa.Column("labels", sa.JSON, nullable=False),
+    sa.Column("retired", sa.Boolean, nullable=False),
+    sa.Index("batch_row_by_clip", "clip_key"),
+)
+
+attempt = sa.Table(
+    "attempt",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("clip_key", sa.Text, sa.ForeignKey("clip.clip_key"), nullable=False),
+    sa.Column("no", sa.Integer, nullable=False),
+    sa.Column("batch", sa.Text, sa.ForeignKey("batch.name"), nullable=False),
+    sa.Column("day", sa.Text, nullable=False),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text),  # model, resolution and duration: clips of one kind take about as long (history.py)
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("lease_until", Utc, nullable=False),
+    sa.Column("request_digest", sa.Text, nullable=False),
+    sa.Column("image_sha256", sa.Text),
+    sa.Column("generation_id", sa.Text),
+    sa.Column("failure", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.Column("usd_quoted", Usd, nullable=False),
+    sa.Column("usd_charged", Usd),
+    sa.Column("credits_used", sa.BigInteger),
+    sa.Column("result_url", sa.Text),
+    sa.Column("s3_uri", sa.Text),
+    sa.Column("sha256", sa.Text),
+    sa.Column("size_bytes", sa.BigInteger),
+    sa.Column("mismatch", sa.Text),
+    sa.Column("polls", sa.Integer, nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("submitted_at", Utc),
+    sa.Column("generating_at", Utc),  # the last look that found it still generating
+    sa.Column("completed_at", Utc),
+    sa.Column("stored_at", Utc),
+    sa.Column("updated_at", Utc, nullable=False),
+    sa.UniqueConstraint("clip_key", "no", name="attempt_number"),
+    sa.UniqueConstraint("provider", "generation_id", name="one_row_per_generation"),
+    sa.CheckConstraint(f"NOT ({_in('state', WITH_ID)}) OR generation_id IS NOT NULL", name="later_states_have_an_id"),
+    sa.CheckConstraint(
+        "state <> 'stored' OR (s3_uri IS NOT NULL AND sha256 IS NOT NULL AND size_bytes IS NOT NULL)",
+        name="stored_has_key_digest_size",
+    ),
+    sa.CheckConstraint(_in("state", frozenset(State)), name="known_state"),
+    sa.Index("attempt_by_batch", "batch"),
+    sa.Index("attempt_by_kind", "provider", "kind", "completed_at"),
+)
+
+sa.Index(
+    "one_live_attempt_per_clip",
+    attempt.c.clip_key,
+    unique=True,
+    sqlite_where=sa.text(_in("state", LIVE)),
+    postgresql_where=sa.text(_in("state", LIVE)),
+)
+
+UNFINISHED = frozenset({State.SUBMITTING, State.SUBMITTED, State.COMPLETED, State.IN_DOUBT, State.ORPHANED})
+"""States that recovery looks at (an orphan only until it is stored)."""
+
+IS_UNFINISHED = sa.text(_in("state", UNFINISHED))
+"""The partial index's own words. A query must repeat them: with bound parameters alone SQLite scans the whole table."""
+
+sa.Index(
+    "attempt_unfinished",
+    attempt.c.state,
+    attempt.c.owner,
+    sqlite_where=IS_UNFINISHED,
+    postgresql_where=IS_UNFINISHED,
+)
+
+event = sa.Table(
+    "event",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("attempt_id", sa.Text, sa.ForeignKey("attempt.id"), nullable=False),
+    sa.Column("at", Utc, nullable=False),
+    sa.Column("before", sa.Text),
+    sa.Column("after", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Index("event_by_attempt", "attempt_id"),
+)
+
+spend = sa.Table(
+    "spend",
+    metadata,
+    sa.Column("scope", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("usd_counted", Usd, nullable=False),
+)
+"""What counts against a budget, per batch and per UTC day: always the sum of the attempts' counted dollars, moved in
+the same transaction as they are."""

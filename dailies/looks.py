@@ -1,0 +1,41 @@
+"""When to look at clips of each kind: learned from the ledger, and learned again as results come in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import anyio
+import anyio.to_thread
+from sqlalchemy.exc import SQLAlchemyError
+
+from dailies.domain.schedule import learned_delays
+from dailies.ledger import Ledger
+
+Kind = tuple[str, str, str | None, int | None]
+"""Provider, model, resolution, seconds of video: what a generation's time depends on."""
+
+
+class Looks:
+    """The learned delays of every kind, computed off the event loop, kept until there can be something new to learn."""
+
+    def __init__(self, ledger: Ledger, clock: Callable[[], float] = time.monotonic) -> None:
+        self._ledger, self._clock = ledger, clock
+        self._known: dict[Kind, tuple[float, list[float]]] = {}
+        self._one_at_a_time = anyio.Lock()
+
+    async def delays(self, kind: Kind, typical_s: float) -> list[float]:
+        """Seconds between looks. While the ledger can't be read, those that follow from the typical time alone."""
+        async with self._one_at_a_time:  # fifty clips start at once: one learns, the others wait for it
+            until, delays = self._known.get(kind, (0.0, []))
+            if not delays or self._clock() >= until:
+                delays = await anyio.to_thread.run_sync(self._learn, kind, typical_s)
+                self._known[kind] = (self._clock() + delays[0], delays)  # none comes back before its first look
+            return delays
+
+    def _learn(self, kind: Kind, typical_s: float) -> list[float]:
+        try:
+            history = self._ledger.generation_times(*kind)
+        except (SQLAlchemyError, OSError):
+            history = []
+        return learned_delays(typical_s, history)

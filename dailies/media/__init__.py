@@ -1,0 +1,1 @@
+"""Images measured and fitted, MP4s checked, posters cut."""

@@ -1,0 +1,125 @@
+"""Finds and measures every image of a batch, many at a time, before anything is bought."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.to_thread
+import httpx
+
+from dailies.errors import BadInput
+from dailies.media.images import MAX_BYTES, BadImage, ImageFacts, measure, measure_file, measure_url
+from dailies.net import Trust, UnsafeUrl, check_url
+from dailies.storage.download import DownloadFailed, download
+from dailies.storage.s3 import S3, StoreRefused, StoreTrouble, parse_s3_uri
+
+AT_ONCE_LOCAL = 4 * (os.cpu_count() or 2)
+AT_ONCE_REMOTE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """An image as it was found. `path` and `sha256` for what lies on disk; `source` is its address or path.
+
+    `fetched` is a copy of a remote image, made only where it may have to be fitted; its identity stays its address.
+    """
+
+    source: str
+    facts: ImageFacts
+    path: Path | None = None
+    sha256: str | None = None
+    fetched: Path | None = None
+
+
+class Images:
+    """Measures the images that rows name, each distinct one once."""
+
+    def __init__(
+        self,
+        below: Path | None,
+        client: httpx.AsyncClient,
+        trust: Trust,
+        s3: Callable[[], S3],
+        keep: Path | None = None,
+    ) -> None:
+        """`below` is the CSV's folder; `keep` is where copies of remote images go, when they may have to be fitted."""
+        self._below, self._client, self._trust, self._s3, self._keep = below, client, trust, s3, keep
+
+    async def measure_all(
+        self, sources: Sequence[str], progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> dict[str, Measured | BadInput]:
+        """Every image's measure, or why it can't be used. `progress` is called with (done, total)."""
+        found: dict[str, Measured | BadInput] = {}
+        distinct = list(dict.fromkeys(sources))
+        local, remote = anyio.CapacityLimiter(AT_ONCE_LOCAL), anyio.CapacityLimiter(AT_ONCE_REMOTE)
+
+        async def one(source: str) -> None:
+            async with remote if "://" in source else anyio.Semaphore(1):
+                try:
+                    found[source] = await self._measure(source, local)
+                except (BadInput, StoreRefused, StoreTrouble) as error:
+                    found[source] = error if isinstance(error, BadInput) else BadImage(str(error))
+            progress(len(found), len(distinct))
+
+        async with anyio.create_task_group() as group:
+            for source in distinct:
+                group.start_soon(one, source)
+        return found
+
+    async def _measure(self, source: str, local: anyio.CapacityLimiter) -> Measured:
+        scheme = urlsplit(source).scheme.lower() if "://" in source else ""
+        if scheme in ("http", "https"):
+            check_url(source, self._trust)
+            facts = await measure_url(source, self._client, self._trust)
+            return Measured(source, facts, fetched=await self._fetch(source) if self._keep else None)
+        if scheme == "s3":
+            return await anyio.to_thread.run_sync(self._measure_object, source, limiter=local)
+        if scheme:
+            raise UnsafeUrl(f"{scheme}:// images are not read; use https, s3:// or a path beside the CSV")
+        return await anyio.to_thread.run_sync(self._measure_file, source, limiter=local)
+
+    def _measure_file(self, source: str) -> Measured:
+        if self._below is None:
+            raise BadImage("a path needs a CSV on this machine; use https:// or s3://")
+        found = measure_file(self._below / source, self._below)
+        return Measured(source, found.facts, found.path, found.sha256)
+
+    async def _fetch(self, source: str) -> Path:
+        """A copy of an image behind an address, under a name made from the address."""
+        assert self._keep
+        name = f"source-{hashlib.sha256(source.encode()).hexdigest()[:32]}"
+        try:
+            got = await download(
+                source, self._keep, name, client=self._client, trust=self._trust, max_bytes=MAX_BYTES, deadline_s=60
+            )
+        except DownloadFailed as error:
+            raise BadImage(str(error)) from error
+        return got.path
+
+    def _measure_object(self, source: str) -> Measured:
+        content = read_object(self._s3(), source)
+        facts, sha256 = measure(content, len(content)), hashlib.sha256(content).hexdigest()
+        if not self._keep:
+            return Measured(source, facts, None, sha256)
+        self._keep.mkdir(parents=True, exist_ok=True, mode=0o700)
+        copy = self._keep / f"source-{sha256[:32]}"
+        copy.write_bytes(content)
+        return Measured(source, facts, None, sha256, copy)
+
+
+def read_object(s3: S3, uri: str) -> bytes:
+    """An image in S3, whole. Raises BadImage."""
+    bucket, key = parse_s3_uri(uri)
+    try:
+        content = s3.read(bucket, key, MAX_BYTES + 1)
+    except KeyError:
+        raise BadImage(f"{uri}: there is no such object") from None
+    if len(content) > MAX_BYTES:
+        raise BadImage(f"{uri}: an image may have {MAX_BYTES // 2**20} MiB")
+    return content

@@ -1,0 +1,110 @@
+"""The live check of a plan: models that are gone stop it, prices of today replace the catalog's."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from dailies.catalog import Catalog, Model, Settled, live_quote, quote, settle
+from dailies.domain.money import show_usd, sum_usd, to_usd
+from dailies.errors import BadInput, Misconfigured
+from dailies.providers.live import Live, LiveUnavailable
+
+Ask = Callable[[str, list[str]], Awaitable[dict[str, Live]]]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveView:
+    """What the providers said of the models of a batch; empty where one could not be asked."""
+
+    found: Mapping[tuple[str, str], Live] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def quote(self, model: Model, provider: str, settled: Settled) -> tuple[Decimal | None, str]:
+        """The price of one clip, and where it is from: `live`, `catalog of DATE`, or `unknown`."""
+        offer = model.offer_at(provider)
+        live = self.found.get((provider, model.id))
+        usd = live_quote(live.pricing, settled) if live and live.pricing else None
+        if usd is not None:
+            return to_usd(usd), "live"
+        usd = quote(offer, settled)
+        if usd is None:
+            return None, "unknown"
+        return to_usd(usd), f"catalog of {offer.price.as_of.isoformat()}" if offer.price else "catalog"
+
+    def gone(self, model: Model, provider: str) -> Live | None:
+        """The provider's word that it does not serve the model; None while it does or could not be asked."""
+        live = self.found.get((provider, model.id))
+        return live if live and not live.served else None
+
+
+async def ask_all(wanted: Sequence[tuple[str, Model]], ask: Ask, require_live: bool) -> LiveView:
+    """Ask each provider about its models. One that can't be asked is a note, or Misconfigured with `--require-live`."""
+    found: dict[tuple[str, str], Live] = {}
+    notes = []
+    for provider in sorted({name for name, _ in wanted}):
+        models = {m.offer_at(provider).name: m for name, m in wanted if name == provider}
+        try:
+            answers = await ask(provider, sorted(models))
+        except LiveUnavailable as error:
+            text = f"{provider} could not be asked whether its models are served and what they cost now ({error})"
+            if require_live:
+                raise Misconfigured(f"{text}. Nothing was bought (--require-live)") from None
+            notes.append(f"{text}; prices are the catalog's")
+            continue
+        for name, live in answers.items():
+            found[provider, models[name].id] = live
+            if live.served and live.status in ("deprecated", "superseded"):
+                notes.append(_ending(models[name].id, provider, live))
+    return LiveView(found, tuple(notes))
+
+
+def _ending(model_id: str, provider: str, live: Live) -> str:
+    until = f" and ends on {live.shutdown_at}" if live.shutdown_at else ""
+    instead = f"; its successor is {live.replaced_by}" if live.replaced_by else ""
+    return f"{model_id} is {live.status} at {provider}{until}{instead}"
+
+
+def refuse_gone(
+    gone: Mapping[str, tuple[str, Live]], asked: Mapping[str, list[Settled]], catalog: Catalog, view: LiveView
+) -> None:
+    """Raise BadInput for models that are no longer served: when they ended, and what would make these rows at which price.
+
+    `gone` is by model id; `asked` holds what the rows of each such model ask for.
+    """
+    if not gone:
+        return
+    texts = []
+    for model_id, (provider, live) in sorted(gone.items()):
+        when = f" (withdrawn on {live.shutdown_at})" if live.shutdown_at else ""
+        successor = f" Its successor is {live.replaced_by}." if live.replaced_by else ""
+        choices = _alternatives(catalog, catalog.find(model_id), asked[model_id], live, view)
+        instead = (
+            f" These fit the rows: {'; '.join(choices)}."
+            if choices
+            else " No model of the catalog fits these rows unchanged."
+        )
+        texts.append(f"{model_id} is no longer served at {provider}{when}.{successor}{instead}")
+    raise BadInput("\n".join(texts) + "\nNothing was bought. Choose with --model, or in the CSV's model column")
+
+
+def _alternatives(catalog: Catalog, model: Model, asked: Sequence[Settled], live: Live, view: LiveView) -> list[str]:
+    first = asked[0]
+    near = catalog.nearest(
+        model, duration=first.duration_s, resolution=first.resolution, aspect_ratio=first.aspect_ratio
+    )
+    if live.replaced_by:
+        near = sorted(near, key=lambda m: m.id != live.replaced_by)
+    said = []
+    for other in near:
+        provider = next(iter(other.offers))
+        settled = [
+            settle(other, resolution=s.resolution, aspect_ratio=s.aspect_ratio, duration=s.duration_s) for s in asked
+        ]
+        if any(not isinstance(s, Settled) for s in settled):
+            continue
+        usd = [view.quote(other, provider, s)[0] for s in settled if isinstance(s, Settled)]
+        price = show_usd(sum_usd(usd)) if None not in usd else "price unknown"
+        said.append(f"{other.id} ({price} for {len(usd)} clip{'s' if len(usd) > 1 else ''})")
+    return said

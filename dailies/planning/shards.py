@@ -1,0 +1,88 @@
+"""A large batch in parts: which rows a part has, what it is called, and when it is to be started again. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from dailies.domain.clips import Row
+from dailies.errors import BadInput
+
+STARTS = 5
+"""How often one dispatch starts a shard whose run died; a run that ended by itself is not started again."""
+
+ROWS = re.compile(r"\s*([1-9]\d{0,8})\s*(?:-\s*([1-9]\d{0,8})\s*)?")
+
+
+class Numbered(Protocol):
+    """Anything that stands in a numbered row of the CSV."""
+
+    @property
+    def number(self) -> int: ...
+
+
+N = TypeVar("N", bound=Numbered)
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A part of a batch: its rows as `first-last`, its clips, and a fingerprint that changes when any of them does."""
+
+    rows: str
+    clip_keys: tuple[str, ...]
+    fingerprint: str
+
+    def key(self, batch: str, start: int) -> str:
+        """Under which idempotency key its run is started for the `start`-th time (from 0)."""
+        return f"dailies · {batch} · rows {self.rows} · {self.fingerprint} · {start}"
+
+
+def parse_rows(text: str) -> range:
+    """The row numbers that `7` or `1-500` names, counted from 1. Raises BadInput."""
+    found = ROWS.fullmatch(text)
+    first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+    if last < first:
+        raise BadInput(f"rows {text!r}: say 1-500, or one number. Nothing was bought.")
+    return range(first, last + 1)
+
+
+def chosen(rows: Sequence[N], text: str | None) -> list[N]:
+    """The rows that a part is about; all of them where nothing is said. Raises BadInput when there are none."""
+    if text is None:
+        return list(rows)
+    wanted = parse_rows(text)
+    found = [row for row in rows if row.number in wanted]
+    if not found:
+        raise BadInput(f"rows {text}: the CSV has none of these. Nothing was bought.")
+    return found
+
+
+def split(rows: Iterable[Row], size: int) -> list[Shard]:
+    """Shards of at most `size` rows, in the order of the CSV. The same rows always give the same shards."""
+    ordered = sorted(rows, key=lambda row: row.number)
+    return [shard_of(ordered[start : start + size]) for start in range(0, len(ordered), size)]
+
+
+def shard_of(rows: Sequence[Row]) -> Shard:
+    """The shard that consists of these rows."""
+    numbers = [row.number for row in rows]
+    return Shard(f"{min(numbers)}-{max(numbers)}", tuple(row.clip.key for row in rows), fingerprint(rows))
+
+
+def fingerprint(rows: Iterable[Row]) -> str:
+    """Twelve hex digits over the rows' ids and clips: what two machines must agree on before one of them buys."""
+    lines = sorted(f"{row.number} {row.id} {row.clip.key} {','.join(row.providers)}" for row in rows)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+
+def share(in_flight: int, shards_at_once: int) -> int:
+    """How many generations one shard may have in flight, so that all of them together keep to `in_flight`."""
+    return max(1, in_flight // max(1, shards_at_once))
+
+
+def died(state_type: str, state_name: str | None) -> bool:
+    """Whether a run ended without having its say: then the shard is started again, and the ledger knows what it paid."""
+    return state_type == "CRASHED" or state_name == "Interrupted"

@@ -1,0 +1,154 @@
+"""AI/ML API: `POST /v2/video/generations` creates, `GET` of the same path fetches (documents: the seed, its OpenAPI)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from dailies.domain.account import Standing
+from dailies.domain.money import credits_to_usd, to_usd
+from dailies.domain.outcomes import Answer, Fault
+from dailies.providers.base import Created, Found, Logged, LogUnavailable, Look, LookKind
+from dailies.providers.http import ApiClient, Reply, usable_id, words_in
+from dailies.providers.live import Live, ask_aiml
+
+GENERATIONS = "/v2/video/generations"
+PENDING = {"queued", "generating", "waiting", "active", "processing", "pending", "in_progress"}
+LOG_PAGE = 100
+
+
+class Aiml:
+    """The provider `aiml`."""
+
+    name = "aiml"
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+
+    async def create(self, body: Mapping[str, Any], reference: str) -> Created:
+        """One POST; the answer's id is under `id` or `generation_id`, whichever 2xx it is."""
+        reply = await self._client.post_once(GENERATIONS, body, {"X-Client-Request-Id": reference})
+        return Created(reply if isinstance(reply, Fault) else self._answer(reply))
+
+    def _answer(self, reply: Reply) -> Answer:
+        fields = reply.body if isinstance(reply.body, dict) else {}
+        ok = 200 <= reply.status < 300
+        found = usable_id(fields.get("id")) or usable_id(fields.get("generation_id")) if ok else None
+        words = "accepted" if found else "" if ok else self._client.clean(words_in(reply))
+        return Answer(
+            status=reply.status,
+            generation_id=found or (usable_id(reply.headers.get("x-inference-id")) if ok else None),
+            bad_key=reply.status == 401,
+            out_of_credits=reply.status in (402, 403),
+            words=f"HTTP {reply.status}: {words}" if not ok else words,
+            retry_after=reply.headers.get("retry-after"),
+        )
+
+    async def look(self, generation_id: str) -> Look:
+        """One GET. 404 right after the create, 5xx and resets all read as still generating."""
+        reply = await self._client.get(GENERATIONS, {"generation_id": generation_id})
+        if reply is None:
+            return Look(LookKind.GENERATING, "no answer", trouble=True)
+        if not 200 <= reply.status < 300 or not isinstance(reply.body, dict):
+            return Look(LookKind.GENERATING, self._client.clean(words_in(reply)), trouble=True)
+        return read_generation(reply.body, self._client)
+
+    async def find(self, reference: str, since: datetime, until: datetime) -> Found | None:
+        """`GET /v2/logs`: finished requests only, so nothing found may mean that it is still being generated."""
+        async for entry in self._log(since, until):
+            if entry.reference == reference:
+                return entry.found
+        return None
+
+    async def finished(self, since: datetime, until: datetime) -> list[Logged]:
+        """The same log, whole."""
+        return [entry async for entry in self._log(since, until)]
+
+    async def _log(self, since: datetime, until: datetime) -> AsyncIterator[Logged]:
+        window = {"start": _iso(since), "end": _iso(until), "limit": LOG_PAGE}
+        offset, more = 0, True
+        while more:
+            reply = await self._client.get("/v2/logs", {**window, "offset": offset})
+            if reply is None or reply.status != 200 or not isinstance(reply.body, dict):
+                raise LogUnavailable("the provider's log can't be read now")
+            rows = reply.body.get("data") or []
+            for row in rows:
+                entry = _logged(row)
+                if entry:
+                    yield entry
+            offset += len(rows)
+            more = bool(rows) and bool((reply.body.get("pagination") or {}).get("has_more"))
+
+    async def live(self, names: Iterable[str], cache: Path) -> dict[str, Live]:
+        """`GET /v1/models` and `/v1/models/deprecations`."""
+        return await ask_aiml(self._client, names, cache / self.name)
+
+    async def standing(self) -> Standing:
+        """`GET /v2/billing`. Only a 401 is a refused key: a key may be barred from billing and still buy."""
+        reply = await self._client.get("/v2/billing", {})
+        if reply is not None and reply.status == 401:
+            return Standing(refused=self._client.clean(words_in(reply)))
+        if reply is None or reply.status != 200 or not isinstance(reply.body, dict):
+            return Standing()
+        try:
+            return Standing(balance_usd=to_usd(reply.body["current_balance"]))
+        except (KeyError, ValueError):
+            return Standing()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+
+def _logged(row: Mapping[str, Any]) -> Logged | None:
+    """One row of the log; None when it has no reference of ours or no usable id."""
+    reference, generation_id = row.get("client_request_id"), usable_id(row.get("inference_id"))
+    if not isinstance(reference, str) or generation_id is None:
+        return None
+    try:
+        created = datetime.fromisoformat(str(row.get("created")))
+    except ValueError:
+        created = datetime.now(UTC)
+    usd, spent = _money(row.get("cost") or {}, "usd", "credits")
+    created = created if created.tzinfo else created.replace(tzinfo=UTC)
+    return Logged(reference, created, Found(generation_id, row.get("status") == "succeeded", usd or Decimal(0), spent))
+
+
+def read_generation(body: Mapping[str, Any], client: ApiClient) -> Look:
+    """The documented answer of a fetch. An unknown status keeps polling; `completed` without a URL is not ready yet."""
+    status = str(body.get("status") or "").lower()
+    usage = (body.get("meta") or {}).get("usage") or {} if isinstance(body.get("meta"), dict) else {}
+    usd, spent = _money(usage, "usd_spent", "credits_used")
+    video = body.get("video")
+    url = video.get("url") if isinstance(video, dict) else None
+    if status == "completed":
+        if isinstance(url, str) and url:
+            return Look(LookKind.READY, status, url, usd, spent)
+        return Look(LookKind.GENERATING, "completed, but without a URL", trouble=True)
+    if status in ("error", "failed"):
+        error = body.get("error")
+        words = (error.get("message") or error.get("name")) if isinstance(error, dict) else error
+        return Look(LookKind.FAILED, client.clean(str(words or "failed without a reason")), None, usd, spent)
+    return Look(LookKind.GENERATING, status or "no status", trouble=status not in PENDING)
+
+
+def _money(holder: Mapping[str, Any], usd_name: str, credits_name: str) -> tuple[Decimal | None, int | None]:
+    """Dollars and credits as reported; dollars follow from credits, never the other way round."""
+    usd: Decimal | None = None
+    spent: int | None = None
+    try:
+        if isinstance(holder.get(credits_name), int | float) and not isinstance(holder[credits_name], bool):
+            spent = int(holder[credits_name])
+            usd = credits_to_usd(spent)
+        if isinstance(holder.get(usd_name), int | float | str) and not isinstance(holder[usd_name], bool):
+            usd = to_usd(holder[usd_name])
+    except ValueError:
+        pass
+    return usd, spent
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

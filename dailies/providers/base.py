@@ -1,0 +1,100 @@
+"""What every provider can do, in the words of the ledger rather than of HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+from dailies.domain.account import Standing
+from dailies.domain.outcomes import Answer, Fault
+from dailies.providers.live import Live
+
+
+class LookKind(StrEnum):
+    """What a look at a generation found."""
+
+    GENERATING = "generating"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a generation. Dollars and credits are None where the provider did not say."""
+
+    kind: LookKind
+    words: str = ""
+    url: str | None = None
+    usd_charged: Decimal | None = None
+    credits_used: int | None = None
+    trouble: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """What became of one create POST, and the finished clip where the provider answers with it at once."""
+
+    outcome: Answer | Fault
+    look: Look | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A request that the provider's own log shows under our client reference."""
+
+    generation_id: str
+    succeeded: bool
+    usd_charged: Decimal
+    credits_used: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """One finished request in the provider's log."""
+
+    reference: str
+    created_at: datetime
+    found: Found
+
+
+class Provider(Protocol):
+    """One provider. No method retries, and none raises for what the network or the provider does."""
+
+    name: str
+
+    async def create(self, body: Mapping[str, Any], reference: str) -> Created:
+        """Send the paid POST once, with our attempt's id as its reference."""
+        ...
+
+    async def look(self, generation_id: str) -> Look:
+        """Ask how a generation is doing. Repeatable; trouble on the way reads as still generating."""
+        ...
+
+    async def find(self, reference: str, since: datetime, until: datetime) -> Found | None:
+        """Look for our reference in the provider's log of finished requests. Raises LogUnavailable."""
+        ...
+
+    async def finished(self, since: datetime, until: datetime) -> list[Logged]:
+        """All finished requests that carry a reference, newest first. Raises LogUnavailable."""
+        ...
+
+    async def live(self, names: Iterable[str], cache: Path) -> dict[str, Live]:
+        """What the provider says of its models now; needs no key. Raises LiveUnavailable."""
+        ...
+
+    async def standing(self) -> Standing:
+        """Whether the key is accepted and what is left on the account, as far as it can be asked for free."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+class LogUnavailable(Exception):
+    """The provider has no log of requests, or it can't be read now: what is in doubt stays in doubt."""

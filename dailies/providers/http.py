@@ -1,0 +1,141 @@
+"""The HTTP client that holds the key: sends once, follows nothing, retries nothing, repeats no secret."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import httpx
+from pydantic import SecretStr
+
+from dailies.domain.outcomes import Fault
+
+USER_AGENT = (
+    "dailies/0.1 (+https://pypi.org/project/dailies)"  # the edge of one provider refuses default ones with 403 "1010"
+)
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
+WORDS_LIMIT = 500
+
+NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+
+
+class KeyAuth(httpx.Auth):
+    """Puts the key into the Authorization header of requests to the provider, and nowhere else."""
+
+    def __init__(self, key: SecretStr, scheme: str = "Bearer ") -> None:
+        self._key, self._scheme = key, scheme
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = self._scheme + self._key.get_secret_value()
+        yield request
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer, read whole (up to a cap). `body` is the parsed JSON, or None when it is none."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    text: str
+
+
+class ApiClient:
+    """Speaks to one provider's API. A paid POST gets a fresh connection: an idle one that the server has just closed
+    would turn a request that was never read into one whose answer is lost."""
+
+    def __init__(self, base_url: str, key: SecretStr | None, create_timeout_s: float, scheme: str = "Bearer ") -> None:
+        self.key = key
+        self.base_url = base_url
+        auth = KeyAuth(key, scheme) if key else None
+        headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
+        self._create_timeout_s = create_timeout_s
+        create = httpx.Timeout(connect=15, read=create_timeout_s, write=60, pool=None)
+        look = httpx.Timeout(connect=15, read=30, write=30, pool=60)
+        self._paid = httpx.AsyncClient(
+            base_url=base_url, auth=auth, headers=headers, timeout=create, follow_redirects=False,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+        )  # fmt: skip
+        self._free = httpx.AsyncClient(
+            base_url=base_url, auth=auth, headers=headers, timeout=look, follow_redirects=False,
+            limits=httpx.Limits(max_connections=50, max_keepalive_connections=20),
+        )  # fmt: skip
+
+    async def post_once(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Reply | Fault:
+        """The paid POST. One request on the wire, whatever happens; faults are told apart by whether it was sent."""
+        try:
+            with anyio.fail_after(self._create_timeout_s + 90):
+                return await self._read(self._paid, "POST", path, json=dict(body), headers=dict(headers))
+        except NOT_SENT:
+            return Fault.NOT_CONNECTED
+        except (httpx.HTTPError, TimeoutError, OSError):
+            return Fault.ANSWER_LOST
+
+    async def get(self, path: str, params: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Reply | None:
+        """A free question. None when no answer came."""
+        try:
+            with anyio.fail_after(60):
+                return await self._read(self._free, "GET", path, params=dict(params), headers=dict(headers or {}))
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError):
+            return None
+
+    async def _read(self, client: httpx.AsyncClient, method: str, path: str, **request: Any) -> Reply:
+        async with client.stream(method, path, **request) as response:
+            chunks, size = [], 0
+            async for chunk in response.aiter_bytes():
+                size += len(chunk)
+                if size > MAX_ANSWER_BYTES:
+                    break
+                chunks.append(chunk)
+        text = b"".join(chunks).decode("utf-8", "replace")
+        try:
+            body = json.loads(text)
+        except ValueError:
+            body = None
+        return Reply(response.status_code, response.headers, body, text)
+
+    def clean(self, text: str) -> str:
+        """Words of a provider, fit for a ledger and a terminal: one line, short, printable, without our key."""
+        if self.key:
+            text = text.replace(self.key.get_secret_value(), "***")
+        text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+        return text if len(text) <= WORDS_LIMIT else text[: WORDS_LIMIT - 1] + "…"
+
+    async def close(self) -> None:
+        """Close both connection pools."""
+        await self._paid.aclose()
+        await self._free.aclose()
+
+
+def usable_id(value: object) -> str | None:
+    """A generation id that can be stored and asked for again: printable text of at most 512 characters."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, str) and 0 < len(value.strip()) <= 512 and value.isprintable():
+        return value
+    return None
+
+
+def words_in(reply: Reply) -> str:
+    """What an error answer says, whichever of the documented shapes it has; gateways answer HTML, of which nothing is kept."""
+    body = reply.body
+    if not isinstance(body, dict):
+        return f"HTTP {reply.status} without a JSON body"
+    error = body.get("error")
+    for holder in (error if isinstance(error, dict) else {}, body):
+        for name in ("message", "title", "name"):
+            if isinstance(holder.get(name), str) and holder[name].strip():
+                return str(holder[name])
+            if isinstance(holder.get(name), list):
+                return "; ".join(str(item) for item in holder[name])
+    return error if isinstance(error, str) else f"HTTP {reply.status}"

@@ -1,0 +1,1 @@
+"""The credits report: what was made, what it cost, what to do next."""

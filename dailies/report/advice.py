@@ -1,0 +1,129 @@
+"""What a clip needs from a person: in one sentence, with the very commands. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dailies.domain.figures import Line, Outcome
+from dailies.domain.money import show_usd
+from dailies.domain.records import BatchRow
+from dailies.domain.states import Failure, State
+
+
+class Topic(StrEnum):
+    """How a clip is sorted in the report, the most urgent first; each has exactly one."""
+
+    IN_DOUBT = "in doubt"
+    LOST = "charged and lost"
+    FAILED = "failed at the provider"
+    REFUSED = "refused"
+    NOT_SENT = "not sent"
+    OVERDUE = "not home yet"
+    MISMATCH = "not as ordered"
+    NOT_STARTED = "not started"
+    DELIVERED = "delivered"
+
+
+MEANING = {
+    Topic.IN_DOUBT: "The create was sent and its answer was lost: each of these may have been charged. "
+    "Nothing is bought again until that is settled.",
+    Topic.LOST: "Charged, and no address leads to the clip any more. Ask for the money back; "
+    "to buy one again give its row another take.",
+    Topic.FAILED: "Accepted, and then the provider failed to make it.",
+    Topic.REFUSED: "The provider refused the request: not charged. The same words would be refused again.",
+    Topic.NOT_SENT: "The request never reached the provider: not charged.",
+    Topic.OVERDUE: "Paid and not in S3 yet; nothing is lost.",
+    Topic.MISMATCH: "Delivered, but not what was bought: worth asking for the money back.",
+    Topic.NOT_STARTED: "Nothing was bought for these yet.",
+    Topic.DELIVERED: "In S3, checked.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command to copy, and what it does or when it is right."""
+
+    hint: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to do about one clip. `shared` serves every clip of the topic and batch, `own` this clip alone."""
+
+    topic: Topic
+    shared: tuple[Command, ...] = ()
+    own: tuple[Command, ...] = ()
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """All of them, in the order in which they help: a failed clip must be released before a run buys it again."""
+        return (*self.own, *self.shared) if self.topic is Topic.FAILED else (*self.shared, *self.own)
+
+
+def advice_for(row: BatchRow, line: Line, prompts: str | None = None) -> Advice:
+    """The next commands for one clip; `prompts` is the CSV as it was named, for commands that run it again."""
+    topic = topic_of(row, line)
+    resubmit = f"dailies resolve {(line.attempt or '')[:8]} --resubmit"
+    match topic:
+        case Topic.DELIVERED:
+            return Advice(topic)
+        case Topic.IN_DOUBT:
+            return Advice(topic, (Command("asks the provider's log again", "dailies collect"),), _doubt(line))
+        case Topic.OVERDUE:
+            return Advice(topic, (Command("brings it home", "dailies collect"),))
+        case Topic.LOST | Topic.MISMATCH:
+            return Advice(topic, (_refund(line),))
+        case Topic.FAILED:
+            shared = (_refund(line), _again(line, prompts)) if line.usd_charged else (_again(line, prompts),)
+            return Advice(topic, shared, (Command("lets it be bought again", resubmit),))
+        case Topic.REFUSED:
+            changed = _again(line, prompts, "after you have changed the prompt or the image")
+            return Advice(topic, (changed,), (Command("lets the same words be asked once more", resubmit),))
+        case Topic.NOT_SENT | Topic.NOT_STARTED:
+            return Advice(topic, (_again(line, prompts),))
+
+
+def topic_of(row: BatchRow, line: Line) -> Topic:
+    """Where the clip belongs in the report."""
+    match Outcome(line.outcome):
+        case Outcome.DELIVERED | Outcome.ALREADY_DELIVERED:
+            return Topic.MISMATCH if line.mismatch else Topic.DELIVERED
+        case Outcome.IN_DOUBT:
+            return Topic.IN_DOUBT
+        case Outcome.OVERDUE:
+            return Topic.OVERDUE
+        case Outcome.NOT_STARTED:
+            return Topic.NOT_STARTED
+        case Outcome.FAILED:
+            attempt = row.attempt
+            if attempt is not None and attempt.state in (State.RESULT_LOST, State.ORPHANED):
+                return Topic.LOST
+            failure = attempt.failure if attempt is not None else None
+            if failure is Failure.REFUSED:
+                return Topic.REFUSED
+            return Topic.FAILED if failure in (Failure.GENERATION, None) else Topic.NOT_SENT
+
+
+def _again(line: Line, prompts: str | None, hint: str = "goes on with the rest of the batch") -> Command:
+    return Command(hint, f"dailies run {_word(prompts or 'PROMPTS.csv')} --batch {_word(line.batch)}")
+
+
+def _refund(line: Line) -> Command:
+    return Command("makes a letter with the evidence", f"dailies report --batch {_word(line.batch)} --refund-pack")
+
+
+def _doubt(line: Line) -> tuple[Command, ...]:
+    resolve, risk = f"dailies resolve {(line.attempt or '')[:8]}", show_usd(line.usd_at_risk)
+    return (
+        Command("the provider lists it: collect it", f"{resolve} --charged GENERATION_ID"),
+        Command("it was surely never charged", f"{resolve} --not-charged"),
+        Command(f"buy it again; {risk} stays at risk", f"{resolve} --resubmit"),
+    )
+
+
+def _word(text: str) -> str:
+    """One word of a command line, whatever a batch or a file is called; a line break would run half of it."""
+    return shlex.quote(" ".join("".join(c if c.isprintable() else " " for c in text).split()))

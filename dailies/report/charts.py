@@ -1,0 +1,195 @@
+"""What the report draws: spend by day, quoted against charged, seconds per clip. Pure; the template paints it.
+
+Lengths are percentages with a point, ready for SVG attributes, so that a chart fits any screen without a script.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from statistics import median
+
+from dailies.domain.figures import Line
+from dailies.domain.money import ZERO, show_usd, sum_usd
+
+MOST_BARS = 12
+"""More groups than a person compares at a glance are summed up as `others`."""
+MOST_DAYS = 62
+MOST_GROUPS = 40
+"""A column with more values than this is a label, not a grouping."""
+BINS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One group: its sums as text, and how long its bars are."""
+
+    name: str
+    clips: int
+    quoted: str
+    charged: str
+    risk: str
+    charged_pct: str
+    risk_pct: str
+    quoted_pct: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Quoted against charged, group by group, the dearest first."""
+
+    title: str
+    column: str
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pillar:
+    """One upright bar: where it stands, how high it is, and its value as text."""
+
+    label: str
+    value: str
+    x_pct: str
+    y_pct: str
+    height_pct: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pillars:
+    """A row of upright bars with a sentence that says what they show."""
+
+    title: str
+    summary: str
+    label: str
+    value: str
+    pillars: tuple[Pillar, ...]
+    width_pct: str
+    first: str
+    last: str
+
+
+def charts_of(
+    lines: Sequence[Line], labels: Sequence[Mapping[str, str]]
+) -> tuple[tuple[Bars, ...], tuple[Pillars, ...]]:
+    """Every chart that has something to show: bars by model, provider, batch and own column; days and seconds."""
+    columns: list[tuple[str, Callable[[int], str]]] = [
+        ("model", lambda i: lines[i].model),
+        ("provider", lambda i: lines[i].provider),
+        ("batch", lambda i: lines[i].batch),
+    ]
+    for name in dict.fromkeys(name for row in labels for name in row):
+        columns.append((name, lambda i, name=name: labels[i].get(name) or "–"))  # type: ignore[misc]
+    bars = [bars_by(name, [key(i) for i in range(len(lines))], lines) for name, key in columns]
+    shown = tuple(b for b in bars if b and (b.column == "model" or len(b.bars) > 1))
+    return shown, tuple(p for p in (spend_by_day(lines), seconds_per_clip(lines)) if p)
+
+
+def bars_by(column: str, keys: Sequence[str], lines: Sequence[Line]) -> Bars | None:
+    """Sums by a column, or None when it has no values or too many."""
+    groups: dict[str, list[Line]] = {}
+    for key, line in zip(keys, lines, strict=True):
+        groups.setdefault(key, []).append(line)
+    if not groups or len(groups) > MOST_GROUPS:
+        return None
+    ordered = sorted(groups.items(), key=lambda group: (-_spent(group[1]), group[0]))
+    if len(ordered) > MOST_BARS:
+        rest = [line for _, some in ordered[MOST_BARS - 1 :] for line in some]
+        ordered = [*ordered[: MOST_BARS - 1], (f"{len(ordered) - MOST_BARS + 1} others", rest)]
+    top = max(max(_spent(some), _quoted(some)) for _, some in ordered)
+    return Bars(f"Spend by {column}", column, tuple(_bar(name, some, top) for name, some in ordered))
+
+
+def _bar(name: str, lines: Sequence[Line], top: Decimal) -> Bar:
+    charged, risk, quoted = _charged(lines), sum_usd(line.usd_at_risk for line in lines), _quoted(lines)
+    known = any(line.usd_charged is not None for line in lines)
+    return Bar(
+        name, len(lines), show_usd(quoted), show_usd(charged if known else None), show_usd(risk) if risk else "",
+        _pct(charged, top), _pct(risk, top), _pct(quoted, top),
+    )  # fmt: skip
+
+
+def spend_by_day(lines: Sequence[Line]) -> Pillars | None:
+    """Dollars by the UTC day of the create; by month when the span is long. None for a single day."""
+    by_day: dict[date, Decimal] = {}
+    for line in lines:
+        if line.created_at and (line.usd_charged is not None or line.usd_at_risk):
+            day = date.fromisoformat(line.created_at[:10])
+            by_day[day] = by_day.get(day, ZERO) + _spent([line])
+    if len(by_day) < 2:
+        return None
+    first, last = min(by_day), max(by_day)
+    span = (last - first).days + 1
+    if span > MOST_DAYS:
+        by_month: dict[str, Decimal] = dict.fromkeys(_months(first, last), ZERO)
+        for day, usd in by_day.items():
+            by_month[f"{day:%Y-%m}"] += usd
+        values = list(by_month.items())
+    else:
+        values = [(str(day), by_day.get(day, ZERO)) for day in (first + timedelta(n) for n in range(span))]
+    unit = "month" if span > MOST_DAYS else "day"
+    most = max(values, key=lambda value: value[1])
+    summary = f"{show_usd(sum_usd(by_day.values()))} in all; most on {most[0]}: {show_usd(most[1])}."
+    return _pillars(f"Spend by {unit}", summary, unit, "charged or at risk", [(n, v, show_usd(v)) for n, v in values])
+
+
+def seconds_per_clip(lines: Sequence[Line]) -> Pillars | None:
+    """How long clips took at the provider, as a histogram. None below five clips."""
+    seconds = sorted(line.seconds for line in lines if line.seconds is not None)
+    if len(seconds) < 5:
+        return None
+    low, step = _steps(seconds[0], seconds[-1])
+    bins = [0] * (int((seconds[-1] - low) // step) + 1)
+    for value in seconds:
+        bins[int((value - low) // step)] += 1
+    slow = seconds[min(len(seconds) - 1, math.ceil(0.9 * len(seconds)) - 1)]
+    summary = f"Half took less than {median(seconds):.0f} s, nine in ten less than {slow:.0f} s."
+    values = [
+        (f"{low + i * step:g}–{low + (i + 1) * step:g} s", Decimal(count), f"{count} clip{'s' * (count != 1)}")
+        for i, count in enumerate(bins)
+    ]
+    return _pillars("Seconds per clip", summary, "seconds", "clips", values)
+
+
+def _pillars(title: str, summary: str, label: str, value: str, values: Sequence[tuple[str, Decimal, str]]) -> Pillars:
+    top, slot = max(v for _, v, _ in values), 100 / len(values)
+    pillars = tuple(
+        Pillar(name, text, f"{i * slot:.3f}", f"{100 - _share(v, top):.2f}", f"{_share(v, top):.2f}")
+        for i, (name, v, text) in enumerate(values)
+    )
+    return Pillars(title, summary, label, value, pillars, f"{slot * 0.82:.3f}", values[0][0], values[-1][0])
+
+
+def _steps(low: float, high: float) -> tuple[float, float]:
+    """Round bounds for a histogram of about `BINS` bins: (start, width), in seconds."""
+    rough = max((high - low) / BINS, 0.5)
+    size = 10 ** math.floor(math.log10(rough))
+    step = next(size * n for n in (1, 2, 5, 10) if size * n >= rough)
+    return math.floor(low / step) * step, step
+
+
+def _months(first: date, last: date) -> list[str]:
+    count = (last.year - first.year) * 12 + last.month - first.month + 1
+    return [f"{first.year + (first.month - 1 + n) // 12}-{(first.month - 1 + n) % 12 + 1:02d}" for n in range(count)]
+
+
+def _charged(lines: Iterable[Line]) -> Decimal:
+    return sum_usd(line.usd_charged for line in lines)
+
+
+def _quoted(lines: Iterable[Line]) -> Decimal:
+    return sum_usd(line.usd_quoted for line in lines if line.attempt)
+
+
+def _spent(lines: Sequence[Line]) -> Decimal:
+    return _charged(lines) + sum_usd(line.usd_at_risk for line in lines)
+
+
+def _share(value: Decimal, top: Decimal) -> float:
+    return float(100 * value / top) if top else 0.0
+
+
+def _pct(value: Decimal, top: Decimal) -> str:
+    return f"{_share(value, top):.2f}"

@@ -1,0 +1,137 @@
+"""How a report page finds clips and posters: beside it in S3, under a web address, presigned, or on this disk."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from posixpath import basename, relpath
+from urllib.parse import quote
+
+from dailies.domain.clips import clip_name
+from dailies.domain.figures import Line
+from dailies.errors import BadInput
+from dailies.storage.s3 import S3, parse_s3_uri
+
+PRESIGNED = "presigned"
+PRESIGNED_S = 7 * 24 * 3600  # the longest that AWS Signature Version 4 allows
+POSTERS = "posters"
+_PATH = re.compile(r"(/[A-Za-z0-9._~%\-]*)*")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9._\-]+(:\d+)?|https?://\[[0-9A-Fa-f:]+\](:\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The addresses of one clip as a page uses them; None where the page can't reach it."""
+
+    clip: str | None = None
+    poster: str | None = None
+
+
+Linker = Callable[[Line], Links]
+
+
+def poster_key(clip_key: str) -> str:
+    """The S3 key, or file name, of the poster beside a clip."""
+    return clip_key.removesuffix(".mp4") + ".webp"
+
+
+def poster_file(line: Line) -> str:
+    """The name of a clip's poster in a report folder's `posters`."""
+    return f"{clip_name(line.id, line.clip_key)}.webp"
+
+
+def beside(bucket: str, folder: str) -> Linker:
+    """For a page stored in `s3://bucket/folder`: relative links to clips of the same bucket."""
+
+    here = f"s3://{bucket}/{folder}/"
+
+    def link(line: Line) -> Links:
+        if line.s3_uri and line.s3_uri.startswith(here):
+            path = line.s3_uri[len(here) :]
+        else:
+            where = _place(line)
+            if where is None or where[0] != bucket:
+                return Links()
+            path = relpath("/" + where[1], "/" + folder)
+        return Links(quote(path), quote(poster_key(path)))
+
+    return link
+
+
+def from_base(base: str) -> Linker:
+    """For a web server or CDN whose root is the bucket's root: the key is appended. Raises BadInput."""
+    root = checked_base(base)
+
+    def link(line: Line) -> Links:
+        where = _place(line)
+        return Links() if where is None else Links(f"{root}/{quote(where[1])}", f"{root}/{quote(poster_key(where[1]))}")
+
+    return link
+
+
+def presigned(s3: S3, folder: Path) -> Linker:
+    """Addresses that anybody who has the page may open for a week; posters of this disk where they are there."""
+    local = on_disk(folder, None)
+
+    def link(line: Line) -> Links:
+        where = _place(line)
+        if where is None:
+            return Links()
+        bucket, key = where
+        poster = local(line).poster or s3.presign(bucket, poster_key(key), PRESIGNED_S)
+        return Links(s3.presign(bucket, key, PRESIGNED_S), poster)
+
+    return link
+
+
+def on_disk(folder: Path, clips: Path | None) -> Linker:
+    """For a page in `folder`: the copies in `clips` (`--keep-local`) and the posters in its own `posters`."""
+    posters, copies = _names(folder / POSTERS), _names(clips) if clips else frozenset()
+    to_clips = Path(os.path.relpath(clips, folder)).as_posix() if clips and copies else ""
+
+    def link(line: Line) -> Links:
+        where = _place(line)
+        names = (f"{clip_name(line.id, line.clip_key)}.mp4", basename(where[1]) if where else "")
+        copy = next((name for name in names if name in copies), None)
+        poster = poster_file(line)
+        return Links(
+            f"{quote(to_clips)}/{quote(copy)}" if copy else None,
+            f"{POSTERS}/{quote(poster)}" if poster in posters else None,
+        )
+
+    return link
+
+
+def checked_base(base: str) -> str:
+    """A `--link-base` without its final slash; raises BadInput for what is no plain web address."""
+    origin = _ORIGIN.match(base)
+    if not origin or not _PATH.fullmatch(base, origin.end()):
+        raise BadInput(
+            f"--link-base {base}: neither a web address such as https://cdn.example.com, `presigned`, nor a folder"
+        )
+    return base.rstrip("/")
+
+
+def origins(links: Iterable[Links]) -> list[str]:
+    """The origins that a page with these links may load from, for its Content-Security-Policy."""
+    found = {match[0] for link in links for url in (link.clip, link.poster) if url and (match := _ORIGIN.match(url))}
+    return sorted(found)
+
+
+def report_key(prefix: str, *folders: str) -> str:
+    """A folder below a prefix, as a key without slashes at its ends."""
+    return "/".join(part.strip("/") for part in (prefix, *folders) if part.strip("/"))
+
+
+def _place(line: Line) -> tuple[str, str] | None:
+    return parse_s3_uri(line.s3_uri) if line.s3_uri else None
+
+
+def _names(folder: Path | None) -> frozenset[str]:
+    try:
+        return frozenset(entry.name for entry in os.scandir(folder)) if folder else frozenset()
+    except OSError:
+        return frozenset()

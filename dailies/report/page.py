@@ -1,0 +1,169 @@
+"""`report.html`: one self-contained page. It asks for nothing but clips and posters, and runs no script but its own.
+
+The clips travel as compressed JSON: two thousand stay small, and no prompt can be taken for markup.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from importlib.resources import files
+from operator import attrgetter
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from dailies.domain.figures import Line
+from dailies.domain.money import show_usd, sum_usd
+from dailies.report.advice import MEANING, Advice, Command, Topic, advice_for
+from dailies.report.charts import charts_of
+from dailies.report.credits import Credits
+from dailies.report.links import Linker, Links, origins
+from dailies.report.reconcile import Reconciliation
+
+LEFT_OUT = frozenset({"row", "clip_key", "sha256", "outcome", "usd_at_risk"})
+"""Columns that nobody reads on the page; they are in credits.csv."""
+MOST_COMMANDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class PageFacts:
+    """What a page says beside its figures. `prompts` is the CSV as commands should name it."""
+
+    made_at: datetime
+    prompts: str | None = None
+    span: str = ""
+    play_hint: str = ""
+    reconciliation: Reconciliation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """All clips of one topic: how many, what is at stake, and the commands that serve them all."""
+
+    topic: Topic
+    meaning: str
+    count: int
+    stake: str
+    commands: tuple[Command, ...]
+    more: int
+    own: bool
+
+
+def report_page(credits: Credits, link: Linker, facts: PageFacts) -> str:
+    """The page as HTML text."""
+    return Drawing(credits, facts).page(link)
+
+
+class Drawing:
+    """All that a page shows but its links, so that the copies on disk and in S3 are drawn from the same figures."""
+
+    def __init__(self, credits: Credits, facts: PageFacts) -> None:
+        self.credits, self.facts = credits, facts
+        pairs = zip(credits.rows, credits.lines, strict=True)
+        advice = [advice_for(row, line, facts.prompts) for row, line in pairs]
+        self.groups = groups_of(credits.lines, advice)
+        self.bars, self.pillars = charts_of(credits.lines, credits.labels)
+        self.silent = sum(1 for line in credits.lines if line.generation_id and line.usd_charged is None)
+        self.data = page_data(credits, advice)
+
+    def page(self, link: Linker) -> str:
+        """The page with its clips where `link` finds them."""
+        links = [link(line) for line in self.credits.lines]
+        linked = [[*clip, one.clip, one.poster] for clip, one in zip(self.data["clips"], links, strict=True)]
+        css, js = _asset("report.css"), _asset("report.js")
+        html: str = _template().render(
+            credits=self.credits, totals=self.credits.totals, facts=self.facts, groups=self.groups, bars=self.bars,
+            pillars=self.pillars, silent=self.silent, playable=any(one.clip for one in links), usd=show_usd,
+            data=Markup(packed({**self.data, "clips": linked})), css=Markup(css), js=Markup(js),  # noqa: S704
+            policy=policy(css, js, links),
+        )  # fmt: skip
+        return html
+
+
+def page_data(credits: Credits, advice: Sequence[Advice]) -> dict[str, Any]:
+    """What the page's script works with: the fields once, then a list per clip in their order; the links come last."""
+    own = list(dict.fromkeys(name for labels in credits.labels for name in labels))
+    columns = [field.name for field in fields(Line) if field.name not in LEFT_OUT]
+    values = attrgetter(*columns)
+    clips = [
+        [
+            *map(_plain, values(line)), [labels.get(name, "") for name in own], str(one.topic),
+            show_usd(line.usd_at_risk) if line.usd_at_risk else None,
+            [[command.hint, command.text] for command in one.commands],
+        ]
+        for line, labels, one in zip(credits.lines, credits.labels, advice, strict=True)
+    ]  # fmt: skip
+    names = [*columns, "labels", "topic", "risk", "commands", "clip", "poster"]
+    return {"topics": [str(topic) for topic in Topic], "own": own, "fields": names, "clips": clips}
+
+
+def groups_of(lines: Sequence[Line], advice: Sequence[Advice]) -> list[Group]:
+    """What needs a person, the most urgent first."""
+    found = []
+    for topic in Topic:
+        members = [(line, one) for line, one in zip(lines, advice, strict=True) if one.topic is topic]
+        if not members or topic is Topic.DELIVERED:
+            continue
+        commands = tuple(dict.fromkeys(command for _, one in members for command in one.shared))
+        shown = commands[:MOST_COMMANDS]
+        own = any(one.own for _, one in members)
+        found.append(
+            Group(topic, MEANING[topic], len(members), _stake(topic, [line for line, _ in members]), shown,
+                  len(commands) - len(shown), own)
+        )  # fmt: skip
+    return found
+
+
+def _stake(topic: Topic, lines: Sequence[Line]) -> str:
+    charged = sum_usd(line.usd_charged for line in lines)
+    if topic is Topic.IN_DOUBT:
+        return f"{show_usd(sum_usd(line.usd_at_risk for line in lines))} at risk"
+    if topic in (Topic.NOT_STARTED, Topic.OVERDUE) and not charged:
+        return f"{show_usd(sum_usd(line.usd_quoted for line in lines))} quoted"
+    return f"{show_usd(charged)} charged" if charged else "not charged"
+
+
+def packed(data: Mapping[str, Any]) -> str:
+    """JSON, deflated, as base64: letters that mean nothing to HTML."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), 6)).decode()
+
+
+def policy(css: str, js: str, links: Sequence[Links]) -> str:
+    """The Content-Security-Policy: this very style and script, clips and posters, and nothing else at all."""
+    media = " ".join(["'self'", "file:", *origins(links)])
+    return (
+        f"default-src 'none'; style-src {_digest(css)}; script-src {_digest(js)}; img-src {media} data:; "
+        f"media-src {media}; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
+    )
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _plain(value: object) -> object:
+    return show_usd(value) if isinstance(value, Decimal) else value
+
+
+def _asset(name: str) -> str:
+    return files("dailies.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _template() -> Any:
+    environment = Environment(
+        loader=PackageLoader("dailies.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html")

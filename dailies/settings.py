@@ -1,0 +1,233 @@
+"""The settings, and the only place that reads the environment.
+
+Precedence, everywhere the same: command line › environment › `.env` in the working directory › Prefect blocks (on a
+worker) › default. An unknown `DAILIES_*` name is an error that suggests the nearest one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from dailies.errors import Misconfigured
+
+AIML, ONEROUTER = "aiml", "onerouter"
+PROVIDERS = (AIML, ONEROUTER)
+DEFAULT_PROVIDER = AIML
+DEFAULT_MODEL = "openai/sora-2-pro-i2v"
+CREATE_TIMEOUT_S = {
+    AIML: 120.0,
+    ONEROUTER: 900.0,
+}  # a synchronous provider holds the connection until the clip is ready
+SECRET_BLOCKS = {
+    "AIML_API_KEY": "aiml-api-key",
+    "ONEROUTER_API_KEY": "onerouter-api-key",
+    "DAILIES_LEDGER_URL": "dailies-ledger-url",  # it holds a password
+}
+AWS_KEYS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
+
+
+def _key(value: Any) -> Any:
+    """A key without the white space that copying adds; what can't stand in a header is refused without repeating it."""
+    if not isinstance(value, str):
+        return value
+    value = value.strip()
+    if not value.isascii() or any(c.isspace() or not c.isprintable() for c in value):
+        raise ValueError("has characters that no key has; copy it again")
+    return value or None
+
+
+def _auth(value: Any) -> Any:
+    if str(value).lower() not in ("bearer", "raw"):
+        raise ValueError("must be `bearer` or `raw`")
+    return str(value).lower()
+
+
+Key = Annotated[SecretStr | None, BeforeValidator(_key)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Dollars = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+
+
+class Settings(BaseModel):
+    """Everything that is configured. Field names are the environment's names in lower case."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    aiml_api_key: Key = Field(None, description="key of AI/ML API")
+    onerouter_api_key: Key = Field(None, description="key of OneRouter (Infron)")
+    aiml_base_url: str = Field("https://api.aimlapi.com", description="where AI/ML API answers")
+    onerouter_base_url: str = Field("https://video.onerouter.pro", description="where OneRouter answers")
+    onerouter_auth: Annotated[str, BeforeValidator(_auth)] = Field(
+        "bearer", description="how OneRouter's key is sent: `bearer` or `raw`"
+    )
+    dailies_home: Path = Field(Path("~/.dailies"), description="ledger, spool, downloads in progress, reports")
+    dailies_ledger_url: str | None = Field(
+        None, description="`postgresql+psycopg://…` when several machines share the ledger; else SQLite in DAILIES_HOME"
+    )
+    dailies_to: str | None = Field(None, description="default for `--to`, such as `s3://bucket/prefix`")
+    dailies_budget_usd: Dollars | None = Field(None, description="hard cap for one batch, in dollars")
+    dailies_daily_budget_usd: Dollars | None = Field(None, description="hard cap for a UTC day over all batches")
+    dailies_in_flight: Annotated[int, Field(ge=1, le=5000)] = Field(20, description="generations at once, per provider")
+    dailies_poll_first_s: Positive | None = Field(
+        None, description="first poll after so many seconds; else from the model"
+    )
+    dailies_poll_cap_s: Positive = Field(15.0, description="the longest wait between two polls, in seconds")
+    dailies_clip_deadline_s: Positive | None = Field(None, description="past it a clip is overdue; else from the model")
+    dailies_create_timeout_s: Positive | None = Field(
+        None, description="read timeout of the paid POST; else 120, and 900 for a synchronous provider"
+    )
+    dailies_lease_s: Positive = Field(300.0, description="an owner silent for longer is taken for dead")
+    dailies_models: Path | None = Field(None, description="file or folder of models that adds to the catalog")
+    dailies_trusted_hosts: str | None = Field(
+        None, description="hosts that may be plain http or private, such as `127.0.0.1, minio.internal:9000`"
+    )
+
+    @property
+    def home(self) -> Path:
+        """DAILIES_HOME, absolute."""
+        return self.dailies_home.expanduser().absolute()
+
+    @property
+    def ledger_url(self) -> str:
+        """Where the ledger is."""
+        return self.dailies_ledger_url or f"sqlite:///{self.home / 'ledger.db'}"
+
+    def api_key(self, provider: str) -> SecretStr | None:
+        """The provider's key, if there is one."""
+        return {AIML: self.aiml_api_key, ONEROUTER: self.onerouter_api_key}[provider]
+
+    def base_url(self, provider: str) -> str:
+        """Where the provider answers, without a slash at the end."""
+        return {AIML: self.aiml_base_url, ONEROUTER: self.onerouter_base_url}[provider].rstrip("/")
+
+    def create_timeout_s(self, provider: str) -> float:
+        """How long the paid POST may wait for its answer."""
+        return self.dailies_create_timeout_s or CREATE_TIMEOUT_S[provider]
+
+    def lease_s(self, provider: str) -> float:
+        """How long an owner may be silent: never less than twice the create timeout."""
+        return max(self.dailies_lease_s, 2 * self.create_timeout_s(provider))
+
+    def require_key(self, provider: str) -> SecretStr:
+        """The provider's key. Raises Misconfigured that says what to set."""
+        key = self.api_key(provider)
+        if key is None:
+            name = f"{provider.upper()}_API_KEY"
+            raise Misconfigured(
+                f"no key for {provider}: set {name} (environment, .env, or the Prefect Secret block "
+                f"`{SECRET_BLOCKS[name]}`). Nothing was bought. To try without a key: dailies demo"
+            )
+        return key
+
+
+FAILPOINTS = "DAILIES_FAILPOINTS"  # arms test failpoints (see failpoints.py); no setting for users
+NAMES = {name.upper(): name for name in Settings.model_fields}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where one value came from, for `dailies doctor`; never the value of a secret."""
+
+    name: str
+    value: str
+    source: str
+
+
+def load_settings(
+    overrides: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    blocks: Mapping[str, str] | None = None,
+    dotenv: bool = True,
+) -> Settings:
+    """Read the settings. Raises Misconfigured naming every bad one at once.
+
+    `overrides` are field names from the command line (None means: not given); `blocks` are names from Prefect blocks.
+    """
+    values, _ = _gather(overrides or {}, os.environ if environ is None else environ, blocks or {}, dotenv)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise Misconfigured("\n".join(_explain(detail) for detail in error.errors())) from None
+
+
+def sources(environ: Mapping[str, str] | None = None, blocks: Mapping[str, str] | None = None) -> list[Source]:
+    """Every setting with its value (secrets masked) and where it came from."""
+    values, origin = _gather({}, os.environ if environ is None else environ, blocks or {})
+    shown = []
+    for name, field in NAMES.items():
+        value = values.get(field, Settings.model_fields[field].default)
+        secret = name.endswith("_API_KEY") and value is not None
+        text = "set" if secret else "–" if value is None else _without_password(str(value))
+        shown.append(Source(name, text, origin.get(field, "default")))
+    return shown
+
+
+def _gather(
+    overrides: Mapping[str, object], environ: Mapping[str, str], blocks: Mapping[str, str], use_dotenv: bool = True
+) -> tuple[dict[str, object], dict[str, str]]:
+    dotenv = {k: v for k, v in dotenv_values(".env").items() if v is not None} if use_dotenv else {}
+    for layer in (dotenv, blocks):
+        _export_aws(layer, environ)
+    values: dict[str, object] = {}
+    origin: dict[str, str] = {}
+    for label, layer in (("Prefect block", blocks), (".env", dotenv), ("environment", environ)):
+        _refuse_unknown(layer, label)
+        for name, text in layer.items():
+            field = NAMES.get(name)
+            if field and text.strip():
+                values[field], origin[field] = text.strip(), label
+    for field, value in overrides.items():
+        if value is not None:
+            values[field], origin[field] = value, "command line"
+    return values, origin
+
+
+def _export_aws(layer: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    """boto3 reads AWS_* itself, but neither `.env` nor blocks: hand those on to it. The parts of a key stay together."""
+    has_key = "AWS_ACCESS_KEY_ID" in environ or "AWS_ACCESS_KEY_ID" in os.environ
+    for name, value in layer.items():
+        if name.startswith("AWS_") and name not in environ and not (has_key and name in AWS_KEYS):
+            os.environ.setdefault(name, value)
+
+
+def _refuse_unknown(layer: Mapping[str, str], label: str) -> None:
+    for name in sorted(layer):
+        if name.startswith("DAILIES_") and name not in NAMES and name != FAILPOINTS:
+            near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]}?" if near else " See the README for the settings there are."
+            raise Misconfigured(f"{name} ({label}) is not a setting.{hint} Nothing was bought.")
+
+
+def _explain(detail: Any) -> str:
+    name = str(detail["loc"][0]).upper()
+    message = detail["msg"].removeprefix("Value error, ")
+    if name.endswith("_API_KEY"):
+        return f"{name} {message}"
+    return f"{name}={_without_password(str(detail['input']))}: {message}"
+
+
+def _without_password(text: str) -> str:
+    head, at, tail = text.rpartition("@")
+    if not at or "://" not in head:
+        return text
+    scheme, _, user = head.partition("://")
+    return f"{scheme}://{user.split(':')[0]}:***@{tail}"
+
+
+def settings_table() -> str:
+    """The README's table of settings, generated from the model."""
+    lines = ["| name | default | |", "|---|---|---|"]
+    for name, field in NAMES.items():
+        info = Settings.model_fields[field]
+        default = "–" if info.default is None else f"`{info.default}`"
+        lines.append(f"| `{name}` | {default} | {info.description} |")
+    lines.append("| `AWS_*`, `AWS_ENDPOINT_URL_S3` | boto3's own | any S3-compatible store |")
+    return "\n".join(lines)

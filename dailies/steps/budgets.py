@@ -1,0 +1,43 @@
+"""How far a batch takes its budgets, before it has bought anything: early enough for somebody to raise one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import anyio.to_thread
+
+from dailies.domain.money import sum_usd
+from dailies.domain.states import may_claim
+from dailies.studio import Studio
+
+NEARLY = Decimal("0.8")  # of a cap
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A cap with what will count against it once the batch in hand is made, in dollars."""
+
+    name: str
+    cap_usd: Decimal
+    expected_usd: Decimal
+
+    @property
+    def nearly_spent(self) -> bool:
+        """Whether most of it will be gone."""
+        return self.expected_usd >= NEARLY * self.cap_usd
+
+
+async def budgets_of(studio: Studio) -> list[Budget]:
+    """The caps that hold for the batch in hand: the batch's own and the day's, where there are any."""
+    job, ledger = studio.the_job, studio.ledger
+    if job.caps.batch_usd is None and job.caps.day_usd is None:
+        return []
+    attempts = await anyio.to_thread.run_sync(ledger.attempts_of, list(job.rows))
+    to_buy = [key for key in job.rows if may_claim(attempts.get(key, ()))]
+    needed = sum_usd(job.plan.quotes[key] for key in to_buy)
+    counted = (
+        ("batch", job.caps.batch_usd, await anyio.to_thread.run_sync(ledger.counted, job.plan.batch)),
+        ("day", job.caps.day_usd, await anyio.to_thread.run_sync(ledger.counted)),
+    )
+    return [Budget(name, cap, spent + needed) for name, cap, spent in counted if cap is not None]

@@ -1,0 +1,231 @@
+"""Brings a paid clip home: download, check, put, HEAD, T4. Every part may be repeated; none leads back to create."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+from sqlalchemy.exc import SQLAlchemyError
+
+from dailies.catalog import Settled, expected_video
+from dailies.domain.clips import clip_name, object_key
+from dailies.domain.records import Attempt, BatchRow
+from dailies.errors import DeliveryDelayed, Misconfigured, ResultLost
+from dailies.failpoints import hit
+from dailies.media.video import BadVideo, CutShort, Wanted, check_boxes, inspect, mismatches
+from dailies.net import UnsafeUrl
+from dailies.providers import LookKind
+from dailies.steps.posters import keep_poster
+from dailies.storage.download import Download, DownloadFailed, UrlExpired, download
+from dailies.storage.s3 import KeyTaken, StoreRefused, StoreTrouble, parse_s3_uri
+from dailies.studio import Studio
+
+logger = logging.getLogger("dailies.deliver")
+PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Between tries within one delivery; after them the clip waits for the next run, paid and on record."""
+
+
+class NoDestination(Misconfigured):
+    """Nothing says where in S3 the clip should go."""
+
+
+async def deliver_clip(studio: Studio, attempt_id: str) -> Attempt:
+    """Store one completed clip. Raises ResultLost, or DeliveryDelayed when it has to wait (the clip stays paid and safe)."""
+    attempt = await anyio.to_thread.run_sync(studio.ledger.attempt, attempt_id)
+    if attempt is None:
+        raise KeyError(f"no attempt {attempt_id}")
+    if attempt.delivered:
+        return attempt
+    async with studio.deliveries:
+        row = await _row_of(studio, attempt)
+        file = await _fetch(studio, attempt)
+        mismatch = await anyio.to_thread.run_sync(_compare, studio, row, file.path)
+        try:
+            uri = await _store(studio, attempt, row, file)
+        except StoreRefused as error:
+            studio.stopped.update(dict.fromkeys(("aiml", "onerouter"), f"the bucket refuses clips: {error}"))
+            raise await _delayed(studio, attempt, f"{error}. The clip is paid for and kept as {file.path}") from error
+        except StoreTrouble as error:
+            raise await _delayed(studio, attempt, f"{error}. The clip is paid for and kept as {file.path}") from error
+        hit("before-stored")
+        stored = await _told(studio, attempt, uri, file, mismatch)
+        hit("after-stored")
+        await anyio.to_thread.run_sync(keep_poster, studio, stored, row, file.path)
+        await anyio.to_thread.run_sync(_tidy, studio, row, file.path)
+        logger.info("%s · stored as %s%s", row.id, uri, f" ({mismatch})" if mismatch else "")
+        return stored
+
+
+async def _row_of(studio: Studio, attempt: Attempt) -> BatchRow:
+    rows = await anyio.to_thread.run_sync(studio.ledger.rows_of_clips, [attempt.clip_key])
+    return next((row for row in rows if row.batch == attempt.batch), rows[0])
+
+
+async def _fetch(studio: Studio, attempt: Attempt) -> Download:
+    """The clip's file, from an earlier try's download if that is whole, else from the provider."""
+    folder, name = studio.home / "downloads", f"{attempt.id}.mp4"
+    kept = await anyio.to_thread.run_sync(_kept, folder / name)
+    if kept:
+        return kept
+    url, reason, renewed = attempt.result_url, "", 0
+    for pause_s in (*PAUSES_S, None):
+        try:
+            if url is None:
+                url, renewed = await _fresh_url(studio, attempt), renewed + 1
+            hit("before-download")
+            file = await download(url, folder, name, client=studio.web, trust=studio.trust)
+            await anyio.to_thread.run_sync(_whole, file.path)
+            hit("after-download")
+            return file
+        except UrlExpired as error:
+            reason, url = str(error), None
+            if renewed >= 2:
+                await anyio.to_thread.run_sync(studio.ledger.result_lost, attempt, reason)
+                raise ResultLost(f"paid, and no URL leads to it any more: {reason}. See dailies status") from error
+        except (DownloadFailed, BadVideo) as error:
+            reason = str(error)
+            (folder / name).unlink(missing_ok=True)
+        except UnsafeUrl as error:
+            raise await _delayed(studio, attempt, f"its address is refused: {error}") from error
+        if pause_s is not None:
+            await anyio.sleep(pause_s)
+    raise await _delayed(studio, attempt, f"the download fails: {reason}")
+
+
+async def _fresh_url(studio: Studio, attempt: Attempt) -> str:
+    """Ask the provider for the job again. Raises UrlExpired when it has no URL for us."""
+    if attempt.generation_id is None:
+        raise UrlExpired("there is no generation to ask for")
+    look = await studio.provider(attempt.provider).look(attempt.generation_id)
+    if look.kind is LookKind.READY and look.url:
+        return look.url
+    if look.trouble and attempt.provider == "aiml":
+        raise DownloadFailed(f"a fresh URL can't be asked for now: {look.words}")
+    raise UrlExpired(f"a fresh look at {attempt.generation_id} gives no URL ({look.words})")
+
+
+def _kept(path: Path) -> Download | None:
+    """A download that an earlier try finished."""
+    import hashlib
+
+    try:
+        check_boxes(path)
+        with path.open("rb") as file:
+            return Download(path, path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
+    except (OSError, BadVideo):
+        return None
+
+
+def _whole(path: Path) -> None:
+    """Raise BadVideo when a download is no whole MP4, so that it is fetched again."""
+    check_boxes(path)
+
+
+def _compare(studio: Studio, row: BatchRow, path: Path) -> str | None:
+    """In which ways the clip is not what was bought; it is stored all the same, marked, as evidence for a refund."""
+    clip = row.clip
+    try:
+        model = studio.catalog.find(clip.model)
+        settled = Settled(clip.resolution, clip.aspect_ratio, clip.duration_s, dict(clip.options))  # type: ignore[arg-type]
+        wanted = expected_video(model, settled, (clip.image.width, clip.image.height))
+        asked = Wanted(wanted.width, wanted.height, None, None, wanted.duration_s, wanted.audio)
+        return "; ".join(mismatches(inspect(path), asked)) or None
+    except (BadVideo, CutShort) as error:
+        return f"it does not decode: {error}"
+
+
+async def _store(studio: Studio, attempt: Attempt, row: BatchRow, file: Download) -> str:
+    """Put the clip under its key and see by a HEAD that it is there. Returns its URI."""
+    bucket, prefix = destination(studio, attempt)
+    key = object_key(prefix, row.batch, row.id, attempt.clip_key)
+    beside = key.removesuffix(".mp4") + f"-{file.sha256[:8]}.mp4"
+    for candidate in (key, beside):
+        if await _put(studio, bucket, candidate, attempt, row, file):
+            return f"s3://{bucket}/{candidate}"
+        logger.warning("%s: s3://%s/%s holds another object; it is not overwritten", row.id, bucket, candidate)
+    raise StoreTrouble(f"s3://{bucket}/{key} and {beside} are both taken by other objects")
+
+
+async def _put(studio: Studio, bucket: str, key: str, attempt: Attempt, row: BatchRow, file: Download) -> bool:
+    """One conditional put, and the HEAD that proves it. False when another object has the key."""
+    metadata = {
+        "clip-key": attempt.clip_key, "attempt": attempt.id, "provider": attempt.provider, "model": row.clip.model,
+        "generation-id": attempt.generation_id or "", "sha256": file.sha256, "batch": row.batch,
+        "row": row.id, "usd-quoted": str(attempt.usd_quoted), "created": attempt.created_at.isoformat(),
+        "usd-charged": "" if attempt.usd_charged is None else str(attempt.usd_charged),
+        "credits-used": "" if attempt.credits_used is None else str(attempt.credits_used),
+    }  # fmt: skip
+    s3 = studio.s3()
+    for pause_s in (*PAUSES_S[:4], None):
+        try:
+            hit("before-put")
+            try:
+                await anyio.to_thread.run_sync(s3.put_once, bucket, key, file.path, file.sha256, "video/mp4", metadata)
+            except KeyTaken:
+                pass  # a lost answer of ours, or somebody else's object: the HEAD tells
+            hit("after-put")
+            hit("before-head")
+            found = await anyio.to_thread.run_sync(s3.head, bucket, key)
+            hit("after-head")
+            if found:
+                return found.sha256 == file.sha256 and found.size_bytes == file.size_bytes
+        except StoreTrouble:
+            if pause_s is None:
+                raise
+        if pause_s is not None:
+            await anyio.sleep(pause_s)
+    raise StoreTrouble(f"s3://{bucket}/{key}: put, and not found afterwards")
+
+
+def destination(studio: Studio, attempt: Attempt) -> tuple[str, str]:
+    """Bucket and prefix for a clip: the batch in hand's, else where its batch went before, else the setting's."""
+    if studio.job:
+        return studio.job.bucket, studio.job.prefix
+    uri = studio.ledger.batch_destination(attempt.batch) or studio.settings.dailies_to
+    if not uri:
+        raise NoDestination(f"nothing says where the clips of batch {attempt.batch} go: set DAILIES_TO or pass --to")
+    return parse_s3_uri(uri)
+
+
+async def _told(studio: Studio, attempt: Attempt, uri: str, file: Download, mismatch: str | None) -> Attempt:
+    """T4, patient with a ledger that is away: the object is safe, so a later run would only find it again."""
+    for pause_s in (*PAUSES_S, None):
+        try:
+            return await anyio.to_thread.run_sync(
+                studio.ledger.stored, attempt.id, uri, file.sha256, file.size_bytes, mismatch
+            )
+        except (SQLAlchemyError, OSError) as error:
+            if pause_s is None:
+                raise DeliveryDelayed(f"stored as {uri}, but the ledger can't be told: run dailies collect") from error
+            await anyio.sleep(pause_s)
+    raise AssertionError("unreachable")
+
+
+async def _delayed(studio: Studio, attempt: Attempt, reason: str) -> DeliveryDelayed:
+    """Keep the reason with the attempt, and make the error that says how to go on."""
+    try:
+        await anyio.to_thread.run_sync(studio.ledger.note_error, attempt.id, reason)
+    except (SQLAlchemyError, OSError):
+        logger.error("the ledger can't be told that %s is delayed: %s", attempt.id, reason)
+    return DeliveryDelayed(f"{reason}. Nothing is lost: run again, or dailies collect")
+
+
+def _tidy(studio: Studio, row: BatchRow, path: Path) -> None:
+    """Delete the download, or move it to where `--keep-local` wants it."""
+    hit("before-cleanup")
+    keep = studio.job.order.keep_local if studio.job else None
+    if keep:
+        target = Path(keep).expanduser() / f"{clip_name(row.id, row.clip_key)}.mp4"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.replace(path, target)
+        except OSError:
+            shutil.copyfile(path, target)
+            path.unlink(missing_ok=True)
+    else:
+        path.unlink(missing_ok=True)
+    hit("after-cleanup")

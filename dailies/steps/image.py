@@ -1,0 +1,60 @@
+"""The image as a provider takes it: its own address, a data URI, or an address in the user's bucket."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import anyio.to_thread
+
+from dailies.domain.clips import Row
+from dailies.media.images import BadImage, data_uri
+from dailies.planning.images import read_object
+from dailies.storage.s3 import StoreTrouble
+from dailies.studio import Studio
+
+TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
+
+
+async def image_url(studio: Studio, row: Row, takes_data_uri: bool) -> str:
+    """What goes into the request's image field. Raises BadImage when the file is no longer the one that was measured."""
+    image = row.clip.image
+    scheme = urlsplit(image.source).scheme if "://" in image.source else ""
+    if scheme in ("http", "https") and image.sha256 is None:
+        return image.source
+    content = await anyio.to_thread.run_sync(_content, studio, row)
+    if takes_data_uri:
+        return data_uri(content, image.format)  # type: ignore[arg-type]
+    return await anyio.to_thread.run_sync(_presigned, studio, content, image.format)
+
+
+def _content(studio: Studio, row: Row) -> bytes:
+    path = studio.the_job.plan.files.get(row.clip.key)
+    if path is None:
+        return read_object(studio.s3(), row.clip.image.source)
+    return read_unchanged(path, row.clip.image.sha256)
+
+
+def read_unchanged(path: Path, sha256: str | None) -> bytes:
+    """A local image's bytes. Raises BadImage when they are not the ones that the clip's identity was made of."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadImage(f"{path.name} can't be read any more: {error.strerror}") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise BadImage(f"{path.name} has changed since it was checked; run again to plan with the new one")
+    return content
+
+
+def _presigned(studio: Studio, content: bytes, format: str) -> str:
+    """Put the image into the user's bucket, under its digest, and sign an address for a day."""
+    job = studio.the_job
+    digest = hashlib.sha256(content).hexdigest()
+    key = "/".join(part for part in (job.prefix, "inputs", f"{digest}.{format}") if part)
+    try:
+        if studio.s3().head(job.bucket, key) is None:
+            studio.s3().put_bytes(job.bucket, key, content, TYPES[format])
+    except StoreTrouble as error:
+        raise BadImage(f"the image can't be put where the provider can fetch it: {error}") from error
+    return studio.s3().presign(job.bucket, key)

@@ -1,0 +1,50 @@
+"""The end of a run: the figures and the page of its batch, written to disk and beside the clips."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio.to_thread
+
+from dailies.errors import Misconfigured
+from dailies.report.credits import Credits, credits_of
+from dailies.report.links import on_disk
+from dailies.report.page import PageFacts
+from dailies.report.write import Extras, Written, report_folder, write_report
+from dailies.studio import Studio
+
+logger = logging.getLogger("dailies.report")
+
+
+def batch_credits(studio: Studio, batch: str) -> Credits:
+    """The figures of a batch, or of the part of it in hand, as the ledger has them now; rows that left the CSV don't count."""
+    job = studio.job if studio.job and studio.job.plan.batch == batch else None
+    before = job.delivered_before if job else frozenset()
+    part = job.rows if job and job.order.rows else None
+    rows = [row for row in studio.ledger.rows(batch) if not row.retired and (part is None or row.clip_key in part)]
+    return credits_of(batch, rows, before)
+
+
+async def report_job(studio: Studio) -> tuple[Credits, Written]:
+    """Write the report of the batch in hand. A folder that can't be written is a log line: every clip is delivered."""
+    job = studio.the_job
+    credits = await anyio.to_thread.run_sync(batch_credits, studio, job.plan.batch)
+    folder = report_folder(studio.home, job.order.title, job.order.report_dir)
+    return credits, await anyio.to_thread.run_sync(_write, studio, credits, folder)
+
+
+def _write(studio: Studio, credits: Credits, folder: Path) -> Written:
+    job = studio.the_job
+    clips = Path(job.order.keep_local).expanduser().absolute() if job.order.keep_local else None
+    hint = f"dailies report --batch {shlex.quote(job.plan.batch)} --out report --link-base presigned"
+    facts = PageFacts(datetime.now(UTC), job.order.prompts, play_hint=hint)
+    extras = Extras(on_disk(folder, clips), facts)
+    s3 = None if job.order.rows else studio.s3()  # beside the clips lies the report of the whole batch
+    try:
+        return write_report(credits, folder, s3, job.bucket, job.prefix, extras)
+    except Misconfigured as error:
+        logger.error("%s", error)
+        return Written(folder, None)

@@ -1,0 +1,190 @@
+"""The beginning of a run: read the CSV, plan it, see that everything it needs is there, and put it on record (T0)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import anyio.to_thread
+
+from dailies.domain.money import ZERO, show_usd, sum_usd
+from dailies.domain.states import current, may_claim
+from dailies.errors import BadInput, Misconfigured
+from dailies.failpoints import hit
+from dailies.ledger import Caps
+from dailies.order import Order
+from dailies.planning import Plan, make_plan
+from dailies.planning.images import Images
+from dailies.planning.plan import unpriced_message
+from dailies.planning.shards import fingerprint
+from dailies.prompts import MAX_BYTES, RawRow, parse_csv, read_local
+from dailies.providers.live import Live
+from dailies.steps.adopt import adopt_from_log, adopt_listed, refuse_an_old_ledger
+from dailies.storage.s3 import StoreTrouble, parse_s3_uri
+from dailies.studio import Job, Studio
+
+Progress = Callable[[int, int], None]
+logger = logging.getLogger("dailies.start")
+
+
+async def plan_order(studio: Studio, order: Order, progress: Progress = lambda done, total: None) -> Plan:
+    """Read, check, measure and price the CSV. Spends nothing, needs no key. Raises BadRows, BadInput or Misconfigured."""
+    content, below = await _read(studio, order.prompts)
+    raw = await anyio.to_thread.run_sync(parse_csv, content, order.prompts)
+    if order.prompts.startswith("s3://"):
+        raw = [_beside(row, order.prompts) for row in raw]
+    kept = None if order.fit == "strict" else studio.home / "images"
+    images = Images(below, studio.web, studio.trust, studio.s3, kept)
+
+    async def ask(provider: str, names: list[str]) -> dict[str, Live]:
+        return await studio.asking(provider).live(names, studio.home / "cache")
+
+    return await make_plan(raw, order, order.prompts, studio.catalog, images, studio.home / "images", ask, progress)
+
+
+async def _read(studio: Studio, prompts: str) -> tuple[bytes, Path | None]:
+    if not prompts.startswith("s3://"):
+        path = Path(prompts).expanduser()
+        return await anyio.to_thread.run_sync(read_local, path), path.absolute().parent
+    bucket, key = parse_s3_uri(prompts)
+    try:
+        return await anyio.to_thread.run_sync(studio.s3().read, bucket, key, MAX_BYTES), None
+    except KeyError:
+        raise BadInput(f"{prompts}: there is no such object. Nothing was bought.") from None
+    except StoreTrouble as error:
+        raise Misconfigured(f"{prompts} can't be read: {error}. Nothing was bought.") from error
+
+
+def _beside(row: RawRow, csv_uri: str) -> RawRow:
+    """In a CSV that lies in S3, a relative image path leads to an object beside it."""
+    image = row.cells.get("image", "")
+    if not image or "://" in image:
+        return row
+    if image.startswith("/") or ".." in image.split("/"):
+        return row
+    return replace(row, cells={**row.cells, "image": f"{csv_uri.rsplit('/', 1)[0]}/{image}"})
+
+
+async def start_job(studio: Studio, order: Order, plan: Plan) -> Job:
+    """Everything that can refuse a batch before its first cent; then T0. Raises Misconfigured or BadInput."""
+    if studio.job and studio.job.plan is plan:
+        return studio.job
+    if plan.unpriced and not order.allow_unpriced:
+        raise BadInput(unpriced_message(plan))
+    to = order.to or studio.settings.dailies_to
+    if not to:
+        raise Misconfigured(
+            "nothing says where the clips go: pass --to s3://bucket/prefix or set DAILIES_TO. Nothing was bought."
+        )
+    bucket, prefix = parse_s3_uri(to)
+    budget = order.budget_usd if order.budget_usd is not None else studio.settings.dailies_budget_usd
+    caps = Caps(budget, studio.settings.dailies_daily_budget_usd)
+    job = Job(order, plan, bucket, prefix, caps, await _delivered(studio, plan))
+    buying = len(job.delivered_before) < len(plan.rows)
+    if buying:
+        studio.open_providers(plan.providers)
+        await check_accounts(studio, plan)
+        try:
+            await anyio.to_thread.run_sync(studio.s3().check_bucket, bucket)
+        except StoreTrouble as error:
+            raise Misconfigured(f"the bucket can't be reached: {error}. Nothing was bought.") from error
+        await refuse_an_old_ledger(studio, job)
+    await refuse_another_plan(studio, order, plan)
+    hit("before-plan")
+    destination = f"s3://{bucket}/{prefix}".rstrip("/")
+    part = order.rows is not None
+    await anyio.to_thread.run_sync(
+        studio.ledger.plan, plan.batch, plan.source, destination, plan.rows, plan.quotes, part
+    )
+    hit("after-plan")
+    studio.job = job
+    studio.in_flight = order.in_flight
+    if buying:
+        await adopt_listed(studio, job)
+        await adopt_from_log(studio, job)
+        studio.job = job = replace(job, delivered_before=await _delivered(studio, plan))
+    await check_budgets(studio, job)
+    return job
+
+
+async def check_accounts(studio: Studio, plan: Plan) -> None:
+    """Raise Misconfigured when a provider refuses our key; warn when the balance can't pay what it would be asked for."""
+    for name in plan.providers:
+        standing = await studio.provider(name).standing()
+        if standing.refused:
+            raise Misconfigured(
+                f"{name} refuses the key in {name.upper()}_API_KEY: {standing.refused}. "
+                "Nothing was bought. Copy it again, or make a new one"
+            )
+        needed = sum_usd(plan.quotes[row.clip.key] for row in plan.rows if row.providers[0] == name)
+        if standing.balance_usd is not None and standing.balance_usd < needed:
+            left = show_usd(standing.balance_usd)
+            logger.warning(
+                "the balance at %s is %s, and this batch is quoted at %s there", name, left, show_usd(needed)
+            )
+
+
+async def _delivered(studio: Studio, plan: Plan) -> frozenset[str]:
+    """The clips of a plan that are in S3 by the ledger."""
+    known = await anyio.to_thread.run_sync(studio.ledger.attempts_of, [row.clip.key for row in plan.rows])
+    return frozenset(key for key, attempts in known.items() if (a := current(attempts)) and a.delivered)
+
+
+async def refuse_another_plan(studio: Studio, order: Order, plan: Plan) -> None:
+    """A shard makes the clips that were dispatched, on the ledger that they were dispatched from, or none."""
+    if order.fingerprint is None:
+        return
+    if await anyio.to_thread.run_sync(studio.ledger.batch_destination, plan.batch) is None:
+        raise Misconfigured(
+            f"this worker's ledger ({studio.ledger.engine.url.render_as_string(hide_password=True)}) does not know the batch "
+            f"{plan.batch} that was dispatched. Set DAILIES_LEDGER_URL to the same Postgres everywhere. Nothing was bought."
+        )
+    if fingerprint(plan.rows) != order.fingerprint:
+        raise BadInput(
+            f"rows {order.rows} of {order.prompts} are not what was dispatched: the CSV, an image or this machine's settings "
+            "differ. Dispatch it again. Nothing was bought."
+        )
+
+
+async def check_budgets(studio: Studio, job: Job) -> None:
+    """Refuse before the first cent when what is left to buy can't fit. Raises BadInput that says how much is missing."""
+    attempts = await anyio.to_thread.run_sync(studio.ledger.attempts_of, list(job.rows))
+    to_buy = [row for row in job.plan.rows if may_claim(attempts.get(row.clip.key, ()))]
+    needed = sum_usd(job.plan.quotes[row.clip.key] for row in to_buy)
+    for name, cap, counted in (
+        ("batch budget", job.caps.batch_usd, await anyio.to_thread.run_sync(studio.ledger.counted, job.plan.batch)),
+        ("daily budget", job.caps.day_usd, await anyio.to_thread.run_sync(studio.ledger.counted)),
+    ):
+        if cap is None or counted + needed <= cap:
+            continue
+        left, fit = cap - counted, []
+        for row in to_buy:
+            price = job.plan.quotes[row.clip.key] or ZERO
+            if price <= left:
+                left -= price
+                fit.append(row.id)
+        rows = ", ".join(fit[:10]) + ("…" if len(fit) > 10 else "") if fit else "none"
+        raise BadInput(
+            f"the {name} of {show_usd(cap)} does not cover this batch: {show_usd(needed)} to buy, {show_usd(counted)} counted "
+            f"already, {show_usd(counted + needed - cap)} missing. Nothing was bought. These rows would fit: {rows}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan that the command line has made and shown already, so that the flow need not make it again."""
+
+    order: Order
+    plan: Plan
+
+
+prepared: ContextVar[Prepared | None] = ContextVar("dailies_prepared", default=None)
+
+
+async def planned(studio: Studio, order: Order) -> Plan:
+    """The plan of an order: the one prepared in this process, else a new one."""
+    ready = prepared.get()
+    return ready.plan if ready and ready.order == order else await plan_order(studio, order)

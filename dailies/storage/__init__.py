@@ -1,0 +1,1 @@
+"""Bringing finished clips home: downloads, and S3."""

@@ -1,0 +1,202 @@
+"""The one place where clients are wired together and closed again. Steps get a studio; nothing else opens anything."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import httpx
+from sqlalchemy.exc import SQLAlchemyError
+
+from dailies.catalog import Catalog, load_catalog
+from dailies.domain.clips import Row
+from dailies.errors import Misconfigured
+from dailies.ledger import Caps, Ledger, Owner, Spool, open_engine
+from dailies.looks import Looks
+from dailies.net import Trust, vetted_client
+from dailies.order import Order
+from dailies.pace import Pace
+from dailies.planning import Plan
+from dailies.providers import Provider, open_providers
+from dailies.providers.http import USER_AGENT
+from dailies.providers.open import loopback_origins
+from dailies.settings import Settings
+from dailies.storage.s3 import S3
+
+logger = logging.getLogger("dailies")
+DELIVERIES_AT_ONCE = 16
+QUIET = ("httpx", "httpcore", "botocore", "boto3", "urllib3", "s3transfer", "asyncio")
+
+
+@dataclass(frozen=True)
+class Job:
+    """The batch that this studio is making: its plan, where clips go, and what may be spent."""
+
+    order: Order
+    plan: Plan
+    bucket: str
+    prefix: str
+    caps: Caps
+    delivered_before: frozenset[str] = frozenset()
+
+    @cached_property
+    def rows(self) -> Mapping[str, Row]:
+        """The plan's rows by clip_key."""
+        return {row.clip.key: row for row in self.plan.rows}
+
+
+@dataclass
+class Studio:
+    """Everything a step needs. `stopped` names providers that refuse every clip, and why."""
+
+    settings: Settings
+    catalog: Catalog
+    trust: Trust
+    ledger: Ledger
+    spool: Spool
+    web: httpx.AsyncClient
+    need_keys: bool = True
+    job: Job | None = None
+    stopped: dict[str, str] = field(default_factory=dict)
+    stopping: anyio.Event = field(default_factory=anyio.Event)
+    paces: dict[str, Pace] = field(default_factory=dict)
+    in_flight: int | None = None
+    told: set[str] = field(default_factory=set)  # news that a run tells once
+    _providers: dict[str, Provider] = field(default_factory=dict)
+    _askers: dict[str, Provider] = field(default_factory=dict)
+    _s3: S3 | None = None
+
+    def __post_init__(self) -> None:
+        self.deliveries = anyio.CapacityLimiter(DELIVERIES_AT_ONCE)
+        self.looks = Looks(self.ledger)
+
+    @property
+    def home(self) -> Path:
+        """DAILIES_HOME."""
+        return self.settings.home
+
+    def provider(self, name: str) -> Provider:
+        """The client of one provider, opened when first asked for."""
+        if name not in self._providers:
+            self._providers.update(open_providers(self.settings, [name], self.need_keys))
+        return self._providers[name]
+
+    def asking(self, name: str) -> Provider:
+        """A client for questions that need no key; the paying one where it is open already."""
+        if name in self._providers:
+            return self._providers[name]
+        if name not in self._askers:
+            self._askers.update(open_providers(self.settings, [name], need_keys=False))
+        return self._askers[name]
+
+    def open_providers(self, names: Iterable[str]) -> None:
+        """Open clients now, so that a missing key is found before anything is bought."""
+        for name in names:
+            self.provider(name)
+
+    def pace(self, provider: str) -> Pace:
+        """How many may be in flight at this provider."""
+        return self.paces.setdefault(provider, Pace(self.in_flight or self.settings.dailies_in_flight))
+
+    def s3(self) -> S3:
+        """The store, opened when first asked for."""
+        if self._s3 is None:
+            self._s3 = S3()
+        return self._s3
+
+    @property
+    def the_job(self) -> Job:
+        """The batch in hand; a defect if there is none."""
+        if self.job is None:
+            raise RuntimeError("no batch has been planned in this studio")
+        return self.job
+
+    async def keep_lease(self) -> None:
+        """Tell the others for ever that this owner lives; trouble with the ledger is tried again."""
+        shortest = min(self.settings.lease_s(name) for name in ("aiml", "onerouter"))
+        while True:
+            await anyio.sleep(max(0.2, min(shortest / 3, 60)))
+            with suppress(SQLAlchemyError, OSError):
+                await anyio.to_thread.run_sync(self.ledger.renew)
+
+    async def close(self) -> None:
+        """Close every client; leases of what is unfinished are given up."""
+        for provider in (*self._providers.values(), *self._askers.values()):
+            await provider.close()
+        await self.web.aclose()
+        with suppress(SQLAlchemyError, OSError):
+            await anyio.to_thread.run_sync(self.ledger.close)
+
+
+_current: ContextVar[Studio] = ContextVar("dailies_studio")
+
+
+def current_studio() -> Studio:
+    """The studio that the running flow has opened."""
+    return _current.get()
+
+
+def current_settings() -> Settings | None:
+    """The settings of the studio that is open in this process, if one is."""
+    studio = _current.get(None)
+    return studio.settings if studio else None
+
+
+@asynccontextmanager
+async def open_studio(
+    settings: Settings, need_keys: bool = True, ledger: Callable[[Settings], Ledger] | None = None
+) -> AsyncIterator[Studio]:
+    """A studio for the length of a flow or a command. One that is open already is shared, not opened again."""
+    already = _current.get(None)
+    if already is not None and already.settings == settings:
+        yield already
+        return
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)  # their lines hold headers and signed URLs
+    trust = Trust.parse(settings.dailies_trusted_hosts, *loopback_origins(settings))
+    catalog = load_catalog(settings.dailies_models)
+    make_home(settings.home)
+    book = await anyio.to_thread.run_sync(ledger or open_ledger, settings)
+    studio = Studio(
+        settings,
+        catalog,
+        trust,
+        book,
+        Spool(settings.home / "spool"),
+        vetted_client(trust, user_agent=USER_AGENT),
+        need_keys,
+    )
+    token = _current.set(studio)
+    lease = asyncio.create_task(studio.keep_lease())
+    try:
+        yield studio
+    finally:
+        lease.cancel()
+        _current.reset(token)
+        with anyio.CancelScope(shield=True):
+            await studio.close()
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """The ledger of the settings, for this process."""
+    return Ledger(open_engine(settings.ledger_url), Owner.this_process(), settings.lease_s)
+
+
+def make_home(home: Path) -> None:
+    """DAILIES_HOME, readable by its owner alone. Raises Misconfigured when it can't be written."""
+    try:
+        for folder in (home, home / "spool", home / "downloads", home / "reports"):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=home):  # a name of its own: several runs start at once
+            pass
+    except OSError as error:
+        raise Misconfigured(f"DAILIES_HOME={home} can't be written: {error.strerror}. Nothing was bought.") from error
