@@ -1,0 +1,58 @@
+"""Asking a person before much money is spent: the run pauses, and the Prefect UI shows a form."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from decimal import Decimal
+
+from prefect.exceptions import FlowPauseTimeout
+from prefect.flow_runs import apause_flow_run
+from prefect.input import RunInput
+from pydantic import Field
+
+from dailies.domain.money import show_usd, sum_usd
+from dailies.errors import BadInput
+from dailies.ledger import Caps
+from dailies.studio import Studio
+
+logger = logging.getLogger("dailies.approve")
+WAIT_S = 24 * 3600
+
+
+class Approval(RunInput):
+    """May this batch be bought?"""
+
+    approve: bool = Field(False, description="Switch on to let this batch be bought.")
+    budget_usd: float | None = Field(
+        None, ge=0, description="Optional: a lower hard cap for this batch, in US dollars."
+    )
+    note: str = Field("", description="Who says so and why; it is kept in the run's log.")
+
+
+async def approved(studio: Studio, above_usd: float | None, wait_s: float = WAIT_S) -> None:
+    """Pause and ask when the batch is quoted above a limit. Raises BadInput without a yes in time: nothing is bought."""
+    job = studio.the_job
+    left = [row for row in job.plan.rows if row.clip.key not in job.delivered_before]
+    usd = sum_usd(job.plan.quotes[row.clip.key] for row in left)
+    unpriced = sum(job.plan.quotes[row.clip.key] is None for row in left)
+    if above_usd is None or not left or (usd <= Decimal(str(above_usd)) and not unpriced):
+        return
+    unknown = f", {unpriced} of them at an unknown price" if unpriced else ""
+    text = f"**{job.plan.batch}**: {len(left)} clips to buy, quoted {show_usd(usd)}{unknown}. Nothing is bought without a yes."
+    try:
+        answer = await apause_flow_run(
+            wait_for_input=Approval.with_initial_data(description=text), timeout=int(wait_s), poll_interval=3
+        )
+    except FlowPauseTimeout:
+        logger.error(
+            "nobody approved %s in time: nothing was bought", show_usd(usd)
+        )  # the server words the state itself
+        raise BadInput(f"nobody approved {show_usd(usd)} within {wait_s / 3600:g} h: nothing was bought") from None
+    if not answer.approve:
+        raise BadInput(f"not approved{': ' + answer.note if answer.note else ''}: nothing was bought")
+    logger.info("approved: %s for %d clips. %s", show_usd(usd), len(left), answer.note)
+    if answer.budget_usd is not None:
+        lower = Decimal(str(answer.budget_usd))
+        cap = lower if job.caps.batch_usd is None else min(lower, job.caps.batch_usd)
+        studio.job = replace(job, caps=Caps(cap, job.caps.day_usd))

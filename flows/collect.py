@@ -1,0 +1,62 @@
+"""Finish every paid clip that nobody is watching, settle what is in doubt, and say what remains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+from sqlalchemy.exc import SQLAlchemyError
+
+import tasks
+from dailies.domain.next_step import Step
+from dailies.errors import DailiesError, explained
+from dailies.steps.recover import remaining, step_for
+from dailies.studio import Studio, open_studio
+from flows.run import alone, interruptible, run_name, settings_for_run
+from tasks.states import show_our_logs
+
+
+@flow(name="collect-clips", flow_run_name=run_name, persist_result=False)
+async def collect_clips() -> State[Any]:
+    """Bring home every clip that was paid for and that no run is watching. Buys nothing."""
+    show_our_logs()
+    try:
+        async with open_studio(await settings_for_run()) as studio:
+            await tasks.recover()
+            async with interruptible(studio) as clips:
+                for clip_key, label in (await remaining(studio)).clips:
+                    clips.start_soon(finish, studio, label, clip_key)
+            left = await remaining(studio)
+            return (
+                Completed(message=left.sentence)
+                if not left.clips
+                else Completed(name="Unfinished", message=left.sentence)
+            )
+    except (DailiesError, SQLAlchemyError) as error:
+        return Failed(message=explained(error))
+
+
+@alone
+async def finish(studio: Studio, label: str, clip_key: str) -> None:
+    """One clip: found again if in doubt, taken over, polled, delivered. What another run watches is left to it."""
+    attempt: object = None
+    match await step_for(studio, clip_key):
+        case Step.COLLECT:
+            attempt = await tasks.take(label, clip_key)
+        case Step.SETTLE:
+            attempt = await tasks.settle(label, clip_key)
+        case _:
+            return
+    ready = await tasks.poll_until_ready(label, clip_key, attempt) if isinstance(attempt, str) else None
+    if ready:
+        await tasks.deliver(label, ready)
+
+
+if __name__ == "__main__":
+    import sys
+
+    from flows.run import main
+
+    sys.exit(main(collect_clips, sys.argv[1:]))

@@ -1,0 +1,201 @@
+"""From a CSV to clips in S3: the main flow.
+
+read and quote ─► for every clip, on its own way: create ─► poll ─► deliver ─► at the end the report
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Failed
+from sqlalchemy.exc import SQLAlchemyError
+
+import tasks
+from dailies.domain.clips import Row
+from dailies.domain.next_step import Step
+from dailies.errors import DailiesError, explained
+from dailies.order import Order
+from dailies.steps.recover import rows_in_doubt, step_for
+from dailies.studio import Studio, open_studio
+from flows import parameters as p
+from flows.approve import approved
+from flows.limits import shared_limits, shared_slot
+from flows.run import alone, ending, interruptible, name_run, run_name, settings_for_run, tags_of
+from tasks.report import Progress
+from tasks.states import show_our_logs
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What all clips of a run share: the studio, the limits that other machines share, the progress bar."""
+
+    studio: Studio
+    limits: frozenset[str]
+    progress: Progress
+
+
+@flow(name="generate-clips", flow_run_name=run_name, persist_result=False, validate_parameters=True)
+async def generate_clips(
+    prompts: p.Prompts,
+    to: p.Destination = "",
+    batch: p.BatchName = "",
+    provider: p.Provider = "",
+    model: p.Model = "",
+    resolution: p.Resolution = "",
+    aspect_ratio: p.AspectRatio = "",
+    duration: p.Seconds = None,
+    take: p.Take = "",
+    budget_usd: p.Dollars = None,
+    in_flight: p.InFlight = None,
+    fit: p.Fit = "strict",
+    allow_unpriced: bool = False,
+    report_dir: p.Folder = "",
+    keep_local: p.Folder = "",
+    require_live: bool = False,
+    approve_above_usd: p.Dollars = None,
+    rows: p.Rows = "",
+    fingerprint: p.Fingerprint = "",
+) -> State[Any]:
+    """Turn a CSV of prompts and images into video clips in S3, and say what each one cost.
+
+    Args:
+        prompts: The CSV: a path on the worker's machine, or an s3:// address. Example: s3://studio/prompts/monday.csv
+        to: Where the clips go. Example: s3://studio/clips. Empty: the setting DAILIES_TO.
+        batch: The batch's name, used in S3 keys and reports. Empty: the file's name without its ending.
+        provider: aiml or onerouter, or several in their order (aiml,onerouter), for rows that name none. Empty: aiml.
+        model: The model for rows that name none. Empty: openai/sora-2-pro-i2v.
+        resolution: For rows that name none, such as 720p. Empty: what the image fits, or the model's default.
+        aspect_ratio: For rows that name none, such as 16:9. Empty: what the image fits, or the model's default.
+        duration: Seconds, for rows that name none. Empty: the model's default.
+        take: A label that makes another clip of the same row, bought on purpose.
+        budget_usd: Hard cap for this batch in US dollars. Refused before the first cent when it does not fit.
+        in_flight: Generations at once, per provider. Empty: the setting DAILIES_IN_FLIGHT (20).
+        fit: What to do with an image of the wrong size: refuse it, crop it, or pad it.
+        allow_unpriced: Buy clips whose price is not known.
+        report_dir: A folder on the worker for the report. Empty: in DAILIES_HOME.
+        keep_local: A folder on the worker in which a copy of each clip is kept.
+        require_live: Refuse when a provider can't be asked whether it serves the models and what they cost now.
+        approve_above_usd: Above this quote the run pauses and asks here, in the UI; without a yes nothing is bought.
+        rows: Make only these rows, such as 1-50; the others of the batch stay as they are. Empty: all.
+        fingerprint: Filled in by generate-large: what these rows must still be. Empty: whatever they are.
+    """
+    order = Order(
+        prompts, to, batch, provider, model, resolution, aspect_ratio, duration, take,
+        None if budget_usd is None else Decimal(str(budget_usd)), in_flight, fit, allow_unpriced, report_dir,
+        keep_local, require_live, rows, fingerprint,
+    )  # fmt: skip
+    show_our_logs()
+    try:
+        async with open_studio(await settings_for_run()) as studio:
+            count = await tasks.plan(order)
+            await name_run(f"{order.title} · {count} clips", tags_of(studio.the_job.plan))
+            await approved(studio, approve_above_usd)
+            return await make_clips(studio)
+    except (DailiesError, SQLAlchemyError) as error:
+        return Failed(message=explained(error))
+
+
+async def make_clips(studio: Studio) -> State[Any]:
+    """Every clip on its own way; none waits for another, and none takes another along when it fails."""
+    plan = studio.the_job.plan
+    left_behind = await tasks.recover()
+    progress = Progress(studio.the_job.order.title, len(plan.rows))
+    batch = Batch(studio, await shared_limits(plan.providers), progress)
+    await batch.progress.start()
+    async with interruptible(studio) as clips:
+        for provider in plan.providers:
+            clips.start_soon(feed, batch, clips, [row for row in plan.rows if row.providers[0] == provider])
+        for clip_key in set(left_behind) - set(studio.the_job.rows):
+            clips.start_soon(bring_home, clip_key[:12], clip_key)
+    async with interruptible(studio) as clips:  # what was lost on the way may stand in the provider's log by now
+        for row in await rows_in_doubt(studio):
+            clips.start_soon(generate_and_deliver, batch, row)
+    sentence = await tasks.report(studio.the_job.order.title)
+    return ending(studio, sentence)
+
+
+async def feed(batch: Batch, clips: TaskGroup, rows: list[Row]) -> None:
+    """Start the clips of one provider, a window of them at a time."""
+    job = batch.studio.the_job
+    room = anyio.Semaphore(2 * batch.studio.pace(rows[0].providers[0]).most) if rows else None
+    for row in rows:
+        if row.clip.key in job.delivered_before:
+            await batch.progress.one_more()
+        elif room:
+            await room.acquire()
+            clips.start_soon(make_clip, batch, row, room)
+
+
+async def make_clip(batch: Batch, row: Row, room: anyio.Semaphore) -> None:
+    """One clip, from wherever it stands to its end; then there is room for another."""
+    try:
+        await generate_and_deliver(batch, row)
+        await batch.progress.one_more()
+    finally:
+        room.release()
+
+
+@alone
+async def generate_and_deliver(batch: Batch, row: Row) -> None:
+    """Ask the row's providers in their order; one that surely cost nothing may be followed by the next."""
+    for provider in row.providers:
+        async with batch.studio.pace(provider).slot(), shared_slot(provider, batch.limits):
+            ready, go_on = await generate(batch.studio, row, provider)
+        if ready:
+            await tasks.deliver(row.id, ready)
+        if not go_on:
+            return
+
+
+async def generate(studio: Studio, row: Row, provider: str) -> tuple[str | None, bool]:
+    """The attempt whose clip is ready, if any, and whether the row's next provider may be asked."""
+    attempt, go_on = await advance(studio, row, provider)
+    while attempt is None and await step_for(studio, row.clip.key, provider) is Step.FOLLOW:
+        attempt, go_on = await advance(studio, row, provider)  # another run was faster: see it through with it
+    ready = await tasks.poll_until_ready(row.id, row.clip.key, attempt) if attempt else None
+    return ready, go_on
+
+
+async def advance(studio: Studio, row: Row, provider: str) -> tuple[str | None, bool]:
+    """Do what the clip needs now: the attempt that is to be polled then, if any, and whether another provider may be asked."""
+    step = await step_for(studio, row.clip.key, provider)
+    if step is Step.FOLLOW:
+        step = Step(await tasks.follow(row.id, row.clip.key))
+    attempt: object = None
+    match step:
+        case Step.BUY if studio.stopping.is_set():
+            return None, False
+        case Step.BUY if provider in studio.stopped:
+            return None, True
+        case Step.BUY:
+            attempt = await tasks.create(row.id, row.clip.key, provider)
+        case Step.COLLECT:
+            attempt = await tasks.take(row.id, row.clip.key)
+        case Step.SETTLE:
+            attempt = await tasks.settle(row.id, row.clip.key)
+        case _:
+            return None, False
+    return (attempt, False) if isinstance(attempt, str) else (None, step is Step.BUY)
+
+
+@alone
+async def bring_home(label: str, clip_key: str) -> None:
+    """A clip of another batch that was paid for and that nobody watches."""
+    attempt = await tasks.take(label, clip_key)
+    ready = await tasks.poll_until_ready(label, clip_key, attempt) if attempt else None
+    if ready:
+        await tasks.deliver(label, ready)
+
+
+if __name__ == "__main__":
+    import sys
+
+    from flows.run import main
+
+    sys.exit(main(generate_clips, sys.argv[1:]))

@@ -1,0 +1,34 @@
+"""Prefect's global concurrency limits named `dailies-<provider>`: honoured across machines where somebody made one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from prefect import get_client
+from prefect.concurrency.asyncio import concurrency
+from prefect.exceptions import ObjectNotFound
+
+
+async def shared_limits(providers: Iterable[str]) -> frozenset[str]:
+    """The providers for which a limit exists and is switched on."""
+    found = set()
+    async with get_client() as client:
+        for provider in providers:
+            try:
+                limit = await client.read_global_concurrency_limit_by_name(f"dailies-{provider}")
+            except ObjectNotFound:
+                continue
+            if limit.active:
+                found.add(provider)
+    return frozenset(found)
+
+
+@asynccontextmanager
+async def shared_slot(provider: str, limits: frozenset[str]) -> AsyncIterator[None]:
+    """One generation's place among all machines; nothing is waited for where no limit exists."""
+    if provider not in limits:
+        yield
+        return
+    async with concurrency(f"dailies-{provider}", occupy=1, strict=False):
+        yield

@@ -1,0 +1,151 @@
+"""What every flow of ours needs around its story: its name, its settings, its interruption, its ending."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any, ParamSpec
+from uuid import UUID
+
+import anyio
+from anyio.abc import TaskGroup
+from prefect import Flow, get_client
+from prefect.client.schemas.objects import State
+from prefect.runtime import deployment, flow_run
+from prefect.states import Completed, Failed
+
+from dailies.cli.prefect_blocks import read_blocks
+from dailies.errors import explained
+from dailies.ledger.container import refuse_vanishing_ledger
+from dailies.order import Order
+from dailies.planning import Plan
+from dailies.settings import Settings, load_settings
+from dailies.steps.report import batch_credits
+from dailies.studio import Studio, current_settings
+
+INTERRUPTED = 130
+logger = logging.getLogger("dailies.flows")
+MOST_MODEL_TAGS = 10
+
+
+def run_name() -> str:
+    """A flow run's first name: its batch. The number of clips follows when it is known."""
+    parameters = flow_run.parameters or {}
+    prompts = parameters.get("prompts")
+    order = Order(prompts, batch=parameters.get("batch"), rows=parameters.get("rows")) if prompts else None
+    return order.title if order else str(flow_run.flow_name)
+
+
+async def name_run(name: str, tags: Iterable[str] = ()) -> None:
+    """Rename the run that is under way, and add tags to those it has."""
+    run_id = flow_run.id
+    if run_id:
+        async with get_client() as client:
+            await client.update_flow_run(run_id, name=name, tags={*flow_run.tags, *tags})
+
+
+def tags_of(plan: Plan) -> list[str]:
+    """A tag for each provider and model of a batch, so that the UI finds runs by them; never one per row."""
+    models = sorted({row.clip.model for row in plan.rows})
+    return [f"provider:{name}" for name in plan.providers] + [f"model:{name}" for name in models[:MOST_MODEL_TAGS]]
+
+
+async def settings_for_run() -> Settings:
+    """The settings: those a command has read already, else environment, `.env` and the blocks on the Prefect server."""
+    already = current_settings()
+    if already:
+        return already
+    settings = load_settings(blocks=await read_blocks())
+    if deployment.id and await _has_a_container_of_its_own():
+        refuse_vanishing_ledger(settings.ledger_url)
+    return settings
+
+
+P = ParamSpec("P")
+
+
+def alone(work: Callable[P, Awaitable[None]]) -> Callable[P, Coroutine[Any, Any, None]]:
+    """Let nothing that goes wrong with one clip end the others. This is the edge: whatever it was, the clip's record is
+    in the ledger, and the next run goes on from there."""
+
+    @functools.wraps(work)
+    async def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            await work(*args, **kwargs)
+        except Exception as error:
+            logger.error("a clip was left where it is, the others go on: %s", explained(error))
+            logger.debug("where it happened", exc_info=error)
+
+    return guarded
+
+
+async def _has_a_container_of_its_own() -> bool:
+    """Whether a worker started this run in a container or pod that ends with it. One of a process work pool shares its
+    worker's machine, whatever that is, and lives as long as the worker keeps it."""
+    if os.environ.get("KUBERNETES_SERVICE_HOST"):
+        return True
+    async with get_client() as client:
+        run = await client.read_flow_run(UUID(str(flow_run.id)))
+        pool = await client.read_work_pool(run.work_pool_name) if run.work_pool_name else None
+    return pool is not None and pool.type != "process"
+
+
+@asynccontextmanager
+async def interruptible(studio: Studio) -> AsyncIterator[TaskGroup]:
+    """A task group that the first Ctrl-C or SIGTERM winds down: no new claims, creates in flight are finished and
+    recorded, waiting ends. The second one ends the process at once; the next run repairs what it left.
+    """
+    group = anyio.create_task_group()
+
+    def stop() -> None:
+        if studio.stopping.is_set():
+            os._exit(INTERRUPTED)
+        studio.stopping.set()
+        group.cancel_scope.cancel()
+
+    with _handling(stop):
+        async with group:
+            yield group
+
+
+@contextmanager
+def _handling(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` on SIGINT and SIGTERM; whoever handled them before does so again afterwards."""
+    loop = asyncio.get_running_loop()
+    before = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(ValueError, RuntimeError, NotImplementedError):  # not in the main thread
+            earlier = signal.getsignal(number)
+            loop.add_signal_handler(number, stop)
+            before[number] = earlier
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
+
+
+def ending(studio: Studio, sentence: str) -> State[Any]:
+    """The flow's final state, honest for people who watch states: Completed, PartialSuccess, or Failed."""
+    totals = batch_credits(studio, studio.the_job.plan.batch).totals
+    if studio.stopping.is_set():
+        return Failed(name="Interrupted", message=f"interrupted: {sentence}. Go on: run it again, or dailies collect")
+    if totals.complete:
+        return Completed(message=sentence)
+    if totals.delivered or totals.already_delivered:
+        return Completed(name="PartialSuccess", message=sentence)
+    return Failed(message=sentence)
+
+
+def main(flow: Flow[..., Any], arguments: Sequence[str]) -> int:
+    """`python -m flows.…`: the command line of dailies, which starts the flow in the same way."""
+    from dailies.cli import main as cli
+
+    command = {"generate-clips": "run", "collect-clips": "collect"}[flow.name]
+    return cli([command, *arguments])

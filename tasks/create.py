@@ -1,0 +1,28 @@
+"""The paid step. No retries, no timeout, no cache: only the ledger knows whether a create may be sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+
+from dailies.errors import DailiesError
+from dailies.steps.create import create_clip
+from dailies.studio import current_studio
+from tasks.events import tell_attempt, tell_error
+from tasks.states import failed
+
+
+@task(name="create", task_run_name="create · {label}", retries=0, cache_policy=NO_CACHE, persist_result=False)
+async def create(label: str, clip_key: str, provider: str) -> str | State[Any]:
+    """Claim and buy one clip at one provider. Returns the attempt's id."""
+    try:
+        attempt = await create_clip(current_studio(), clip_key, provider)
+    except DailiesError as error:
+        tell_error(error, label, clip_key, provider)
+        return failed(error)
+    if not attempt.delivered:  # else it was found in S3, and cost nothing now
+        tell_attempt("bought", label, attempt)
+    return attempt.id

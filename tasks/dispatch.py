@@ -1,0 +1,105 @@
+"""The steps of a batch that is too large for one run: which shards there are, and one run for each of them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import httpx
+from prefect import get_client
+from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterIdempotencyKey
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.deployments import arun_deployment
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+
+from dailies.domain.clips import slug
+from dailies.errors import Misconfigured
+from dailies.planning.shards import STARTS, Shard, died
+from dailies.steps.shards import stored_of
+from dailies.studio import Studio
+
+logger = logging.getLogger("dailies.dispatch")
+KEYS = 200  # so many runs of one shard in the history are looked at
+FOLLOW_EVERY_S = 5.0
+SHOW_EVERY_S = 5.0
+
+
+async def require_deployment(name: str) -> None:
+    """Raise Misconfigured unless the deployment that makes the shards exists."""
+    async with get_client() as client:
+        try:
+            await client.read_deployment_by_name(name)
+        except ObjectNotFound as error:
+            raise Misconfigured(f"there is no deployment {name}: run make deploy. Nothing was bought.") from error
+
+
+async def run_shard(deployment: str, batch: str, shard: Shard, parameters: dict[str, Any]) -> State[Any] | None:
+    """Have one shard made by a run of a deployment, wherever a worker takes it. Returns the state in which that ended.
+
+    A run that is under way already is followed, not doubled; one that died is started again, a few times.
+    """
+    state: State[Any] | None = None
+    for _ in range(STARTS):
+        async with get_client() as client:
+            start, run = await next_start(client, batch, shard)
+            if run is None:
+                run = await arun_deployment(
+                    deployment,
+                    client=client,
+                    parameters=parameters,
+                    idempotency_key=shard.key(batch, start),
+                    flow_run_name=f"{batch} · rows {shard.rows}",
+                    timeout=0,
+                )
+            state = await follow_run(client, run)
+        if state and not died(state.type.value, state.name):
+            return state
+        logger.warning("%s · rows %s: its run ended as %s", batch, shard.rows, state.name if state else "deleted")
+    return state
+
+
+async def next_start(client: PrefectClient, batch: str, shard: Shard) -> tuple[int, FlowRun | None]:
+    """The number of the run to follow or to start, the first that is not at its end; and that run, if there is one."""
+    keys = [shard.key(batch, start) for start in range(KEYS)]
+    wanted = FlowRunFilter(idempotency_key=FlowRunFilterIdempotencyKey(any_=keys))
+    runs = {run.idempotency_key: run for run in await client.read_flow_runs(flow_run_filter=wanted, limit=KEYS)}
+    for start, key in enumerate(keys):
+        run = runs.get(key)
+        if run is None or run.state is None or not run.state.is_final():
+            return start, run
+    raise Misconfigured(f"rows {shard.rows} of {batch} were started {KEYS} times: see what is wrong with them")
+
+
+async def follow_run(client: PrefectClient, run: FlowRun) -> State[Any] | None:
+    """The final state of a run, waited for; None when somebody deleted the run. A server that is away is asked again."""
+    while True:
+        try:
+            state = (await client.read_flow_run(run.id)).state
+        except ObjectNotFound:
+            return None
+        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+            logger.warning("the Prefect API does not answer (%s); asking again", type(error).__name__)
+            state = None
+        if state and state.is_final():
+            return state
+        await anyio.sleep(FOLLOW_EVERY_S)
+
+
+async def show_progress(studio: Studio) -> None:
+    """Move the batch's progress artifact as its clips arrive in S3, whoever brings them, until cancelled."""
+    job = studio.the_job
+    batch, total, shown = job.plan.batch, len(job.plan.rows), 0
+    earlier = await anyio.to_thread.run_sync(stored_of, studio) - len(job.delivered_before)
+    bar: Any = await acreate_progress_artifact(
+        0.0, key=f"progress-{slug(batch, 'batch')}", description=f"clips of {batch} that are in S3"
+    )
+    while True:
+        percent = int(100 * (await anyio.to_thread.run_sync(stored_of, studio) - earlier) / total)
+        if shown < percent <= 100:
+            shown = percent
+            await aupdate_progress_artifact(bar, progress=float(percent))
+        await anyio.sleep(SHOW_EVERY_S)

@@ -1,0 +1,59 @@
+"""The credits report of a batch: files, S3, and the artifacts of the Prefect UI."""
+
+from __future__ import annotations
+
+import anyio.to_thread
+from prefect import task
+from prefect.artifacts import (
+    acreate_markdown_artifact,
+    acreate_progress_artifact,
+    acreate_table_artifact,
+    aupdate_progress_artifact,
+)
+from prefect.cache_policies import NO_CACHE
+
+from dailies.domain.clips import slug
+from dailies.report.credits import table_rows, totals_markdown
+from dailies.steps.report import batch_credits, report_job
+from dailies.steps.stills import stills_markdown
+from dailies.studio import current_studio
+
+
+@task(name="report", task_run_name="report · {batch}", cache_policy=NO_CACHE, persist_result=False)
+async def report(batch: str) -> str:
+    """Write the report of the batch in hand. Returns the sentence that sums it up."""
+    studio = current_studio()
+    credits, written = await report_job(studio)
+    key = slug(batch, "batch")
+    await acreate_table_artifact(table_rows(credits), key=f"clips-{key}", description=credits.totals.sentence())
+    totals = totals_markdown(credits, written.uri) + await stills_markdown(studio, credits)
+    await acreate_markdown_artifact(totals, key=f"totals-{key}", description="what was made and what it cost")
+    return credits.totals.sentence()
+
+
+class Progress:
+    """A progress artifact that is moved as clips come to an end, at most once per percent."""
+
+    def __init__(self, batch: str, total: int) -> None:
+        self._batch, self._total, self._done, self._shown = batch, max(total, 1), 0, -1
+        self._id: object = None
+
+    async def start(self) -> None:
+        """Show an empty bar."""
+        self._id = await acreate_progress_artifact(
+            0.0, key=f"progress-{slug(self._batch, 'batch')}", description=f"clips of {self._batch} that came to an end"
+        )
+
+    async def one_more(self) -> None:
+        """One clip came to an end, whichever."""
+        self._done += 1
+        percent = int(100 * self._done / self._total)
+        if percent > self._shown:
+            self._shown = percent
+            await aupdate_progress_artifact(self._id, progress=float(percent))  # type: ignore[arg-type]
+
+
+async def totals_so_far(batch: str) -> str:
+    """The batch's sentence at this moment, from the ledger."""
+    studio = current_studio()
+    return (await anyio.to_thread.run_sync(batch_credits, studio, batch)).totals.sentence()
