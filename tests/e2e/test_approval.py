@@ -1,0 +1,72 @@
+"""`approve_above_usd`: the run pauses and asks in the Prefect UI; without a yes nothing is bought."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from tests.e2e.harness import World
+
+
+async def flow_and_answer(world: World, answer: dict[str, Any] | None) -> Any:
+    """Run the flow; when it pauses, fill in the form over the API as the UI does, and resume it."""
+    from flows.generate import generate_clips
+
+    api = world.environ["PREFECT_API_URL"]
+    batch = f"approval-{world.bucket}"
+
+    async def person() -> None:
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+            paused: list[Any] = []
+            while not paused:
+                body = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}, "name": {"like_": batch}}}
+                paused = (await client.post(f"{api}/flow_runs/filter", json=body)).json()
+                await anyio.sleep(0.1)
+            accepted = False
+            while not accepted:  # the form's fields follow the state by a moment
+                response = await client.post(f"{api}/flow_runs/{paused[0]['id']}/resume", json={"run_input": answer})
+                accepted = response.is_success and response.json().get("status") == "ACCEPT"
+                await anyio.sleep(0.1)
+
+    async with anyio.create_task_group() as group:
+        if answer is not None:
+            group.start_soon(person)
+        with anyio.fail_after(90):
+            return await generate_clips(str(world.prompts), batch=batch, approve_above_usd=1.0, return_state=True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "bought"),
+    [
+        pytest.param({"approve": True, "note": "Ann, for the spring spot"}, 3, id="yes"),
+        pytest.param({"approve": True, "budget_usd": 2.6}, 2, id="yes, for less"),
+        pytest.param({"approve": False, "note": "too dear"}, 0, id="no"),
+    ],
+)
+def test_a_person_decides_in_the_form(world: World, answer: dict[str, Any], bought: int) -> None:
+    """Approve, lower the budget, or refuse."""
+    world.csv(3)
+    with world.here():
+        state = anyio.run(flow_and_answer, world, answer)
+    assert len(world.charges()) == bought
+    assert state.is_completed() == (bought > 0)
+
+
+def test_no_answer_in_time_buys_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The form times out."""
+    monkeypatch.setattr("flows.approve.WAIT_S", 1)
+    monkeypatch.setattr("flows.approve.approved.__defaults__", (1,))
+    world.csv(1)
+    with world.here():
+        state = anyio.run(flow_and_answer, world, None)
+    assert state.is_failed()
+    assert world.posts() == []
+
+
+def test_below_the_limit_nobody_is_asked(world: World) -> None:
+    """A batch that is cheap enough goes ahead."""
+    world.csv(1)
+    assert world.run().code == 0

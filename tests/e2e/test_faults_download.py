@@ -1,0 +1,149 @@
+"""Every fault of a download: a paid clip is fetched until it is whole, and never bought again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dailies.domain.states import State
+from tests.e2e.harness import World, named, sha256
+from tests.e2e.invariants import assert_invariants
+from tests.e2e.loopback import Elsewhere
+
+PRIVATE = [
+    "http://10.0.0.1/x", "http://192.168.1.1/x", "http://169.254.169.254/latest/meta-data", "http://[::1]/x",
+    "http://[::ffff:10.0.0.1]/x", "http://[64:ff9b::a00:1]/x", "http://[2002:a00:1::]/x", "http://2130706433/x",
+    "http://0x7f.1/x", "http://0177.0.0.1/x", "http://127.1/x", "http://localhost/x", "http://0.0.0.0/x",
+    "https://[fd00::1]/x", "https://100.64.0.1/x", "https://user:hunter2@example.com/x", "file:///etc/passwd",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("provider", ["aiml", "onerouter"])
+def test_a_download_that_is_not_the_whole_clip_is_fetched_again(hasty: None, world: World, provider: str) -> None:
+    """Short, cut, empty, HTML, a gzip bomb, a reset, a 5xx: the next try brings the true bytes."""
+    kinds = ["short", "cut", "empty", "html", "bomb", "reset", "close", "status"]
+    world.csv(named(*kinds), provider=provider)
+    for kind in kinds:
+        world.sandbox.fault("download", kind, times=2, match=f"<{kind}>", status=503 if kind == "status" else None)
+    result = world.run()
+    assert result.code == 0, result.stderr
+    assert_invariants(world)
+    assert len(world.posts()) == len(kinds)
+
+
+def test_a_url_that_expired_once_is_asked_for_again(each_world: World) -> None:
+    """A fresh look at the job gives a fresh URL."""
+    each_world.csv(2)
+    each_world.sandbox.fault("download", "expired", match="clip 1")
+    assert each_world.run().code == 0
+    assert_invariants(each_world)
+
+
+def test_a_url_that_expired_for_ever_is_a_lost_result_and_not_bought_again(hasty: None, world: World) -> None:
+    """Charged, on record as lost, and left to a person."""
+    world.csv(2)
+    world.sandbox.fault("download", "expired", match="clip 1", times=None)
+    first = world.run()
+    assert (first.code, first.json["delivered"], first.json["failed"]) == (1, 1, 1)
+    assert first.clip("clip-1")["state"] == "result_lost" and first.clip("clip-1")["usd_charged"] > 0
+    assert_invariants(world)
+    assert len(world.posts()) == 2
+
+
+def test_an_expired_url_of_a_synchronous_provider_is_a_lost_result(hasty: None, world: World) -> None:
+    """Paid and lost, and not bought again."""
+    world.csv(1, provider="onerouter")
+    world.sandbox.fault("download", "expired", times=None)
+    assert world.run().clip("clip-1")["state"] == "result_lost"
+    assert_invariants(world)
+    assert len(world.posts()) == 1
+
+
+def test_a_download_that_fails_for_good_waits_for_the_next_run(hasty: None, world: World) -> None:
+    """Paid, on record, not failed; the next run fetches it without a POST."""
+    kinds = ["cut", "html", "status", "reset"]
+    world.csv(named(*kinds))
+    for kind in kinds:
+        world.sandbox.fault("download", kind, times=None, match=f"<{kind}>", status=500 if kind == "status" else None)
+    first = world.run()
+    assert (first.code, first.json["overdue"], first.json["failed"]) == (1, 4, 0)
+    for clip in first.json["clips"]:
+        assert clip["state"] == "completed" and "download" in clip["error"]
+    again = assert_invariants(world)
+    assert again and again.code == 0 and len(world.posts()) == 4
+
+
+def test_an_endless_download_is_cut_off(hasty: None, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the most bytes a clip may have."""
+    monkeypatch.setattr("dailies.storage.download.download.__kwdefaults__", {"max_bytes": 3_000_000, "deadline_s": 600})
+    world.csv(1)
+    world.sandbox.fault("download", "endless")
+    assert world.run().code == 0
+    assert_invariants(world)
+
+
+def test_a_download_of_one_byte_a_second_is_given_up_and_started_again(
+    hasty: None, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At its total deadline, not at its next byte."""
+    monkeypatch.setattr("dailies.storage.download.download.__kwdefaults__", {"max_bytes": 2**31, "deadline_s": 0.5})
+    world.csv(1)
+    world.sandbox.fault("download", "slow", interval_s=0.1)
+    assert world.run().code == 0
+    assert_invariants(world)
+
+
+def test_a_redirect_to_a_private_address_is_refused_in_every_spelling(world: World) -> None:
+    """Nothing is fetched from there; the clips wait, paid, and come home when their host behaves again."""
+    world.csv(named(*map(str, range(len(PRIVATE)))))
+    world.environ["DAILIES_TRUSTED_HOSTS"] = world.sandbox.url.removeprefix("http://")
+    for n, address in enumerate(PRIVATE):
+        world.sandbox.fault("download", "redirect", url=address, times=None, match=f"<{n}>")
+    first = world.run()
+    assert first.json["overdue"] == len(PRIVATE) and "hunter2" not in first.stdout + first.stderr
+    again = assert_invariants(world)
+    assert again and again.code == 0 and len(world.posts()) == len(PRIVATE)
+
+
+def test_a_redirect_to_another_port_of_this_machine_is_refused(world: World) -> None:
+    """Only the provider's own port was trusted."""
+    world.csv(1)
+    world.environ["DAILIES_TRUSTED_HOSTS"] = world.sandbox.url.removeprefix("http://")
+    with Elsewhere(b"stolen") as other:
+        world.sandbox.fault("download", "redirect", url=other.url, times=None)
+        assert world.run().json["overdue"] == 1
+        assert not other.requests
+    assert_invariants(world)
+
+
+def test_other_bytes_the_second_time_are_stored_as_they_came(hasty: None, world: World) -> None:
+    """What the ledger says, what S3 holds and what came are the same bytes."""
+    world.csv(1)
+    world.sandbox.fault("download", "cut")
+    world.sandbox.fault("download", "other")
+    assert world.run().code == 0
+    [attempt], [content] = world.attempts(), world.clips().values()
+    assert attempt.sha256 == sha256(content) and attempt.state is State.STORED
+    posts = len(world.posts())
+    world.run()
+    assert len(world.posts()) == posts
+
+
+def test_a_whole_clip_that_is_not_what_was_bought_is_stored_and_marked(world: World) -> None:
+    """Stored all the same, with the evidence for a refund in the report."""
+    wrongs: dict[str, dict[str, Any]] = {
+        "640": {"width": 640, "height": 360},
+        "9": {"duration_s": 9},
+        "sound": {"audio": False},
+    }
+    world.csv(named(*wrongs))
+    for word, wrong in wrongs.items():
+        world.sandbox.fault("download", "wrong", match=f"<{word}>", **wrong)
+    assert world.run().code == 0
+    report = (world.home / "reports" / "batch" / "credits.csv").read_text()
+    with world.ledger() as ledger:
+        for row in ledger.rows("batch"):
+            assert row.attempt and row.attempt.mismatch and row.id in row.attempt.mismatch
+            assert row.attempt.mismatch in report
+    assert_invariants(world)

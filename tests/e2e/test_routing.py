@@ -1,0 +1,49 @@
+"""Several providers in their order: a clip moves on only after an outcome that surely cost nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.harness import World
+from tests.e2e.invariants import assert_invariants
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        pytest.param("status", {"status": 400}, id="refused"),
+        pytest.param("status", {"status": 403}, id="no credits"),
+        pytest.param("status", {"status": 401}, id="bad key"),
+    ],
+)
+def test_a_clip_moves_on_after_an_outcome_that_cost_nothing(world: World, kind: str, options: dict[str, int]) -> None:
+    """Refused at the first provider, made by the second; the report says by whom."""
+    world.csv(2, provider="")
+    world.sandbox.fault("create", kind, provider="aiml", times=None, **options)
+    result = world.run("--provider", "aiml,onerouter")
+    assert result.code == 0
+    assert {clip["provider"] for clip in result.json["clips"]} == {"onerouter"}
+    assert {charge.provider for charge in world.charges()} == {"onerouter"}
+    assert_invariants(world)
+
+
+def test_a_clip_never_moves_on_while_it_may_have_been_charged(world: World) -> None:
+    """The first provider's answer was lost: the second is not asked."""
+    world.csv(1, provider="")
+    world.sandbox.fault("create", "charged_status", provider="aiml", status=500)
+    world.sandbox.fault("logs", "status", times=None, status=503)
+    result = world.run("--provider", "aiml,onerouter")
+    assert (result.code, result.json["in_doubt"]) == (1, 1)
+    assert [charge.provider for charge in world.charges()] == ["aiml"]
+    assert_invariants(world)
+
+
+def test_a_refusal_everywhere_is_final(world: World) -> None:
+    """Moderated at both: failed, not charged, and not asked again by the next run."""
+    world.csv([{"id": "a", "prompt": "a forbidden thing", "provider": "aiml,onerouter"}])
+    assert world.run().json["failed"] == 1
+    posts = len(world.posts())
+    assert posts == 2
+    assert world.run().json["failed"] == 1
+    assert len(world.posts()) == posts
+    assert_invariants(world)

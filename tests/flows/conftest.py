@@ -1,0 +1,7 @@
+"""Worlds for the tests of this folder, as the end-to-end tests have them."""
+
+from __future__ import annotations
+
+from tests.e2e.fixtures import make_world, services, world
+
+__all__ = ["make_world", "services", "world"]

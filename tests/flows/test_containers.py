@@ -1,0 +1,250 @@
+"""The image and the compose file, shown right without a container engine: read, linted, and their commands run here."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+import shlex
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from deployments.deploy import POOL
+from deployments.runtime_lock import blocks_of, runtime_lock
+from tests.e2e.forks import ROOT
+from tests.flows.factory import base_environ, free_port, prefect_server, process, wait_for
+
+HERE = ROOT / "deployments"
+DOCKERFILE = (HERE / "Dockerfile").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load((HERE / "compose.yaml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+PINNED = re.compile(r"^[\w./-]+:(?!latest)[\w.-]*\d+\.\d+[\w.-]*$|^[\w./-]+:RELEASE\.[\w-]+$")
+KNOWN = {"ARG", "CMD", "COPY", "ENV", "FROM", "HEALTHCHECK", "RUN", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"}
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The Dockerfile's instructions: comments left out, continued lines joined."""
+    lines = "\n".join(line for line in DOCKERFILE.splitlines() if not line.lstrip().startswith("#"))
+    joined = re.sub(r"\\\n\s*", " ", lines)
+    found = [line.strip().split(maxsplit=1) for line in joined.splitlines() if line.strip()]
+    return [(name, rest) for name, rest in found]
+
+
+def of(kind: str) -> list[str]:
+    """All instructions of one kind."""
+    return [rest for name, rest in instructions() if name == kind]
+
+
+def test_the_dockerfile_has_only_known_instructions_and_pinned_base_images() -> None:
+    assert {name for name, _ in instructions()} <= KNOWN
+    for image in of("FROM"):
+        assert PINNED.match(image.split()[0]), image
+
+
+def test_the_image_runs_as_nobody_special_and_says_how_it_is() -> None:
+    user = of("USER")[-1]
+    assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", user), "a number, so that Kubernetes can see it is not root"
+    last_root = max(at for at, (name, _) in enumerate(instructions()) if name in ("RUN", "COPY"))
+    assert [name for name, _ in instructions()].index("USER") > last_root
+    (health,) = of("HEALTHCHECK")
+    assert "--start-period" in health and json.loads(health[health.index("[") :])[0] == "python"
+
+
+def test_only_pinned_packages_with_hashes_are_installed_and_no_secret_is_baked_in() -> None:
+    installs = [command for command in of("RUN") if "pip install" in command]
+    assert "--require-hashes" in installs[0] and "deployments/requirements.lock" in installs[0]
+    assert all("--no-deps" in command for command in installs[1:])
+    assert not re.search(r"(KEY|SECRET|PASSWORD|TOKEN)=", DOCKERFILE)
+
+
+def test_the_images_lock_is_the_part_of_the_projects_lock_that_a_run_needs() -> None:
+    wanted = runtime_lock((ROOT / "requirements.lock").read_text(), (ROOT / "pyproject.toml").read_text())
+    assert (HERE / "requirements.lock").read_text() == wanted, "write it again: python deployments/runtime_lock.py"
+    names = blocks_of(wanted).keys()
+    assert {"prefect", "boto3", "sqlalchemy", "psycopg-binary", "av", "setuptools"} <= names
+    assert not {"pytest", "moto", "playwright", "ruff", "mypy"} & names, "the image is small"
+    assert all("--hash=sha256:" in block for block in blocks_of(wanted).values())
+
+
+def test_everything_the_image_copies_is_let_through_and_tests_and_secrets_are_not() -> None:
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+    assert lines[0] == "*"
+    let_in = [line.removeprefix("!") for line in lines if line.startswith("!")]
+    assert all((ROOT / name).exists() for name in let_in)
+    for name in (
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "prefect.yaml",
+        "dailies",
+        "flows",
+        "tasks",
+        "deployments",
+        "data",
+    ):
+        assert name in let_in
+    assert not any(fnmatch.fnmatch(name, pattern) for name in (".env", "tests", ".git", ".venv") for pattern in let_in)
+
+
+def test_every_image_of_the_compose_file_is_pinned_and_every_lasting_service_has_a_healthcheck() -> None:
+    for name, service in SERVICES.items():
+        assert PINNED.match(service["image"]), f"{name}: {service['image']}"
+        lasting = service.get("restart") == "unless-stopped"
+        in_image = service["image"].startswith("dailies:") and "--with-healthcheck" in service["command"]
+        if lasting and name != "services":  # Prefect's background services listen on no port
+            assert in_image or service["healthcheck"].get("test"), name
+
+
+def test_the_compose_file_refers_only_to_what_it_declares() -> None:
+    for name, service in SERVICES.items():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert source in COMPOSE["volumes"] or (HERE / source).exists(), f"{name}: {volume}"
+        assert set(service.get("depends_on", {})) <= SERVICES.keys(), name
+        assert set(service.get("networks", [])) <= COMPOSE["networks"].keys(), name
+
+
+def test_nothing_listens_beyond_this_machine() -> None:
+    for name, service in SERVICES.items():
+        assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", [])), name
+
+
+def test_the_prefect_image_is_the_version_that_the_project_is_locked_to() -> None:
+    locked = re.search(r"^prefect==(\S+)", (ROOT / "requirements.lock").read_text(), re.M)
+    assert locked and SERVICES["server"]["image"].startswith(f"prefecthq/prefect:{locked[1]}-")
+    assert yaml.safe_load((ROOT / "prefect.yaml").read_text())["prefect-version"] == locked[1]
+
+
+def test_server_and_background_services_keep_up_with_large_batches_and_share_their_events() -> None:
+    for name in ("server", "services"):
+        environment = SERVICES[name]["environment"]
+        assert int(environment["PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE"]) >= 200
+        assert environment["PREFECT_MESSAGING_BROKER"] == "prefect_redis.messaging"
+        assert environment["PREFECT_API_DATABASE_MIGRATE_ON_START"] == "false"
+
+
+def test_a_worker_keeps_its_ledger_on_postgres_and_its_home_on_a_volume_and_may_finish_a_create() -> None:
+    worker = SERVICES["worker"]
+    assert worker["environment"]["DAILIES_LEDGER_URL"].startswith("postgresql+psycopg://")
+    assert f"home:{worker['environment']['DAILIES_HOME']}" in worker["volumes"]
+    assert worker["stop_grace_period"] == "16m", "longer than the 900 s of a synchronous create"
+    assert "container_name" not in worker and "ports" not in worker, "else it could not be scaled"
+
+
+def test_only_settings_that_exist_are_set() -> None:
+    from dailies.settings import NAMES
+
+    environments = [SERVICES["worker"]["environment"].keys(), *(line.split() for line in of("ENV"))]
+    names = {word.split("=")[0] for words in environments for word in words}
+    assert {name for name in names if name.startswith("DAILIES_")} <= NAMES.keys()
+
+
+# Every command of the compose file and the image, as a process
+
+
+def as_here(command: list[str]) -> list[str]:
+    """A container's command with the programs of this environment."""
+    programs = {"prefect": [sys.executable, "-m", "prefect"], "python": [sys.executable]}
+    return [*programs[command[0]], *command[1:]]
+
+
+def with_port(command: list[str], port: int) -> list[str]:
+    """The same command on a free port of loopback."""
+    at = command.index("--port") + 1
+    local = ["127.0.0.1" if word == "0.0.0.0" else word for word in command]
+    return [*local[:at], str(port), *local[at + 1 :]]
+
+
+def test_the_sandbox_of_the_compose_file_starts_and_its_healthcheck_finds_it(tmp_path: Path) -> None:
+    service, port = SERVICES["sandbox"], free_port()
+    with process(
+        as_here(with_port(service["command"], port)), base_environ(tmp_path), ROOT, tmp_path / "log"
+    ) as sandbox:
+        wait_for(lambda: "http://" in sandbox.text(), 60, sandbox.text)
+        check = [word.replace("8790", str(port)) for word in as_here(service["healthcheck"]["test"][1:])]
+        assert subprocess.run(check, check=False, timeout=30).returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_commands_of_the_prefect_services_and_the_worker_start_and_are_healthy(tmp_path: Path) -> None:
+    port = free_port()
+    settings = base_environ(tmp_path) | {
+        "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{tmp_path}/prefect.db",
+        "PREFECT_API_DATABASE_MIGRATE_ON_START": "false",
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(tmp_path / "ui"),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+    }
+    migrate = subprocess.run(
+        as_here(SERVICES["migrate"]["command"]),
+        env=settings,
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=180,
+        check=False,
+    )
+    assert migrate.returncode == 0, migrate.stderr[-2000:]
+    command = as_here(with_port(SERVICES["server"]["command"], port))
+    with process(command, settings, tmp_path, tmp_path / "server.log") as server:
+        health = [word.replace("4200", str(port)) for word in as_here(SERVICES["server"]["healthcheck"]["test"][1:])]
+        wait_for(lambda: _passes(health), 120, server.text)
+        with process(
+            as_here(SERVICES["services"]["command"]), settings, tmp_path, tmp_path / "services.log"
+        ) as services:
+            _create_pool(settings, tmp_path)
+            _worker_is_healthy(settings, tmp_path)
+            assert services.popen.poll() is None, services.text()[-2000:]
+
+
+def _passes(command: list[str]) -> bool:
+    return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode == 0
+
+
+def _create_pool(settings: dict[str, str], folder: Path) -> None:
+    command = [sys.executable, "-m", "prefect", "work-pool", "create", POOL, "--type", "process"]
+    made = subprocess.run(command, env=settings, cwd=folder, capture_output=True, timeout=120, check=False)
+    assert made.returncode == 0, made.stderr[-2000:]
+
+
+def _worker_is_healthy(settings: dict[str, str], folder: Path) -> None:
+    (image_command,) = [json.loads(command) for command in of("CMD")]
+    assert image_command == SERVICES["worker"]["command"]
+    port = free_port()
+    environ = settings | {"PREFECT_WORKER_WEBSERVER_PORT": str(port), "PREFECT_WORKER_WEBSERVER_HOST": "127.0.0.1"}
+    (health,) = of("HEALTHCHECK")
+    check = [word.replace("8080", str(port)) for word in as_here(json.loads(health[health.index("[") :]))]
+    with process(as_here(image_command), environ, folder, folder / "worker.log") as worker:
+        wait_for(lambda: _passes(check), 120, worker.text)
+
+
+def test_the_ledgers_database_is_made_by_the_one_statement_of_the_init_script() -> None:
+    assert (HERE / "ledger.sql").read_text().strip() == "CREATE DATABASE ledger;"
+    assert "/ledger" in SERVICES["worker"]["environment"]["DAILIES_LEDGER_URL"]
+    assert shlex.split(SERVICES["postgres"]["healthcheck"]["test"][1])[-1] == "ledger", "ready when both databases are"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_server_says_which_settings_would_lose_events_and_the_doctor_reads_them(tmp_path: Path) -> None:
+    import asyncio
+
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from dailies.cli.prefect_check import check_prefect, judge_settings
+
+    with prefect_server(tmp_path / "prefect") as url:
+        with temporary_settings({PREFECT_API_URL: url}):
+            assert asyncio.run(check_prefect())[0] == "ok"
+        told = httpx.get(f"{url}/admin/settings", timeout=30, trust_env=False).json()
+        told["server"]["services"]["task_run_recorder"]["batch_size"] = 1
+        grade, says = judge_settings(told, url)
+        assert grade == "warning" and "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE=200" in says
+    with temporary_settings({PREFECT_API_URL: url}), suppress(TimeoutError):
+        assert asyncio.run(check_prefect())[0] == "wrong"

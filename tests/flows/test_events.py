@@ -1,0 +1,167 @@
+"""Custom events: which there are, what automations find in them, and that they stay few."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator
+from decimal import Decimal
+from typing import Any
+
+import anyio
+import pytest
+import yaml  # type: ignore[import-untyped]
+from prefect.events.clients import AssertingEventsClient
+from prefect.events.worker import EventsWorker
+
+from dailies.domain.records import Attempt
+from dailies.errors import (
+    BadInput,
+    Busy,
+    DailiesError,
+    DeliveryDelayed,
+    GenerationFailed,
+    MaybeCharged,
+    Misconfigured,
+    NotSent,
+    Refused,
+    ResultLost,
+    Stopped,
+)
+from dailies.order import Order
+from dailies.settings import load_settings
+from dailies.steps.budgets import Budget
+from dailies.steps.create import AlreadyTaken, BudgetReached
+from dailies.steps.poll import Overdue
+from dailies.steps.start import plan_order, start_job
+from dailies.studio import Studio, open_studio
+from deployments.deploy import HERE
+from tasks import events
+from tests.e2e.harness import World
+
+TABLE = [
+    (MaybeCharged("x"), "in-doubt"),
+    (Overdue("x"), "overdue"),
+    (Refused("x"), "failed"),
+    (NotSent("x"), "failed"),
+    (Busy("x"), "failed"),
+    (GenerationFailed("x"), "failed"),
+    (ResultLost("x"), "failed"),
+    (DeliveryDelayed("x"), None),
+    (Stopped("x"), None),
+    (BudgetReached("x"), None),
+    (AlreadyTaken("x"), None),
+    (Misconfigured("x"), None),
+    (BadInput("x"), None),
+]
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[Any]]]:
+    """What was sent to Prefect's event stream, in order."""
+    AssertingEventsClient.reset()
+    worker = EventsWorker.instance(AssertingEventsClient)
+    monkeypatch.setattr(EventsWorker, "instance", lambda *_: worker)
+
+    def events_sent() -> list[Any]:
+        worker.wait_until_empty()
+        return [event for client in AssertingEventsClient.all for event in client.events]
+
+    yield events_sent
+    worker.drain()
+
+
+@pytest.mark.parametrize(("error", "news"), TABLE, ids=[type(error).__name__ for error, _ in TABLE])
+def test_an_error_is_worth_an_event_only_where_a_clip_came_to_an_end_or_money_is_in_doubt(
+    error: DailiesError, news: str | None
+) -> None:
+    assert events.news_of(error) == news
+
+
+def test_an_event_names_clip_batch_provider_and_model_so_that_automations_can_tell_them_apart(
+    world: World, sent: Callable[[], list[Any]]
+) -> None:
+    async def told(studio: Studio) -> None:
+        row = studio.the_job.plan.rows[0]
+        events.tell("in-doubt", row.id, row.clip.key, "aiml", {"error": "the answer was lost"})
+
+    _in_studio(world, told)
+    (event,) = sent()
+    assert event.event == "dailies.clip.in-doubt"
+    assert event.resource.id.startswith("dailies.clip.") and event.resource.name == "clip-1"
+    roles = {related.role: related.id for related in event.related}
+    assert roles["provider"] == "dailies.provider.aiml" and roles["batch"] == "dailies.batch.batch"
+    assert roles["model"] == "dailies.model.openai-sora-2-pro-i2v"
+    assert event.payload == {"error": "the answer was lost"}
+
+
+def test_what_was_bought_says_what_it_may_cost_and_no_address_that_opens_it(
+    world: World, sent: Callable[[], list[Any]]
+) -> None:
+    async def told(studio: Studio) -> None:
+        row, now = studio.the_job.plan.rows[0], studio.ledger.now()
+        attempt = Attempt(
+            "a1", row.clip.key, 1, "batch", "aiml", "submitted", "me|1|1|1", 1, now, now, Decimal("1.26"),  # type: ignore[arg-type]
+            generation_id="g1", result_url="https://cdn.example/clip.mp4?sig=secret",
+        )  # fmt: skip
+        events.tell_attempt("bought", row.id, attempt)
+
+    _in_studio(world, told)
+    (event,) = sent()
+    assert event.payload["usd"] == "1.26" and event.payload["quoted"] is True
+    assert "sig=" not in event.model_dump_json()
+
+
+def test_a_budget_that_is_used_up_is_told_once_however_many_clips_it_stops(
+    world: World, sent: Callable[[], list[Any]]
+) -> None:
+    async def told(studio: Studio) -> None:
+        for row in studio.the_job.plan.rows:
+            events.tell_error(BudgetReached(f"{row.id}: used up"), row.id, row.clip.key, "aiml")
+
+    _in_studio(world, told)
+    assert [event.event for event in sent()] == ["dailies.budget.reached"]
+
+
+def test_a_budget_that_a_batch_nearly_uses_up_is_told_before_anything_is_bought(
+    world: World, sent: Callable[[], list[Any]]
+) -> None:
+    async def told(_: Studio) -> None:
+        await events.tell_budgets()
+
+    _in_studio(world, told, budget_usd=Decimal("100"))
+    assert sent() == []
+    _in_studio(world, told, budget_usd=Decimal("2.60"))
+    (event,) = sent()
+    assert event.event == "dailies.budget.nearly-spent" and "$2.60" in event.payload["says"]
+    assert world.posts() == []
+
+
+@pytest.mark.parametrize(("expected", "nearly"), [("0.79", False), ("0.80", True), ("1.20", True)])
+def test_a_budget_is_nearly_spent_from_four_fifths_on(expected: str, nearly: bool) -> None:
+    assert Budget("day", Decimal(1), Decimal(expected)).nearly_spent is nearly
+
+
+def test_every_event_that_an_automation_waits_for_is_one_that_runs_send() -> None:
+    waited = {
+        name for text in yaml.safe_load((HERE / "automations.yaml").read_text()) for name in text["trigger"]["expect"]
+    }
+    ours = {name for name in waited if name.startswith("dailies.")}
+    sent = {f"dailies.clip.{news}" for _, news in TABLE if news} | {
+        "dailies.budget.nearly-spent",
+        "dailies.budget.reached",
+    }
+    assert ours <= sent
+
+
+def _in_studio(
+    world: World, act: Callable[[Studio], Coroutine[Any, Any, None]], budget_usd: Decimal | None = None
+) -> None:
+    """Plan a batch of two clips in a studio, and act in it."""
+    order = Order(str(world.csv(2)), budget_usd=budget_usd)
+
+    async def acted() -> None:
+        async with open_studio(load_settings(dotenv=False)) as studio:
+            await start_job(studio, order, await plan_order(studio, order))
+            await act(studio)
+
+    with world.here():
+        anyio.run(acted)

@@ -1,0 +1,361 @@
+"""What every database must do for the money protocol: T0 to T4, and what a person decides. Runs on both."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from dailies.domain.money import ZERO
+from dailies.domain.records import Attempt
+from dailies.domain.states import LIVE, WITH_ID, Failure, IllegalMove, State
+from dailies.ledger import Ledger, Unclaimed
+from dailies.ledger.ledger import DuplicateGeneration, LostOwnership
+from tests.ledger.factories import (
+    NO_CAPS,
+    NOON,
+    USD,
+    FakeClock,
+    MakeLedger,
+    a_clip,
+    a_row,
+    an_owner,
+    assert_counters_are_sums,
+    bring_to,
+    claim,
+    claimed,
+    plan,
+    store,
+)
+
+# T0
+
+
+def test_planning_twice_changes_nothing(ledger: Ledger) -> None:
+    plan(ledger, 3)
+    before = ledger.rows("smiles")
+    plan(ledger, 3)
+    assert ledger.rows("smiles") == before
+
+
+def test_a_plan_of_many_rows_is_kept_whole_and_in_order(ledger: Ledger) -> None:
+    keys = plan(ledger, 2_500)
+    assert [row.clip_key for row in ledger.rows("smiles")] == keys
+
+
+def test_planning_again_takes_new_labels_numbers_quotes_and_destination(ledger: Ledger) -> None:
+    key = plan(ledger)[0]
+    moved = a_row(7, a_clip("prompt 1"), id="sunrise", labels={"campaign": "autumn"}, providers=("onerouter", "aiml"))
+    ledger.plan("smiles", "new.csv", "s3://other/place", [moved], {key: None})
+    (row,) = ledger.rows("smiles")
+    assert (row.number, row.id, row.labels, row.usd_quoted) == (7, "sunrise", {"campaign": "autumn"}, None)
+    assert row.providers == ("onerouter", "aiml")
+    assert ledger.batch_destination("smiles") == "s3://other/place"
+
+
+def test_a_row_that_left_the_csv_is_retired_and_its_money_stays_on_record(ledger: Ledger) -> None:
+    keys = plan(ledger, 2)
+    claim(ledger, keys[0])
+    row = a_row(1, a_clip("prompt 2"))
+    ledger.plan("smiles", "s", "s3://clips", [row], {keys[1]: USD})
+    kept, retired = ledger.rows("smiles")
+    assert (kept.clip_key, kept.retired) == (keys[1], False)
+    assert (retired.clip_key, retired.retired, len(retired.attempts)) == (keys[0], True, 1)
+    assert ledger.counted("smiles") == USD
+
+
+def test_a_clip_comes_back_as_it_was_planned(ledger: Ledger) -> None:
+    clip = a_clip(
+        "Zürich · 猫 🐈", options={"generate_audio": True, "seed": 7}, duration_s=None, take="b", resolution=None
+    )
+    clip = replace(clip, image=replace(clip.image, sha256="ab" * 32, size_bytes=None))
+    ledger.plan("smiles", "s", "s3://clips", [a_row(1, clip)], {clip.key: USD})
+    (row,) = ledger.rows("smiles")
+    assert row.clip == clip
+    assert row.clip.key == row.clip_key
+
+
+# T1
+
+
+def test_a_claim_is_on_record_before_it_returns(make_ledger: MakeLedger) -> None:
+    attempt = claimed(make_ledger())
+    assert make_ledger().attempt(attempt.id) == attempt
+    assert (attempt.state, attempt.no, attempt.epoch) == (State.SUBMITTING, 1, 1)
+    assert attempt.request_digest == "digest-of-the-request"
+
+
+def test_a_clip_nobody_planned_can_not_be_claimed(ledger: Ledger) -> None:
+    plan(ledger)
+    with pytest.raises(IntegrityError):
+        ledger.claim("unknown", "smiles", "aiml", USD, NO_CAPS, "digest")
+    assert ledger.counted("smiles") == ZERO
+
+
+@pytest.mark.parametrize("state", sorted(LIVE | {State.ORPHANED}))
+def test_a_clip_that_is_live_or_paid_is_never_claimed_again(ledger: Ledger, state: State) -> None:
+    attempt = bring_to(ledger, state)
+    counted = ledger.counted("smiles")
+    assert ledger.claim(attempt.clip_key, "smiles", "aiml", USD, NO_CAPS, "digest") is Unclaimed.TAKEN
+    assert ledger.counted("smiles") == counted
+
+
+@pytest.mark.parametrize("failure", list(Failure))
+def test_a_failed_create_may_be_tried_again_unless_it_was_a_verdict(ledger: Ledger, failure: Failure) -> None:
+    attempt = claimed(ledger)
+    ledger.free(attempt.id, failure, "words")
+    again = ledger.claim(attempt.clip_key, "smiles", "aiml", USD, NO_CAPS, "digest")
+    if failure in (Failure.REFUSED, Failure.GENERATION):
+        assert again is Unclaimed.TAKEN
+    else:
+        assert isinstance(again, Attempt)
+        assert again.no == 2
+
+
+def test_a_clip_in_another_batch_is_the_same_clip(ledger: Ledger) -> None:
+    key = plan(ledger)[0]
+    plan(ledger, batch="frowns")
+    claim(ledger, key)
+    assert ledger.claim(key, "frowns", "aiml", USD, NO_CAPS, "digest") is Unclaimed.TAKEN
+    assert {row.batch for row in ledger.rows_of_clips([key])} == {"smiles", "frowns"}
+
+
+# T2
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (State.SUBMITTING, State.SUBMITTED),
+        (State.IN_DOUBT, State.SUBMITTED),
+        (State.FAILED, State.ORPHANED),
+        (State.SUPERSEDED, State.ORPHANED),
+    ],
+)
+def test_an_id_is_recorded_in_every_state_without_lease_or_epoch(
+    make_ledger: MakeLedger, clock: FakeClock, before: State, after: State
+) -> None:
+    attempt = bring_to(make_ledger(), before)
+    clock.advance(1_000_000)  # the lease is long gone
+    stranger = make_ledger(an_owner("elsewhere"))
+    recorded = stranger.answer(attempt.id, "gen-1")
+    assert (recorded.state, recorded.generation_id) == (after, "gen-1")
+    assert recorded == stranger.attempt(attempt.id)
+    assert recorded.lease_until > clock.now
+    assert recorded.failure is None
+
+
+@pytest.mark.parametrize("state", sorted(WITH_ID))
+def test_a_second_id_is_noted_and_the_first_stays(ledger: Ledger, state: State) -> None:
+    attempt = bring_to(ledger, state)
+    assert ledger.answer(attempt.id, "another-id") == attempt
+    assert ledger.attempt(attempt.id) == attempt
+    last = ledger.history(attempt.id)[-1]
+    assert "another-id" in last.note
+    assert last.before is last.after is state
+
+
+@pytest.mark.parametrize("state", sorted(WITH_ID))
+def test_telling_the_same_id_twice_changes_nothing(ledger: Ledger, state: State) -> None:
+    attempt = bring_to(ledger, state)
+    moves = ledger.history(attempt.id)
+    assert ledger.answer(attempt.id, attempt.generation_id or "") == attempt
+    assert ledger.history(attempt.id) == moves
+
+
+def test_an_id_that_belongs_to_another_attempt_puts_this_one_in_doubt(ledger: Ledger) -> None:
+    first, second = plan(ledger, 2)
+    bought = ledger.answer(claim(ledger, first).id, "gen-1")
+    attempt = claim(ledger, second)
+    with pytest.raises(DuplicateGeneration):
+        ledger.answer(attempt.id, "gen-1")
+    doubted = ledger.attempt(attempt.id)
+    assert doubted is not None
+    assert (doubted.state, doubted.generation_id) == (State.IN_DOUBT, None)
+    assert "gen-1" in (doubted.error or "")
+    assert ledger.attempt(bought.id) == bought
+    assert ledger.counted("smiles") == 2 * USD
+
+
+def test_two_providers_may_use_the_same_id(ledger: Ledger) -> None:
+    first, second = plan(ledger, 2)
+    ledger.answer(claim(ledger, first).id, "gen-1")
+    other = ledger.claim(second, "smiles", "onerouter", USD, NO_CAPS, "digest")
+    assert isinstance(other, Attempt)
+    assert ledger.answer(other.id, "gen-1").state is State.SUBMITTED
+
+
+def test_an_answer_for_an_unknown_attempt_is_an_error(ledger: Ledger) -> None:
+    with pytest.raises(KeyError):
+        ledger.answer("nobody", "gen-1")
+
+
+def test_a_late_answer_after_never_charged_counts_at_its_quote_again(ledger: Ledger) -> None:
+    attempt = bring_to(ledger, State.IN_DOUBT)
+    ledger.resolve_free(attempt.id, "support says so")
+    assert ledger.counted("smiles") == ZERO
+    orphan = ledger.answer(attempt.id, "gen-1")
+    assert orphan.usd_counted == USD
+    assert ledger.counted("smiles") == USD
+    assert_counters_are_sums(ledger)
+
+
+def test_the_senders_refusal_is_proof_even_after_it_was_put_in_doubt(ledger: Ledger) -> None:
+    attempt = bring_to(ledger, State.IN_DOUBT)
+    freed = ledger.free(attempt.id, Failure.NOT_SENT, "connection refused")
+    assert (freed.state, ledger.counted("smiles")) == (State.FAILED, ZERO)
+
+
+@pytest.mark.parametrize("state", sorted(frozenset(State) - {State.SUBMITTING, State.IN_DOUBT}))
+def test_news_that_it_was_free_comes_too_late_for_any_later_state(ledger: Ledger, state: State) -> None:
+    attempt, counted = bring_to(ledger, state), ledger.counted("smiles")
+    assert ledger.free(attempt.id, Failure.NOT_SENT, "refused") == attempt
+    assert "too late" in ledger.history(attempt.id)[-1].note
+    assert ledger.counted("smiles") == counted
+
+
+@pytest.mark.parametrize("state", sorted(frozenset(State) - {State.SUBMITTING}))
+def test_news_of_a_lost_answer_moves_nothing_that_has_already_moved(ledger: Ledger, state: State) -> None:
+    attempt = bring_to(ledger, state)
+    assert ledger.doubt(attempt.id, "timeout") == attempt
+    assert ledger.attempt(attempt.id) == attempt
+
+
+# T3, T4
+
+
+def test_a_look_is_counted_and_prolongs_the_lease(ledger: Ledger, clock: FakeClock) -> None:
+    attempt = bring_to(ledger, State.SUBMITTED)
+    clock.advance(200)
+    ledger.polled(attempt)
+    found = ledger.attempt(attempt.id)
+    assert found is not None
+    assert (found.polls, found.lease_until) == (1, clock.now + timedelta(seconds=300))
+
+
+def test_a_worker_that_lost_its_clip_can_not_move_it(make_ledger: MakeLedger, clock: FakeClock) -> None:
+    slow, quick = make_ledger(an_owner("one")), make_ledger(an_owner("two"))
+    attempt = bring_to(slow, State.SUBMITTED)
+    clock.advance(301)
+    taken = quick.take_over(attempt)
+    assert taken is not None
+    for move in (
+        lambda: slow.polled(attempt),
+        lambda: slow.completed(attempt, "https://cdn.example/late.mp4"),
+        lambda: slow.generation_failed(attempt, "error"),
+    ):
+        with pytest.raises(LostOwnership):
+            move()
+    assert quick.attempt(attempt.id) == taken
+
+
+def test_what_the_provider_says_it_cost_replaces_the_quote(ledger: Ledger) -> None:
+    attempt = bring_to(ledger, State.SUBMITTED)
+    done = ledger.completed(attempt, "https://cdn.example/c.mp4", Decimal("2.52"), 5_040_000)
+    assert (done.state, done.usd_charged, done.credits_used) == (State.COMPLETED, Decimal("2.52"), 5_040_000)
+    assert ledger.counted("smiles") == ledger.counted() == Decimal("2.52")
+
+
+def test_a_second_look_at_a_completed_clip_keeps_the_freshest_url_and_the_first_time(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    attempt = bring_to(ledger, State.COMPLETED)
+    clock.advance(60)
+    again = ledger.completed(attempt, "https://cdn.example/fresh.mp4")
+    assert (again.result_url, again.completed_at) == ("https://cdn.example/fresh.mp4", NOON)
+
+
+def test_a_generation_that_failed_gives_its_reservation_back_unless_the_provider_charged(ledger: Ledger) -> None:
+    first, second = plan(ledger, 2)
+    ledger.generation_failed(bring_to(ledger, State.SUBMITTED, first), "moderation")
+    assert ledger.counted("smiles") == ZERO
+    ledger.generation_failed(bring_to(ledger, State.SUBMITTED, second), "error", Decimal("0.5"))
+    assert ledger.counted("smiles") == Decimal("0.5")
+
+
+def test_stored_wipes_the_result_url_for_good(ledger: Ledger) -> None:
+    ready = bring_to(ledger, State.COMPLETED)
+    stored = store(ledger, ready)
+    assert (stored.state, stored.result_url) == (State.STORED, None)
+    assert ledger.completed(ready, "https://cdn.example/late.mp4?signature=s3cr3t") == stored
+    assert ledger.attempt(ready.id) == stored
+
+
+def test_stored_is_told_once_and_repeating_it_changes_nothing(ledger: Ledger) -> None:
+    stored = bring_to(ledger, State.STORED)
+    assert ledger.stored(stored.id, "s3://elsewhere/x.mp4", "00" * 32, 1) == stored
+    assert sum(event.after is State.STORED for event in ledger.history(stored.id)) == 1
+
+
+def test_an_orphan_is_polled_and_stored_and_stays_an_orphan(ledger: Ledger) -> None:
+    orphan = bring_to(ledger, State.ORPHANED)
+    ledger.polled(orphan)
+    ready = ledger.completed(orphan, "https://cdn.example/c.mp4", Decimal(1), 2_000_000)
+    home = store(ledger, ready)
+    assert (home.state, home.delivered, home.result_url) == (State.ORPHANED, True, None)
+    assert ledger.unfinished() == []
+    assert ledger.counted("smiles") == Decimal(1)
+
+
+@pytest.mark.parametrize("end", ["failed", "lost"])
+def test_an_orphan_that_came_to_nothing_is_at_its_end(ledger: Ledger, clock: FakeClock, end: str) -> None:
+    orphan = bring_to(ledger, State.ORPHANED)
+    ended = ledger.generation_failed(orphan, "error") if end == "failed" else ledger.result_lost(orphan, "HTTP 403")
+    clock.advance(1_000)
+    assert ended.state is State.ORPHANED
+    assert ledger.unfinished() == []
+    assert ledger.reap() == []
+
+
+@pytest.mark.parametrize("state", sorted(frozenset(State) - {State.COMPLETED, State.STORED, State.ORPHANED}))
+def test_nothing_is_called_stored_that_was_not_completed(ledger: Ledger, state: State) -> None:
+    attempt = bring_to(ledger, state)
+    with pytest.raises(IllegalMove):
+        ledger.stored(attempt.id, "s3://clips/x.mp4", "00" * 32, 1)
+    assert ledger.attempt(attempt.id) == attempt
+
+
+@pytest.mark.parametrize("state", [State.COMPLETED, State.STORED, State.RESULT_LOST, State.FAILED])
+def test_a_failure_after_the_clip_was_ready_moves_nothing(ledger: Ledger, state: State) -> None:
+    attempt = bring_to(ledger, state)
+    assert ledger.generation_failed(attempt, "error") == attempt
+    assert ledger.attempt(attempt.id) == attempt
+
+
+# What a person decides
+
+
+def test_a_doubt_is_settled_as_found_free_or_bought_again(ledger: Ledger) -> None:
+    found, free, again = (bring_to(ledger, State.IN_DOUBT, key) for key in plan(ledger, 3))
+    assert ledger.resolve_found(found.id, "gen-1", "in the log").state is State.SUBMITTED
+    assert ledger.resolve_free(free.id, "support says so").usd_charged == ZERO
+    assert ledger.resubmit(again.id, "we need it").usd_at_risk == USD
+    assert ledger.counted("smiles") == 2 * USD
+    assert ledger.claim(free.clip_key, "smiles", "aiml", USD, NO_CAPS, "d") is not Unclaimed.TAKEN
+    assert ledger.claim(again.clip_key, "smiles", "aiml", USD, NO_CAPS, "d") is not Unclaimed.TAKEN
+
+
+@pytest.mark.parametrize("state", sorted(frozenset(State) - {State.IN_DOUBT}))
+def test_only_a_doubt_can_be_settled_as_free(ledger: Ledger, state: State) -> None:
+    attempt = bring_to(ledger, state)
+    with pytest.raises(IllegalMove):
+        ledger.resolve_free(attempt.id, "not true")
+    assert ledger.attempt(attempt.id) == attempt
+
+
+@pytest.mark.parametrize("state", sorted(frozenset(State) - {State.IN_DOUBT, State.FAILED}))
+def test_only_a_doubt_or_a_failure_can_be_bought_again(ledger: Ledger, state: State) -> None:
+    attempt = bring_to(ledger, state)
+    with pytest.raises(IllegalMove):
+        ledger.resubmit(attempt.id, "again")
+    assert ledger.attempt(attempt.id) == attempt
+
+
+def test_a_refused_clip_is_bought_again_when_a_person_says_so(ledger: Ledger) -> None:
+    attempt = claimed(ledger)
+    ledger.free(attempt.id, Failure.REFUSED, "moderation")
+    ledger.resubmit(attempt.id, "the rules have changed")
+    assert claim(ledger, attempt.clip_key).no == 2

@@ -1,0 +1,208 @@
+"""The page as text, and what is decided for it: advice, links, charts, selection."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import shlex
+import zlib
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dailies.domain.figures import line_of
+from dailies.domain.records import BatchRow
+from dailies.domain.states import Failure, State
+from dailies.errors import BadInput
+from dailies.report.advice import Topic, advice_for
+from dailies.report.charts import MOST_BARS, bars_by, charts_of, seconds_per_clip, spend_by_day
+from dailies.report.links import beside, checked_base, from_base, on_disk, origins
+from dailies.report.page import PageFacts, report_page
+from dailies.report.select import Choice, chosen, credits_for, day, grouping
+from tests.report.factories import MADE_AT, a_batch_row, credits, mixed_rows
+
+FACTS = PageFacts(MADE_AT)
+
+
+def data_of(page: str) -> dict[str, Any]:
+    """What the page's script would unpack."""
+    packed = re.search(r'<script type="application/octet-stream" id="data">([^<]*)</script>', page)
+    assert packed
+    unpacked: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(packed[1])))
+    return unpacked
+
+
+def topic(row: BatchRow) -> Topic:
+    """Where a row's clip is sorted."""
+    return advice_for(row, line_of(row)).topic
+
+
+@pytest.mark.parametrize(("row", "expected"), [
+    (a_batch_row(), Topic.DELIVERED), (a_batch_row(mismatch="asked for 4 s, got 2 s"), Topic.MISMATCH),
+    (a_batch_row(1, None), Topic.NOT_STARTED),
+    (a_batch_row(1, State.IN_DOUBT), Topic.IN_DOUBT), (a_batch_row(1, State.SUBMITTING), Topic.IN_DOUBT),
+    (a_batch_row(1, State.SUBMITTED), Topic.OVERDUE), (a_batch_row(1, State.COMPLETED), Topic.OVERDUE),
+    (a_batch_row(1, State.RESULT_LOST), Topic.LOST), (a_batch_row(1, State.SUPERSEDED), Topic.NOT_STARTED),
+    (a_batch_row(1, State.ORPHANED, failure=Failure.GENERATION), Topic.LOST),
+    *[(a_batch_row(1, State.FAILED, failure=failure), expected) for failure, expected in (
+        (Failure.REFUSED, Topic.REFUSED), (Failure.GENERATION, Topic.FAILED), (Failure.NOT_SENT, Topic.NOT_SENT),
+        (Failure.MISCONFIGURED, Topic.NOT_SENT), (Failure.BUSY, Topic.NOT_STARTED), (Failure.STOPPED, Topic.NOT_STARTED))],
+], ids=lambda value: str(value) if isinstance(value, Topic) else "")  # fmt: skip
+def test_every_clip_has_one_topic(row: BatchRow, expected: Topic) -> None:
+    assert topic(row) is expected
+
+
+def test_whatever_is_not_delivered_well_has_a_command() -> None:
+    for row in mixed_rows(40):
+        advice = advice_for(row, line_of(row))
+        assert bool(advice.commands) == (advice.topic is not Topic.DELIVERED)
+
+
+@given(st.text())
+def test_a_command_stays_one_line_of_words_whatever_the_batch_is_called(name: str) -> None:
+    row = a_batch_row(1, None, batch=name)
+    (command,) = advice_for(row, line_of(row), name).commands
+    words = shlex.split(command.text)
+    assert words[:2] == ["dailies", "run"] and len(words) == 5 and command.text.isprintable()
+
+
+def test_the_policy_names_the_very_style_and_script_of_the_page() -> None:
+    page = report_page(credits(mixed_rows(3)), on_disk(Path("/none"), None), FACTS)
+    for tag in ("style", "script"):
+        text = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)[-1]
+        assert f"{tag}-src &#39;sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}&#39;" in page
+    assert "unsafe" not in page and "default-src &#39;none&#39;" in page
+
+
+def test_two_thousand_clips_make_a_page_of_less_than_half_a_megabyte() -> None:
+    page = report_page(credits(mixed_rows(2000)), beside("studio", "clips/monday"), FACTS)
+    assert len(page.encode()) < 500_000
+    assert len(data_of(page)["clips"]) == 2000
+
+
+def test_a_hostile_name_is_escaped_where_the_page_says_it() -> None:
+    row = a_batch_row(1, None, batch="<script>alert(1)</script>", labels={"<b>": "<i>"})
+    page = report_page(credits([row, a_batch_row(2)], row.batch), on_disk(Path("/none"), None), FACTS)
+    assert "<script>alert" not in page and "<i>" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_the_page_in_s3_links_to_clips_beside_it() -> None:
+    link = beside("studio", "clips/monday")(line_of(a_batch_row(7)))
+    assert link.clip and re.fullmatch(r"row-07-[0-9a-f]{12}\.mp4", link.clip)
+    assert link.poster == link.clip.replace(".mp4", ".webp")
+    assert (beside("studio", "clips/_reports/week")(line_of(a_batch_row(7))).clip or "").startswith(
+        "../../monday/row-07-"
+    )
+    assert beside("another", "clips/monday")(line_of(a_batch_row(7))).clip is None
+
+
+def test_a_link_base_stands_for_the_bucket() -> None:
+    link = from_base("https://cdn.example.com/dailies/")(line_of(a_batch_row(7)))
+    assert (link.clip or "").startswith("https://cdn.example.com/dailies/clips/monday/row-07-")
+    assert origins([link]) == ["https://cdn.example.com"]
+
+
+@pytest.mark.parametrize("base", ["javascript:alert(1)", "//cdn", "cdn.example.com", "ftp://a", "https://", "https://u:p@a", "https://a?b",
+                                  "https://a'; script-src *", "data:text/html,x", "https://a b"])  # fmt: skip
+def test_a_link_base_that_is_no_web_address_is_refused(base: str) -> None:
+    with pytest.raises(BadInput):
+        checked_base(base)
+
+
+def test_an_odd_key_can_not_leave_its_link() -> None:
+    row = a_batch_row(7, s3_uri="s3://studio/clips/monday/java:script'\"<x>.mp4")
+    assert beside("studio", "clips/monday")(line_of(row)).clip == "java%3Ascript%27%22%3Cx%3E.mp4"
+
+
+def test_bars_add_up_and_sum_the_smallest_as_others() -> None:
+    rows = [a_batch_row(n, usd_quoted=Decimal(n)) for n in range(1, 21)]
+    lines = [line_of(row) for row in rows]
+    bars = bars_by("id", [line.id for line in lines], lines)
+    assert bars and len(bars.bars) == MOST_BARS
+    assert bars.bars[0].charged == "$20.00" and bars.bars[0].quoted == "$20.00"
+    assert (
+        bars.bars[-1].name == "9 others" and bars.bars[-1].charged == "$45.00" and bars.bars[-1].charged_pct == "100.00"
+    )
+
+
+def test_a_column_of_labels_is_no_chart() -> None:
+    lines = [line_of(a_batch_row(n)) for n in range(50)]
+    assert bars_by("id", [line.id for line in lines], lines) is None
+
+
+def test_days_without_spend_are_shown_and_a_long_span_is_by_month() -> None:
+    lines = [line_of(a_batch_row(n, created_at=datetime(2026, 11, day, tzinfo=UTC))) for n, day in enumerate((1, 1, 4))]
+    chart = spend_by_day(lines)
+    assert chart and [pillar.value for pillar in chart.pillars] == ["$2.52", "$0.00", "$0.00", "$1.26"]
+    year = [
+        line_of(a_batch_row(n, created_at=datetime(2026, 1, 31, tzinfo=UTC) + timedelta(days=40 * n))) for n in range(8)
+    ]
+    chart = spend_by_day(year)
+    assert chart and (chart.first, chart.last, len(chart.pillars)) == ("2026-01", "2026-11", 11)
+    assert spend_by_day(lines[:2]) is None
+
+
+@given(st.lists(st.floats(0, 5000), min_size=5, max_size=60))
+def test_the_histogram_counts_every_clip_once(seconds: list[float]) -> None:
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    lines = [
+        line_of(a_batch_row(n, created_at=at, completed_at=at + timedelta(seconds=s))) for n, s in enumerate(seconds)
+    ]
+    chart = seconds_per_clip(lines)
+    assert chart and sum(int(pillar.value.split()[0]) for pillar in chart.pillars) == len(seconds)
+    assert len(chart.pillars) <= 30
+
+
+def test_an_empty_report_has_a_page_too() -> None:
+    assert charts_of([], []) == ((), ())
+    assert "0 of 0 delivered" in report_page(credits([]), on_disk(Path("/none"), None), FACTS)
+
+
+def test_a_span_a_provider_and_a_model_are_chosen() -> None:
+    rows = [
+        a_batch_row(n, created_at=datetime(2026, 11, n, 23, 59, tzinfo=UTC), clip={"model": f"maker/m{n}"})
+        for n in (1, 2, 3)
+    ]
+    assert [row.number for row in chosen(rows, Choice(since=date(2026, 11, 2), until=date(2026, 11, 2)))] == [2]
+    assert [row.number for row in chosen(rows, Choice(model="M3"))] == [3]
+    assert chosen(rows, Choice(provider="onerouter")) == []
+    with pytest.raises(BadInput, match="not a day"):
+        day("--until", "tomorrow")
+
+
+def test_over_several_batches_a_clip_counts_once_for_the_batch_that_bought_it() -> None:
+    bought = a_batch_row(1, batch="monday")
+    again = BatchRow(
+        "tuesday", 1, "row-01", bought.clip, bought.clip_key, ("aiml",), Decimal("1.26"), {}, bought.attempts
+    )
+    found = credits_for([again, bought], Choice())
+    assert [line.batch for line in found.lines] == ["monday"]
+    with pytest.raises(BadInput, match="no batch"):
+        credits_for([], Choice("friday"))
+
+
+def test_lines_are_grouped_by_day_by_our_columns_and_by_theirs() -> None:
+    figures = credits([a_batch_row(1), a_batch_row(2, None, labels={})])
+    assert [grouping(figures, "day")(at) for at in (0, 1)] == ["2026-11-21", "not bought"]
+    assert [grouping(figures, "campaign")(at) for at in (0, 1)] == ["spring", "–"]
+    assert grouping(figures, "model")(0) == "openai/sora-2-pro-i2v"
+    with pytest.raises(BadInput, match="there are batch, campaign"):
+        grouping(figures, "colour")
+
+
+def test_a_charge_that_was_not_reported_is_neither_zero_nor_hidden() -> None:
+    page = report_page(
+        credits([a_batch_row(1), a_batch_row(2, usd_charged=None, clip={"model": "x/y"})]),
+        on_disk(Path("/none"), None),
+        FACTS,
+    )
+    assert "$1.26<small> + 1 not reported</small>" in page
+    assert re.search(r'x/<wbr>y</th>.*?<td class="num" role="cell">–</td>', page, re.DOTALL)

@@ -1,0 +1,262 @@
+"""Clips come whole, hashed and under their name, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import os
+import shutil
+import socket
+import stat
+import struct
+import tracemalloc
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from dailies.errors import Misconfigured
+from dailies.net import Trust, UnsafeUrl, vetted_client
+from dailies.storage.download import (
+    STALE_S,
+    CutShortDownload,
+    Download,
+    DownloadFailed,
+    ServerTrouble,
+    TooBig,
+    TooSlow,
+    UrlExpired,
+    download,
+)
+from tests.unit.loopback import Answer, redirect, reply, serve
+
+CLIP = os.urandom(3_000_000)
+MIB = 2**20
+
+
+def fetch(folder: Path, answer: Answer, *, more: Mapping[str, Answer] | None = None, **limits: float) -> Download:
+    async def run() -> Download:
+        routes = {"/a.mp4": answer, **(more or {})}
+        async with serve(routes) as server, vetted_client(server.trust, user_agent="t", read_timeout_s=5) as client:
+            url = server.url("/a.mp4?X-Amz-Signature=secret")
+            return await download(url, folder, "clip.mp4", client=client, trust=server.trust, **limits)  # type: ignore[arg-type]
+
+    return asyncio.run(run())
+
+
+async def silence(writer: asyncio.StreamWriter) -> None:
+    await asyncio.Event().wait()
+
+
+async def reset(writer: asyncio.StreamWriter) -> None:
+    writer.write(reply(CLIP[:50_000], length=len(CLIP)))
+    await writer.drain()
+    hang_up_hard = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, hang_up_hard)
+    writer.transport.abort()
+
+
+async def endless(writer: asyncio.StreamWriter) -> None:
+    writer.write(reply(b"", length=None))
+    while True:
+        writer.write(b"x" * 65536)
+        await writer.drain()
+
+
+async def drip(writer: asyncio.StreamWriter) -> None:
+    writer.write(reply(b"", length=None))
+    while True:
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("length", [-1, None])
+def test_a_clip_comes_whole_hashed_and_private(tmp_path: Path, length: int | None) -> None:
+    folder = tmp_path / "home" / "downloads"
+    got = fetch(folder, reply(CLIP, length=length))
+    assert got == Download(folder / "clip.mp4", len(CLIP), hashlib.sha256(CLIP).hexdigest())
+    assert got.path.read_bytes() == CLIP
+    assert stat.S_IMODE(got.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert os.listdir(folder) == ["clip.mp4"]
+
+
+def test_a_clip_behind_redirects_comes_too(tmp_path: Path) -> None:
+    assert fetch(tmp_path, redirect("/b%2Fc"), more={"/b%2Fc": reply(CLIP)}).size_bytes == len(CLIP)
+
+
+def test_an_older_file_of_that_name_is_replaced_only_by_a_whole_one(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"old")
+    with pytest.raises(CutShortDownload):
+        fetch(tmp_path, reply(CLIP[:-1], length=len(CLIP)))
+    assert (tmp_path / "clip.mp4").read_bytes() == b"old"
+    fetch(tmp_path, reply(CLIP))
+    assert (tmp_path / "clip.mp4").read_bytes() == CLIP
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "retry"),
+    [
+        (reply(b"", status=403), UrlExpired, False),
+        (reply(b"", status=404), UrlExpired, False),
+        (reply(b"", status=410), UrlExpired, False),
+        (reply(b"<Code>ExpiredToken</Code>", status=400), UrlExpired, False),
+        (reply(b"", status=429), ServerTrouble, True),
+        (reply(b"", status=500), ServerTrouble, True),
+        (reply(b"", status=503), ServerTrouble, True),
+        (reply(b"part", status=206), ServerTrouble, True),
+        (reply(b"", status=204, length=None), ServerTrouble, True),
+        (reply(b"zip", "Content-Encoding: gzip"), ServerTrouble, True),
+        (redirect("/a.mp4"), ServerTrouble, True),
+        (reset, ServerTrouble, True),
+        (b"", CutShortDownload, True),
+        (b"SSH-2.0-OpenSSH\r\n", CutShortDownload, True),
+        (reply(b""), CutShortDownload, True),
+        (reply(b"", length=None), CutShortDownload, True),
+        (reply(CLIP[:100_000], length=len(CLIP)), CutShortDownload, True),
+        (reply(b"5\r\nhello\r\n", "Transfer-Encoding: chunked", length=None), CutShortDownload, True),
+    ],
+)
+def test_a_failed_download_says_what_to_do_and_leaves_nothing(
+    tmp_path: Path, answer: Answer, error: type[DownloadFailed], retry: bool
+) -> None:
+    with pytest.raises(error) as failure:
+        fetch(tmp_path, answer)
+    assert failure.value.retry is retry
+    assert "/a.mp4: " in str(failure.value)
+    assert "secret" not in str(failure.value)
+    assert os.listdir(tmp_path) == []
+
+
+def test_too_many_bytes_are_refused_when_announced_and_when_they_come(tmp_path: Path) -> None:
+    for answer in (reply(b"x", length=3 * MIB), endless):
+        with pytest.raises(TooBig):
+            fetch(tmp_path, answer, max_bytes=2 * MIB)
+    assert fetch(tmp_path, reply(CLIP), max_bytes=len(CLIP)).size_bytes == len(CLIP)
+
+
+@pytest.mark.parametrize("answer", [silence, drip])
+def test_the_deadline_ends_silence_and_one_byte_at_a_time(tmp_path: Path, answer: Answer) -> None:
+    with pytest.raises(TooSlow, match=r"within 0\.2 s"):
+        fetch(tmp_path, answer, deadline_s=0.2)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_server_that_keeps_silent_or_is_gone_is_trouble_that_may_pass(tmp_path: Path) -> None:
+    async def run(port: int | None) -> None:
+        async with serve({"/a": silence}) as server:
+            trust = Trust.parse("127.0.0.1")
+            url = server.url("/a") if port is None else f"http://127.0.0.1:{port}/a"
+            async with vetted_client(trust, user_agent="t", read_timeout_s=0.1) as client:
+                await download(url, tmp_path, "clip.mp4", client=client, trust=trust)
+
+    for port in (None, 1):
+        with pytest.raises(ServerTrouble):
+            asyncio.run(run(port))
+
+
+def test_a_redirect_into_the_private_network_is_unsafe(tmp_path: Path) -> None:
+    with pytest.raises(UnsafeUrl):
+        fetch(tmp_path, redirect("https://[::ffff:10.0.0.1]/clip.mp4"))
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_cancelled_download_leaves_nothing(tmp_path: Path) -> None:
+    started = asyncio.Event()
+
+    async def some(writer: asyncio.StreamWriter) -> None:
+        writer.write(reply(CLIP[:2_000_000], length=len(CLIP)))
+        await writer.drain()
+        started.set()
+        await asyncio.Event().wait()
+
+    async def run() -> None:
+        async with serve({"/a": some}) as server, vetted_client(server.trust, user_agent="t") as client:
+            job = asyncio.create_task(
+                download(server.url("/a"), tmp_path, "clip.mp4", client=client, trust=server.trust)
+            )
+            await started.wait()
+            job.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await job
+
+    asyncio.run(run())
+    assert os.listdir(tmp_path) == []
+
+
+def test_two_downloads_of_one_clip_at_once_both_come_whole(tmp_path: Path) -> None:
+    async def run() -> list[Download]:
+        async with serve({"/a": reply(CLIP)}) as server, vetted_client(server.trust, user_agent="t") as client:
+            jobs = (
+                download(server.url("/a"), tmp_path, "clip.mp4", client=client, trust=server.trust) for _ in range(4)
+            )
+            return await asyncio.gather(*jobs)
+
+    assert len(set(asyncio.run(run()))) == 1
+    assert os.listdir(tmp_path) == ["clip.mp4"]
+    assert (tmp_path / "clip.mp4").read_bytes() == CLIP
+
+
+def test_what_a_killed_download_left_behind_is_swept_away_and_a_living_one_is_not(tmp_path: Path) -> None:
+    dead, living, other = (tmp_path / name for name in ("clip.mp4.1.part", "clip.mp4.2.part", "else.mp4.1.part"))
+    for path in (dead, living, other):
+        path.write_bytes(b"x")
+    for path in (dead, other):
+        os.utime(path, (path.stat().st_mtime - 2 * STALE_S,) * 2)
+    fetch(tmp_path, reply(CLIP))
+    assert sorted(os.listdir(tmp_path)) == ["clip.mp4", "clip.mp4.2.part", "else.mp4.1.part"]
+
+
+def test_a_disk_too_full_for_the_clip_is_said_before_any_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=MIB))
+    with pytest.raises(Misconfigured, match="1 MiB free"):
+        fetch(tmp_path, reply(CLIP))
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_disk_that_fills_up_on_the_way_says_how_much_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(Misconfigured, match=r"no room .* MiB free\).*dailies collect"):
+        fetch(tmp_path, reply(CLIP))
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_that_can_not_be_written_is_misconfigured(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Misconfigured, match="can't write"):
+        fetch(tmp_path / "file" / "downloads", reply(CLIP))
+
+
+@pytest.mark.parametrize("name", ["../clip.mp4", "a/b.mp4", "", ".", "..", ".hidden", "/etc/passwd"])
+def test_the_name_is_a_plain_file_name(tmp_path: Path, name: str) -> None:
+    async def run() -> None:
+        async with vetted_client(Trust(), user_agent="t") as client:
+            await download("https://a.example/", tmp_path, name, client=client, trust=Trust())
+
+    with pytest.raises(ValueError, match="plain file name"):
+        asyncio.run(run())
+
+
+def test_memory_stays_small_whatever_the_size(tmp_path: Path) -> None:
+    """Sixty megabytes pass through while Python never holds more than a few."""
+
+    async def large(writer: asyncio.StreamWriter) -> None:
+        writer.write(reply(b"", length=60 * MIB))
+        for _ in range(240):
+            writer.write(CLIP[: MIB // 4])
+            await writer.drain()
+
+    tracemalloc.start()
+    try:
+        got = fetch(tmp_path, large)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert got.size_bytes == 60 * MIB
+    assert peak < 8 * MIB

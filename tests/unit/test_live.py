@@ -1,0 +1,122 @@
+"""The live check: what providers say of their models, read from documents and asked over HTTP."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import anyio
+import pytest
+
+from dailies.catalog import Settled, load_catalog
+from dailies.errors import BadInput, Misconfigured
+from dailies.planning.live import LiveView, ask_all, refuse_gone
+from dailies.providers.http import ApiClient
+from dailies.providers.live import DEPRECATIONS, MODELS, Live, LiveUnavailable, ask_aiml, read_live
+from dailies.sandbox import Sandbox, SandboxConfig
+
+SORA, VEO = "openai/sora-2-pro-i2v", "google/veo-3.1-i2v"
+CATALOG = load_catalog()
+
+
+def listed(name: str, *aliases: str) -> dict[str, object]:
+    return {"id": name, "aliases": list(aliases), "pricing": {"kind": "variable"}}
+
+
+def ended(name: str, status: str, replaced_by: str | None = None) -> dict[str, object]:
+    return {
+        "id": name,
+        "aliases": [],
+        "status": status,
+        "shutdown_at": "2026-09-24T00:00:00Z",
+        "replaced_by": replaced_by,
+    }
+
+
+@pytest.mark.parametrize(
+    ("models", "deprecations", "expected"),
+    [
+        pytest.param([listed(SORA)], [], Live(True, pricing={"kind": "variable"}), id="served"),
+        pytest.param(
+            [listed("x", SORA.upper())], [], Live(True, pricing={"kind": "variable"}), id="served under an alias"
+        ),
+        pytest.param([], [], Live(False), id="an empty list means not served"),
+        pytest.param([], [ended(SORA, "withdrawn", VEO)], Live(False, "withdrawn", "2026-09-24", VEO), id="withdrawn"),
+        pytest.param(
+            [], [ended(SORA, "superseded")], Live(True, "superseded", "2026-09-24"), id="superseded still resolves"
+        ),
+        pytest.param(
+            [listed(SORA)],
+            [ended(SORA, "deprecated")],
+            Live(True, "deprecated", "2026-09-24", pricing={"kind": "variable"}),
+            id="deprecated is still served",
+        ),
+    ],
+)
+def test_the_two_documents_are_read_as_one(models: list[object], deprecations: list[object], expected: Live) -> None:
+    assert read_live([SORA], {"data": models}, {"data": deprecations})[SORA] == expected
+
+
+@pytest.mark.parametrize("rubbish", [None, [], {"data": "x"}, {"data": [1, None, {"id": 5, "aliases": None}]}])
+def test_rubbish_documents_serve_nothing_and_raise_nothing(rubbish: object) -> None:
+    assert read_live([SORA], rubbish, rubbish)[SORA] == Live(False)
+
+
+def test_the_sandbox_is_asked_once_an_hour_and_by_etag_after_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second question within the hour stays at home; later its ETag makes a 304 do."""
+
+    async def ask(client: ApiClient) -> Live:
+        return (await ask_aiml(client, [SORA], tmp_path))[SORA]
+
+    async def story(sandbox: Sandbox) -> None:
+        client = ApiClient(sandbox.url, None, 5)
+        first = await ask(client)
+        assert first.served
+        assert first.pricing
+        asked = len(sandbox.requests())
+        assert await ask(client) == first
+        assert len(sandbox.requests()) == asked
+        monkeypatch.setattr("dailies.providers.live.FRESH_S", -1.0)
+        assert await ask(client) == first
+        assert [r.path for r in sandbox.requests()[asked:]] == [MODELS, DEPRECATIONS]
+        await client.close()
+
+    with Sandbox(SandboxConfig(time_scale=0)) as sandbox:
+        anyio.run(story, sandbox)
+
+
+def test_a_provider_that_cannot_be_asked_is_a_note_and_with_require_live_a_refusal() -> None:
+    async def ask(provider: str, names: list[str]) -> dict[str, Live]:
+        raise LiveUnavailable("HTTP 503")
+
+    wanted = [("aiml", CATALOG.find(SORA))]
+    view = anyio.run(ask_all, wanted, ask, False)
+    assert "could not be asked" in view.notes[0]
+    assert not view.gone(CATALOG.find(SORA), "aiml")
+    with pytest.raises(Misconfigured, match="--require-live"):
+        anyio.run(ask_all, wanted, ask, True)
+
+
+def test_a_withdrawn_model_is_refused_with_date_successor_and_the_price_of_each_choice() -> None:
+    live = Live(False, "withdrawn", "2026-09-24", VEO)
+    view = LiveView({("aiml", SORA): live})
+    row = Settled("720p", "16:9", 4)
+    with pytest.raises(BadInput) as refusal:
+        refuse_gone({SORA: ("aiml", live)}, {SORA: [row, row]}, CATALOG, view)
+    text = str(refusal.value)
+    assert "withdrawn on 2026-09-24" in text
+    assert f"{VEO} ($" in text
+    assert "for 2 clips" in text
+    assert "Nothing was bought" in text
+
+
+def test_a_live_price_comes_before_the_catalogs_and_says_so() -> None:
+    model = CATALOG.find(SORA)
+    pricing = {"kind": "fixed", "currency": "USD", "units": [{"price": 0.5, "unit": "second", "per": 1}]}
+    view = LiveView({("aiml", SORA): Live(True, pricing=pricing)})
+    assert view.quote(model, "aiml", Settled("720p", "16:9", 4)) == (Decimal(2), "live")
+    usd, origin = LiveView().quote(model, "aiml", Settled("720p", "16:9", 4))
+    assert usd == Decimal("1.26")
+    assert origin.startswith("catalog of ")

@@ -1,0 +1,113 @@
+"""What the outcome of a create means: the table of the guarantees, line by line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dailies.domain.outcomes import (
+    RETRY_AFTER_CAP_S,
+    RETRY_AFTER_DEFAULT_S,
+    Answer,
+    Fault,
+    Meaning,
+    judge,
+    retry_after_s,
+)
+from dailies.domain.states import Failure
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+TABLE = [
+    ("never connected", Fault.NOT_CONNECTED, Meaning.TRY_AGAIN, Failure.NOT_SENT),
+    ("200 with id", Answer(200, "gen-1"), Meaning.ACCEPTED, None),
+    ("201 with id", Answer(201, "gen-1"), Meaning.ACCEPTED, None),
+    ("202 with id", Answer(202, "gen-1"), Meaning.ACCEPTED, None),
+    ("200 without id", Answer(200), Meaning.IN_DOUBT, None),
+    ("204", Answer(204), Meaning.IN_DOUBT, None),
+    ("200 with an empty id", Answer(200, ""), Meaning.IN_DOUBT, None),
+    ("answer lost", Fault.ANSWER_LOST, Meaning.IN_DOUBT, None),
+    ("429", Answer(429), Meaning.WAIT, Failure.BUSY),
+    ("429 inside a 200", Answer(200, error_code=429), Meaning.WAIT, Failure.BUSY),
+    *((str(status), Answer(status), Meaning.FAILED, Failure.REFUSED) for status in (400, 403, 404, 405, 413, 415, 422)),
+    ("moderation inside a 200", Answer(200, error_code=403), Meaning.FAILED, Failure.REFUSED),
+    ("401", Answer(401), Meaning.STOP, Failure.STOPPED),
+    ("401 that the provider knows", Answer(401, bad_key=True), Meaning.STOP, Failure.STOPPED),
+    ("out of credits at AI/ML API", Answer(403, out_of_credits=True), Meaning.STOP, Failure.STOPPED),
+    ("out of credits at OneRouter", Answer(402, out_of_credits=True), Meaning.STOP, Failure.STOPPED),
+    ("out of credits inside a 200", Answer(200, error_code=402, out_of_credits=True), Meaning.STOP, Failure.STOPPED),
+    *((str(status), Answer(status), Meaning.IN_DOUBT, None) for status in (408, 409, 425)),
+    *((str(status), Answer(status), Meaning.IN_DOUBT, None) for status in (500, 501, 502, 503, 504, 507, 599)),
+    *((str(status), Answer(status), Meaning.IN_DOUBT, None) for status in (520, 522, 524, 530)),
+    ("500 inside a 200", Answer(200, error_code=500), Meaning.IN_DOUBT, None),
+    ("no HTTP status", Answer(0), Meaning.IN_DOUBT, None),
+    ("1xx", Answer(101), Meaning.IN_DOUBT, None),
+    ("999", Answer(999), Meaning.IN_DOUBT, None),
+    *((str(s), Answer(s), Meaning.FAILED, Failure.MISCONFIGURED) for s in (300, 301, 302, 303, 304, 307, 308)),
+]
+
+
+@pytest.mark.parametrize(("outcome", "meaning", "failure"), [pytest.param(*line[1:], id=line[0]) for line in TABLE])
+def test_an_outcome_means(outcome: Answer | Fault, meaning: Meaning, failure: Failure | None) -> None:
+    verdict = judge(outcome, NOW)
+    assert (verdict.meaning, verdict.failure) == (meaning, failure)
+    assert verdict.words
+
+
+def test_the_providers_own_words_are_kept() -> None:
+    assert judge(Answer(422, words="the prompt is too long")).words == "the prompt is too long"
+
+
+@given(st.builds(Answer, st.integers(-1, 10_000), st.none() | st.text(), st.none() | st.integers(-1, 10_000)))
+def test_what_may_have_been_charged_is_never_tried_again(answer: Answer) -> None:
+    verdict = judge(answer, NOW)
+    status = answer.error_code or answer.status
+    if not 300 <= status < 500 or status in (408, 409, 425):
+        assert verdict.meaning in (Meaning.ACCEPTED, Meaning.IN_DOUBT)
+    if verdict.meaning is Meaning.ACCEPTED:
+        assert answer.generation_id
+    assert (verdict.failure is None) is (verdict.meaning in (Meaning.ACCEPTED, Meaning.IN_DOUBT))
+
+
+SPELLINGS: list[tuple[str | None, float]] = [
+    ("0", 0),
+    ("3", 3),
+    (" 3 ", 3),
+    ("2.5", 2.5),
+    ("-5", 0),
+    ("1e9", RETRY_AFTER_CAP_S),
+    ("1000000000", RETRY_AFTER_CAP_S),
+    ("inf", RETRY_AFTER_CAP_S),
+    ("-inf", 0),
+    ("NaN", RETRY_AFTER_DEFAULT_S),
+    ("soon", RETRY_AFTER_DEFAULT_S),
+    ("", RETRY_AFTER_DEFAULT_S),
+    ("   ", RETRY_AFTER_DEFAULT_S),
+    (None, RETRY_AFTER_DEFAULT_S),
+    ("3, 5", RETRY_AFTER_DEFAULT_S),
+    ("\x00", RETRY_AFTER_DEFAULT_S),
+    (format_datetime(NOW + timedelta(seconds=7), usegmt=True), 7),
+    (format_datetime((NOW + timedelta(seconds=7)).astimezone(timezone(timedelta(hours=-8)))), 7),
+    (format_datetime(NOW - timedelta(days=1), usegmt=True), 0),
+    (format_datetime(NOW + timedelta(days=1), usegmt=True), RETRY_AFTER_CAP_S),
+    ("Sat, 99 Foo 2026 12:00:07 GMT", RETRY_AFTER_DEFAULT_S),
+]
+
+
+@pytest.mark.parametrize(("text", "seconds"), SPELLINGS)
+def test_retry_after_in_every_spelling(text: str | None, seconds: float) -> None:
+    assert retry_after_s(text, NOW) == seconds
+    assert judge(Answer(429, retry_after=text), NOW).wait_s == seconds
+
+
+@given(st.none() | st.text())
+def test_whatever_is_asked_for_the_wait_is_never_negative_and_never_long(text: str | None) -> None:
+    assert 0 <= retry_after_s(text, NOW) <= RETRY_AFTER_CAP_S
+
+
+def test_a_date_is_read_by_todays_clock_when_no_time_is_given() -> None:
+    assert retry_after_s("Wed, 21 Oct 2015 07:28:00 GMT") == 0
