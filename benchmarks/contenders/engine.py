@@ -1,0 +1,65 @@
+"""Prefect's own part: an async flow whose tasks do nothing but fail and be retried, as ours are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+
+
+def again(*_: Any) -> bool:
+    """Always."""
+    return True
+
+
+async def wait(number: int, looks: dict[int, int], most: int) -> int:
+    """Fails so many times, then is ready."""
+    looks[number] = looks.get(number, 0) + 1
+    if looks[number] < most:
+        raise RuntimeError("still generating")
+    return number
+
+
+async def step(number: int) -> int:
+    """A task that does nothing: what creating and delivering are to the engine."""
+    return number
+
+
+@flow(persist_result=False)
+async def many(clips: int, base: int, waits_s: list[float]) -> dict[str, int]:
+    """Create, poll and deliver without any of the three. Returns the memory with a few and with all waiting, in bytes."""
+    looks: dict[int, int] = {}
+    memory: dict[str, int] = {}
+    decorated: Any = task
+    once = decorated(cache_policy=NO_CACHE, persist_result=False)(step)
+    polled = decorated(
+        retries=len(waits_s), retry_delay_seconds=waits_s, retry_condition_fn=again, cache_policy=NO_CACHE,
+        persist_result=False,
+    )(wait)  # fmt: skip
+
+    async def one(number: int) -> None:
+        await once(number)
+        if number in (base, clips):
+            memory["few" if number == base else "all"] = memory_bytes()
+        await polled(number, looks, len(waits_s))
+        await once(number)
+
+    await asyncio.gather(*(one(number) for number in range(1, clips + 1)))
+    return memory
+
+
+def memory_bytes() -> int:
+    """What this process holds now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+if __name__ == "__main__":
+    logging.disable(logging.INFO)
+    json.dump(asyncio.run(many(**json.load(sys.stdin))), sys.stdout)

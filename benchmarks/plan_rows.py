@@ -1,0 +1,34 @@
+"""The parts of planning a batch, timed in a process of their own: `python -m benchmarks.plan_rows PROMPTS.csv`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+
+from dailies.order import Order
+from dailies.prompts import parse_csv
+from dailies.settings import load_settings
+from dailies.steps.start import plan_order, start_job
+from dailies.studio import open_studio
+
+
+async def timed(prompts: str) -> dict[str, float]:
+    """Seconds to read the CSV, to plan all of it, and to put the plan on record."""
+    order = Order(prompts)
+    began = time.perf_counter()
+    parse_csv(Path(prompts).read_bytes(), prompts)
+    read_s = time.perf_counter() - began
+    async with open_studio(load_settings()) as studio:
+        began = time.perf_counter()
+        plan = await plan_order(studio, order)
+        plan_s = time.perf_counter() - began
+        began = time.perf_counter()
+        await start_job(studio, order, plan)
+        return {"read_s": read_s, "plan_s": plan_s, "record_s": time.perf_counter() - began}
+
+
+if __name__ == "__main__":
+    json.dump(asyncio.run(timed(sys.argv[1])), sys.stdout)

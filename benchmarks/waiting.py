@@ -1,0 +1,124 @@
+"""CPU per clip, and memory per waiting clip, when many are in flight at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import httpx
+
+from benchmarks.contenders.job import Job
+from benchmarks.measure import CONTENDERS, LOOK_S
+from benchmarks.report import Bar, Chart, Report
+from benchmarks.stage import BUCKET, KEY, MODEL, ROOT, Stage, dailies, data_uri
+from benchmarks.stage import run as run_program
+
+FEW = 20
+SCALES = {100: 0.3, 1000: 1.0, 5000: 4.0}
+"""Slow enough that all have been created before the first is ready, so that all of them wait at once."""
+MOST = {"asyncio": 5000, "threads": 1000, "textbook Prefect": 100}
+"""How many in flight each of them is tried with: beyond, threads run out or it takes all day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one more clip in flight costs a program. `cpu_ms` includes the program's start, shared by all clips."""
+
+    name: str
+    in_flight: int
+    cpu_ms: float
+    kilobytes: float
+
+
+def run(stage: Stage, full: bool) -> Report:
+    """Everyone with so many clips in flight at once."""
+    found: list[Load] = []
+    for count in (100, 1000, 5000) if full else (100,):
+        found += [engine(stage, count), ours(stage, count)]
+        found += [contender(stage, name, count) for name, most in MOST.items() if count <= most]
+    rows = [[load.name, load.in_flight, load.cpu_ms, load.kilobytes] for load in found]
+    largest = max(load.in_flight for load in found)
+    at_most = {load.name: load.kilobytes for load in found if load.in_flight == largest}
+    bars = [
+        Bar("kB per waiting clip above the engine's own", at_most["dailies"] - at_most["Prefect alone"], 100),
+    ]
+    notes = [
+        f"*kB a clip* is what memory grows by from {FEW} clips accepted to all of them accepted and waiting; *CPU* that "
+        "of the program's whole life over the number of clips. *Prefect alone* is an async flow whose tasks do nothing "
+        "but be retried eight times. Threads are tried up to 1,000 and the textbook flow up to 100."
+    ]
+    chart = Chart(
+        "Memory per clip in flight", "kB", {f"{load.name}, {load.in_flight}": load.kilobytes for load in found}
+    )
+    columns = ["", "in flight", "CPU, ms a clip", "kB a clip"]
+    return Report("waiting", "Memory and CPU per clip in flight", columns, rows, bars, chart, notes)
+
+
+def engine(stage: Stage, count: int) -> Load:
+    """Prefect's own part."""
+    job = json.dumps({"clips": count, "base": FEW, "waits_s": [5.0 + count / 100, *[0.5] * 8]})
+    ran = run_program([sys.executable, "-m", "benchmarks.contenders.engine"], stage.environ(), job)
+    memory = json.loads(ran.stdout)
+    return Load(
+        "Prefect alone", count, 1000 * ran.cpu_s / count, (memory["all"] - memory["few"]) / 1024 / (count - FEW)
+    )
+
+
+def ours(stage: Stage, count: int) -> Load:
+    """`dailies run` with all clips in flight."""
+    stage.sandbox(SCALES[count])
+    prompts = stage.csv(count, f"waiting-{count}")
+    environ = stage.environ(f"waiting-{count}", DAILIES_MODELS=str(stage.models(SCALES[count])))
+    return watched(
+        stage, "dailies", dailies("run", str(prompts), "--json", "--yes", "--in-flight", str(count)), environ, count
+    )
+
+
+def contender(stage: Stage, name: str, count: int) -> Load:
+    """One of the usual programs, looking as seldom as at real speed so that they wait and don't only ask."""
+    stage.sandbox(SCALES[count])
+    module, look_s = CONTENDERS[name]
+    wait_s = LOOK_S * SCALES[count] if look_s == LOOK_S else look_s
+    job = Job(stage.sandbox_url, KEY, MODEL, data_uri(), BUCKET, stage.s3_url, count, count, wait_s)
+    return watched(stage, name, [sys.executable, "-m", module, name], stage.environ(), count, json.dumps(asdict(job)))
+
+
+def watched(
+    stage: Stage, name: str, command: Sequence[str], environ: dict[str, str], count: int, stdin: str = ""
+) -> Load:
+    """Run a program to its end, and read its memory when a few and when all of its clips have been accepted."""
+    few = held = 0
+    with tempfile.TemporaryFile("w+") as given, tempfile.TemporaryFile() as said:
+        given.write(stdin)
+        given.seek(0)
+        process = subprocess.Popen(command, env=environ, cwd=ROOT, stdin=given, stdout=said, stderr=said)
+        while process.poll() is None and not held:
+            accepted = _accepted(stage)
+            if accepted >= FEW and not few:
+                few = _memory_bytes(process.pid)
+            if accepted >= count:
+                time.sleep(1)  # the last answers are being recorded
+                held = _memory_bytes(process.pid)
+            time.sleep(0.2)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode or not held:
+            said.seek(0)
+            raise RuntimeError(f"{name} ended with {process.returncode}: {said.read()[-2000:].decode()}")
+    cpu_ms = 1000 * (usage.ru_utime + usage.ru_stime) / count
+    return Load(name, count, cpu_ms, (held - few) / 1024 / (count - FEW))
+
+
+def _accepted(stage: Stage) -> int:
+    return len(httpx.get(f"{stage.sandbox_url}/sandbox/charges", timeout=60).json())
+
+
+def _memory_bytes(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
