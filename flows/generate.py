@@ -113,8 +113,9 @@ async def make_clips(studio: Studio) -> State[Any]:
             clips.start_soon(feed, batch, clips, [row for row in plan.rows if row.providers[0] == provider])
         for clip_key in set(left_behind) - set(studio.the_job.rows):
             clips.start_soon(bring_home, clip_key[:12], clip_key)
-    async with interruptible(studio) as clips:  # what was lost on the way may stand in the provider's log by now
-        for row in await rows_in_doubt(studio):
+    in_doubt = await rows_in_doubt(studio)  # what was lost on the way may stand in the provider's log by now
+    async with interruptible(studio) as clips:
+        for row in in_doubt:
             clips.start_soon(generate_and_deliver, batch, row)
     sentence = await tasks.report(studio.the_job.order.title)
     return ending(studio, sentence)

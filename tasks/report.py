@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import anyio.to_thread
 from prefect import task
 from prefect.artifacts import (
@@ -13,10 +15,13 @@ from prefect.artifacts import (
 from prefect.cache_policies import NO_CACHE
 
 from dailies.domain.clips import slug
+from dailies.errors import explained
 from dailies.report.credits import table_rows, totals_markdown
 from dailies.steps.report import batch_credits, report_job
 from dailies.steps.stills import stills_markdown
 from dailies.studio import current_studio
+
+logger = logging.getLogger("dailies.report")
 
 
 @task(name="report", task_run_name="report · {batch}", cache_policy=NO_CACHE, persist_result=False)
@@ -45,12 +50,15 @@ class Progress:
         )
 
     async def one_more(self) -> None:
-        """One clip came to an end, whichever."""
+        """One clip came to an end, whichever. A bar that can't be moved stops nobody."""
         self._done += 1
         percent = int(100 * self._done / self._total)
         if percent > self._shown:
             self._shown = percent
-            await aupdate_progress_artifact(self._id, progress=float(percent))  # type: ignore[arg-type]
+            try:
+                await aupdate_progress_artifact(self._id, progress=float(percent))  # type: ignore[arg-type]
+            except Exception as error:
+                logger.debug("the progress bar stays where it is: %s", explained(error))
 
 
 async def totals_so_far(batch: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from dailies.domain.records import Attempt
-from dailies.domain.states import LEASED, State, current, may_claim
+from dailies.domain.states import State, current, may_claim
 
 
 class Step(StrEnum):
@@ -16,7 +16,7 @@ class Step(StrEnum):
     COLLECT = "collect"  # paid already and nobody's: poll and deliver it
     FOLLOW = "follow"  # somebody who lives is at work on it: wait for the result
     SETTLE = "settle"  # in doubt: ask the provider's log
-    NOTHING = "nothing"  # delivered, or failed for good
+    NOTHING = "nothing"  # delivered, failed for good, or left to the next run
 
 
 def next_step(
@@ -37,9 +37,7 @@ def next_step(
     if attempt.state is State.IN_DOUBT:
         return Step.SETTLE
     if (
-        attempt.state in LEASED
-        and attempt.state is not State.SUBMITTING
-        and (attempt.owner == mine or is_dead(attempt))
-    ):
-        return Step.COLLECT
-    return Step.FOLLOW
+        attempt.state is State.SUBMITTING
+    ):  # ours is not followed: its create has ended, and the ledger did not take the news
+        return Step.NOTHING if attempt.owner == mine else Step.FOLLOW
+    return Step.COLLECT if attempt.owner == mine or is_dead(attempt) else Step.FOLLOW

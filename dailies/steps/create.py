@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -178,6 +179,7 @@ async def _accepted(studio: Studio, prepared: Prepared, attempt: Attempt, create
     assert isinstance(answer, Answer) and answer.generation_id
     recorded = await record_answer(studio, attempt, answer.generation_id)
     if recorded is None:
+        await _doubt(studio, attempt, f"accepted as {answer.generation_id}, and the ledger did not take the id")
         raise MaybeCharged(
             f"{prepared.row.id}: accepted as {answer.generation_id}, and the ledger has not taken it yet; "
             "the next run or `dailies collect` goes on from the spool"
@@ -193,11 +195,17 @@ async def _accepted(studio: Studio, prepared: Prepared, attempt: Attempt, create
     return recorded
 
 
+async def _doubt(studio: Studio, attempt: Attempt, words: str) -> None:
+    """In doubt for everybody, where the ledger takes at least that; else the next run finds our claim abandoned."""
+    with suppress(SQLAlchemyError, OSError):
+        await anyio.to_thread.run_sync(studio.ledger.doubt, attempt.id, words)
+
+
 async def _not_accepted(studio: Studio, prepared: Prepared, attempt: Attempt, verdict: Verdict) -> Attempt:
     who, words = prepared.row.id, verdict.words
     logger.warning("%s · attempt %d: %s (%s)", who, attempt.no, words, verdict.meaning)
     if verdict.meaning is Meaning.IN_DOUBT:
-        await anyio.to_thread.run_sync(studio.ledger.doubt, attempt.id, words)
+        await _doubt(studio, attempt, words)
         raise MaybeCharged(
             f"{who}: {words}. It may have cost ${prepared.usd_quoted:.2f} and is not bought again; "
             f"`dailies collect` looks for it, `dailies resolve {attempt.id[:8]}` settles it"

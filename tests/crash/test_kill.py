@@ -92,7 +92,6 @@ def test_sigkill_around_the_spool(each_world: World) -> None:
     recovers(each_world, rows)
 
 
-@pytest.mark.production
 def test_sigkill_while_the_spool_is_drained(each_world: World) -> None:
     """Each answer in it reaches the ledger in the end, and leaves the spool only then."""
     rows = batch_of(each_world, "drained")
