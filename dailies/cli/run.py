@@ -31,6 +31,7 @@ from dailies.steps.start import Prepared, plan_order, prepared, start_job
 from dailies.studio import Studio, open_studio
 
 INTERRUPTED, REFUSED = 130, 2
+ON_STDERR = "dailies on stderr"
 
 
 def run_batch(order: Order, json: bool, yes: bool) -> int:
@@ -191,11 +192,13 @@ def wait_for_interrupt(
 
 
 def log_to_stderr() -> None:
-    """Our warnings on stderr, in one plain line each."""
+    """Our warnings on stderr, in one plain line each; called again, on the stderr of now."""
     ours = logging.getLogger("dailies")
-    if not any(isinstance(handler, logging.StreamHandler) for handler in ours.handlers):
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setLevel(logging.WARNING)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
-        ours.addHandler(handler)
+    for handler in [h for h in ours.handlers if h.name == ON_STDERR]:
+        ours.removeHandler(handler)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.name = ON_STDERR
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    ours.addHandler(handler)
     ours.propagate = False

@@ -10,7 +10,6 @@ import csv
 import hashlib
 import io
 import json
-import logging
 import os
 import re
 import subprocess
@@ -195,7 +194,6 @@ class World:
             os.chdir(cwd)
             os.environ.clear()
             os.environ.update(before)
-            logging.getLogger("dailies").handlers.clear()  # they hold this run's stderr
 
     # What became of it
 

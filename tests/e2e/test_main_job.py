@@ -170,6 +170,12 @@ def test_what_is_missing_is_said_before_anything_is_bought(world: World) -> None
     refused(world, world.run(DAILIES_IN_FLIHGT="3"), "DAILIES_IN_FLIHGT", "DAILIES_IN_FLIGHT")
     refused(world, world.run(DAILIES_IN_FLIGHT="many"), "DAILIES_IN_FLIGHT")
     refused(world, world.run(AIML_API_KEY="two words"), "AIML_API_KEY")
+    refused(world, world.run(DAILIES_LEDGER_URL="mysql://host/db"), "SQLite or Postgres", "mysql")
+    refused(world, world.run(DAILIES_MODELS="nowhere.yaml"), "nowhere.yaml")
+    refused(world, world.run(AIML_BASE_URL="http://provider.example"), "AIML_BASE_URL", "https")
+    refused(world, world.run(PREFECT_API_URL="http://127.0.0.1:9/api"), "Prefect API", "does not answer")
+    refused(world, world.run("--to", "s3://no-such-bucket/clips"), "no-such-bucket")
+    refused(world, world.run("--in-flight", "0"), "--in-flight")
     assert world.run("--budget", "2.52").code == 0, "a budget that fits to the cent is enough"
 
 

@@ -1,0 +1,49 @@
+"""What a clip needs now: the table behind a second run, a retry and a crash."""
+
+from __future__ import annotations
+
+import pytest
+
+from dailies.domain.next_step import Step, next_step
+from dailies.domain.records import Attempt
+from dailies.domain.states import Failure, State
+from tests.ledger.factories import an_attempt
+
+MINE, OTHER = "here", "elsewhere"
+
+
+def step(*attempts: Attempt, dead: bool = False) -> Step:
+    """The decision of the owner `here`."""
+    return next_step(attempts, MINE, lambda _attempt: dead)
+
+
+def test_a_clip_without_an_attempt_is_bought() -> None:
+    assert step() is Step.BUY
+
+
+@pytest.mark.parametrize(
+    ("state", "mine", "others", "dead_owners"),
+    [
+        (State.SUBMITTING, Step.NOTHING, Step.FOLLOW, Step.FOLLOW),
+        (State.SUBMITTED, Step.COLLECT, Step.FOLLOW, Step.COLLECT),
+        (State.COMPLETED, Step.COLLECT, Step.FOLLOW, Step.COLLECT),
+        (State.ORPHANED, Step.COLLECT, Step.FOLLOW, Step.COLLECT),
+        (State.IN_DOUBT, Step.SETTLE, Step.SETTLE, Step.SETTLE),
+        (State.STORED, Step.NOTHING, Step.NOTHING, Step.NOTHING),
+        (State.RESULT_LOST, Step.NOTHING, Step.NOTHING, Step.NOTHING),
+    ],
+)
+def test_whose_attempt_it_is_decides(state: State, mine: Step, others: Step, dead_owners: Step) -> None:
+    """Nobody waits for a create of its own: it has ended, and if the ledger did not take that, the next run finds it."""
+    assert step(an_attempt(state, owner=MINE)) is mine
+    assert step(an_attempt(state, owner=OTHER)) is others
+    assert step(an_attempt(state, owner=OTHER), dead=True) is dead_owners
+
+
+@pytest.mark.parametrize(
+    ("failure", "wanted"),
+    [(Failure.REFUSED, Step.NOTHING), (Failure.GENERATION, Step.NOTHING), (Failure.NOT_SENT, Step.BUY),
+     (Failure.BUSY, Step.BUY), (Failure.STOPPED, Step.BUY), (Failure.SETTLED_FREE, Step.BUY)],
+)  # fmt: skip
+def test_only_what_was_free_and_may_help_is_tried_again(failure: Failure, wanted: Step) -> None:
+    assert step(an_attempt(State.FAILED, failure=failure)) is wanted
