@@ -37,11 +37,12 @@ async def report(batch: str) -> str:
 
 
 class Progress:
-    """A progress artifact that is moved as clips come to an end, at most once per percent."""
+    """A progress artifact that is moved as clips come to an end: one update at a time, the latest figure, never backwards."""
 
     def __init__(self, batch: str, total: int) -> None:
-        self._batch, self._total, self._done, self._shown = batch, max(total, 1), 0, -1
+        self._batch, self._total, self._done, self._shown = batch, max(total, 1), 0, 0
         self._id: object = None
+        self._moving = False
 
     async def start(self) -> None:
         """Show an empty bar."""
@@ -50,15 +51,19 @@ class Progress:
         )
 
     async def one_more(self) -> None:
-        """One clip came to an end, whichever. A bar that can't be moved stops nobody."""
+        """One clip came to an end, whichever. While somebody moves the bar already, this one is moved along with it."""
         self._done += 1
-        percent = int(100 * self._done / self._total)
-        if percent > self._shown:
-            self._shown = percent
-            try:
+        if self._moving:
+            return
+        self._moving = True
+        try:
+            while (percent := int(100 * self._done / self._total)) > self._shown:
+                self._shown = percent
                 await aupdate_progress_artifact(self._id, progress=float(percent))  # type: ignore[arg-type]
-            except Exception as error:
-                logger.debug("the progress bar stays where it is: %s", explained(error))
+        except Exception as error:  # a bar that can't be moved stops nobody
+            logger.debug("the progress bar stays where it is: %s", explained(error))
+        finally:
+            self._moving = False
 
 
 async def totals_so_far(batch: str) -> str:

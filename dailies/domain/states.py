@@ -112,8 +112,8 @@ A = TypeVar("A", bound=Standing)
 
 
 def current(attempts: Iterable[A]) -> A | None:
-    """The attempt that speaks for the clip: the live one, else an orphan (it was paid for), else the latest."""
-    ranked = sorted(attempts, key=lambda a: (a.state in LIVE, a.state is State.ORPHANED, a.no))
+    """The attempt that speaks for the clip: the live one, else an orphan that may bring it home, else the latest."""
+    ranked = sorted(attempts, key=lambda a: (a.state in LIVE, a.state is State.ORPHANED and a.failure is None, a.no))
     return ranked[-1] if ranked else None
 
 
@@ -125,7 +125,7 @@ def may_claim(attempts: Sequence[Standing], provider: str | None = None) -> bool
     last = current(attempts)
     if last is None or last.state is State.SUPERSEDED:
         return True
-    if last.state is not State.FAILED:
+    if last.state not in (State.FAILED, State.ORPHANED) or last.failure is None:
         return False
     if last.failure in RETRYABLE:
         return True

@@ -5,30 +5,26 @@ T0 plan · T1 claim · T2 answer · T3 polled, completed, failed · T4 stored; a
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from dailies.domain.clips import Row
 from dailies.domain.money import ZERO
-from dailies.domain.records import Attempt, BatchRow, Event
-from dailies.domain.schedule import Bracket
+from dailies.domain.records import Attempt
 from dailies.domain.states import (
     LEASED,
     Failure,
     IllegalMove,
     State,
-    check_move,
     may_claim,
     on_answer,
     on_dead_owner,
@@ -36,8 +32,10 @@ from dailies.domain.states import (
 from dailies.ledger import history
 from dailies.ledger import rows as r
 from dailies.ledger import tables as t
+from dailies.ledger.moves import Moves
 from dailies.ledger.owner import Owner
-from dailies.ledger.plan import upsert, write_forgotten, write_plan
+from dailies.ledger.plan import write_forgotten, write_plan
+from dailies.ledger.questions import day_of, ended_orphan
 
 
 class Unclaimed(StrEnum):
@@ -85,24 +83,8 @@ class Adopted:
     size_bytes: int | None = None
 
 
-class Ledger:
+class Ledger(Moves):
     """All moves of attempts, for one owner. Methods block and are safe to call from several threads."""
-
-    def __init__(
-        self,
-        engine: Engine,
-        owner: Owner,
-        lease_s: Callable[[str], float] = lambda _provider: 300.0,
-        clock: Callable[[], datetime] | None = None,
-    ) -> None:
-        self.engine = engine
-        self.owner = owner
-        self._lease_s = lease_s
-        self._clock = clock
-        self._skew = timedelta(0)
-        self._one_writer = threading.Lock() if engine.dialect.name == "sqlite" else None
-        if clock is None and engine.dialect.name == "postgresql":
-            self._measure_skew()
 
     def close(self) -> None:
         """Give up what is left unfinished, so that others need not wait for the lease, and close the connections."""
@@ -113,32 +95,6 @@ class Ledger:
                 )
         finally:
             self.engine.dispose()
-
-    def now(self) -> datetime:
-        """The ledger's time: the database server's for Postgres, so that machines whose clocks differ agree on leases."""
-        return self._clock() if self._clock else datetime.now(UTC) + self._skew
-
-    def _measure_skew(self) -> None:
-        with self._read() as connection:
-            before = datetime.now(UTC)
-            theirs = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
-            self._skew = theirs - (before + (datetime.now(UTC) - before) / 2)
-
-    @contextmanager
-    def _write(self) -> Iterator[Connection]:
-        if self._one_writer:
-            self._one_writer.acquire()  # SQLite has one writer; queueing here is fairer than its busy loop
-        try:
-            with self.engine.connect().execution_options(dailies_writes=True) as connection, connection.begin():
-                yield connection
-        finally:
-            if self._one_writer:
-                self._one_writer.release()
-
-    @contextmanager
-    def _read(self) -> Iterator[Connection]:
-        with self.engine.connect() as connection, connection.begin():
-            yield connection
 
     # T0, T1
 
@@ -180,14 +136,14 @@ class Ledger:
             )  # fmt: skip
             fields = {name: getattr(attempt, name) for name in Attempt.__dataclass_fields__}
             kind = wanted and history.kind_of(wanted["model"], wanted["resolution"], wanted["duration_s"])
-            connection.execute(t.attempt.insert().values(**r.attempt_values(**fields), day=_day(now), kind=kind))
+            connection.execute(t.attempt.insert().values(**r.attempt_values(**fields), day=day_of(now), kind=kind))
             self._record(connection, attempt.id, None, State.SUBMITTING, f"claimed for {batch}", now)
             return attempt
 
     def _reserve(self, connection: Connection, batch: str, now: datetime, usd: Decimal, caps: Caps) -> Unclaimed | None:
         scopes = (
             ("batch", batch, caps.batch_usd, Unclaimed.BATCH_BUDGET),
-            ("day", _day(now), caps.day_usd, Unclaimed.DAY_BUDGET),
+            ("day", day_of(now), caps.day_usd, Unclaimed.DAY_BUDGET),
         )
         reserved: list[tuple[str, str, Decimal]] = []
         for scope, name, cap, refusal in scopes:
@@ -215,7 +171,11 @@ class Ledger:
             if connection.execute(locked).scalar() is None:
                 write_forgotten(connection, adopted.clip_key, adopted.batch, adopted.row_id, adopted.model, now)
             earlier = r.attempts_of(connection, [adopted.clip_key]).get(adopted.clip_key, ())
-            if not may_claim(earlier) or any(a.id == adopted.attempt_id for a in earlier):
+            known = sa.select(t.attempt.c.id).where(
+                (t.attempt.c.id == adopted.attempt_id)
+                | ((t.attempt.c.provider == adopted.provider) & (t.attempt.c.generation_id == adopted.generation_id))
+            )
+            if not may_claim(earlier) or connection.execute(known).first():
                 return None
             stored = adopted.s3_uri is not None
             attempt = Attempt(
@@ -228,8 +188,8 @@ class Ledger:
                 stored_at=now if stored else None, updated_at=now,
             )  # fmt: skip
             fields = {name: getattr(attempt, name) for name in Attempt.__dataclass_fields__}
-            connection.execute(t.attempt.insert().values(**r.attempt_values(**fields), day=_day(attempt.created_at)))
-            for scope, name in (("batch", attempt.batch), ("day", _day(attempt.created_at))):
+            connection.execute(t.attempt.insert().values(**r.attempt_values(**fields), day=day_of(attempt.created_at)))
+            for scope, name in (("batch", attempt.batch), ("day", day_of(attempt.created_at))):
                 self._add_spend(connection, scope, name, attempt.usd_counted)
             self._record(connection, attempt.id, None, attempt.state, adopted.note, now)
             return attempt
@@ -368,8 +328,7 @@ class Ledger:
 
     def renew(self) -> None:
         """Prolong the lease of all that this owner works on; on Postgres also look at the server's clock again."""
-        if self._clock is None and self.engine.dialect.name == "postgresql":
-            self._measure_skew()
+        self._look_at_the_clock()
         mine = self._mine()
         with self._write() as connection:
             used = connection.execute(sa.select(t.attempt.c.provider).where(mine).distinct()).scalars().all()
@@ -390,7 +349,7 @@ class Ledger:
         """Put creates of dead owners in doubt, and return all attempts of dead owners that can be taken over."""
         with self._read() as connection:
             leased = r.attempts_in(connection, LEASED)
-        left = [a for a in leased if not _ended_orphan(a) and self.is_dead(a)]
+        left = [a for a in leased if not ended_orphan(a) and self.is_dead(a)]
         for attempt in left:
             if on_dead_owner(attempt.state) is State.IN_DOUBT:
                 self._reap_one(attempt)
@@ -443,174 +402,10 @@ class Ledger:
         """
         with self._write() as connection:
             found = self._locked(connection, attempt_id)
-            if found.state is State.FAILED:
+            if found.state is State.FAILED or (found.state is State.ORPHANED and found.failure):
                 self._record(connection, found.id, found.state, found.state, note, self.now())
                 return self._update(connection, found, failure=Failure.SETTLED_FREE)
             return self._move(connection, found, State.SUPERSEDED, note)
-
-    # Reading
-
-    def attempts(self, clip_key: str) -> tuple[Attempt, ...]:
-        """All attempts of one clip, oldest first."""
-        with self._read() as connection:
-            return r.attempts_of(connection, [clip_key]).get(clip_key, ())
-
-    def attempts_of(self, clip_keys: Sequence[str]) -> dict[str, tuple[Attempt, ...]]:
-        """All attempts of many clips at once."""
-        with self._read() as connection:
-            return r.attempts_of(connection, clip_keys)
-
-    def attempt(self, attempt_id: str) -> Attempt | None:
-        """One attempt by its id, or by a prefix of it that only one attempt has."""
-        exactly, prefixed = t.attempt.c.id == attempt_id, t.attempt.c.id.startswith(attempt_id, autoescape=True)
-        with self._read() as connection:
-            for chosen in (exactly, prefixed):  # a prefix costs a scan, and only people type one
-                found = connection.execute(sa.select(t.attempt).where(chosen).limit(2)).mappings().all()
-                if len(found) == 1:
-                    return r.to_attempt(found[0])
-        return None
-
-    def rows(self, batch: str) -> list[BatchRow]:
-        """The rows of one batch with their attempts, in the order of the CSV; retired rows last."""
-        with self._read() as connection:
-            return r.batch_rows(connection, t.batch_row.c.batch == batch)
-
-    def rows_of_clips(self, clip_keys: Iterable[str]) -> list[BatchRow]:
-        """Every row, in whichever batch, that asks for one of these clips."""
-        keys = sorted(set(clip_keys))
-        with self._read() as connection:
-            chunks = [keys[i : i + r.CHUNK] for i in range(0, len(keys), r.CHUNK)]
-            return [row for chunk in chunks for row in r.batch_rows(connection, t.batch_row.c.clip_key.in_(chunk))]
-
-    def batches(self) -> list[str]:
-        """The names of all batches, the latest first."""
-        with self._read() as connection:
-            return list(connection.execute(sa.select(t.batch.c.name).order_by(t.batch.c.planned_at.desc())).scalars())
-
-    def unfinished(self) -> list[Attempt]:
-        """All attempts that are not at an end: in flight, completed and not stored, in doubt, orphans on their way."""
-        with self._read() as connection:
-            found = r.attempts_in(connection, t.UNFINISHED)
-        return [a for a in found if not _ended_orphan(a)]
-
-    def generation_times(
-        self, provider: str, model: str, resolution: str | None, duration_s: int | None
-    ) -> list[Bracket]:
-        """How long the latest few hundred generations of this kind took, in seconds after they were accepted."""
-        with self._read() as connection:
-            return history.brackets(connection, provider, history.kind_of(model, resolution, duration_s))
-
-    def batch_destination(self, batch: str) -> str | None:
-        """Where the clips of a batch go, as it was last planned."""
-        with self._read() as connection:
-            return connection.execute(sa.select(t.batch.c.destination).where(t.batch.c.name == batch)).scalar()
-
-    def knows(self, attempt_id: str) -> bool:
-        """Whether an attempt of exactly this id is on record."""
-        with self._read() as connection:
-            return (
-                connection.execute(sa.select(t.attempt.c.id).where(t.attempt.c.id == attempt_id)).scalar() is not None
-            )
-
-    def known_clips(self, batch: str) -> frozenset[str]:
-        """The clip_keys of all rows that a batch has or ever had."""
-        with self._read() as connection:
-            query = sa.select(t.batch_row.c.clip_key).where(t.batch_row.c.batch == batch)
-            return frozenset(connection.execute(query).scalars())
-
-    def is_empty(self) -> bool:
-        """Whether nothing was ever bought by this ledger."""
-        with self._read() as connection:
-            return connection.execute(sa.select(t.attempt.c.id).limit(1)).scalar() is None
-
-    def counts(self, batch: str) -> dict[State, int]:
-        """How many attempts of a batch are in each state: cheap enough to ask every second."""
-        with self._read() as connection:
-            query = (
-                sa.select(t.attempt.c.state, sa.func.count())
-                .where(t.attempt.c.batch == batch)
-                .group_by(t.attempt.c.state)
-            )
-            return {State(state): count for state, count in connection.execute(query)}
-
-    def history(self, attempt_id: str) -> list[Event]:
-        """Every move of an attempt, in order."""
-        with self._read() as connection:
-            query = sa.select(t.event).where(t.event.c.attempt_id == attempt_id).order_by(t.event.c.id)
-            return [r.to_event(row) for row in connection.execute(query).mappings()]
-
-    def counted(self, batch: str | None = None, day: str | None = None) -> Decimal:
-        """What counts against the budget of a batch, or of a UTC day (`2026-11-21`; default today)."""
-        scope, name = ("batch", batch) if batch else ("day", day or _day(self.now()))
-        with self._read() as connection:
-            query = sa.select(t.spend.c.usd_counted).where((t.spend.c.scope == scope) & (t.spend.c.name == name))
-            return connection.execute(query).scalar() or ZERO
-
-    # The one place where an attempt changes
-
-    def _settle(self, attempt_id: str, allowed: tuple[State, ...], after: State, note: str, **values: Any) -> Attempt:
-        """Move from one of the allowed states; from any other the news came too late: it is noted and nothing moves."""
-        with self._write() as connection:
-            found = self._locked(connection, attempt_id)
-            if found.state in allowed:
-                return self._move(connection, found, after, note, **values)
-            return self._too_late(connection, found, after, note)
-
-    def _too_late(self, connection: Connection, found: Attempt, after: State, note: str) -> Attempt:
-        self._record(connection, found.id, found.state, found.state, f"too late to be {after}: {note}", self.now())
-        return found
-
-    def _locked(self, connection: Connection, attempt_id: str) -> Attempt:
-        query = sa.select(t.attempt).where(t.attempt.c.id == attempt_id).with_for_update()
-        row = connection.execute(query).mappings().one_or_none()
-        if row is None:
-            raise KeyError(f"no attempt {attempt_id}")
-        return r.to_attempt(row)
-
-    def _move(self, connection: Connection, before: Attempt, after: State, note: str, **values: Any) -> Attempt:
-        check_move(before.state, after)
-        moved = self._update(connection, before, state=after, **values)
-        self._record(connection, before.id, before.state, after, note, self.now())
-        return moved
-
-    def _update(self, connection: Connection, before: Attempt, **values: Any) -> Attempt:
-        after = replace(before, updated_at=self.now(), **values)
-        changed = r.attempt_values(updated_at=after.updated_at, **values)
-        connection.execute(sa.update(t.attempt).where(t.attempt.c.id == before.id).values(**changed))
-        difference = after.usd_counted - before.usd_counted
-        if difference:
-            for scope, name in (("batch", before.batch), ("day", _day(before.created_at))):
-                self._add_spend(connection, scope, name, difference)
-        return after
-
-    def _record(
-        self, connection: Connection, attempt_id: str, before: State | None, after: State, note: str, at: datetime
-    ) -> None:
-        values = {"attempt_id": attempt_id, "at": at, "before": before and str(before), "after": str(after)}
-        connection.execute(t.event.insert().values(**values, owner=str(self.owner), note=note))
-
-    def _locked_spend(self, connection: Connection, scope: str, name: str) -> Decimal:
-        here = (t.spend.c.scope == scope) & (t.spend.c.name == name)
-        locked = sa.select(t.spend.c.usd_counted).where(here).with_for_update()
-        counted: Decimal | None = connection.execute(locked).scalar()
-        if counted is None:
-            upsert(connection, t.spend, [{"scope": scope, "name": name, "usd_counted": ZERO}])
-            counted = connection.execute(locked).scalar_one()
-        return counted
-
-    def _add_spend(self, connection: Connection, scope: str, name: str, usd: Decimal) -> None:
-        self._set_spend(connection, scope, name, self._locked_spend(connection, scope, name) + usd)
-
-    def _set_spend(self, connection: Connection, scope: str, name: str, usd: Decimal) -> None:
-        here = (t.spend.c.scope == scope) & (t.spend.c.name == name)
-        connection.execute(sa.update(t.spend).where(here).values(usd_counted=usd))
-
-    def _lease(self, provider: str, now: datetime) -> datetime:
-        return now + timedelta(seconds=self._lease_s(provider))
-
-
-def _ended_orphan(attempt: Attempt) -> bool:
-    return attempt.state is State.ORPHANED and (attempt.delivered or attempt.failure is not None)
 
 
 def new_attempt_id(clip_key: str) -> str:
@@ -619,7 +414,3 @@ def new_attempt_id(clip_key: str) -> str:
     It ends in the clip's identity, so that a provider's log can tell which clip was bought even when the ledger is lost.
     """
     return f"{uuid4().hex[:16]}.{clip_key[:24]}"
-
-
-def _day(moment: datetime) -> str:
-    return moment.astimezone(UTC).date().isoformat()

@@ -1,0 +1,110 @@
+"""The one place where an attempt changes: by the table of moves, with its event and its budget in the same transaction."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+
+from dailies.domain.money import ZERO
+from dailies.domain.records import Attempt
+from dailies.domain.states import State, check_move
+from dailies.ledger import rows as r
+from dailies.ledger import tables as t
+from dailies.ledger.owner import Owner
+from dailies.ledger.plan import upsert
+from dailies.ledger.questions import Questions, day_of
+
+
+class Moves(Questions):
+    """How a writing transaction locks, moves and records an attempt, for one owner."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        owner: Owner,
+        lease_s: Callable[[str], float] = lambda _provider: 300.0,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        super().__init__(engine, clock)
+        self.owner = owner
+        self._lease_s = lease_s
+        self._one_writer = threading.Lock() if engine.dialect.name == "sqlite" else None
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        if self._one_writer:
+            self._one_writer.acquire()  # SQLite has one writer; queueing here is fairer than its busy loop
+        try:
+            with self.engine.connect().execution_options(dailies_writes=True) as connection, connection.begin():
+                yield connection
+        finally:
+            if self._one_writer:
+                self._one_writer.release()
+
+    def _settle(self, attempt_id: str, allowed: tuple[State, ...], after: State, note: str, **values: Any) -> Attempt:
+        """Move from one of the allowed states; from any other the news came too late: it is noted and nothing moves."""
+        with self._write() as connection:
+            found = self._locked(connection, attempt_id)
+            if found.state in allowed:
+                return self._move(connection, found, after, note, **values)
+            return self._too_late(connection, found, after, note)
+
+    def _too_late(self, connection: Connection, found: Attempt, after: State, note: str) -> Attempt:
+        self._record(connection, found.id, found.state, found.state, f"too late to be {after}: {note}", self.now())
+        return found
+
+    def _locked(self, connection: Connection, attempt_id: str) -> Attempt:
+        query = sa.select(t.attempt).where(t.attempt.c.id == attempt_id).with_for_update()
+        row = connection.execute(query).mappings().one_or_none()
+        if row is None:
+            raise KeyError(f"no attempt {attempt_id}")
+        return r.to_attempt(row)
+
+    def _move(self, connection: Connection, before: Attempt, after: State, note: str, **values: Any) -> Attempt:
+        check_move(before.state, after)
+        moved = self._update(connection, before, state=after, **values)
+        self._record(connection, before.id, before.state, after, note, self.now())
+        return moved
+
+    def _update(self, connection: Connection, before: Attempt, **values: Any) -> Attempt:
+        after = replace(before, updated_at=self.now(), **values)
+        changed = r.attempt_values(updated_at=after.updated_at, **values)
+        connection.execute(sa.update(t.attempt).where(t.attempt.c.id == before.id).values(**changed))
+        difference = after.usd_counted - before.usd_counted
+        if difference:
+            for scope, name in (("batch", before.batch), ("day", day_of(before.created_at))):
+                self._add_spend(connection, scope, name, difference)
+        return after
+
+    def _record(
+        self, connection: Connection, attempt_id: str, before: State | None, after: State, note: str, at: datetime
+    ) -> None:
+        values = {"attempt_id": attempt_id, "at": at, "before": before and str(before), "after": str(after)}
+        connection.execute(t.event.insert().values(**values, owner=str(self.owner), note=note))
+
+    def _locked_spend(self, connection: Connection, scope: str, name: str) -> Decimal:
+        here = (t.spend.c.scope == scope) & (t.spend.c.name == name)
+        locked = sa.select(t.spend.c.usd_counted).where(here).with_for_update()
+        counted: Decimal | None = connection.execute(locked).scalar()
+        if counted is None:
+            upsert(connection, t.spend, [{"scope": scope, "name": name, "usd_counted": ZERO}])
+            counted = connection.execute(locked).scalar_one()
+        return counted
+
+    def _add_spend(self, connection: Connection, scope: str, name: str, usd: Decimal) -> None:
+        self._set_spend(connection, scope, name, self._locked_spend(connection, scope, name) + usd)
+
+    def _set_spend(self, connection: Connection, scope: str, name: str, usd: Decimal) -> None:
+        here = (t.spend.c.scope == scope) & (t.spend.c.name == name)
+        connection.execute(sa.update(t.spend).where(here).values(usd_counted=usd))
+
+    def _lease(self, provider: str, now: datetime) -> datetime:
+        return now + timedelta(seconds=self._lease_s(provider))

@@ -1,0 +1,152 @@
+"""What the ledger can be asked: every reading transaction, and the ledger's time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+
+from dailies.domain.money import ZERO
+from dailies.domain.records import Attempt, BatchRow, Event
+from dailies.domain.schedule import Bracket
+from dailies.domain.states import State
+from dailies.ledger import history
+from dailies.ledger import rows as r
+from dailies.ledger import tables as t
+
+
+class Questions:
+    """Reading: nothing here changes a record. Methods block and are safe to call from several threads."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], datetime] | None = None) -> None:
+        self.engine = engine
+        self._clock = clock
+        self._skew = timedelta(0)
+        self._look_at_the_clock()
+
+    def now(self) -> datetime:
+        """The ledger's time: the database server's for Postgres, so that machines whose clocks differ agree on leases."""
+        return self._clock() if self._clock else datetime.now(UTC) + self._skew
+
+    def _look_at_the_clock(self) -> None:
+        if self._clock is not None or self.engine.dialect.name != "postgresql":
+            return
+        with self._read() as connection:
+            before = datetime.now(UTC)
+            theirs = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+            self._skew = theirs - (before + (datetime.now(UTC) - before) / 2)
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    def attempts(self, clip_key: str) -> tuple[Attempt, ...]:
+        """All attempts of one clip, oldest first."""
+        with self._read() as connection:
+            return r.attempts_of(connection, [clip_key]).get(clip_key, ())
+
+    def attempts_of(self, clip_keys: Sequence[str]) -> dict[str, tuple[Attempt, ...]]:
+        """All attempts of many clips at once."""
+        with self._read() as connection:
+            return r.attempts_of(connection, clip_keys)
+
+    def attempt(self, attempt_id: str) -> Attempt | None:
+        """One attempt by its id, or by a prefix of it that only one attempt has."""
+        exactly, prefixed = t.attempt.c.id == attempt_id, t.attempt.c.id.startswith(attempt_id, autoescape=True)
+        with self._read() as connection:
+            for chosen in (exactly, prefixed):  # a prefix costs a scan, and only people type one
+                found = connection.execute(sa.select(t.attempt).where(chosen).limit(2)).mappings().all()
+                if len(found) == 1:
+                    return r.to_attempt(found[0])
+        return None
+
+    def rows(self, batch: str) -> list[BatchRow]:
+        """The rows of one batch with their attempts, in the order of the CSV; retired rows last."""
+        with self._read() as connection:
+            return r.batch_rows(connection, t.batch_row.c.batch == batch)
+
+    def rows_of_clips(self, clip_keys: Iterable[str]) -> list[BatchRow]:
+        """Every row, in whichever batch, that asks for one of these clips."""
+        keys = sorted(set(clip_keys))
+        with self._read() as connection:
+            chunks = [keys[i : i + r.CHUNK] for i in range(0, len(keys), r.CHUNK)]
+            return [row for chunk in chunks for row in r.batch_rows(connection, t.batch_row.c.clip_key.in_(chunk))]
+
+    def batches(self) -> list[str]:
+        """The names of all batches, the latest first."""
+        with self._read() as connection:
+            return list(connection.execute(sa.select(t.batch.c.name).order_by(t.batch.c.planned_at.desc())).scalars())
+
+    def unfinished(self) -> list[Attempt]:
+        """All attempts that are not at an end: in flight, completed and not stored, in doubt, orphans on their way."""
+        with self._read() as connection:
+            found = r.attempts_in(connection, t.UNFINISHED)
+        return [a for a in found if not ended_orphan(a)]
+
+    def generation_times(
+        self, provider: str, model: str, resolution: str | None, duration_s: int | None
+    ) -> list[Bracket]:
+        """How long the latest few hundred generations of this kind took, in seconds after they were accepted."""
+        with self._read() as connection:
+            return history.brackets(connection, provider, history.kind_of(model, resolution, duration_s))
+
+    def batch_destination(self, batch: str) -> str | None:
+        """Where the clips of a batch go, as it was last planned."""
+        with self._read() as connection:
+            return connection.execute(sa.select(t.batch.c.destination).where(t.batch.c.name == batch)).scalar()
+
+    def knows(self, attempt_id: str) -> bool:
+        """Whether an attempt of exactly this id is on record."""
+        with self._read() as connection:
+            return (
+                connection.execute(sa.select(t.attempt.c.id).where(t.attempt.c.id == attempt_id)).scalar() is not None
+            )
+
+    def known_clips(self, batch: str) -> frozenset[str]:
+        """The clip_keys of all rows that a batch has or ever had."""
+        with self._read() as connection:
+            query = sa.select(t.batch_row.c.clip_key).where(t.batch_row.c.batch == batch)
+            return frozenset(connection.execute(query).scalars())
+
+    def is_empty(self) -> bool:
+        """Whether nothing was ever bought by this ledger."""
+        with self._read() as connection:
+            return connection.execute(sa.select(t.attempt.c.id).limit(1)).scalar() is None
+
+    def counts(self, batch: str) -> dict[State, int]:
+        """How many attempts of a batch are in each state: cheap enough to ask every second."""
+        with self._read() as connection:
+            query = (
+                sa.select(t.attempt.c.state, sa.func.count())
+                .where(t.attempt.c.batch == batch)
+                .group_by(t.attempt.c.state)
+            )
+            return {State(state): count for state, count in connection.execute(query)}
+
+    def history(self, attempt_id: str) -> list[Event]:
+        """Every move of an attempt, in order."""
+        with self._read() as connection:
+            query = sa.select(t.event).where(t.event.c.attempt_id == attempt_id).order_by(t.event.c.id)
+            return [r.to_event(row) for row in connection.execute(query).mappings()]
+
+    def counted(self, batch: str | None = None, day: str | None = None) -> Decimal:
+        """What counts against the budget of a batch, or of a UTC day (`2026-11-21`; default today)."""
+        scope, name = ("batch", batch) if batch else ("day", day or day_of(self.now()))
+        with self._read() as connection:
+            query = sa.select(t.spend.c.usd_counted).where((t.spend.c.scope == scope) & (t.spend.c.name == name))
+            return connection.execute(query).scalar() or ZERO
+
+
+def ended_orphan(attempt: Attempt) -> bool:
+    """Whether a late answer has come to its end: the clip is stored, or it failed."""
+    return attempt.state is State.ORPHANED and (attempt.delivered or attempt.failure is not None)
+
+
+def day_of(moment: datetime) -> str:
+    """The UTC day on whose budget a purchase counts."""
+    return moment.astimezone(UTC).date().isoformat()
