@@ -137,16 +137,24 @@ def serve() -> None:
 
 
 def _import_everything() -> None:
+    from importlib import import_module
+
     import boto3
-    import psycopg  # noqa: F401
+    from PIL import Image
 
-    import dailies.cli.app
-    import dailies.cli.check
-    import dailies.cli.ledger
-    import dailies.cli.run  # noqa: F401
-    import flows.collect
-    import flows.generate  # noqa: F401
-
+    ours = ("cli.app", "cli.check", "cli.ledger", "cli.run", "report.tables")
+    late = (
+        "anyio._backends._asyncio",
+        "av.subtitles",
+        "fastapi",
+        "graphviz",
+        "prefect.engine",
+        "psycopg",
+        "pyarrow.parquet",
+    )  # imported only when first used
+    for name in (*(f"dailies.{name}" for name in ours), "flows.collect", "flows.generate", *late):
+        import_module(name)
+    Image.init()  # every format's module
     boto3.client("s3", region_name="us-east-1")  # reads the service's description, a third of a second
 
 

@@ -109,8 +109,14 @@ def test_a_clip_without_attempts_may_be_claimed() -> None:
 
 @given(attempts)
 def test_nothing_is_claimed_beside_a_live_or_paid_attempt(made: list[Attempt]) -> None:
-    paid = any(attempt.state in LIVE | {State.ORPHANED} for attempt in made)
+    paid = any(a.state in LIVE or (a.state is State.ORPHANED and a.failure is None) for a in made)
     assert not (paid and (may_claim(made) or may_claim(made, "another provider")))
+
+
+def test_a_late_answer_that_came_to_nothing_holds_its_clip_until_a_person_says_otherwise() -> None:
+    """Nothing was delivered for it: `dailies resolve ATTEMPT --resubmit` frees the clip, as it does for any failed one."""
+    assert not may_claim([an_attempt(State.ORPHANED, failure=Failure.GENERATION)])
+    assert may_claim([an_attempt(State.ORPHANED, failure=Failure.SETTLED_FREE)])
 
 
 @given(attempts, st.randoms())
