@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from benchmarks import delivery, lost_answer, makespan, polling, rows, startup, waiting
+from benchmarks import delivery, flow, footprint, lost_answer, makespan, polling, rows, startup, waiting
 from benchmarks.report import Report, into_docs, publish
 from benchmarks.stage import Stage, stage
 
@@ -14,10 +14,12 @@ ON_STAGE: dict[str, Callable[[Stage, bool], Report]] = {
     "waiting": waiting.run,
     "delivery": delivery.run,
     "rows": rows.run,
+    "flow": flow.run,
+    "footprint": footprint.run,
     "startup": startup.run,
 }
 ALONE = ("polling", "lost_answer")
-NAMES = ("makespan", "polling", "waiting", "delivery", "rows", "startup", "lost_answer")
+NAMES = ("makespan", "polling", "waiting", "delivery", "rows", "flow", "footprint", "startup", "lost_answer")
 
 
 def main() -> None:

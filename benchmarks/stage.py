@@ -59,6 +59,7 @@ class Stage:
     folder: Path
     s3_url: str
     prefect: Mapping[str, str]
+    prefect_db: Path
     sandbox_url: str = ""
     _sandboxes: list[subprocess.Popen[str]] = field(default_factory=list)
 
@@ -148,7 +149,7 @@ def stage() -> Iterator[Stage]:
         store, s3_url = _start("benchmarks.store")
         try:
             with local_server(folder / "prefect-home") as server:
-                made = Stage(folder, s3_url, server.environment({}))
+                made = Stage(folder, s3_url, server.environment({}), server.folder / "prefect.db")
                 made.s3().create_bucket(Bucket=BUCKET)
                 try:
                     yield made

@@ -6,7 +6,7 @@ import math
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from dailies.domain.schedule import Bracket
 from dailies.domain.states import State
@@ -31,7 +31,9 @@ def brackets(connection: Connection, provider: str, kind: str) -> list[Bracket]:
         return []
     oldest = min(row.submitted_at for row in ended)
     under_way = connection.execute(under_way_query(provider, kind, oldest)).all()
-    return [*(_bracket(row, row.completed_at) for row in ended), *(_bracket(row, None) for row in under_way)]
+    times: list[tuple[datetime, datetime | None, datetime | None]] = [row._tuple() for row in ended]
+    times += [(submitted_at, generating_at, None) for submitted_at, generating_at in under_way]
+    return [_bracket(*row) for row in times]
 
 
 def ended_query(provider: str, kind: str) -> sa.Select[tuple[datetime, datetime, datetime]]:
@@ -57,7 +59,6 @@ def under_way_query(provider: str, kind: str, since: datetime) -> sa.Select[tupl
     )
 
 
-def _bracket(row: Row[tuple[datetime, ...]], completed_at: datetime | None) -> Bracket:
-    zero = row.submitted_at
-    after_s = (row.generating_at - zero).total_seconds() if row.generating_at else 0.0
-    return Bracket(after_s, (completed_at - zero).total_seconds() if completed_at else math.inf)
+def _bracket(submitted_at: datetime, generating_at: datetime | None, completed_at: datetime | None) -> Bracket:
+    after_s = (generating_at - submitted_at).total_seconds() if generating_at else 0.0
+    return Bracket(after_s, (completed_at - submitted_at).total_seconds() if completed_at else math.inf)
