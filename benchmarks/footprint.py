@@ -40,8 +40,9 @@ def run(stage: Stage, full: bool) -> Report:
     rows = [[name, looks[name], *(f"{count / clips:.1f}" for count in left[name].values())] for name in left]
     bars = [Bar("log lines per clip", left["dailies"]["log lines"] / clips, 4)]
     note = (
-        f"{clips} clips after as many that taught the schedule; run and report included. Each clip has three task runs by name, "
-        "an event when it is bought and one when it is delivered, and its lines on the run's page; no result is stored, no poll writes a log line."
+        f"{clips} clips after as many that taught the schedule; run and report included. Each clip has three task runs by "
+        "name, an event when it is bought and one when it is delivered, and its lines on the run's page; no result is "
+        "stored, no poll writes a log line."
     )
     chart = Chart("Events per clip", "", {name: count["events"] / clips for name, count in left.items()})
     columns = ["", "looks", *(f"{what} a clip" for what in TABLES)]
