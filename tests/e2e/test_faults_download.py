@@ -94,7 +94,7 @@ def test_a_download_of_one_byte_a_second_is_given_up_and_started_again(
     assert_invariants(world)
 
 
-def test_a_redirect_to_a_private_address_is_refused_in_every_spelling(world: World) -> None:
+def test_a_redirect_to_a_private_address_is_refused_in_every_spelling(hasty: None, world: World) -> None:
     """Nothing is fetched from there; the clips wait, paid, and come home when their host behaves again."""
     world.csv(named(*map(str, range(len(PRIVATE)))))
     world.environ["DAILIES_TRUSTED_HOSTS"] = world.sandbox.url.removeprefix("http://")

@@ -50,8 +50,11 @@ def assert_shape(answer: dict[str, Any]) -> None:
 
 
 def prefect(world: World, path: str, **body: object) -> Any:
-    """Ask the Prefect server."""
-    answer = httpx.post(f"{world.environ['PREFECT_API_URL']}/{path}", json=body, trust_env=False, timeout=30)
+    """Ask the Prefect server; 503 means that its SQLite is busy, and Prefect's own client asks again as well."""
+    for _ in range(10):
+        answer = httpx.post(f"{world.environ['PREFECT_API_URL']}/{path}", json=body, trust_env=False, timeout=30)
+        if answer.status_code != 503:
+            break
     answer.raise_for_status()
     return answer.json()
 

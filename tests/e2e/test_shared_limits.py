@@ -1,0 +1,54 @@
+"""A Prefect global concurrency limit that a team has made holds for all runs on all machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import httpx
+
+from tests.e2e.fixtures import MakeWorld
+from tests.e2e.harness import World
+from tests.e2e.invariants import assert_invariants
+
+
+@contextmanager
+def limit(world: World, provider: str, most: int) -> Iterator[None]:
+    """`dailies-<provider>` on the Prefect server, for as long as the block runs."""
+    url = f"{world.environ['PREFECT_API_URL']}/v2/concurrency_limits"
+    with httpx.Client(trust_env=False, timeout=30) as client:
+        body = {"name": f"dailies-{provider}", "limit": most, "active": True}
+        made = client.post(f"{url}/", json=body).raise_for_status().json()
+        try:
+            yield
+        finally:
+            client.delete(f"{url}/{made['id']}").raise_for_status()
+
+
+def most_at_once(world: World) -> int:
+    """How many generations the provider had under way at the same time."""
+    made = httpx.get(f"{world.sandbox.url}/sandbox/generations", trust_env=False, timeout=30).json()
+    spans = [(datetime.fromisoformat(g["at"]), datetime.fromisoformat(g["ends_at"])) for g in made]
+    return max(sum(began <= start < ended for began, ended in spans) for start, _ in spans)
+
+
+def test_two_runs_at_once_keep_the_limit_between_them(make_world: MakeWorld) -> None:
+    """Each of them alone would have all its clips generating at once."""
+    world = make_world(time_scale=0.005)
+    csvs = [world.csv(3, name=f"{name}.csv") for name in ("one", "two")]
+    with limit(world, "aiml", 2):
+        children = [world.start("run", str(path), "--json") for path in csvs]
+        codes = [child.wait(120) for child in children]
+    assert codes == [0, 0], [child.text("stderr") for child in children]
+    assert len(world.charges()) == 6
+    assert most_at_once(world) == 2
+    assert_invariants(world)
+
+
+def test_without_a_limit_nothing_is_waited_for(make_world: MakeWorld) -> None:
+    """The run's own setting is the only one then."""
+    world = make_world(time_scale=0.01)
+    world.csv(4)
+    assert world.run().code == 0
+    assert most_at_once(world) == 4
