@@ -164,11 +164,13 @@ def server(history: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     wait_until_gone(folder)
 
 
+@pytest.mark.production
 def test_history_is_complete_at_the_next_start_however_the_runs_ended(server: LocalServer) -> None:
     assert completed_tasks(server, "whole") == 300
     assert completed_tasks(server, "killed") == 300
 
 
+@pytest.mark.production
 def test_the_ui_is_served_and_asks_this_very_server(server: LocalServer) -> None:
     page = httpx.get(server.ui_url)
     settings = httpx.get(f"{server.ui_url}/ui-settings").json()
@@ -177,6 +179,7 @@ def test_the_ui_is_served_and_asks_this_very_server(server: LocalServer) -> None
     assert httpx.get(f"{server.api_url}/health").json() is True
 
 
+@pytest.mark.production
 def test_another_web_page_can_neither_read_nor_rebind_to_the_server(server: LocalServer) -> None:
     foreign = httpx.get(f"{server.api_url}/health", headers={"Origin": "https://elsewhere.example"})
     rebound = httpx.get(f"{server.api_url}/health", headers={"Host": "elsewhere.example"})
@@ -184,12 +187,14 @@ def test_another_web_page_can_neither_read_nor_rebind_to_the_server(server: Loca
     assert rebound.status_code == 400
 
 
+@pytest.mark.production
 def test_all_its_files_are_for_their_owner_alone(server: LocalServer) -> None:
     kept = [server.folder, *server.folder.glob("*")]
     assert {path.name for path in kept} >= {"prefect.db", "server.log", "server.json", "users.lock", "server.lock"}
     assert [path for path in kept if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
 
 
+@pytest.mark.production
 def test_runs_that_start_at_once_share_one_server_and_leave_none_when_killed(home: Path) -> None:
     with ExitStack() as stack:
         users = [stack.enter_context(user(home)) for _ in range(3)]
@@ -201,6 +206,7 @@ def test_runs_that_start_at_once_share_one_server_and_leave_none_when_killed(hom
     wait_until_gone(home, timeout_s=20)
 
 
+@pytest.mark.production
 def test_a_server_outlives_the_run_that_started_it_while_another_uses_it(home: Path) -> None:
     with user(home) as first:
         started = told(first.stdout, "pid")
@@ -212,6 +218,7 @@ def test_a_server_outlives_the_run_that_started_it_while_another_uses_it(home: P
             assert httpx.get(f"{running.api_url}/health").json() is True
 
 
+@pytest.mark.production
 def test_who_comes_while_a_server_ends_gets_a_new_one(home: Path) -> None:
     with local_server(home) as ending:
         pass
@@ -229,6 +236,7 @@ def test_who_comes_while_a_server_ends_gets_a_new_one(home: Path) -> None:
         assert fresh.pid != ending.pid
 
 
+@pytest.mark.production
 def test_a_run_killed_during_the_start_leaves_no_server(home: Path) -> None:
     with user(home) as process:
         assert "starting" in told(process.stdout, "wait")["wait"]
@@ -237,6 +245,7 @@ def test_a_run_killed_during_the_start_leaves_no_server(home: Path) -> None:
     wait_until_gone(home)
 
 
+@pytest.mark.production
 def test_a_note_left_by_a_dead_server_is_ignored_even_if_its_port_answers(server: LocalServer, home: Path) -> None:
     port = int(server.ui_url.rpartition(":")[2])
     stale = {"pid": os.getpid(), "port": port, "token": "of a dead server"}

@@ -172,6 +172,7 @@ def test_the_sandbox_of_the_compose_file_starts_and_its_healthcheck_finds_it(tmp
         assert subprocess.run(check, check=False, timeout=30).returncode == 0
 
 
+@pytest.mark.production
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_commands_of_the_prefect_services_and_the_worker_start_and_are_healthy(tmp_path: Path) -> None:
@@ -230,6 +231,7 @@ def test_the_ledgers_database_is_made_by_the_one_statement_of_the_init_script() 
     assert shlex.split(SERVICES["postgres"]["healthcheck"]["test"][1])[-1] == "ledger", "ready when both databases are"
 
 
+@pytest.mark.production
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_server_says_which_settings_would_lose_events_and_the_doctor_reads_them(tmp_path: Path) -> None:
