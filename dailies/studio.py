@@ -29,6 +29,7 @@ from dailies.planning import Plan
 from dailies.providers import Provider, open_providers
 from dailies.providers.http import USER_AGENT
 from dailies.providers.open import loopback_origins
+from dailies.report.credits import Credits
 from dailies.settings import Settings
 from dailies.storage.s3 import S3
 
@@ -66,6 +67,7 @@ class Studio:
     web: httpx.AsyncClient
     need_keys: bool = True
     job: Job | None = None
+    figures: Credits | None = None  # what the batch in hand came to, once its report is written
     stopped: dict[str, str] = field(default_factory=dict)
     stopping: anyio.Event = field(default_factory=anyio.Event)
     paces: dict[str, Pace] = field(default_factory=dict)

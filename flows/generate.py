@@ -110,7 +110,7 @@ async def make_clips(studio: Studio) -> State[Any]:
     await batch.progress.start()
     async with interruptible(studio) as clips:
         for provider in plan.providers:
-            clips.start_soon(feed, batch, clips, [row for row in plan.rows if row.providers[0] == provider])
+            clips.start_soon(feed, batch, clips, provider, [row for row in plan.rows if row.providers[0] == provider])
         for clip_key in set(left_behind) - set(studio.the_job.rows):
             clips.start_soon(bring_home, clip_key[:12], clip_key)
     in_doubt = await rows_in_doubt(studio)  # what was lost on the way may stand in the provider's log by now
@@ -121,23 +121,21 @@ async def make_clips(studio: Studio) -> State[Any]:
     return ending(studio, sentence)
 
 
-async def feed(batch: Batch, clips: TaskGroup, rows: list[Row]) -> None:
+async def feed(batch: Batch, clips: TaskGroup, provider: str, rows: list[Row]) -> None:
     """Start the clips of one provider, a window of them at a time."""
-    job = batch.studio.the_job
-    room = anyio.Semaphore(2 * batch.studio.pace(rows[0].providers[0]).most) if rows else None
-    for row in rows:
-        if row.clip.key in job.delivered_before:
-            await batch.progress.one_more()
-        elif room:
-            await room.acquire()
-            clips.start_soon(make_clip, batch, row, room)
+    wanted = [row for row in rows if row.clip.key not in batch.studio.the_job.delivered_before]
+    await batch.progress.more(len(rows) - len(wanted))
+    room = anyio.Semaphore(2 * batch.studio.pace(provider).most)
+    for row in wanted:
+        await room.acquire()
+        clips.start_soon(make_clip, batch, row, room)
 
 
 async def make_clip(batch: Batch, row: Row, room: anyio.Semaphore) -> None:
     """One clip, from wherever it stands to its end; then there is room for another."""
     try:
         await generate_and_deliver(batch, row)
-        await batch.progress.one_more()
+        await batch.progress.more()
     finally:
         room.release()
 

@@ -25,7 +25,7 @@ from dailies.ledger.container import refuse_vanishing_ledger
 from dailies.order import Order
 from dailies.planning import Plan
 from dailies.settings import Settings, load_settings
-from dailies.steps.report import batch_credits
+from dailies.steps.report import final_credits
 from dailies.studio import Studio, current_settings
 
 INTERRUPTED = 130
@@ -133,7 +133,7 @@ def _handling(stop: Callable[[], None]) -> Iterator[None]:
 
 def ending(studio: Studio, sentence: str) -> State[Any]:
     """The flow's final state, honest for people who watch states: Completed, PartialSuccess, or Failed."""
-    totals = batch_credits(studio, studio.the_job.plan.batch).totals
+    totals = final_credits(studio).totals
     if studio.stopping.is_set():
         return Failed(name="Interrupted", message=f"interrupted: {sentence}. Go on: run it again, or dailies collect")
     if totals.complete:

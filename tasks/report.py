@@ -50,9 +50,9 @@ class Progress:
             0.0, key=f"progress-{slug(self._batch, 'batch')}", description=f"clips of {self._batch} that came to an end"
         )
 
-    async def one_more(self) -> None:
-        """One clip came to an end, whichever. While somebody moves the bar already, this one is moved along with it."""
-        self._done += 1
+    async def more(self, clips: int = 1) -> None:
+        """So many clips came to an end. While somebody moves the bar already, these are moved along with it."""
+        self._done += clips
         if self._moving:
             return
         self._moving = True

@@ -26,7 +26,7 @@ from dailies.order import Order
 from dailies.report.credits import Credits, answer_json, dump
 from dailies.report.write import report_folder
 from dailies.settings import Settings, load_settings
-from dailies.steps.report import batch_credits
+from dailies.steps.report import final_credits
 from dailies.steps.start import Prepared, plan_order, prepared, start_job
 from dailies.studio import Studio, open_studio
 
@@ -53,7 +53,7 @@ async def _run(settings: Settings, order: Order, json: bool, yes: bool) -> int:
         prepared.set(Prepared(order, plan))
         async with prefect_api(settings.home):
             message = await _in_flow(studio, order)
-        credits = await anyio.to_thread.run_sync(batch_credits, studio, plan.batch)
+        credits = await anyio.to_thread.run_sync(final_credits, studio)
         folder = report_folder(studio.home, plan.batch, order.report_dir)
         show_result(credits, str(folder), json, message)
         if studio.stopping.is_set():

@@ -44,6 +44,7 @@ class Clip:
     duration_s: int | None
     take: str = ""
     options: Mapping[str, Option] = field(default_factory=dict)
+    _key: str = field(default="", init=False, repr=False, compare=False)
 
     @property
     def key(self) -> str:
@@ -51,6 +52,11 @@ class Clip:
 
         Options enter only where a row sets one, so that a clip without options keeps its key when options are invented.
         """
+        if not self._key:
+            object.__setattr__(self, "_key", self._digest())  # asked for a dozen times in a run
+        return self._key
+
+    def _digest(self) -> str:
         parts: list[object] = [
             self.model,
             self.prompt,

@@ -28,10 +28,16 @@ def batch_credits(studio: Studio, batch: str) -> Credits:
     return credits_of(batch, rows, before)
 
 
+def final_credits(studio: Studio) -> Credits:
+    """The figures of the batch in hand, as its report told them; from the ledger where no report was written."""
+    return studio.figures or batch_credits(studio, studio.the_job.plan.batch)
+
+
 async def report_job(studio: Studio) -> tuple[Credits, Written]:
     """Write the report of the batch in hand. A folder that can't be written is a log line: every clip is delivered."""
     job = studio.the_job
     credits = await anyio.to_thread.run_sync(batch_credits, studio, job.plan.batch)
+    studio.figures = credits
     folder = report_folder(studio.home, job.order.title, job.order.report_dir)
     return credits, await anyio.to_thread.run_sync(_write, studio, credits, folder)
 

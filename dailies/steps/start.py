@@ -100,7 +100,7 @@ async def start_job(studio: Studio, order: Order, plan: Plan) -> Job:
         studio.ledger.plan, plan.batch, plan.source, destination, plan.rows, plan.quotes, part
     )
     hit("after-plan")
-    studio.job = job
+    studio.job, studio.figures = job, None
     studio.in_flight = order.in_flight
     if buying:
         await adopt_listed(studio, job)
