@@ -50,7 +50,7 @@ soak: install ## Kill runs at random for a long time, and count charges
 	$(BIN)/python -m pytest -m soak --override-ini addopts= tests/crash
 
 production: install ## What takes minutes: two workers on one Postgres, one of them killed, servers started and killed
-	$(BIN)/python -m pytest -m production -n 2 --dist loadfile --override-ini addopts= tests
+	$(BIN)/python -m pytest -m production -n 2 --dist loadfile --override-ini addopts= $(TESTS) tests
 
 deploy: install ## Bring the configured Prefect API to what prefect.yaml and deployments/ describe
 	$(BIN)/python deployments/deploy.py $(DEPLOY)
