@@ -40,6 +40,7 @@ ADDRESS_FILE, LOG_FILE = "server.json", "server.log"
 USERS_LOCK, SERVER_LOCK = "users.lock", "server.lock"
 
 POLL_S = 0.1
+END_TIMEOUT_S = 10.0
 SETTLE_TIMEOUT_S = 5.0
 """The longest that the last user waits for the history to be written; the server goes on writing without it."""
 LOG_LIMIT_BYTES = 1_000_000
@@ -80,7 +81,9 @@ def local_server(
     """Use the local server of this `home`: start it if there is none, and let it end after its last user.
 
     `on_wait` gets one sentence whenever there is something to wait for. Leaving waits a moment, if nobody else uses
-    the server, until the history is written. Raises Misconfigured if there is no server within `startup_timeout_s`.
+    the server, until the history is written and the server has ended.
+
+    Raises Misconfigured if there is no server within `startup_timeout_s`.
     """
     say = on_wait or (lambda _: None)
     deadline = time.monotonic() + startup_timeout_s
@@ -89,6 +92,7 @@ def local_server(
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         users_fd = open_lock(folder / USERS_LOCK)
+    last: LocalServer | None = None
     try:
         with _explained(folder):
             _join(users_fd, folder, deadline, say)
@@ -96,9 +100,11 @@ def local_server(
         try:
             yield server
         finally:
-            _finish_history(server, users_fd, say)
+            last = server if _finish_history(server, users_fd, say) else None
     finally:
         os.close(users_fd)
+        if last:
+            _await_end(last)
 
 
 def open_lock(path: Path) -> int:
@@ -208,15 +214,16 @@ def _about(url: str) -> dict[str, Any]:
     return answer
 
 
-def _finish_history(server: LocalServer, users_fd: int, say: Callable[[str], None]) -> None:
+def _finish_history(server: LocalServer, users_fd: int, say: Callable[[str], None]) -> bool:
     """Send what this process still has to record and, unless others keep the server alive, wait until it is written.
 
-    The server would go on without us, but where we are a container's main process it would not outlive us.
+    The server would go on without us, but where we are a container's main process it would not outlive us. Returns
+    whether we were its last user.
     """
     _send_events()
     alone = try_exclusive(users_fd) and _try_lock(users_fd, fcntl.LOCK_SH)
     if not alone:
-        return
+        return False
     deadline = time.monotonic() + SETTLE_TIMEOUT_S
     told = False
     with suppress(httpx.HTTPError, KeyError, ValueError):
@@ -224,6 +231,16 @@ def _finish_history(server: LocalServer, users_fd: int, say: Callable[[str], Non
             if not told:
                 say("writing the history of the run")
                 told = True
+            time.sleep(POLL_S)
+    return True
+
+
+def _await_end(server: LocalServer) -> None:
+    """Return when the server's process is gone, which takes it a second or two once nobody uses it."""
+    deadline = time.monotonic() + END_TIMEOUT_S
+    with suppress(ProcessLookupError, PermissionError):
+        while time.monotonic() < deadline:
+            os.kill(server.pid, 0)
             time.sleep(POLL_S)
 
 

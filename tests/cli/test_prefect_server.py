@@ -219,9 +219,19 @@ def test_a_server_outlives_the_run_that_started_it_while_another_uses_it(home: P
 
 
 @pytest.mark.production
-def test_who_comes_while_a_server_ends_gets_a_new_one(home: Path) -> None:
-    with local_server(home) as ending:
+def test_its_last_user_leaves_no_process_behind(home: Path) -> None:
+    with local_server(home) as server:
         pass
+    with pytest.raises(ProcessLookupError):
+        os.kill(server.pid, 0)
+
+
+@pytest.mark.production
+def test_who_comes_while_a_server_ends_gets_a_new_one(home: Path) -> None:
+    with user(home) as process:
+        ending_pid = told(process.stdout, "pid")["pid"]
+        process.kill()
+        process.wait()
 
     def has_begun_to_end() -> bool:
         users_fd = open_lock(home / "prefect" / "users.lock")
@@ -233,7 +243,7 @@ def test_who_comes_while_a_server_ends_gets_a_new_one(home: Path) -> None:
     wait_until(has_begun_to_end, "the server keeps newcomers away")
     with local_server(home) as fresh:
         assert httpx.get(f"{fresh.api_url}/health").json() is True
-        assert fresh.pid != ending.pid
+        assert fresh.pid != ending_pid
 
 
 @pytest.mark.production
