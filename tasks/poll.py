@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import State, TaskRun
 
 from dailies.domain.polling import JITTER
 from dailies.errors import DailiesError
-from dailies.ledger.ledger import LostOwnership
+from dailies.ledger import LostOwnership
 from dailies.steps.poll import Overdue, StillGenerating, look_at
 from dailies.steps.recover import Elsewhere, follow_clip
 from dailies.steps.schedule import schedule, until

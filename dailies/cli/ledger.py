@@ -9,8 +9,7 @@ from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import IllegalMove, State
 from dailies.errors import BadInput
-from dailies.ledger import Ledger
-from dailies.ledger.ledger import DuplicateGeneration
+from dailies.ledger import DuplicateGeneration, Ledger
 from dailies.report.credits import dump
 from dailies.settings import load_settings
 from dailies.studio import make_home, open_ledger

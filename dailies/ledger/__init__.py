@@ -1,8 +1,19 @@
 """The record of every clip, attempt and cent, on SQLite or Postgres."""
 
 from dailies.ledger.engine import open_engine
-from dailies.ledger.ledger import Adopted, Caps, Ledger, Unclaimed
+from dailies.ledger.ledger import Ledger
 from dailies.ledger.owner import Owner
 from dailies.ledger.spool import Spool
+from dailies.ledger.terms import Adopted, Caps, DuplicateGeneration, LostOwnership, Unclaimed
 
-__all__ = ["Adopted", "Caps", "Ledger", "Owner", "Spool", "Unclaimed", "open_engine"]
+__all__ = [
+    "Adopted",
+    "Caps",
+    "DuplicateGeneration",
+    "Ledger",
+    "LostOwnership",
+    "Owner",
+    "Spool",
+    "Unclaimed",
+    "open_engine",
+]

@@ -6,10 +6,8 @@ T0 plan · T1 claim · T2 answer · T3 polled, completed, failed · T4 stored; a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
@@ -36,51 +34,7 @@ from dailies.ledger.moves import Moves
 from dailies.ledger.owner import Owner
 from dailies.ledger.plan import write_forgotten, write_plan
 from dailies.ledger.questions import day_of, ended_orphan
-
-
-class Unclaimed(StrEnum):
-    """Why a claim was not granted."""
-
-    TAKEN = "taken"  # the clip is live, done, refused for good or somebody else's: look at it again
-    BATCH_BUDGET = "batch budget"
-    DAY_BUDGET = "daily budget"
-
-
-class LostOwnership(Exception):
-    """Another owner took this attempt over (our lease had run out): stop working on it, nothing is lost."""
-
-
-class DuplicateGeneration(Exception):
-    """The provider answered with a generation id that already belongs to another attempt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """Hard budgets in dollars; None means no limit."""
-
-    batch_usd: Decimal | None = None
-    day_usd: Decimal | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Adopted:
-    """A purchase that something other than the ledger remembers: the store, the spool, or the provider's log."""
-
-    attempt_id: str
-    clip_key: str
-    batch: str
-    row_id: str
-    model: str
-    provider: str
-    generation_id: str
-    usd_quoted: Decimal
-    created_at: datetime
-    note: str
-    usd_charged: Decimal | None = None
-    credits_used: int | None = None
-    s3_uri: str | None = None
-    sha256: str | None = None
-    size_bytes: int | None = None
+from dailies.ledger.terms import Adopted, Caps, DuplicateGeneration, LostOwnership, Unclaimed
 
 
 class Ledger(Moves):

@@ -13,7 +13,7 @@ from dailies.domain.records import Attempt
 from dailies.domain.states import State
 from dailies.errors import DailiesError, GenerationFailed
 from dailies.failpoints import hit
-from dailies.ledger.ledger import LostOwnership
+from dailies.ledger import LostOwnership
 from dailies.providers import Look, LookKind
 from dailies.steps.schedule import past_deadline
 from dailies.studio import Studio

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.domain.records import Attempt
 from dailies.failpoints import hit
-from dailies.ledger.ledger import DuplicateGeneration
+from dailies.ledger import DuplicateGeneration
 from dailies.ledger.spool import SpooledAnswer
 from dailies.studio import Studio
 

@@ -15,7 +15,7 @@ from dailies.domain.next_step import Step, next_step
 from dailies.domain.records import Attempt
 from dailies.domain.states import State
 from dailies.errors import DailiesError, MaybeCharged
-from dailies.ledger.ledger import DuplicateGeneration
+from dailies.ledger import DuplicateGeneration
 from dailies.providers.base import LogUnavailable
 from dailies.steps.record import drain_spool
 from dailies.studio import Studio

@@ -16,20 +16,6 @@ from tests.contract.sandbox_calls import call, create, data_uri, documented, fet
 LISTS = "/v2/logs", "/v2/billing", "/v2/billing/transactions"
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Sandbox]:
-    """A sandbox whose generations are finished at once."""
-    with Sandbox(SandboxConfig(time_scale=0, render="quick")) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(running: Sandbox) -> Sandbox:
-    """The same sandbox as good as new."""
-    running.reset()
-    return running
-
-
 @pytest.fixture
 def slow_sandbox() -> Iterator[Sandbox]:
     """A sandbox whose generations outlive every test."""

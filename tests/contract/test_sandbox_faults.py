@@ -6,33 +6,18 @@ import gzip
 import json
 import socket
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, get_args
 
 import httpx
 import pytest
 
-from dailies.sandbox import Sandbox, SandboxConfig
+from dailies.sandbox import Sandbox
 from dailies.sandbox.faults import KINDS, Where
 from tests.contract.sandbox_calls import call, create, fetch, finished, get, onerouter, stream
 
 LOST = httpx.RemoteProtocolError
 RESET = httpx.ReadError
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Sandbox]:
-    """A sandbox whose generations are finished at once."""
-    with Sandbox(SandboxConfig(time_scale=0, render="quick")) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(running: Sandbox) -> Sandbox:
-    """The same sandbox as good as new."""
-    running.reset()
-    return running
 
 
 def raw(url: str) -> bytes:

@@ -14,20 +14,6 @@ from dailies.sandbox import Sandbox, SandboxConfig
 from tests.contract.sandbox_calls import call, data_uri, documented, get, onerouter
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Sandbox]:
-    """A sandbox whose generations are finished at once."""
-    with Sandbox(SandboxConfig(time_scale=0, render="quick")) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(running: Sandbox) -> Sandbox:
-    """The same sandbox as good as new."""
-    running.reset()
-    return running
-
-
 @pytest.fixture
 def tasks() -> Iterator[Sandbox]:
     """A sandbox that answers with tasks."""

@@ -18,16 +18,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Elsewhere:
-    """A host to which nothing should ever be sent; `requests` says what was, and `answer` what it gives."""
+class Loopback:
+    """An HTTP server of a test's own on a free port, for as long as the block runs; `handler` answers its requests."""
 
-    def __init__(self, answer: bytes = b"") -> None:
-        self.answer = answer
-        self.requests: list[str] = []
+    url = ""
+
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        """Who answers."""
+        raise NotImplementedError
 
     def __enter__(self) -> Self:
-        handler = type("Handler", (_Notes,), {"owner": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -38,6 +39,18 @@ class Elsewhere:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+class Elsewhere(Loopback):
+    """A host to which nothing should ever be sent; `requests` says what was, and `answer` what it gives."""
+
+    def __init__(self, answer: bytes = b"") -> None:
+        self.answer = answer
+        self.requests: list[str] = []
+
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        """One that notes and answers."""
+        return type("Handler", (_Notes,), {"owner": self})
 
 
 class _Notes(BaseHTTPRequestHandler):

@@ -9,10 +9,11 @@ import socket
 import struct
 import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import ClassVar, Self
+from http.server import BaseHTTPRequestHandler
+from typing import ClassVar
 from urllib.parse import urlsplit
+
+from tests.e2e.loopback import Loopback
 
 HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive", "content-length", "expect"}
 
@@ -28,28 +29,17 @@ class StoreFault:
 
 
 @dataclass
-class FaultyStore:
+class FaultyStore(Loopback):
     """`with FaultyStore(url) as store: store.url`; `seen` are the requests as (method, path)."""
 
     behind: str
     faults: list[StoreFault] = field(default_factory=list)
     seen: list[tuple[str, str]] = field(default_factory=list)
-    url: str = ""
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def __enter__(self) -> Self:
-        self._lock = threading.Lock()
-        handler = type("Handler", (_Handler,), {"store": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        """One that passes on what no fault strikes."""
+        return type("Handler", (_Handler,), {"store": self})
 
     def fault(self, kind: str, method: str = "PUT", times: int = 1, part: str = ".mp4") -> None:
         """Let the next `times` requests of this method, whose path holds `part`, go wrong."""

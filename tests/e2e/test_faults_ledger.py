@@ -41,11 +41,18 @@ def kind_of(world: World) -> str:
     return world.ledger_url.split(":")[0].split("+")[0]
 
 
+NO_NEWS = (
+    "CREATE TRIGGER no_answers BEFORE UPDATE ON attempt WHEN NEW.state <> OLD.state "
+    "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END",
+)
+"""The disk is too full for anything at all that a create has to tell (SQLite)."""
+
+
 @contextmanager
-def full_disk_for_answers(world: World) -> Iterator[None]:
+def full_disk_for_answers(world: World, trigger: tuple[str, ...] = ()) -> Iterator[None]:
     """No generation id can be recorded while the block runs."""
     world.command("check", str(world.prompts))  # makes the tables
-    world.sql(*NO_ANSWERS[kind_of(world)])
+    world.sql(*(trigger or NO_ANSWERS[kind_of(world)]))
     try:
         yield
     finally:
@@ -64,6 +71,22 @@ def test_a_full_disk_after_the_post_leaves_the_id_in_the_spool_and_the_next_run_
     again = assert_invariants(each_world)
     assert again and again.code == 0 and len(each_world.charges()) == 2
     assert not list((each_world.home / "spool").iterdir())
+
+
+@pytest.mark.parametrize("fault", [None, "lost"], ids=["the id", "a doubt"])
+def test_a_create_whose_end_the_ledger_can_not_take_at_all_is_left_to_the_next_run(
+    hasty: None, world: World, fault: str | None
+) -> None:
+    """Neither the id nor the doubt is on record: the run ends all the same, and the next one buys nothing."""
+    world.csv(1)
+    if fault:
+        world.sandbox.fault("create", fault)
+    with full_disk_for_answers(world, NO_NEWS):
+        first = world.run(fork=True)
+    assert first.code == 1 and "Traceback" not in first.stderr, first.stderr
+    assert [attempt.state for attempt in world.attempts()] == [State.SUBMITTING]
+    again = assert_invariants(world)
+    assert again and again.code == 0 and len(world.charges()) == 1
 
 
 def test_collect_drains_the_spool_too(hasty: None, world: World) -> None:

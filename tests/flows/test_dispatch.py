@@ -207,7 +207,7 @@ tmpfs /var/lib/dailies/scratch tmpfs rw 0 0
 @pytest.mark.parametrize(
     ("path", "safe"),
     [
-        ("/root/.dailies/ledger.db", False),
+        ("/home/dailies/.dailies/ledger.db", False),
         ("/var/lib/dailies/ledger.db", True),
         ("/var/lib/dailies-other/ledger.db", False),
         ("/var/lib/dailies/scratch/ledger.db", False),
@@ -220,7 +220,7 @@ def test_only_what_is_on_a_volume_outlives_a_container(path: str, safe: bool) ->
 
 
 def test_a_ledger_that_would_vanish_with_its_container_is_refused_and_the_message_says_what_to_do() -> None:
-    url = "sqlite:////root/.dailies/ledger.db"
+    url = "sqlite:////home/dailies/.dailies/ledger.db"
     with pytest.raises(
         Misconfigured, match=r"Kubernetes pod.*Nothing was bought.*DAILIES_LEDGER_URL=postgresql.*mount a volume"
     ):

@@ -12,8 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from dailies.domain.money import ZERO
 from dailies.domain.records import Attempt
 from dailies.domain.states import LIVE, WITH_ID, Failure, IllegalMove, State
-from dailies.ledger import Ledger, Unclaimed
-from dailies.ledger.ledger import DuplicateGeneration, LostOwnership
+from dailies.ledger import Adopted, DuplicateGeneration, Ledger, LostOwnership, Unclaimed
 from tests.ledger.factories import (
     NO_CAPS,
     NOON,
@@ -359,3 +358,48 @@ def test_a_refused_clip_is_bought_again_when_a_person_says_so(ledger: Ledger) ->
     ledger.free(attempt.id, Failure.REFUSED, "moderation")
     ledger.resubmit(attempt.id, "the rules have changed")
     assert claim(ledger, attempt.clip_key).no == 2
+
+
+def test_a_late_answer_that_came_to_nothing_is_bought_again_only_when_a_person_says_so(ledger: Ledger) -> None:
+    orphan = bring_to(ledger, State.ORPHANED)
+    failed = ledger.generation_failed(orphan, "the provider failed to make it")
+    assert ledger.claim(failed.clip_key, "smiles", "aiml", USD, NO_CAPS, "digest") is Unclaimed.TAKEN
+    ledger.resubmit(failed.id, "once more")
+    assert claim(ledger, failed.clip_key).no == 2
+    assert_counters_are_sums(ledger)
+
+
+# Adopting
+
+
+def adopted(clip_key: str, generation_id: str, attempt_id: str = "e" * 32) -> Adopted:
+    """A purchase as the provider's log remembers it."""
+    return Adopted(
+        attempt_id,
+        clip_key,
+        "smiles",
+        "row-1",
+        "openai/sora-2-pro-i2v",
+        "aiml",
+        generation_id,
+        USD,
+        NOON,
+        "from the log",
+    )
+
+
+def test_a_forgotten_purchase_is_adopted_once_and_not_bought_again(ledger: Ledger) -> None:
+    key = plan(ledger)[0]
+    taken = ledger.adopt(adopted(key, "video_1:m"))
+    assert taken and (taken.state, taken.generation_id) == (State.SUBMITTED, "video_1:m")
+    assert ledger.adopt(adopted(key, "video_1:m")) is None
+    assert ledger.claim(key, "smiles", "aiml", USD, NO_CAPS, "digest") is Unclaimed.TAKEN
+    assert_counters_are_sums(ledger)
+
+
+def test_a_generation_that_is_on_record_under_another_clip_is_not_adopted(ledger: Ledger) -> None:
+    first, second = plan(ledger, 2)
+    known = ledger.answer(claim(ledger, first).id, "video_1:m")
+    assert ledger.adopt(adopted(second, "video_1:m")) is None
+    assert ledger.attempts(second) == () and ledger.attempts(first) == (known,)
+    assert_counters_are_sums(ledger)

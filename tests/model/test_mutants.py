@@ -15,10 +15,9 @@ import sqlalchemy as sa
 from dailies.domain.money import ZERO
 from dailies.domain.records import Attempt
 from dailies.domain.states import LEASED, MOVES, Failure, IllegalMove, State
-from dailies.ledger import Caps, Ledger, Unclaimed
+from dailies.ledger import Caps, Ledger, LostOwnership, Unclaimed
 from dailies.ledger import ledger as module
 from dailies.ledger import tables as t
-from dailies.ledger.ledger import LostOwnership
 from tests.ledger.factories import (
     NO_CAPS,
     USD,

@@ -1,0 +1,53 @@
+"""What a caller tells the ledger and hears from it, beside the records: budgets, purchases to adopt, refusals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Unclaimed(StrEnum):
+    """Why a claim was not granted."""
+
+    TAKEN = "taken"  # the clip is live, done, refused for good or somebody else's: look at it again
+    BATCH_BUDGET = "batch budget"
+    DAY_BUDGET = "daily budget"
+
+
+class LostOwnership(Exception):
+    """Another owner took this attempt over (our lease had run out): stop working on it, nothing is lost."""
+
+
+class DuplicateGeneration(Exception):
+    """The provider answered with a generation id that already belongs to another attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Hard budgets in dollars; None means no limit."""
+
+    batch_usd: Decimal | None = None
+    day_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A purchase that something other than the ledger remembers: the store, the spool, or the provider's log."""
+
+    attempt_id: str
+    clip_key: str
+    batch: str
+    row_id: str
+    model: str
+    provider: str
+    generation_id: str
+    usd_quoted: Decimal
+    created_at: datetime
+    note: str
+    usd_charged: Decimal | None = None
+    credits_used: int | None = None
+    s3_uri: str | None = None
+    sha256: str | None = None
+    size_bytes: int | None = None
