@@ -68,6 +68,7 @@ def test_a_full_disk_after_the_post_leaves_the_id_in_the_spool_and_the_next_run_
         first = each_world.run()
         assert (first.code, first.json["in_doubt"]) == (1, 2)
         assert len(list((each_world.home / "spool").glob("*.json"))) == 2
+        assert {attempt.state for attempt in each_world.attempts()} == {State.IN_DOUBT}, "everybody can see it"
     again = assert_invariants(each_world)
     assert again and again.code == 0 and len(each_world.charges()) == 2
     assert not list((each_world.home / "spool").iterdir())
@@ -84,6 +85,7 @@ def test_a_create_whose_end_the_ledger_can_not_take_at_all_is_left_to_the_next_r
     with full_disk_for_answers(world, NO_NEWS):
         first = world.run(fork=True)
     assert first.code == 1 and "Traceback" not in first.stderr, first.stderr
+    assert "a clip was left where it is" not in first.stderr, "its create told its end in its own words"
     assert [attempt.state for attempt in world.attempts()] == [State.SUBMITTING]
     again = assert_invariants(world)
     assert again and again.code == 0 and len(world.charges()) == 1
