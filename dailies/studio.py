@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -22,6 +23,7 @@ from dailies.domain.clips import Row
 from dailies.errors import Misconfigured
 from dailies.ledger import Caps, Ledger, Owner, Spool, open_engine
 from dailies.looks import Looks
+from dailies.memory import share_heaps
 from dailies.net import Trust, vetted_client
 from dailies.order import Order
 from dailies.pace import Pace
@@ -79,6 +81,7 @@ class Studio:
 
     def __post_init__(self) -> None:
         self.deliveries = anyio.CapacityLimiter(DELIVERIES_AT_ONCE)
+        self.decoders = anyio.CapacityLimiter(os.cpu_count() or 1)  # more at once are slower, and hold more pictures
         self.looks = Looks(self.ledger)
 
     @property
@@ -162,6 +165,7 @@ async def open_studio(
     if already is not None and already.settings == settings:
         yield already
         return
+    share_heaps()
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)  # their lines hold headers and signed URLs
     trust = Trust.parse(settings.dailies_trusted_hosts, *loopback_origins(settings))

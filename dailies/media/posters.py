@@ -15,7 +15,8 @@ LOOK_FOR_S = 2.0
 """Fades from black are over by then."""
 DARK, FLAT = 16.0, 6.0
 """Mean and standard deviation of brightness (0-255) below which a picture shows nothing."""
-WEBP_QUALITY = 75
+WEBP_QUALITY, WEBP_METHOD = 75, 2
+"""The usual quality; the method takes a third of the usual one's time for the same size."""
 
 
 def poster(path: Path, max_px: int = 480) -> bytes:
@@ -25,7 +26,7 @@ def poster(path: Path, max_px: int = 480) -> bytes:
     """
     image = _first_good(path, max_px)
     out = BytesIO()
-    image.save(out, "WEBP", quality=WEBP_QUALITY)
+    image.save(out, "WEBP", quality=WEBP_QUALITY, method=WEBP_METHOD)
     return out.getvalue()
 
 

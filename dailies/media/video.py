@@ -81,7 +81,9 @@ def inspect(path: Path) -> VideoFacts:
         with av.open(f"file:{path}", format="mp4") as container:
             if not container.streams.video:
                 raise NotAnMp4("an MP4 without pictures")
-            return _facts(container, container.streams.video[0], path.stat().st_size)
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1  # as many clips are checked at once as there are cores
+            return _facts(container, stream, path.stat().st_size)
     except (av.FFmpegError, ValueError, OverflowError, EOFError) as error:
         raise BadVideo(f"the pictures can't be decoded ({error})") from error
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -20,7 +22,7 @@ from dailies.media.video import BadVideo, CutShort, Wanted, check_boxes, inspect
 from dailies.net import UnsafeUrl
 from dailies.providers import LookKind
 from dailies.steps.posters import keep_poster
-from dailies.storage.download import Download, DownloadFailed, UrlExpired, download
+from dailies.storage.download import Download, DownloadFailed, UrlExpired, download, flush
 from dailies.storage.s3 import KeyTaken, StoreRefused, StoreTrouble, parse_s3_uri
 from dailies.studio import Studio
 
@@ -43,18 +45,18 @@ async def deliver_clip(studio: Studio, attempt_id: str) -> Attempt:
     async with studio.deliveries:
         row = await _row_of(studio, attempt)
         file = await _fetch(studio, attempt)
-        mismatch = await anyio.to_thread.run_sync(_compare, studio, row, file.path)
+        mismatch = await anyio.to_thread.run_sync(_compare, studio, row, file.path, limiter=studio.decoders)
         try:
             uri = await _store(studio, attempt, row, file)
-        except StoreRefused as error:
-            studio.stopped.update(dict.fromkeys(("aiml", "onerouter"), f"the bucket refuses clips: {error}"))
-            raise await _delayed(studio, attempt, f"{error}. The clip is paid for and kept as {file.path}") from error
-        except StoreTrouble as error:
+        except (StoreRefused, StoreTrouble) as error:
+            if isinstance(error, StoreRefused):
+                studio.stopped.update(dict.fromkeys(("aiml", "onerouter"), f"the bucket refuses clips: {error}"))
+            await anyio.to_thread.run_sync(flush, file.path)
             raise await _delayed(studio, attempt, f"{error}. The clip is paid for and kept as {file.path}") from error
         hit("before-stored")
         stored = await _told(studio, attempt, uri, file, mismatch)
         hit("after-stored")
-        await anyio.to_thread.run_sync(keep_poster, studio, stored, row, file.path)
+        await anyio.to_thread.run_sync(keep_poster, studio, stored, row, file.path, limiter=studio.decoders)
         await anyio.to_thread.run_sync(_tidy, studio, row, file.path)
         logger.info("%s · stored as %s%s", row.id, uri, f" ({mismatch})" if mismatch else "")
         return stored
@@ -68,7 +70,7 @@ async def _row_of(studio: Studio, attempt: Attempt) -> BatchRow:
 async def _fetch(studio: Studio, attempt: Attempt) -> Download:
     """The clip's file, from an earlier try's download if that is whole, else from the provider."""
     folder, name = studio.home / "downloads", f"{attempt.id}.mp4"
-    kept = await anyio.to_thread.run_sync(_kept, folder / name)
+    kept = await anyio.to_thread.run_sync(_kept, folder, attempt.id)
     if kept:
         return kept
     url, reason, renewed = attempt.result_url, "", 0
@@ -78,7 +80,7 @@ async def _fetch(studio: Studio, attempt: Attempt) -> Download:
                 url, renewed = await _fresh_url(studio, attempt), renewed + 1
             hit("before-download")
             file = await download(url, folder, name, client=studio.web, trust=studio.trust)
-            await anyio.to_thread.run_sync(_whole, file.path)
+            file = await anyio.to_thread.run_sync(_whole, file)
             hit("after-download")
             return file
         except UrlExpired as error:
@@ -108,21 +110,28 @@ async def _fresh_url(studio: Studio, attempt: Attempt) -> str:
     raise UrlExpired(f"a fresh look at {attempt.generation_id} gives no URL ({look.words})")
 
 
-def _kept(path: Path) -> Download | None:
+def _whole(file: Download) -> Download:
+    """Give a download that is a whole MP4 the name under which a later try finds it. Raises BadVideo for any other.
+
+    The name carries the digest. So nobody waits for the disk, which most clips never reach: a file that a power cut has
+    garbled is not what its name says, and is fetched again.
+    """
+    check_boxes(file.path)
+    return replace(file, path=file.path.rename(file.path.with_suffix(f".{file.sha256}.mp4")))
+
+
+def _kept(folder: Path, attempt_id: str) -> Download | None:
     """A download that an earlier try finished."""
-    import hashlib
-
-    try:
-        check_boxes(path)
-        with path.open("rb") as file:
-            return Download(path, path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
-    except (OSError, BadVideo):
-        return None
-
-
-def _whole(path: Path) -> None:
-    """Raise BadVideo when a download is no whole MP4, so that it is fetched again."""
-    check_boxes(path)
+    for path in folder.glob(f"{attempt_id}.*.mp4"):
+        try:
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            if path.name == f"{attempt_id}.{sha256}.mp4":
+                return Download(path, path.stat().st_size, sha256)
+        except OSError as error:
+            logger.debug("%s can't be read: %s", path, error)
+        path.unlink(missing_ok=True)
+    return None
 
 
 def _compare(studio: Studio, row: BatchRow, path: Path) -> str | None:

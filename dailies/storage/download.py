@@ -102,6 +102,12 @@ async def download(
         raise _disk_trouble(error, folder) from error
 
 
+def flush(path: Path) -> None:
+    """See to it that a file outlives a power cut, as far as its disk can be told. Blocks; never raises."""
+    with suppress(OSError), path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def _announced(response: httpx.Response, where: str, max_bytes: int) -> int | None:
     """Read from the head how many bytes will come (None: it doesn't say); raises when there is no file to be had."""
     if response.status_code in EXPIRED:
@@ -134,8 +140,6 @@ async def _save(
             size_bytes, sha256 = await _copy(response.aiter_raw(CHUNK_BYTES), file, where, max_bytes)
             if size_bytes == 0 or expected_bytes not in (None, size_bytes):
                 raise CutShortDownload(f"{where}: {size_bytes} bytes came, {expected_bytes or 'some'} were announced")
-            file.flush()
-            await asyncio.to_thread(os.fsync, file.fileno())
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)

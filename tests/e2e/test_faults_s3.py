@@ -61,6 +61,21 @@ def test_a_bucket_that_denies_access_stops_the_run_and_keeps_the_clip(world: Wor
     assert again and again.code == 0 and len(world.charges()) == 3
 
 
+def test_a_kept_clip_that_a_power_cut_has_garbled_is_fetched_again(world: World) -> None:
+    """Its name holds its digest; what does not match is not stored, and the clip comes from the provider once more."""
+    world.csv(1)
+    world.store.fault("denied", "PUT", times=999)
+    assert world.run().code == 1
+    [kept] = (world.home / "downloads").glob("*.mp4")
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:-64] + bytes(64))
+    world.store.clear_faults()
+    assert world.command("collect").code == 0
+    [key] = world.clips()
+    assert world.objects()[key] == whole and len(world.posts()) == 1
+    assert not list((world.home / "downloads").iterdir())
+
+
 def test_a_bucket_that_is_not_there_is_found_before_anything_is_bought(world: World) -> None:
     """Exit 2, the bucket's name, no POST."""
     world.csv(1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
 import os
 import shutil
@@ -218,10 +217,12 @@ def test_a_disk_too_full_for_the_clip_is_said_before_any_byte(tmp_path: Path, mo
 
 
 def test_a_disk_that_fills_up_on_the_way_says_how_much_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def on_a_full_disk(prefix: str, suffix: str, dir: Path) -> tuple[int, str]:
+        part = dir / f"{prefix}1{suffix}"
+        part.touch()
+        return os.open("/dev/full", os.O_WRONLY), str(part)
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr("tempfile.mkstemp", on_a_full_disk)
     with pytest.raises(Misconfigured, match=r"no room .* MiB free\).*dailies collect"):
         fetch(tmp_path, reply(CLIP))
     assert os.listdir(tmp_path) == []
