@@ -98,10 +98,20 @@ class Stage:
         }  # fmt: skip
         return {**kept, **self.prefect, **AWS, **ours, **more}
 
-    def s3(self) -> Any:
-        """A boto3 client of the store."""
+    @contextmanager
+    def line(self, mb_per_s: float) -> Iterator[str]:
+        """Another S3 server, behind a line that takes so much; has the same bucket. Yields its address."""
+        process, url = _start("benchmarks.store", str(mb_per_s))
+        try:
+            self.s3(url).create_bucket(Bucket=BUCKET)
+            yield url
+        finally:
+            _stop(process)
+
+    def s3(self, url: str = "") -> Any:
+        """A boto3 client of the store, or of the one at `url`."""
         return boto3.client(
-            "s3", endpoint_url=self.s3_url, region_name="us-east-1", aws_access_key_id="bench", aws_secret_access_key="bench"
+            "s3", endpoint_url=url or self.s3_url, region_name="us-east-1", aws_access_key_id="bench", aws_secret_access_key="bench"
         )  # fmt: skip
 
     def csv(self, rows: int, name: str = "batch", images: int = 1) -> Path:
