@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from benchmarks import delivery, flow, footprint, lost_answer, makespan, polling, rows, startup, waiting
+from benchmarks import delivery, flow, footprint, lost_answer, makespan, polling, rows, startup, waiting, workers
 from benchmarks.report import Report, into_docs, publish
 from benchmarks.stage import Stage, stage
 
@@ -18,8 +18,8 @@ ON_STAGE: dict[str, Callable[[Stage, bool], Report]] = {
     "footprint": footprint.run,
     "startup": startup.run,
 }
-ALONE = ("polling", "lost_answer")
-NAMES = ("makespan", "polling", "waiting", "delivery", "rows", "flow", "footprint", "startup", "lost_answer")
+ALONE: dict[str, Callable[[bool], Report]] = {"polling": polling.run, "workers": workers.run}
+NAMES = (*ALONE, *ON_STAGE, "lost_answer")
 
 
 def main() -> None:
@@ -39,8 +39,8 @@ def main() -> None:
         if given.docs:
             into_docs(report, size)
 
-    if "polling" in names:
-        done(polling.run(full=not given.small))
+    for name in (name for name in names if name in ALONE):
+        done(ALONE[name](not given.small))
     if on_stage := [name for name in names if name in ON_STAGE]:
         with stage() as made:
             for name in on_stage:

@@ -75,12 +75,15 @@ def ours(
     home: str = "home",
     name: str = "dailies",
     note: str = "",
+    prefect: bool = True,
 ) -> Figures:
-    """`dailies run` as a team types it; a `home` that earlier runs have used has history to learn from."""
+    """`dailies run` as a team types it, or its steps alone; a `home` that earlier runs have used has history to learn from."""
     prompts = stage.csv(clips, name.replace(" ", "-"))
     environ = stage.environ(home, DAILIES_MODELS=str(stage.models(time_scale)))
     stage.reset()
-    ran = run(dailies("run", str(prompts), "--json", "--yes", "--in-flight", str(in_flight)), environ)
+    plain = [sys.executable, "-m", "benchmarks.contenders.plain", str(prompts), str(in_flight)]
+    whole = dailies("run", str(prompts), "--json", "--yes", "--in-flight", str(in_flight))
+    ran = run(whole if prefect else plain, environ)
     stories = [_story(attempt) for attempt in _attempts(stage, home, prompts.stem)]
     return figures(name, stage.generations(), stories, ran, in_flight, note)
 

@@ -78,7 +78,7 @@ class Production:
 
 
 @contextmanager
-def in_production(folder: Path, postgres_url: str) -> Iterator[Production]:
+def in_production(folder: Path, postgres_url: str, time_scale: float = 0.03) -> Iterator[Production]:
     """Everything but the workers, deployed. `postgres_url` is the ledger's where no Postgres is installed."""
     with ExitStack() as stack:
         databases = stack.enter_context(installed_postgres("prefect", "ledger"))
@@ -87,7 +87,7 @@ def in_production(folder: Path, postgres_url: str) -> Iterator[Production]:
         stack.callback(store.stop)
         host, port = store.get_host_and_port()
         url = stack.enter_context(prefect_server(folder / "prefect", databases.get("prefect")))
-        config = SandboxConfig(time_scale=0.03, render="quick", api_keys=frozenset({AIML_KEY, ONEROUTER_KEY}))
+        config = SandboxConfig(time_scale=time_scale, render="quick", api_keys=frozenset({AIML_KEY, ONEROUTER_KEY}))
         sandbox = stack.enter_context(Sandbox(config))
         proxy = stack.enter_context(FaultyStore(f"http://{host}:{port}"))
         s3_client(f"http://{host}:{port}").create_bucket(Bucket="studio")
