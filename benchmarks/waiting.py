@@ -23,8 +23,8 @@ from benchmarks.stage import run as run_program
 FEW = 20
 SCALES = {100: 0.3, 1000: 1.5, 5000: 10.0}
 """Slow enough that all have been created before the first is ready, so that all of them wait at once."""
-TO_THE_END = 1000
-"""With more in flight than this a program is ended when its memory has been read: the clips would take half an hour."""
+TO_THE_END = 100
+"""With more in flight than this a program is ended when its memory has been read: their clips take up to half an hour."""
 MOST = {"asyncio": 5000, "threads": 1000, "textbook Prefect": 100}
 """How many in flight each of them is tried with: beyond, threads run out or it takes all day."""
 
@@ -112,12 +112,15 @@ def watched(
                 time.sleep(1)  # the last answers are being recorded
                 held = _memory_bytes(process.pid)
             time.sleep(count / 5000)
-        ended_early = held and count > TO_THE_END
+        if not held:
+            said.seek(0)
+            raise RuntimeError(f"{name} ended before all waited: {said.read()[-3000:].decode()}")
+        ended_early = count > TO_THE_END
         if ended_early:
             process.kill()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        if not held or (process.returncode and not ended_early):
+        if process.returncode and not ended_early:
             said.seek(0)
             raise RuntimeError(f"{name} ended with {process.returncode}: {said.read()[-2000:].decode()}")
     cpu_ms = 1000 * (usage.ru_utime + usage.ru_stime) / count

@@ -18,7 +18,7 @@ from tasks.inbox import start_batch
 from tasks.states import show_our_logs
 
 
-@flow(name="inbox", persist_result=False, validate_parameters=True)
+@flow(name="inbox", flow_run_name="inbox", persist_result=False, validate_parameters=True)
 async def inbox(
     folder: p.InboxFolder = "",
     to: p.Destination = "",

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import anyio.to_thread
 
+from dailies.cli.here import settings_here
 from dailies.cli.screen import counting, say
 from dailies.cli.tables import table
 from dailies.domain.money import show_usd, sum_usd
@@ -17,7 +18,7 @@ from dailies.order import Order
 from dailies.planning import Plan
 from dailies.planning.plan import unpriced_message
 from dailies.report.credits import answer_json, credits_of, dump
-from dailies.settings import load_settings
+from dailies.settings import Settings
 from dailies.steps.start import plan_order
 from dailies.studio import Studio, open_studio
 
@@ -33,7 +34,7 @@ class Checked:
 
 def run_check(order: Order, json: bool) -> int:
     """Check and quote a batch. Raises what is wrong with it."""
-    checked = asyncio.run(_check(order))
+    checked = asyncio.run(_check(settings_here(), order))
     plan = checked.plan
     done = frozenset(row.clip_key for row in checked.rows if row.attempt and row.attempt.delivered)
     credits = credits_of(plan.batch, checked.rows, done)
@@ -67,8 +68,8 @@ def run_check(order: Order, json: bool) -> int:
     return 0
 
 
-async def _check(order: Order) -> Checked:
-    async with open_studio(load_settings(), need_keys=False) as studio:
+async def _check(settings: Settings, order: Order) -> Checked:
+    async with open_studio(settings, need_keys=False) as studio:
         plan = await plan_order(studio, order, counting("images measured"))
         known = await anyio.to_thread.run_sync(studio.ledger.attempts_of, [row.clip.key for row in plan.rows])
         rows = [

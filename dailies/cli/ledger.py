@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from dailies.cli.here import settings_here
 from dailies.cli.tables import table
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import Attempt, BatchRow
@@ -11,23 +12,23 @@ from dailies.domain.states import IllegalMove, State
 from dailies.errors import BadInput
 from dailies.ledger import DuplicateGeneration, Ledger
 from dailies.report.credits import dump
-from dailies.settings import load_settings
+from dailies.settings import Settings
 from dailies.studio import make_home, open_ledger
 
 
-def _open() -> Ledger:
-    settings = load_settings()
+def _open(settings: Settings) -> Ledger:
     make_home(settings.home)
     return open_ledger(settings)
 
 
 def run_status(json: bool) -> int:
     """All attempts that are not at an end, each with what to do about it."""
-    ledger = _open()
+    settings = settings_here()
+    ledger = _open(settings)
     try:
         unfinished = ledger.unfinished()
         labels = {row.clip_key: row for row in ledger.rows_of_clips(a.clip_key for a in unfinished)}
-        spooled = len(list((load_settings().home / "spool").glob("*.json")))
+        spooled = len(list((settings.home / "spool").glob("*.json")))
         risk = sum_usd(a.usd_at_risk for a in unfinished)
         entries = [_entry(ledger, attempt, labels.get(attempt.clip_key)) for attempt in unfinished]
     finally:
@@ -70,7 +71,7 @@ def run_resolve(attempt_id: str, charged: str | None, not_charged: bool, resubmi
     """Settle an attempt by a person's word; the word stays in the ledger's history."""
     if sum((charged is not None, not_charged, resubmit)) != 1:
         raise BadInput("say one of --charged GENERATION_ID, --not-charged, --resubmit")
-    ledger = _open()
+    ledger = _open(settings_here())
     try:
         found = ledger.attempt(attempt_id) if len(attempt_id) >= 6 else None
         if found is None:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from dailies.cli.here import settings_here
 from dailies.cli.tables import table
 from dailies.domain.figures import Line, totals_of
 from dailies.domain.money import show_usd, sum_usd
@@ -25,7 +26,7 @@ from dailies.report.reconcile import Reconciliation, reconciliation_csv
 from dailies.report.refund import Claim, claims_of, refund_files
 from dailies.report.select import Choice, credits_for, grouping
 from dailies.report.write import Extras, report_folder, to_disk, write_report
-from dailies.settings import Settings, load_settings
+from dailies.settings import Settings
 from dailies.steps.reconcile import books_of, learn_charges
 from dailies.storage.s3 import S3
 from dailies.studio import make_home, open_ledger
@@ -48,7 +49,7 @@ class Wanted:
 
 def run_report(wanted: Wanted) -> int:
     """The credits of one batch or all, over any span, grouped by a column. Exit code 0: a report is no verdict."""
-    settings = load_settings()
+    settings = settings_here()
     make_home(settings.home)
     ledger = open_ledger(settings)
     try:

@@ -17,11 +17,12 @@ from typing import Any
 import anyio.to_thread
 import httpx
 
+from dailies.cli.here import dead_api, settings_here
 from dailies.cli.prefect_server import LocalServer, configured_api_url, local_server
 from dailies.cli.screen import console, counting, progress, say
 from dailies.domain.figures import Totals
 from dailies.domain.money import show_usd
-from dailies.errors import BadInput, Misconfigured, explained
+from dailies.errors import BadInput, explained
 from dailies.order import Order
 from dailies.report.credits import Credits, answer_json, dump
 from dailies.report.write import report_folder
@@ -36,7 +37,7 @@ ON_STDERR = "dailies on stderr"
 
 def run_batch(order: Order, json: bool, yes: bool) -> int:
     """Plan, ask, make, report. Returns the exit code."""
-    settings = load_settings({"dailies_in_flight": order.in_flight})
+    settings = settings_here({"dailies_in_flight": order.in_flight})
     log_to_stderr()
     return asyncio.run(_run(settings, order, json, yes))
 
@@ -121,10 +122,7 @@ async def _answers(api_url: str) -> None:
         async with httpx.AsyncClient(timeout=10) as client:
             await client.get(f"{api_url.rstrip('/')}/health")
     except httpx.HTTPError as error:
-        raise Misconfigured(
-            f"the Prefect API at {api_url} does not answer ({type(error).__name__}). Nothing was bought. "
-            "Start it, or unset PREFECT_API_URL: then a local server is started"
-        ) from None
+        raise dead_api(api_url, error) from None
 
 
 def show_result(credits: Credits, folder: str, json: bool, sentence: str) -> None:
@@ -143,7 +141,7 @@ def show_result(credits: Credits, folder: str, json: bool, sentence: str) -> Non
 
 def run_collect(json: bool) -> int:
     """Bring home what is paid for. Exit code 0 when nothing remains."""
-    settings = load_settings()
+    settings = settings_here()
     log_to_stderr()
     return asyncio.run(_collect(settings, json))
 

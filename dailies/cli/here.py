@@ -1,0 +1,38 @@
+"""The settings of a command: the same, from the same sources, as those of a run on a worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import httpx
+
+from dailies.cli.prefect_server import configured_api_url
+from dailies.errors import Misconfigured
+from dailies.settings import Settings, load_settings
+
+
+def settings_here(overrides: Mapping[str, object] | None = None) -> Settings:
+    """Environment, `.env`, what a configured Prefect API keeps, defaults: the nearest wins.
+
+    Raises Misconfigured, also when that API does not answer: only it may know which ledger is the right one.
+    """
+    settings = load_settings(overrides)  # what is wrong here is said before anything is asked
+    api_url = configured_api_url()
+    if not api_url:
+        return settings
+    from dailies.cli.prefect_blocks import read_blocks  # the engine, which costs a second: only where it is configured
+
+    try:
+        blocks = asyncio.run(read_blocks())
+    except httpx.HTTPError as error:
+        raise dead_api(api_url, error) from None
+    return load_settings(overrides, blocks=blocks) if blocks else settings
+
+
+def dead_api(api_url: str, error: Exception) -> Misconfigured:
+    """What to say of a configured Prefect API that does not answer."""
+    return Misconfigured(
+        f"the Prefect API at {api_url} does not answer ({type(error).__name__}). Nothing was bought. "
+        "Start it, or unset PREFECT_API_URL: then a local server is started"
+    )
