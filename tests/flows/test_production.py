@@ -7,6 +7,8 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -237,6 +239,19 @@ def test_no_task_run_hangs_in_a_state_that_is_over(production: Production) -> No
         return len(creates) == 20 and all(task["state_type"] == "COMPLETED" for task in tasks)
 
     wait_for(all_over, 60, every_s=1)
+
+
+def test_a_command_finds_its_ledger_where_the_runs_do(production: Production) -> None:
+    """On a machine that knows nothing but the API's address, `dailies report` says what the workers made."""
+    production.generate(
+        "generate-clips/generate-clips", prompts=str(production.world.csv(2, name="asked.csv")), budget_usd=100
+    )
+    environ = {**production.environ, "DAILIES_HOME": str(production.folder / "home-desk")}
+    command = [sys.executable, "-m", "dailies", "report", "--batch", "asked", "--json"]
+    done = subprocess.run(command, cwd=production.folder, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [clip["state"] for clip in json.loads(done.stdout)["clips"]] == ["STORED", "STORED"]
+    assert not (production.folder / "home-desk" / "ledger.db").exists()
 
 
 @pytest.mark.browser
