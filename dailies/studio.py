@@ -7,7 +7,7 @@ import logging
 import os
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -77,6 +77,7 @@ class Studio:
     told: set[str] = field(default_factory=set)  # news that a run tells once
     _providers: dict[str, Provider] = field(default_factory=dict)
     _askers: dict[str, Provider] = field(default_factory=dict)
+    _creating: dict[str, AbstractAsyncContextManager[object]] = field(default_factory=dict)
     _s3: S3 | None = None
 
     def __post_init__(self) -> None:
@@ -111,6 +112,13 @@ class Studio:
     def pace(self, provider: str) -> Pace:
         """How many may be in flight at this provider."""
         return self.paces.setdefault(provider, Pace(self.in_flight or self.settings.dailies_in_flight))
+
+    def creating(self, name: str) -> AbstractAsyncContextManager[object]:
+        """A place among the creates that are on their way to one provider, waited for; no end where it has no limit."""
+        if name not in self._creating:
+            most = self.provider(name).creates_at_once
+            self._creating[name] = nullcontext() if most is None else anyio.CapacityLimiter(most)
+        return self._creating[name]
 
     def s3(self) -> S3:
         """The store, opened when first asked for."""

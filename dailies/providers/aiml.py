@@ -24,6 +24,8 @@ class Aiml:
     """The provider `aiml`."""
 
     name = "aiml"
+    creates_at_once: int | None = 50
+    """More at once would wait for each other in this program, image in hand, until an answer is taken for lost."""
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client

@@ -66,6 +66,8 @@ class Provider(Protocol):
     """One provider. No method retries, and none raises for what the network or the provider does."""
 
     name: str
+    creates_at_once: int | None
+    """How many creates may be on their way together; None where the answer is the clip itself and takes minutes."""
 
     async def create(self, body: Mapping[str, Any], reference: str) -> Created:
         """Send the paid POST once, with our attempt's id as its reference."""

@@ -33,6 +33,7 @@ class OneRouter:
     """The provider `onerouter`."""
 
     name = "onerouter"
+    creates_at_once: int | None = None
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client

@@ -69,14 +69,15 @@ async def create_clip(studio: Studio, clip_key: str, provider: str) -> Attempt:
     Raises NotCharged in its kinds, MaybeCharged, or AlreadyTaken when somebody else was faster.
     """
     row = studio.the_job.rows[clip_key]
-    if provider in studio.stopped:
-        raise Stopped(f"{row.id}: not started; {provider} was stopped: {studio.stopped[provider]}")
-    adopted = await adopt_stored(studio, row)
-    if adopted:
-        return adopted
-    prepared = await prepare(studio, row, provider)
-    hit("before-claim")
-    return await _buy(studio, prepared)
+    async with studio.creating(provider):
+        if provider in studio.stopped:
+            raise Stopped(f"{row.id}: not started; {provider} was stopped: {studio.stopped[provider]}")
+        adopted = await adopt_stored(studio, row)
+        if adopted:
+            return adopted
+        prepared = await prepare(studio, row, provider)
+        hit("before-claim")
+        return await _buy(studio, prepared)
 
 
 async def _buy(studio: Studio, prepared: Prepared) -> Attempt:

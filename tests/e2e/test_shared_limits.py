@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
+import anyio
 import httpx
+import pytest
 
+from dailies.providers import Created
+from dailies.providers.aiml import Aiml
 from tests.e2e.fixtures import MakeWorld
 from tests.e2e.harness import World
 from tests.e2e.invariants import assert_invariants
@@ -52,3 +57,31 @@ def test_without_a_limit_nothing_is_waited_for(make_world: MakeWorld) -> None:
     world.csv(4)
     assert world.run().code == 0
     assert most_at_once(world) == 4
+
+
+def test_creates_are_sent_a_few_at_once_however_many_clips_may_be_in_flight(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands at once would hold thousands of images, and wait for each other until their answers count as lost."""
+    clips, under_way, most = 9, 0, 0
+    everybody = anyio.Event()
+    create = Aiml.create
+
+    async def counted(self: Aiml, body: Mapping[str, Any], reference: str) -> Created:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        if under_way == clips:
+            everybody.set()
+        with anyio.move_on_after(0.5):  # whoever may come, comes
+            await everybody.wait()
+        try:
+            return await create(self, body, reference)
+        finally:
+            under_way -= 1
+
+    monkeypatch.setattr(Aiml, "create", counted)
+    monkeypatch.setattr(Aiml, "creates_at_once", 3)
+    world.csv(clips)
+    assert world.run("--in-flight", str(clips)).code == 0
+    assert most == 3
