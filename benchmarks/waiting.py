@@ -68,12 +68,13 @@ def run(stage: Stage, full: bool) -> Report:
 
 def engine(stage: Stage, count: int) -> Load:
     """Prefect's own part."""
-    job = json.dumps({"clips": count, "base": FEW, "waits_s": [5.0 + count / 100, *[0.5] * 8]})
+    whole = count <= TO_THE_END
+    waits_s = [5.0 + count / 20, *[0.5] * 8]
+    job = json.dumps({"clips": count, "base": FEW, "waits_s": waits_s, "to_the_end": whole})
     ran = run_program([sys.executable, "-m", "benchmarks.contenders.engine"], stage.environ(), job)
     memory = json.loads(ran.stdout)
-    return Load(
-        "Prefect alone", count, 1000 * ran.cpu_s / count, (memory["all"] - memory["few"]) / 1024 / (count - FEW)
-    )
+    kilobytes = (memory["all"] - memory["few"]) / 1024 / (count - FEW)
+    return Load("Prefect alone", count, 1000 * ran.cpu_s / count, kilobytes, "the end" if whole else "all wait")
 
 
 def ours(stage: Stage, count: int) -> Load:

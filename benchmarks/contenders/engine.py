@@ -35,8 +35,10 @@ async def step(number: int) -> int:
 
 
 @flow(persist_result=False)
-async def many(clips: int, base: int, waits_s: list[float]) -> dict[str, int]:
-    """Create, poll and deliver without any of the three. Returns the memory with a few and with all waiting, in bytes."""
+async def many(clips: int, base: int, waits_s: list[float], to_the_end: bool) -> dict[str, int]:
+    """Create, poll and deliver without any of the three. Returns the memory with a few and with all waiting, in bytes;
+    prints it and ends the process there and then, unless it is to go `to_the_end`.
+    """
     looks: dict[int, int] = {}
     memory: dict[str, int] = {}
     decorated: Any = task
@@ -50,6 +52,9 @@ async def many(clips: int, base: int, waits_s: list[float]) -> dict[str, int]:
         await once(number)
         if number in (base, clips):
             memory["few" if number == base else "all"] = memory_bytes()
+        if number == clips and not to_the_end:
+            print(json.dumps(memory), flush=True)
+            os._exit(0)
         await polled(number, looks, len(waits_s))
         await once(number)
 
