@@ -15,7 +15,6 @@ from prefect.cache_policies import NO_CACHE
 
 from dailies.memory import share_heaps
 
-
 CREATES_AT_ONCE = 50  # as ours; with thousands at once the engine's own memory grows without end
 
 

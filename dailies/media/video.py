@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import av
 from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -82,7 +83,10 @@ def inspect(path: Path) -> VideoFacts:
             if not container.streams.video:
                 raise NotAnMp4("an MP4 without pictures")
             stream = container.streams.video[0]
-            stream.codec_context.thread_count = 1  # as many clips are checked at once as there are cores
+            decoder: VideoCodecContext | None = stream.codec_context
+            if decoder is None:
+                raise BadVideo("its pictures are in a format that nobody here can decode")
+            decoder.thread_count = 1  # as many clips are checked at once as there are cores
             return _facts(container, stream, path.stat().st_size)
     except (av.FFmpegError, ValueError, OverflowError, EOFError) as error:
         raise BadVideo(f"the pictures can't be decoded ({error})") from error

@@ -187,6 +187,13 @@ def test_a_clip_whose_pictures_end_long_before_its_duration_is_a_bad_video(tmp_p
         inspect(boxes(tmp_path, bytes(content)))
 
 
+def test_a_clip_in_a_format_that_nobody_knows_is_a_bad_video(good: Path, tmp_path: Path) -> None:
+    unknown = tmp_path / "unknown.mp4"
+    unknown.write_bytes(good.read_bytes().replace(b"mp4v", b"zzz9").replace(b"esds", b"zzzz"))
+    with pytest.raises(BadVideo, match="decode"):
+        inspect(unknown)
+
+
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_damaged_clip_is_inspected_or_a_bad_video(
