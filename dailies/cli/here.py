@@ -21,17 +21,25 @@ def settings_here(overrides: Mapping[str, object] | None = None) -> Settings:
     api_url = configured_api_url()
     if not api_url:
         return settings
+    require_api(api_url)
     from dailies.cli.prefect_blocks import read_blocks  # the engine, which costs a second: only where it is configured
 
     try:
         blocks = asyncio.run(read_blocks())
     except httpx.HTTPError as error:
-        raise dead_api(api_url, error) from None
+        raise _dead(api_url, error) from None
     return load_settings(overrides, blocks=blocks) if blocks else settings
 
 
-def dead_api(api_url: str, error: Exception) -> Misconfigured:
-    """What to say of a configured Prefect API that does not answer."""
+def require_api(api_url: str) -> None:
+    """Raise Misconfigured when nothing answers at the address of the configured Prefect API. Blocks for ten seconds at most."""
+    try:
+        httpx.get(f"{api_url.rstrip('/')}/health", timeout=10)
+    except httpx.HTTPError as error:
+        raise _dead(api_url, error) from None
+
+
+def _dead(api_url: str, error: Exception) -> Misconfigured:
     return Misconfigured(
         f"the Prefect API at {api_url} does not answer ({type(error).__name__}). Nothing was bought. "
         "Start it, or unset PREFECT_API_URL: then a local server is started"

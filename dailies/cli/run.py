@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
-import httpx
 
-from dailies.cli.here import dead_api, settings_here
+from dailies.cli.here import require_api, settings_here
 from dailies.cli.prefect_server import LocalServer, configured_api_url, local_server
 from dailies.cli.screen import console, counting, progress, say
 from dailies.domain.figures import Totals
@@ -102,7 +101,7 @@ async def prefect_api(home: Path) -> AsyncIterator[str]:
     """A Prefect API for this process: the one that is configured, else a local server for as long as the block runs."""
     configured = configured_api_url()
     if configured:
-        await _answers(configured)
+        await anyio.to_thread.run_sync(require_api, configured)
         yield configured
         return
     say("starting a local Prefect server …")
@@ -114,15 +113,6 @@ async def prefect_api(home: Path) -> AsyncIterator[str]:
         yield local.api_url
     finally:
         await anyio.to_thread.run_sync(server.__exit__, None, None, None)
-
-
-async def _answers(api_url: str) -> None:
-    """Raise Misconfigured, before anything is bought, when nothing answers at the configured address."""
-    try:
-        async with httpx.AsyncClient(timeout=10) as client:
-            await client.get(f"{api_url.rstrip('/')}/health")
-    except httpx.HTTPError as error:
-        raise dead_api(api_url, error) from None
 
 
 def show_result(credits: Credits, folder: str, json: bool, sentence: str) -> None:

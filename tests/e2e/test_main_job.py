@@ -177,7 +177,12 @@ def test_what_is_missing_is_said_before_anything_is_bought(world: World) -> None
     refused(world, world.run(DAILIES_MODELS="nowhere.yaml"), "nowhere.yaml")
     refused(world, world.run(AIML_BASE_URL="http://provider.example"), "AIML_BASE_URL", "https")
     refused(world, world.run(PREFECT_API_URL="http://127.0.0.1:9/api"), "Prefect API", "does not answer")
-    refused(world, world.command("status", PREFECT_API_URL="http://127.0.0.1:9/api"), "Prefect API", "does not answer")
+    refused(
+        world,
+        world.command("status", fresh=True, PREFECT_API_URL="http://127.0.0.1:9/api"),
+        "Prefect API",
+        "does not answer",
+    )
     refused(world, world.run("--to", "s3://no-such-bucket/clips"), "no-such-bucket")
     refused(world, world.run("--in-flight", "0"), "--in-flight")
     assert world.run("--budget", "2.52").code == 0, "a budget that fits to the cent is enough"
