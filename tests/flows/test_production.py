@@ -250,7 +250,7 @@ def test_a_command_finds_its_ledger_where_the_runs_do(production: Production) ->
     command = [sys.executable, "-m", "dailies", "report", "--batch", "asked", "--json"]
     done = subprocess.run(command, cwd=production.folder, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert [clip["state"] for clip in json.loads(done.stdout)["clips"]] == ["STORED", "STORED"]
+    assert [clip["state"] for clip in json.loads(done.stdout)["clips"]] == ["stored", "stored"]
     assert not (production.folder / "home-desk" / "ledger.db").exists()
 
 
