@@ -106,7 +106,7 @@ def explained(error: BaseException) -> str:
         return str(error)
     kind = type(error).__name__
     if type(error).__module__.startswith("sqlalchemy"):
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        reason = next(iter(str(getattr(error, "orig", None) or error).strip().splitlines()), kind)
         return (
             f"the ledger can't be used: {reason}. Whatever was paid is on record there or in the spool: "
             "see that the database answers, then run the same command again"

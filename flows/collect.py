@@ -7,14 +7,13 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
-from sqlalchemy.exc import SQLAlchemyError
 
 import tasks
 from dailies.domain.next_step import Step
-from dailies.errors import DailiesError, explained
+from dailies.errors import explained
 from dailies.steps.recover import remaining, step_for
 from dailies.studio import Studio, open_studio
-from flows.run import alone, interruptible, run_name, settings_for_run
+from flows.run import EXPECTED, alone, interruptible, run_name, settings_for_run
 from tasks.states import show_our_logs
 
 
@@ -34,7 +33,7 @@ async def collect_clips() -> State[Any]:
                 if not left.clips
                 else Completed(name="Unfinished", message=left.sentence)
             )
-    except (DailiesError, SQLAlchemyError) as error:
+    except EXPECTED as error:
         return Failed(message=explained(error))
 
 

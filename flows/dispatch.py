@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
 import tasks
-from dailies.errors import DailiesError
+from dailies.errors import explained
 from dailies.order import Order
 from dailies.planning.shards import Shard, share
 from dailies.steps.shards import open_shards
@@ -20,7 +20,7 @@ from dailies.studio import Studio, open_studio
 from flows import parameters as p
 from flows.approve import approved
 from flows.limits import shared_limits, shared_slot
-from flows.run import ending, interruptible, name_run, run_name, settings_for_run, tags_of
+from flows.run import EXPECTED, alone, ending, interruptible, name_run, run_name, settings_for_run, tags_of
 from tasks.dispatch import require_deployment, run_shard, show_progress
 from tasks.states import show_our_logs
 
@@ -94,8 +94,8 @@ async def generate_large(
             await name_run(f"{order.title} · {count} clips", tags_of(studio.the_job.plan))
             await approved(studio, approve_above_usd)
             return await make_shards(studio, Spread(shard_rows, shards_at_once, deployment))
-    except DailiesError as error:
-        return Failed(message=str(error))
+    except EXPECTED as error:
+        return Failed(message=explained(error))
 
 
 async def make_shards(studio: Studio, spread: Spread) -> State[Any]:
@@ -103,6 +103,7 @@ async def make_shards(studio: Studio, spread: Spread) -> State[Any]:
     room, limits = anyio.Semaphore(spread.at_once), await shared_limits([SHARDS])
     batch = studio.the_job.plan.batch
 
+    @alone
     async def make_shard(shard: Shard) -> None:
         async with room, shared_slot(SHARDS, limits):
             await run_shard(spread.deployment, batch, shard, parameters_of(studio, shard, spread))

@@ -14,19 +14,18 @@ from anyio.abc import TaskGroup
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
-from sqlalchemy.exc import SQLAlchemyError
 
 import tasks
 from dailies.domain.clips import Row
 from dailies.domain.next_step import Step
-from dailies.errors import DailiesError, explained
+from dailies.errors import explained
 from dailies.order import Order
 from dailies.steps.recover import rows_in_doubt, step_for
 from dailies.studio import Studio, open_studio
 from flows import parameters as p
 from flows.approve import approved
 from flows.limits import shared_limits, shared_slot
-from flows.run import alone, ending, interruptible, name_run, run_name, settings_for_run, tags_of
+from flows.run import EXPECTED, alone, ending, interruptible, name_run, run_name, settings_for_run, tags_of
 from tasks.report import Progress
 from tasks.states import show_our_logs
 
@@ -97,7 +96,7 @@ async def generate_clips(
             await name_run(f"{order.title} · {count} clips", tags_of(studio.the_job.plan))
             await approved(studio, approve_above_usd)
             return await make_clips(studio)
-    except (DailiesError, SQLAlchemyError) as error:
+    except EXPECTED as error:
         return Failed(message=explained(error))
 
 

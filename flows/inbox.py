@@ -8,11 +8,11 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from dailies.errors import DailiesError
+from dailies.errors import explained
 from dailies.steps.inbox import inbox_folder, look_into
 from dailies.studio import open_studio
 from flows import parameters as p
-from flows.run import settings_for_run
+from flows.run import EXPECTED, settings_for_run
 from tasks.dispatch import require_deployment
 from tasks.inbox import start_batch
 from tasks.states import show_our_logs
@@ -43,8 +43,8 @@ async def inbox(
             chosen = {"to": to, "budget_usd": budget_usd, "approve_above_usd": approve_above_usd}
             common = {name: value for name, value in chosen.items() if value is not None}
             started = [csv.batch for csv in found if await start_batch(deployment, csv, common)]
-    except DailiesError as error:
-        return Failed(message=str(error))
+    except EXPECTED as error:
+        return Failed(message=explained(error))
     return Completed(
         message=f"{len(found)} in the inbox · {len(started)} new{': ' + ', '.join(started) if started else ''}"
     )

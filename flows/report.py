@@ -11,11 +11,11 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from pydantic import Field
 
-from dailies.errors import DailiesError
+from dailies.errors import explained
 from dailies.report.select import Choice
 from dailies.steps.period import Period
 from dailies.studio import open_studio
-from flows.run import settings_for_run
+from flows.run import EXPECTED, settings_for_run
 from tasks.period import period_report
 from tasks.states import show_our_logs
 
@@ -58,8 +58,8 @@ async def report_clips(
         async with open_studio(await settings_for_run(), need_keys=False):
             made: State[Any] = await period_report(period, return_state=True)  # type: ignore[misc]
             return Completed(message=await made.aresult()) if made.is_completed() else Failed(message=made.message)
-    except DailiesError as error:
-        return Failed(message=str(error))
+    except EXPECTED as error:
+        return Failed(message=explained(error))
 
 
 if __name__ == "__main__":

@@ -16,19 +16,24 @@ import anyio
 from anyio.abc import TaskGroup
 from prefect import Flow, get_client
 from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
 from prefect.runtime import deployment, flow_run
 from prefect.states import Completed, Failed
+from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.cli.prefect_blocks import read_blocks
-from dailies.errors import explained
+from dailies.errors import DailiesError, explained
 from dailies.ledger.container import refuse_vanishing_ledger
 from dailies.order import Order
 from dailies.planning import Plan
 from dailies.settings import Settings, load_settings
 from dailies.steps.report import final_credits
 from dailies.studio import Studio, current_settings
+from tasks.states import only_shown
 
 INTERRUPTED = 130
+EXPECTED = (DailiesError, SQLAlchemyError)
+"""What ends a flow in a failed state with a message for a person; anything else is a defect and shows as one."""
 logger = logging.getLogger("dailies.flows")
 MOST_MODEL_TAGS = 10
 
@@ -45,8 +50,9 @@ async def name_run(name: str, tags: Iterable[str] = ()) -> None:
     """Rename the run that is under way, and add tags to those it has."""
     run_id = flow_run.id
     if run_id:
-        async with get_client() as client:
-            await client.update_flow_run(run_id, name=name, tags={*flow_run.tags, *tags})
+        with only_shown("the run's name"):
+            async with get_client() as client:
+                await client.update_flow_run(run_id, name=name, tags={*flow_run.tags, *tags})
 
 
 def tags_of(plan: Plan) -> list[str]:
@@ -70,18 +76,34 @@ P = ParamSpec("P")
 
 
 def alone(work: Callable[P, Awaitable[None]]) -> Callable[P, Coroutine[Any, Any, None]]:
-    """Let nothing that goes wrong with one clip end the others. This is the edge: whatever it was, the clip's record is
-    in the ledger, and the next run goes on from there."""
+    """Let nothing that goes wrong with one clip (or shard) end the others, and nothing of it stay when it is over. This is
+    the edge: whatever it was, the clip's record is in the ledger, and the next run goes on from there."""
 
     @functools.wraps(work)
     async def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            await work(*args, **kwargs)
+            with _links_of_its_own():
+                await work(*args, **kwargs)
         except Exception as error:
-            logger.error("a clip was left where it is, the others go on: %s", explained(error))
+            logger.error("left where it is, the others go on: %s", explained(error))
             logger.debug("where it happened", exc_info=error)
 
     return guarded
+
+
+@contextmanager
+def _links_of_its_own() -> Iterator[None]:
+    """Let the tasks in the block know each other's results, by which the UI draws which follows which, and no others'.
+
+    Prefect links results to their end states by address, for as long as the flow lasts: six kilobytes a clip, and once an
+    address is used again, an arrow from a stranger's clip.
+    """
+    context = FlowRunContext.get()
+    if context is None:
+        yield
+        return
+    with context.model_copy(update={"run_results": {}}):
+        yield
 
 
 async def _has_a_container_of_its_own() -> bool:

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
 import httpx
 from prefect import get_client
-from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterIdempotencyKey
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import arun_deployment
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound
+from sqlalchemy.exc import SQLAlchemyError
 
-from dailies.domain.clips import slug
-from dailies.errors import Misconfigured
+from dailies.errors import Misconfigured, explained
 from dailies.planning.shards import STARTS, Shard, died
 from dailies.steps.shards import stored_of
 from dailies.studio import Studio
+from tasks.report import Progress
 
 logger = logging.getLogger("dailies.dispatch")
+T = TypeVar("T")
 KEYS = 200  # so many runs of one shard in the history are looked at
 FOLLOW_EVERY_S = 5.0
 SHOW_EVERY_S = 5.0
+REFUSALS = frozenset(range(400, 500)) - {408, 429}
 
 
 async def require_deployment(name: str) -> None:
@@ -45,9 +49,10 @@ async def run_shard(deployment: str, batch: str, shard: Shard, parameters: dict[
     state: State[Any] | None = None
     for _ in range(STARTS):
         async with get_client() as client:
-            start, run = await next_start(client, batch, shard)
-            if run is None:
-                run = await arun_deployment(
+
+            async def started(client: PrefectClient = client) -> FlowRun:
+                start, run = await next_start(client, batch, shard)
+                return run or await arun_deployment(
                     deployment,
                     client=client,
                     parameters=parameters,
@@ -55,11 +60,27 @@ async def run_shard(deployment: str, batch: str, shard: Shard, parameters: dict[
                     flow_run_name=f"{batch} · rows {shard.rows}",
                     timeout=0,
                 )
-            state = await follow_run(client, run)
+
+            state = await follow_run(client, await patiently(started))
         if state and not died(state.type.value, state.name):
             return state
         logger.warning("%s · rows %s: its run ended as %s", batch, shard.rows, state.name if state else "deleted")
     return state
+
+
+async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask the Prefect API until it answers: the shards' runs go on without us. Raises what it answers against us (4xx).
+
+    What is asked must be harmless to repeat, as a start with an idempotency key is.
+    """
+    while True:
+        try:
+            return await ask()
+        except (httpx.TransportError, httpx.HTTPStatusError) as error:
+            if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in REFUSALS:
+                raise
+            logger.warning("the Prefect API does not answer (%s); asking again", type(error).__name__)
+        await anyio.sleep(FOLLOW_EVERY_S)
 
 
 async def next_start(client: PrefectClient, batch: str, shard: Shard) -> tuple[int, FlowRun | None]:
@@ -75,15 +96,12 @@ async def next_start(client: PrefectClient, batch: str, shard: Shard) -> tuple[i
 
 
 async def follow_run(client: PrefectClient, run: FlowRun) -> State[Any] | None:
-    """The final state of a run, waited for; None when somebody deleted the run. A server that is away is asked again."""
+    """The final state of a run, waited for; None when somebody deleted the run."""
     while True:
         try:
-            state = (await client.read_flow_run(run.id)).state
+            state = (await patiently(partial(client.read_flow_run, run.id))).state
         except ObjectNotFound:
             return None
-        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
-            logger.warning("the Prefect API does not answer (%s); asking again", type(error).__name__)
-            state = None
         if state and state.is_final():
             return state
         await anyio.sleep(FOLLOW_EVERY_S)
@@ -91,15 +109,15 @@ async def follow_run(client: PrefectClient, run: FlowRun) -> State[Any] | None:
 
 async def show_progress(studio: Studio) -> None:
     """Move the batch's progress artifact as its clips arrive in S3, whoever brings them, until cancelled."""
-    job = studio.the_job
-    batch, total, shown = job.plan.batch, len(job.plan.rows), 0
-    earlier = await anyio.to_thread.run_sync(stored_of, studio) - len(job.delivered_before)
-    bar: Any = await acreate_progress_artifact(
-        0.0, key=f"progress-{slug(batch, 'batch')}", description=f"clips of {batch} that are in S3"
-    )
+    job, earlier = studio.the_job, None
+    bar = Progress(job.plan.batch, len(job.plan.rows), "that are in S3")
+    await bar.start()
     while True:
-        percent = int(100 * (await anyio.to_thread.run_sync(stored_of, studio) - earlier) / total)
-        if shown < percent <= 100:
-            shown = percent
-            await aupdate_progress_artifact(bar, progress=float(percent))
+        try:
+            stored = await anyio.to_thread.run_sync(stored_of, studio)
+            if earlier is None:  # what the batch has stored of rows that are not in its plan any more
+                earlier = stored - len(job.delivered_before)
+            await bar.at(stored - earlier)
+        except SQLAlchemyError as error:
+            logger.warning("the progress stays where it is: %s", explained(error))
         await anyio.sleep(SHOW_EVERY_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from uuid import UUID
 
 import anyio.to_thread
 from prefect import task
@@ -20,6 +21,7 @@ from dailies.report.credits import table_rows, totals_markdown
 from dailies.steps.report import batch_credits, report_job
 from dailies.steps.stills import stills_markdown
 from dailies.studio import current_studio
+from tasks.states import only_shown
 
 logger = logging.getLogger("dailies.report")
 
@@ -29,38 +31,47 @@ async def report(batch: str) -> str:
     """Write the report of the batch in hand. Returns the sentence that sums it up."""
     studio = current_studio()
     credits, written = await report_job(studio)
-    key = slug(batch, "batch")
-    await acreate_table_artifact(table_rows(credits), key=f"clips-{key}", description=credits.totals.sentence())
-    totals = totals_markdown(credits, written.uri) + await stills_markdown(studio, credits)
-    await acreate_markdown_artifact(totals, key=f"totals-{key}", description="what was made and what it cost")
+    with only_shown("the report"):
+        key = slug(batch, "batch")
+        await acreate_table_artifact(table_rows(credits), key=f"clips-{key}", description=credits.totals.sentence())
+        totals = totals_markdown(credits, written.uri) + await stills_markdown(studio, credits)
+        await acreate_markdown_artifact(totals, key=f"totals-{key}", description="what was made and what it cost")
     return credits.totals.sentence()
 
 
 class Progress:
-    """A progress artifact that is moved as clips come to an end: one update at a time, the latest figure, never backwards."""
+    """A progress artifact that is moved as clips come to an end: one update at a time, the latest figure, never backwards.
 
-    def __init__(self, batch: str, total: int) -> None:
-        self._batch, self._total, self._done, self._shown = batch, max(total, 1), 0, 0
-        self._id: object = None
+    A bar that can't be shown or moved stops nobody.
+    """
+
+    def __init__(self, batch: str, total: int, counts: str = "that came to an end") -> None:
+        self._batch, self._total, self._counts = batch, max(total, 1), counts
+        self._done, self._shown = 0, 0
+        self._id: UUID | None = None
         self._moving = False
 
     async def start(self) -> None:
         """Show an empty bar."""
-        self._id = await acreate_progress_artifact(
-            0.0, key=f"progress-{slug(self._batch, 'batch')}", description=f"clips of {self._batch} that came to an end"
-        )
+        key, words = f"progress-{slug(self._batch, 'batch')}", f"clips of {self._batch} {self._counts}"
+        with only_shown("the progress"):
+            self._id = await acreate_progress_artifact(0.0, key=key, description=words)
 
     async def more(self, clips: int = 1) -> None:
-        """So many clips came to an end. While somebody moves the bar already, these are moved along with it."""
-        self._done += clips
-        if self._moving:
+        """So many clips more have come so far."""
+        await self.at(self._done + clips)
+
+    async def at(self, done: int) -> None:
+        """So many clips have come so far. While somebody moves the bar already, it is moved to here with it."""
+        self._done = done
+        if self._moving or self._id is None:
             return
         self._moving = True
         try:
-            while (percent := int(100 * self._done / self._total)) > self._shown:
+            while (percent := min(100, int(100 * self._done / self._total))) > self._shown:
                 self._shown = percent
-                await aupdate_progress_artifact(self._id, progress=float(percent))  # type: ignore[arg-type]
-        except Exception as error:  # a bar that can't be moved stops nobody
+                await aupdate_progress_artifact(self._id, progress=float(percent))
+        except Exception as error:
             logger.debug("the progress bar stays where it is: %s", explained(error))
         finally:
             self._moving = False

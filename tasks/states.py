@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from prefect.client.schemas.objects import State
 from prefect.logging.handlers import APILogHandler
 from prefect.states import Failed
 
-from dailies.errors import DailiesError, MaybeCharged
+from dailies.errors import MaybeCharged, explained
+
+logger = logging.getLogger("dailies.shown")
 
 
-def failed(error: DailiesError) -> State[Any]:
-    """The final state of a task that raised on purpose. A doubt shows as such."""
-    return Failed(name="InDoubt" if isinstance(error, MaybeCharged) else "Failed", message=str(error))
+def failed(error: Exception) -> State[Any]:
+    """The final state of a task whose error is told to a person. A doubt shows as such."""
+    return Failed(name="InDoubt" if isinstance(error, MaybeCharged) else "Failed", message=explained(error))
+
+
+@contextmanager
+def only_shown(what: str) -> Iterator[None]:
+    """What is only there to be seen in the UI ends nothing: where the server does not take it, that is a line in the log."""
+    try:
+        yield
+    except Exception as error:
+        logger.warning("the UI does not show %s: %s", what, explained(error))
 
 
 def show_our_logs() -> None:

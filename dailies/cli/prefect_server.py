@@ -58,7 +58,7 @@ class LocalServer:
     pid: int
 
     def environment(self, environ: Mapping[str, str] | None = None) -> dict[str, str]:
-        """The variables to set before Prefect is imported. Logging that `environ` already configures is left alone."""
+        """The variables to set before Prefect is imported. What `environ` says of logging and retries is left alone."""
         present = os.environ if environ is None else environ
         variables = {
             "PREFECT_API_URL": self.api_url,
@@ -70,8 +70,12 @@ class LocalServer:
         }
         for name in ("NO_PROXY", "no_proxy"):
             variables[name] = ",".join(filter(None, [present.get(name), HOST]))
-        logging = {"PREFECT_LOGGING_LEVEL": "INFO", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING"}
-        return variables | {name: level for name, level in logging.items() if name not in present}
+        wishes = {
+            "PREFECT_LOGGING_LEVEL": "INFO",
+            "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
+            "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",  # what a server answers whose database is busy
+        }
+        return variables | {name: wish for name, wish in wishes.items() if name not in present}
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from uuid import UUID
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_RETRY_EXTRA_CODES, temporary_settings
 from sqlalchemy.engine import make_url
 
 from tests.e2e.forks import ROOT
@@ -166,7 +166,7 @@ class Api:
             async with get_client() as client:
                 return await question(client)
 
-        with temporary_settings({PREFECT_API_URL: self.url}):
+        with temporary_settings({PREFECT_API_URL: self.url, PREFECT_CLIENT_RETRY_EXTRA_CODES: {500}}):
             return self.loop.run_until_complete(asked())
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:

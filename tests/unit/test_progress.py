@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import pytest
+from sqlalchemy.exc import OperationalError
 
 report: Any = import_module("tasks.report")
+
+
+async def made(*_: object, **__: object) -> str:
+    """The address of a new bar."""
+    return "a bar"
 
 
 def shown(monkeypatch: pytest.MonkeyPatch, clips: int, server: Any) -> None:
     """All clips of a batch come to an end at the same time, while the server answers as it likes."""
     monkeypatch.setattr(report, "aupdate_progress_artifact", server)
+    monkeypatch.setattr(report, "acreate_progress_artifact", made)
 
     async def batch() -> None:
         bar = report.Progress("smiles", clips)
+        await bar.start()
         async with anyio.create_task_group() as group:
             for _ in range(clips):
                 group.start_soon(bar.more)
@@ -40,3 +49,49 @@ def test_a_server_that_is_away_stops_no_clip(monkeypatch: pytest.MonkeyPatch) ->
         raise ConnectionError(f"{progress} went nowhere")
 
     shown(monkeypatch, 5, away)
+
+
+def test_a_bar_that_could_not_be_made_stops_no_clip(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: object, **__: object) -> str:
+        raise ConnectionError("no server")
+
+    async def never(_id: object, progress: float) -> None:
+        raise AssertionError("there is no bar to move")
+
+    monkeypatch.setattr(f"{__name__}.made", away)
+    shown(monkeypatch, 5, never)
+
+
+def test_the_bar_of_a_dispatch_outlives_a_ledger_that_is_away_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten rows, two of them delivered before; the ledger fails at first, and in between."""
+    dispatch: Any = import_module("tasks.dispatch")
+    answers = iter([OperationalError("select", {}, OSError("gone")), 2, 5, OperationalError("", {}, OSError()), 10])
+    told: list[float] = []
+    over = anyio.Event()
+
+    def stored(_studio: object) -> int:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def note(_id: object, progress: float) -> None:
+        told.append(progress)
+        if progress == 100:
+            over.set()
+
+    monkeypatch.setattr(report, "acreate_progress_artifact", made)
+    monkeypatch.setattr(report, "aupdate_progress_artifact", note)
+    monkeypatch.setattr(dispatch, "stored_of", stored)
+    monkeypatch.setattr(dispatch, "SHOW_EVERY_S", 0)
+    job = SimpleNamespace(plan=SimpleNamespace(batch="big", rows=range(10)), delivered_before={"a", "b"})
+
+    async def watched() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(dispatch.show_progress, SimpleNamespace(the_job=job))
+            with anyio.fail_after(20):
+                await over.wait()
+            group.cancel_scope.cancel()
+
+    anyio.run(watched)
+    assert told == [20, 50, 100]
