@@ -18,13 +18,13 @@ from dailies.domain.figures import Line, totals_of
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import BatchRow
 from dailies.ledger import Ledger
-from dailies.report.credits import Credits, answer_json, dump
+from dailies.report.credits import Credits, answer_json, credits_of, dump
 from dailies.report.gather import gather_posters
 from dailies.report.links import POSTERS, PRESIGNED, Linker, from_base, on_disk, presigned
 from dailies.report.page import PageFacts
 from dailies.report.reconcile import Reconciliation, reconciliation_csv
 from dailies.report.refund import Claim, claims_of, refund_files
-from dailies.report.select import Choice, credits_for, grouping
+from dailies.report.select import Choice, chosen, grouping
 from dailies.report.write import Extras, report_folder, to_disk, write_report
 from dailies.settings import Settings
 from dailies.steps.reconcile import books_of, learn_charges
@@ -54,14 +54,15 @@ def run_report(wanted: Wanted) -> int:
     ledger = open_ledger(settings)
     try:
         rows = _rows(ledger, wanted)
-        credits_for(rows, wanted.choice)  # refuses an unknown batch before anything is asked of the provider
+        chosen(rows, wanted.choice)  # refuses an unknown batch before anything is asked of the provider
         books = asyncio.run(books_of(settings, rows, wanted.choice)) if wanted.reconcile else None
         if books and learn_charges(ledger, books):
             rows = _rows(ledger, wanted)
     finally:
         ledger.close()
-    credits = credits_for(rows, wanted.choice)
-    claims = claims_of(credits.rows, books) if wanted.refund_pack else []
+    rows = chosen(rows, wanted.choice)
+    credits = credits_of(wanted.choice.title, rows)
+    claims = claims_of(rows, books) if wanted.refund_pack else []
     folder = _write(settings, credits, wanted, books, claims)
     if wanted.json:
         print(dump(_answer(credits, wanted, books, claims, folder)))

@@ -76,7 +76,7 @@ class Ledger(Moves):
         with self._write() as connection:
             clip = sa.select(t.clip).where(t.clip.c.clip_key == clip_key).with_for_update()
             wanted = connection.execute(clip).mappings().one_or_none()
-            earlier = r.attempts_of(connection, [clip_key]).get(clip_key, ())
+            earlier = dict(r.attempts_of(connection, [clip_key])).get(clip_key, ())
             if not may_claim(earlier, provider):
                 return Unclaimed.TAKEN
             refusal = self._reserve(connection, batch, now, usd_quoted, caps)
@@ -124,7 +124,7 @@ class Ledger(Moves):
             locked = sa.select(t.clip.c.clip_key).where(t.clip.c.clip_key == adopted.clip_key).with_for_update()
             if connection.execute(locked).scalar() is None:
                 write_forgotten(connection, adopted.clip_key, adopted.batch, adopted.row_id, adopted.model, now)
-            earlier = r.attempts_of(connection, [adopted.clip_key]).get(adopted.clip_key, ())
+            earlier = dict(r.attempts_of(connection, [adopted.clip_key])).get(adopted.clip_key, ())
             known = sa.select(t.attempt.c.id).where(
                 (t.attempt.c.id == adopted.attempt_id)
                 | ((t.attempt.c.provider == adopted.provider) & (t.attempt.c.generation_id == adopted.generation_id))

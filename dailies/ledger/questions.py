@@ -48,12 +48,16 @@ class Questions:
     def attempts(self, clip_key: str) -> tuple[Attempt, ...]:
         """All attempts of one clip, oldest first."""
         with self._read() as connection:
-            return r.attempts_of(connection, [clip_key]).get(clip_key, ())
+            return dict(r.attempts_of(connection, [clip_key])).get(clip_key, ())
 
     def attempts_of(self, clip_keys: Sequence[str]) -> dict[str, tuple[Attempt, ...]]:
         """All attempts of many clips at once."""
+        return dict(self.each_clips_attempts(clip_keys))
+
+    def each_clips_attempts(self, clip_keys: Sequence[str]) -> Iterator[tuple[str, tuple[Attempt, ...]]]:
+        """The same one after another: of ten thousand clips only a few are in memory."""
         with self._read() as connection:
-            return r.attempts_of(connection, clip_keys)
+            yield from r.attempts_of(connection, clip_keys)
 
     def attempt(self, attempt_id: str) -> Attempt | None:
         """One attempt by its id, or by a prefix of it that only one attempt has."""
@@ -67,8 +71,12 @@ class Questions:
 
     def rows(self, batch: str) -> list[BatchRow]:
         """The rows of one batch with their attempts, in the order of the CSV; retired rows last."""
+        return list(self.each_row(batch))
+
+    def each_row(self, batch: str) -> Iterator[BatchRow]:
+        """The same one after another: of ten thousand rows only a few are in memory."""
         with self._read() as connection:
-            return r.batch_rows(connection, t.batch_row.c.batch == batch)
+            yield from r.batch_rows(connection, t.batch_row.c.batch == batch)
 
     def rows_of_clips(self, clip_keys: Iterable[str]) -> list[BatchRow]:
         """Every row, in whichever batch, that asks for one of these clips."""

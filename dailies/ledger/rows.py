@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,9 +18,15 @@ from dailies.ledger import tables as t
 CHUNK = 500  # parameters per IN list, below SQLite's limit
 
 
+def same(text: str) -> str:
+    """The one string that all records share for a word such as a model or a batch; `None` stays."""
+    return text and sys.intern(text)
+
+
 def to_attempt(row: RowMapping) -> Attempt:
     """One row of `attempt` as a record."""
     fields = {name: row[name] for name in Attempt.__dataclass_fields__}
+    fields |= {name: same(fields[name]) for name in ("batch", "provider", "owner")}
     fields["state"] = State(fields["state"])
     fields["failure"] = Failure(fields["failure"]) if fields["failure"] else None
     return Attempt(**fields)
@@ -36,18 +43,18 @@ def to_clip(row: RowMapping) -> Clip:
         row["image"],
         row["image_width"],
         row["image_height"],
-        row["image_format"],
+        same(row["image_format"]),
         row["image_bytes"],
         row["image_sha256"],
     )
     return Clip(
-        row["model"],
+        same(row["model"]),
         row["prompt"],
         image,
-        row["resolution"],
-        row["aspect_ratio"],
+        same(row["resolution"]),
+        same(row["aspect_ratio"]),
         row["duration_s"],
-        row["take"],
+        same(row["take"]),
         row["options"],
     )
 
@@ -72,34 +79,33 @@ def clip_values(clip: Clip) -> dict[str, Any]:
     }
 
 
-def attempts_of(connection: Connection, clip_keys: Sequence[str]) -> dict[str, tuple[Attempt, ...]]:
-    """All attempts of these clips, in the order in which they were made."""
-    found: dict[str, list[Attempt]] = defaultdict(list)
+def attempts_of(connection: Connection, clip_keys: Sequence[str]) -> Iterator[tuple[str, tuple[Attempt, ...]]]:
+    """Clips with all their attempts, in the order in which they were made; a chunk of clips in memory at a time."""
     for start in range(0, len(clip_keys), CHUNK):
         chosen = t.attempt.c.clip_key.in_(clip_keys[start : start + CHUNK])
         query = sa.select(t.attempt).where(chosen).order_by(t.attempt.c.clip_key, t.attempt.c.no)
+        found: dict[str, list[Attempt]] = defaultdict(list)
         for row in connection.execute(query).mappings():
             found[row["clip_key"]].append(to_attempt(row))
-    return {key: tuple(attempts) for key, attempts in found.items()}
+        yield from ((key, tuple(attempts)) for key, attempts in found.items())
 
 
-def batch_rows(connection: Connection, where: sa.ColumnElement[bool]) -> list[BatchRow]:
-    """The rows of one or more batches with all their attempts, in the order of the CSV."""
+def batch_rows(connection: Connection, where: sa.ColumnElement[bool]) -> Iterator[BatchRow]:
+    """The rows of one or more batches with all their attempts, in the order of the CSV; a chunk in memory at a time."""
     query = (
         sa.select(t.batch_row, t.clip)
         .join(t.clip, t.clip.c.clip_key == t.batch_row.c.clip_key)
         .where(where)
         .order_by(t.batch_row.c.batch, t.batch_row.c.retired, t.batch_row.c.number)
     )
-    rows = connection.execute(query).mappings().all()
-    attempts = attempts_of(connection, sorted({row["clip_key"] for row in rows}))
-    return [
-        BatchRow(
-            row["batch"], row["number"], row["row_id"], to_clip(row), row["clip_key"], tuple(row["providers"].split(",")),
-            row["usd_quoted"], row["labels"], attempts.get(row["clip_key"], ()), row["retired"],
-        )
-        for row in rows
-    ]  # fmt: skip
+    for rows in connection.execute(query, execution_options={"yield_per": CHUNK}).mappings().partitions():
+        attempts = dict(attempts_of(connection, sorted({row["clip_key"] for row in rows})))
+        for row in rows:
+            yield BatchRow(
+                same(row["batch"]), row["number"], row["row_id"], to_clip(row), row["clip_key"],
+                tuple(map(same, row["providers"].split(","))), row["usd_quoted"], row["labels"],
+                attempts.get(row["clip_key"], ()), row["retired"],
+            )  # fmt: skip
 
 
 def attempts_in(connection: Connection, states: Iterable[State]) -> list[Attempt]:

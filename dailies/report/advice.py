@@ -63,13 +63,15 @@ class Advice:
         return (*self.own, *self.shared) if self.topic is Topic.FAILED else (*self.shared, *self.own)
 
 
-def advice_for(row: BatchRow, line: Line, prompts: str | None = None) -> Advice:
+NOTHING_TO_DO = Advice(Topic.DELIVERED)
+
+
+def advice_for(topic: Topic, line: Line, prompts: str | None = None) -> Advice:
     """The next commands for one clip; `prompts` is the CSV as it was named, for commands that run it again."""
-    topic = topic_of(row, line)
     resubmit = f"dailies resolve {(line.attempt or '')[:8]} --resubmit"
     match topic:
         case Topic.DELIVERED:
-            return Advice(topic)
+            return NOTHING_TO_DO
         case Topic.IN_DOUBT:
             return Advice(topic, (Command("asks the provider's log again", "dailies collect"),), _doubt(line))
         case Topic.OVERDUE:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TextIO
 
 from dailies.domain.figures import COLUMNS, Line, Totals, line_of, totals_of
 from dailies.domain.money import show_usd
 from dailies.domain.records import BatchRow
+from dailies.report.advice import Topic, topic_of
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 JSON_CLIP = ("id", "clip_key", "state", "provider", "model", "generation_id", "s3_uri", "sha256", "size_bytes", "usd_quoted",
@@ -21,31 +23,44 @@ JSON_CLIP = ("id", "clip_key", "state", "provider", "model", "generation_id", "s
 
 @dataclass(frozen=True, slots=True)
 class Credits:
-    """A batch's report in figures: lines with the team's own columns, the totals, and the records they come from."""
+    """A batch's report in figures: lines with the team's own columns and what each needs from a person, and the totals."""
 
     batch: str
     lines: tuple[Line, ...]
     labels: tuple[Mapping[str, str], ...]
+    topics: tuple[Topic, ...]
     totals: Totals
-    rows: tuple[BatchRow, ...] = ()
 
 
-def credits_of(batch: str, rows: Sequence[BatchRow], delivered_before: frozenset[str] = frozenset()) -> Credits:
-    """The figures of a batch's rows (retired rows are left to the caller)."""
-    lines = tuple(line_of(row, delivered_before) for row in rows)
-    return Credits(batch, lines, tuple(row.labels for row in rows), totals_of(lines), tuple(rows))
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
+
+
+def credits_of(batch: str, rows: Iterable[BatchRow], delivered_before: frozenset[str] = frozenset()) -> Credits:
+    """The figures of a batch's rows (retired rows are left to the caller). The rows are looked at once and not kept."""
+    lines, labels, topics = [], [], []
+    for row in rows:
+        line = line_of(row, delivered_before)
+        lines.append(line)
+        labels.append(row.labels or NO_LABELS)
+        topics.append(topic_of(row, line))
+    return Credits(batch, tuple(lines), tuple(labels), tuple(topics), totals_of(lines))
 
 
 def credits_csv(credits: Credits) -> str:
     """One row per clip. Cells that a spreadsheet would run as a formula are quoted with `'`; unknown money is empty."""
-    own = own_columns(credits)
     out = io.StringIO()
+    write_csv(credits, out)
+    return out.getvalue()
+
+
+def write_csv(credits: Credits, out: TextIO) -> None:
+    """The same, written as it is made."""
+    own = own_columns(credits)
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*COLUMNS, *map(safe_cell, own.values())])
     for line, labels in zip(credits.lines, credits.labels, strict=True):
         cells = [getattr(line, name) for name in COLUMNS]
         writer.writerow([safe_cell(cell) for cell in (*cells, *(labels.get(name, "") for name in own))])
-    return out.getvalue()
 
 
 def own_columns(credits: Credits) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from posixpath import basename, relpath
@@ -115,10 +115,9 @@ def checked_base(base: str) -> str:
     return base.rstrip("/")
 
 
-def origins(links: Iterable[Links]) -> list[str]:
-    """The origins that a page with these links may load from, for its Content-Security-Policy."""
-    found = {match[0] for link in links for url in (link.clip, link.poster) if url and (match := _ORIGIN.match(url))}
-    return sorted(found)
+def origins(links: Links) -> set[str]:
+    """The origins that a page with these links has to load from, for its Content-Security-Policy."""
+    return {match[0] for url in (links.clip, links.poster) if url and (match := _ORIGIN.match(url))}
 
 
 def report_key(prefix: str, *folders: str) -> str:

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
@@ -67,42 +67,60 @@ class Drawing:
 
     def __init__(self, credits: Credits, facts: PageFacts) -> None:
         self.credits, self.facts = credits, facts
-        pairs = zip(credits.rows, credits.lines, strict=True)
-        advice = [advice_for(row, line, facts.prompts) for row, line in pairs]
-        self.groups = groups_of(credits.lines, advice)
+        pairs = zip(credits.topics, credits.lines, strict=True)
+        self.advice = [advice_for(topic, line, facts.prompts) for topic, line in pairs]
+        self.groups = groups_of(credits.lines, self.advice)
         self.bars, self.pillars = charts_of(credits.lines, credits.labels)
         self.silent = sum(1 for line in credits.lines if line.generation_id and line.usd_charged is None)
-        self.data = page_data(credits, advice)
 
     def page(self, link: Linker) -> str:
         """The page with its clips where `link` finds them."""
-        links = [link(line) for line in self.credits.lines]
-        linked = [[*clip, one.clip, one.poster] for clip, one in zip(self.data["clips"], links, strict=True)]
+        seen = Seen(link)
+        data = packed(page_data(self.credits, self.advice, seen))
         css, js = _asset("report.css"), _asset("report.js")
         html: str = _template().render(
             credits=self.credits, totals=self.credits.totals, facts=self.facts, groups=self.groups, bars=self.bars,
-            pillars=self.pillars, silent=self.silent, playable=any(one.clip for one in links), usd=show_usd,
-            data=Markup(packed({**self.data, "clips": linked})), css=Markup(css), js=Markup(js),  # noqa: S704
-            policy=policy(css, js, links),
+            pillars=self.pillars, silent=self.silent, playable=seen.playable, usd=show_usd,
+            data=Markup(data), css=Markup(css), js=Markup(js), policy=policy(css, js, sorted(seen.origins)),  # noqa: S704
         )  # fmt: skip
         return html
 
 
-def page_data(credits: Credits, advice: Sequence[Advice]) -> dict[str, Any]:
-    """What the page's script works with: the fields once, then a list per clip in their order; the links come last."""
+class Seen:
+    """A linker, and what its links have in common: whether a clip can be played, and from where things are loaded."""
+
+    def __init__(self, link: Linker) -> None:
+        self._link = link
+        self.playable = False
+        self.origins: set[str] = set()
+
+    def __call__(self, line: Line) -> Links:
+        """The links of one clip."""
+        found = self._link(line)
+        self.playable |= found.clip is not None
+        self.origins.update(origins(found))
+        return found
+
+
+def page_data(credits: Credits, advice: Sequence[Advice], link: Linker) -> Iterator[str]:
+    """What the page's script works with, as JSON in pieces: the fields once, then a list per clip, each made when its
+    turn comes."""
     own = list(dict.fromkeys(name for labels in credits.labels for name in labels))
     columns = [field.name for field in fields(Line) if field.name not in LEFT_OUT]
-    values = attrgetter(*columns)
-    clips = [
-        [
+    names = [*columns, "labels", "topic", "risk", "commands", "clip", "poster"]
+    head = _json({"topics": [str(topic) for topic in Topic], "own": own, "fields": names})
+    yield f'{head.removesuffix("}")},"clips":['
+    values, comma = attrgetter(*columns), ""
+    for line, labels, one in zip(credits.lines, credits.labels, advice, strict=True):
+        links = link(line)
+        clip = [
             *map(_plain, values(line)), [labels.get(name, "") for name in own], str(one.topic),
             show_usd(line.usd_at_risk) if line.usd_at_risk else None,
-            [[command.hint, command.text] for command in one.commands],
-        ]
-        for line, labels, one in zip(credits.lines, credits.labels, advice, strict=True)
-    ]  # fmt: skip
-    names = [*columns, "labels", "topic", "risk", "commands", "clip", "poster"]
-    return {"topics": [str(topic) for topic in Topic], "own": own, "fields": names, "clips": clips}
+            [[command.hint, command.text] for command in one.commands], links.clip, links.poster,
+        ]  # fmt: skip
+        yield comma + _json(clip)
+        comma = ","
+    yield "]}"
 
 
 def groups_of(lines: Sequence[Line], advice: Sequence[Advice]) -> list[Group]:
@@ -131,19 +149,24 @@ def _stake(topic: Topic, lines: Sequence[Line]) -> str:
     return f"{show_usd(charged)} charged" if charged else "not charged"
 
 
-def packed(data: Mapping[str, Any]) -> str:
-    """JSON, deflated, as base64: letters that mean nothing to HTML."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), 6)).decode()
+def packed(pieces: Iterable[str]) -> str:
+    """Text in pieces, deflated, as base64: letters that mean nothing to HTML."""
+    deflate = zlib.compressobj()
+    parts = [deflate.compress(piece.encode("utf-8", "replace")) for piece in pieces]
+    return base64.b64encode(b"".join([*parts, deflate.flush()])).decode()
 
 
-def policy(css: str, js: str, links: Sequence[Links]) -> str:
-    """The Content-Security-Policy: this very style and script, clips and posters, and nothing else at all."""
-    media = " ".join(["'self'", "file:", *origins(links)])
+def policy(css: str, js: str, origins: Sequence[str]) -> str:
+    """The Content-Security-Policy: this very style and script, clips and posters from here, and nothing else at all."""
+    media = " ".join(["'self'", "file:", *origins])
     return (
         f"default-src 'none'; style-src {_digest(css)}; script-src {_digest(js)}; img-src {media} data:; "
         f"media-src {media}; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
     )
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _digest(text: str) -> str:

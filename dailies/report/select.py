@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from dailies.domain.figures import Line
 from dailies.domain.records import BatchRow
 from dailies.errors import BadInput
-from dailies.report.credits import Credits, credits_of
+from dailies.report.credits import Credits
 
 ALL = "all batches"
 
@@ -49,7 +49,13 @@ class Choice:
 
 
 def chosen(rows: Iterable[BatchRow], choice: Choice) -> list[BatchRow]:
-    """The rows to report on. Over several batches a clip counts once, for the batch that bought it."""
+    """The rows to report on. Over several batches a clip counts once, for the batch that bought it.
+
+    Raises BadInput for a batch that the rows do not hold.
+    """
+    rows = list(rows)
+    if choice.batch and not any(row.batch == choice.batch for row in rows):
+        raise BadInput(f"the ledger knows no batch {choice.batch!r}")
     found = [row for row in rows if _fits(row, choice)]
     return found if choice.batch else _distinct(found)
 
@@ -83,14 +89,6 @@ def _distinct(rows: Sequence[BatchRow]) -> list[BatchRow]:
         if row.clip_key not in best or bought_here:
             best[row.clip_key] = row
     return list(best.values())
-
-
-def credits_for(rows: Iterable[BatchRow], choice: Choice) -> Credits:
-    """The figures of what was chosen. Raises BadInput for a batch that the rows do not hold."""
-    rows = list(rows)
-    if choice.batch and not rows:
-        raise BadInput(f"the ledger knows no batch {choice.batch!r}")
-    return credits_of(choice.title, chosen(rows, choice))
 
 
 def grouping(credits: Credits, name: str) -> Callable[[int], str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from dailies.domain.clips import slug
 from dailies.errors import Misconfigured
@@ -18,6 +20,7 @@ from dailies.report.page import Drawing, PageFacts
 from dailies.storage.s3 import S3, StoreRefused, StoreTrouble
 
 logger = logging.getLogger("dailies.report")
+T = TypeVar("T")
 KINDS = {
     ".csv": "text/csv; charset=utf-8", ".json": "application/json", ".html": "text/html; charset=utf-8",
     ".parquet": "application/vnd.apache.parquet", ".zip": "application/zip", ".txt": "text/plain; charset=utf-8",
@@ -51,30 +54,32 @@ def report_folder(home: Path, batch: str, chosen: str | None) -> Path:
 def write_report(
     credits: Credits, folder: Path, s3: S3 | None, bucket: str = "", prefix: str = "", extras: Extras | None = None
 ) -> Written:
-    """Put the files into S3 under `prefix`/batch and on disk. A store that refuses is a warning: the figures are here.
+    """Put the files into S3 under `prefix`/batch and on disk, one after another: only one is in memory at a time.
 
-    Raises Misconfigured when the folder can't be written (what S3 takes, it has by then).
+    A store that refuses is a warning: the figures are here. Raises Misconfigured when the folder can't be written (what
+    S3 takes, it has by then).
     """
     hit("before-report")
     extras = extras or Extras()
-    figures = {**figure_files(credits, folder), **extras.files}
     key = report_key(prefix, slug(credits.batch, "batch"))
-    links = {"disk": extras.link or on_disk(folder, None)} | ({"s3": beside(bucket, key)} if s3 else {})
-    pages = page_files(credits, links, extras.facts)
-    uri = to_s3(s3, bucket, key, {**figures, **pages["s3"]}) if s3 else None
-    to_disk(folder, {**figures, **pages["disk"]})
+    store, disk = Store(s3, bucket, key), Disk(folder)
+    for name, content in chain(figure_files(credits, folder), extras.files.items()):
+        store.take(name, content)
+        disk.take(name, content)
+    draw = drawing(credits, extras.facts)
+    if s3:
+        store.take(PAGE, draw(beside(bucket, key)))
+    disk.take(PAGE, draw(extras.link or on_disk(folder, None)))
+    disk.check()
     hit("after-report")
-    return Written(folder, uri)
+    return Written(folder, store.uri)
 
 
-def figure_files(credits: Credits, folder: Path | None) -> dict[str, bytes]:
-    """`credits.csv`, `summary.json` and `credits.parquet`."""
-    files = {
-        FIGURES: credits_csv(credits).encode(),
-        "summary.json": (dump(answer_json(credits, str(folder) if folder else None)) + "\n").encode(),
-    }
-    parquet = _guarded("credits.parquet", lambda: _parquet(credits))
-    return files | ({"credits.parquet": parquet} if parquet else {})
+def figure_files(credits: Credits, folder: Path | None) -> Iterator[tuple[str, bytes | None]]:
+    """`credits.csv`, `summary.json` and `credits.parquet`, each made when it is asked for; None where it can't be made."""
+    yield FIGURES, credits_csv(credits).encode()
+    yield "summary.json", (dump(answer_json(credits, str(folder) if folder else None)) + "\n").encode()
+    yield "credits.parquet", _guarded("credits.parquet", lambda: _parquet(credits))
 
 
 def _parquet(credits: Credits) -> bytes:
@@ -83,17 +88,17 @@ def _parquet(credits: Credits) -> bytes:
     return parquet_bytes(credits)
 
 
-def page_files(credits: Credits, links: Mapping[str, Linker], facts: PageFacts) -> dict[str, dict[str, bytes]]:
-    """`report.html` for each place that shows it; nothing where it can't be drawn."""
-    try:
-        drawing = Drawing(credits, facts)
-        return {place: {PAGE: drawing.page(link).encode("utf-8", "replace")} for place, link in links.items()}
-    except Exception:  # a page must not fail the run whose clips it shows
-        logger.exception("%s could not be made; the figures are in %s", PAGE, FIGURES)
-        return {place: {} for place in links}
+def drawing(credits: Credits, facts: PageFacts) -> Callable[[Linker], bytes | None]:
+    """Draws `report.html` for a place whose links it is given; None where it can't be drawn."""
+    made = _guarded(PAGE, lambda: Drawing(credits, facts))
+
+    def draw(link: Linker) -> bytes | None:
+        return None if made is None else _guarded(PAGE, lambda: made.page(link).encode("utf-8", "replace"))
+
+    return draw
 
 
-def _guarded(name: str, make: Callable[[], bytes]) -> bytes | None:
+def _guarded(name: str, make: Callable[[], T]) -> T | None:
     try:
         return make()
     except Exception:  # the clips are paid for and stored: a picture of them must not fail the run that made them
@@ -101,17 +106,69 @@ def _guarded(name: str, make: Callable[[], bytes]) -> bytes | None:
         return None
 
 
+class Store:
+    """The report's place in S3, `s3://bucket/folder`. The first refusal is a warning and the end of it."""
+
+    def __init__(self, s3: S3 | None, bucket: str, folder: str) -> None:
+        self._s3, self._bucket, self._folder = s3, bucket, folder
+        self._uris: dict[str, str] = {}
+
+    @property
+    def uri(self) -> str | None:
+        """The address of the page (else of the figures) once all is there; None when S3 did not take it all."""
+        return (self._uris.get(PAGE) or self._uris.get(FIGURES)) if self._s3 else None
+
+    def take(self, name: str, content: bytes | None) -> None:
+        """Put one file, if there is one."""
+        if self._s3 is None or content is None:
+            return
+        key = report_key(self._folder, name)
+        try:
+            self._uris[name] = self._s3.put_bytes(self._bucket, key, content, KINDS[Path(name).suffix])
+        except (StoreRefused, StoreTrouble) as error:
+            logger.warning("the report is not in S3: %s", error)
+            self._s3 = None
+
+
+class Disk:
+    """A folder, and files in it that are whole and readable by their owner alone. The first failure is the end of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._error: OSError | None = None
+        self._guarded(lambda: folder.mkdir(parents=True, exist_ok=True, mode=0o700))
+
+    def take(self, name: str, content: bytes | None) -> None:
+        """Write one file, if there is one."""
+
+        def written(content: bytes) -> None:
+            (self._folder / name).parent.mkdir(exist_ok=True, mode=0o700)
+            replace(self._folder / name, content)
+
+        if content is not None:
+            self._guarded(lambda: written(content))
+
+    def check(self) -> None:
+        """Raise Misconfigured if anything could not be written."""
+        if self._error:
+            raise Misconfigured(
+                f"the report can't be written to {self._folder}: {self._error.strerror}. The ledger holds all figures"
+            ) from self._error
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        if self._error is None:
+            try:
+                act()
+            except OSError as error:
+                self._error = error
+
+
 def to_disk(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write each file whole, readable by its owner alone. Raises Misconfigured."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name, content in files.items():
-            (folder / name).parent.mkdir(exist_ok=True, mode=0o700)
-            replace(folder / name, content)
-    except OSError as error:
-        raise Misconfigured(
-            f"the report can't be written to {folder}: {error.strerror}. The ledger holds all figures"
-        ) from error
+    """Write a few files, or only make the folder. Raises Misconfigured."""
+    disk = Disk(folder)
+    for name, content in files.items():
+        disk.take(name, content)
+    disk.check()
 
 
 def replace(path: Path, content: bytes) -> None:
@@ -120,16 +177,3 @@ def replace(path: Path, content: bytes) -> None:
     with open(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)
     part.replace(path)
-
-
-def to_s3(s3: S3, bucket: str, folder: str, files: Mapping[str, bytes]) -> str | None:
-    """Put the files into `s3://bucket/folder`. Returns the URI of the page (else of the figures); None when refused."""
-    try:
-        uris = {
-            name: s3.put_bytes(bucket, report_key(folder, name), content, KINDS[Path(name).suffix])
-            for name, content in files.items()
-        }
-    except (StoreRefused, StoreTrouble) as error:
-        logger.warning("the report is not in S3: %s", error)
-        return None
-    return uris.get(PAGE) or uris.get(FIGURES)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 import anyio.to_thread
 
 from dailies.domain.clips import slug
 from dailies.domain.records import BatchRow
-from dailies.report.credits import Credits
+from dailies.report.credits import Credits, credits_of
 from dailies.report.links import PRESIGNED, beside, from_base, presigned, report_key
 from dailies.report.page import PageFacts
 from dailies.report.reconcile import Reconciliation, reconciliation_csv
 from dailies.report.refund import claims_of, refund_files
-from dailies.report.select import Choice, credits_for
-from dailies.report.write import figure_files, page_files, to_s3
+from dailies.report.select import Choice, chosen
+from dailies.report.write import PAGE, Store, drawing, figure_files
 from dailies.steps.deliver import NoDestination
 from dailies.steps.reconcile import books_of, learn_charges
 from dailies.storage.s3 import parse_s3_uri
@@ -79,15 +80,17 @@ def _put(
     studio: Studio, period: Period, rows: list[BatchRow], books: Reconciliation | None, bucket: str, folder: str
 ) -> PeriodReport:
     choice = period.choice
-    credits = credits_for([row for row in rows if choice.batch in (None, row.batch)], choice)
+    rows = chosen([row for row in rows if choice.batch in (None, row.batch)], choice)
+    credits = credits_of(choice.title, rows)
     now, s3 = datetime.now(UTC), studio.s3()
     if period.link_base == PRESIGNED:
         link = presigned(s3, Path(FOLDER))
     else:
         link = from_base(period.link_base) if period.link_base else beside(bucket, folder)
-    facts = PageFacts(now, None, choice.words, "", books)
-    files = {**figure_files(credits, None), **refund_files(claims_of(credits.rows, books), now)}
-    files |= {"reconciliation.csv": reconciliation_csv(books).encode()} if books else {}
-    return PeriodReport(
-        credits, to_s3(s3, bucket, folder, {**files, **page_files(credits, {"s3": link}, facts)["s3"]}), books
-    )
+    store = Store(s3, bucket, folder)
+    for name, content in chain(figure_files(credits, None), refund_files(claims_of(rows, books), now).items()):
+        store.take(name, content)
+    if books:
+        store.take("reconciliation.csv", reconciliation_csv(books).encode())
+    store.take(PAGE, drawing(credits, PageFacts(now, None, choice.words, "", books))(link))
+    return PeriodReport(credits, store.uri, books)

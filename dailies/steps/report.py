@@ -24,7 +24,7 @@ def batch_credits(studio: Studio, batch: str) -> Credits:
     job = studio.job if studio.job and studio.job.plan.batch == batch else None
     before = job.delivered_before if job else frozenset()
     part = job.rows if job and job.order.rows else None
-    rows = [row for row in studio.ledger.rows(batch) if not row.retired and (part is None or row.clip_key in part)]
+    rows = (row for row in studio.ledger.each_row(batch) if not row.retired and (part is None or row.clip_key in part))
     return credits_of(batch, rows, before)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from dailies.domain.money import ZERO, show_usd, sum_usd
+from dailies.domain.records import Attempt
 from dailies.domain.states import current, may_claim
 from dailies.errors import BadInput, Misconfigured
 from dailies.failpoints import hit
@@ -129,8 +130,22 @@ async def check_accounts(studio: Studio, plan: Plan) -> None:
 
 async def _delivered(studio: Studio, plan: Plan) -> frozenset[str]:
     """The clips of a plan that are in S3 by the ledger."""
-    known = await anyio.to_thread.run_sync(studio.ledger.attempts_of, [row.clip.key for row in plan.rows])
-    return frozenset(key for key, attempts in known.items() if (a := current(attempts)) and a.delivered)
+
+    def delivered(attempts: Sequence[Attempt]) -> bool:
+        attempt = current(attempts)
+        return attempt is not None and attempt.delivered
+
+    return await _clips_with(studio, plan, delivered)
+
+
+async def _clips_with(studio: Studio, plan: Plan, wanted: Callable[[Sequence[Attempt]], bool]) -> frozenset[str]:
+    """The clips of a plan that were attempted, and whose attempts are as wanted."""
+
+    def found() -> frozenset[str]:
+        known = studio.ledger.each_clips_attempts([row.clip.key for row in plan.rows])
+        return frozenset(key for key, attempts in known if wanted(attempts))
+
+    return await anyio.to_thread.run_sync(found)
 
 
 async def refuse_another_plan(studio: Studio, order: Order, plan: Plan) -> None:
@@ -151,8 +166,8 @@ async def refuse_another_plan(studio: Studio, order: Order, plan: Plan) -> None:
 
 async def check_budgets(studio: Studio, job: Job) -> None:
     """Refuse before the first cent when what is left to buy can't fit. Raises BadInput that says how much is missing."""
-    attempts = await anyio.to_thread.run_sync(studio.ledger.attempts_of, list(job.rows))
-    to_buy = [row for row in job.plan.rows if may_claim(attempts.get(row.clip.key, ()))]
+    taken = await _clips_with(studio, job.plan, lambda attempts: not may_claim(attempts))
+    to_buy = [row for row in job.plan.rows if row.clip.key not in taken]
     needed = sum_usd(job.plan.quotes[row.clip.key] for row in to_buy)
     for name, cap, counted in (
         ("batch budget", job.caps.batch_usd, await anyio.to_thread.run_sync(studio.ledger.counted, job.plan.batch)),

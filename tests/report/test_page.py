@@ -21,11 +21,11 @@ from dailies.domain.figures import line_of
 from dailies.domain.records import BatchRow
 from dailies.domain.states import Failure, State
 from dailies.errors import BadInput
-from dailies.report.advice import Topic, advice_for
+from dailies.report.advice import Topic, advice_for, topic_of
 from dailies.report.charts import MOST_BARS, bars_by, charts_of, seconds_per_clip, spend_by_day
 from dailies.report.links import beside, checked_base, from_base, on_disk, origins
 from dailies.report.page import PageFacts, report_page
-from dailies.report.select import Choice, chosen, credits_for, day, grouping
+from dailies.report.select import Choice, chosen, day, grouping
 from tests.report.factories import MADE_AT, a_batch_row, credits, mixed_rows
 
 FACTS = PageFacts(MADE_AT)
@@ -41,7 +41,7 @@ def data_of(page: str) -> dict[str, Any]:
 
 def topic(row: BatchRow) -> Topic:
     """Where a row's clip is sorted."""
-    return advice_for(row, line_of(row)).topic
+    return topic_of(row, line_of(row))
 
 
 @pytest.mark.parametrize(("row", "expected"), [
@@ -61,14 +61,14 @@ def test_every_clip_has_one_topic(row: BatchRow, expected: Topic) -> None:
 
 def test_whatever_is_not_delivered_well_has_a_command() -> None:
     for row in mixed_rows(40):
-        advice = advice_for(row, line_of(row))
+        advice = advice_for(topic(row), line_of(row))
         assert bool(advice.commands) == (advice.topic is not Topic.DELIVERED)
 
 
 @given(st.text())
 def test_a_command_stays_one_line_of_words_whatever_the_batch_is_called(name: str) -> None:
     row = a_batch_row(1, None, batch=name)
-    (command,) = advice_for(row, line_of(row), name).commands
+    (command,) = advice_for(topic(row), line_of(row), name).commands
     words = shlex.split(command.text)
     assert words[:2] == ["dailies", "run"] and len(words) == 5 and command.text.isprintable()
 
@@ -107,7 +107,7 @@ def test_the_page_in_s3_links_to_clips_beside_it() -> None:
 def test_a_link_base_stands_for_the_bucket() -> None:
     link = from_base("https://cdn.example.com/dailies/")(line_of(a_batch_row(7)))
     assert (link.clip or "").startswith("https://cdn.example.com/dailies/clips/monday/row-07-")
-    assert origins([link]) == ["https://cdn.example.com"]
+    assert origins(link) == {"https://cdn.example.com"}
 
 
 @pytest.mark.parametrize("base", ["javascript:alert(1)", "//cdn", "cdn.example.com", "ftp://a", "https://", "https://u:p@a", "https://a?b",
@@ -183,10 +183,9 @@ def test_over_several_batches_a_clip_counts_once_for_the_batch_that_bought_it() 
     again = BatchRow(
         "tuesday", 1, "row-01", bought.clip, bought.clip_key, ("aiml",), Decimal("1.26"), {}, bought.attempts
     )
-    found = credits_for([again, bought], Choice())
-    assert [line.batch for line in found.lines] == ["monday"]
+    assert [row.batch for row in chosen([again, bought], Choice())] == ["monday"]
     with pytest.raises(BadInput, match="no batch"):
-        credits_for([], Choice("friday"))
+        chosen([again, bought], Choice("friday"))
 
 
 def test_lines_are_grouped_by_day_by_our_columns_and_by_theirs() -> None:
