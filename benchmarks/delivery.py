@@ -14,7 +14,7 @@ from dailies.sandbox.render import Spec, render
 WAYS = {
     "dailies": "fetched, hashed, checked, decoded, put once, seen by a HEAD, recorded",
     "upload_file alone": "boto3 with its defaults, the files on disk already",
-    "download, upload_file": "httpx to a file, then boto3; nothing checked",
+    "copying": "httpx to a file, then upload_file; nothing checked",
 }
 
 

@@ -165,8 +165,7 @@ def policy(css: str, js: str, origins: Sequence[str]) -> str:
     )
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _digest(text: str) -> str:
