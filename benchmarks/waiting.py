@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -46,8 +47,10 @@ def run(stage: Stage, full: bool) -> Report:
     """Everyone with so many clips in flight at once."""
     found: list[Load] = []
     for count in (100, 1000, 5000) if full else (100,):
-        found += [engine(stage, count), ours(stage, count)]
-        found += [contender(stage, name, count) for name, most in MOST.items() if count <= most]
+        others = [partial(contender, stage, name, count) for name, most in MOST.items() if count <= most]
+        for measure in (partial(engine, stage, count), partial(ours, stage, count), *others):
+            found.append(measure())
+            print(found[-1], file=sys.stderr, flush=True)
     rows = [[load.name, load.in_flight, load.kilobytes, load.cpu_ms, load.until] for load in found]
     largest = max(load.in_flight for load in found)
     at_most = {load.name: load.kilobytes for load in found if load.in_flight == largest}
@@ -69,7 +72,7 @@ def run(stage: Stage, full: bool) -> Report:
 def engine(stage: Stage, count: int) -> Load:
     """Prefect's own part."""
     whole = count <= TO_THE_END
-    waits_s = [5.0 + count / 20, *[0.5] * 8]
+    waits_s = [10.0 + count / 5, *[0.5] * 8]
     job = json.dumps({"clips": count, "base": FEW, "waits_s": waits_s, "to_the_end": whole})
     ran = run_program([sys.executable, "-m", "benchmarks.contenders.engine"], stage.environ(), job)
     memory = json.loads(ran.stdout)

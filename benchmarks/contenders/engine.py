@@ -15,7 +15,9 @@ from prefect.cache_policies import NO_CACHE
 
 from dailies.memory import share_heaps
 
-CREATES_AT_ONCE = 50  # as ours; with thousands at once the engine's own memory grows without end
+CREATES_AT_ONCE, CREATE_S = 50, 5.0
+"""As ours on two cores: ten creates a second. Tasks that come one after another without any pause leave the engine's thread
+no time to send its events, and what waits there grows to gigabytes."""
 
 
 def again(*_: Any) -> bool:
@@ -31,8 +33,9 @@ async def wait(number: int, looks: dict[int, int], most: int) -> int:
     return number
 
 
-async def step(number: int) -> int:
-    """A task that does nothing: what creating and delivering are to the engine."""
+async def step(number: int, lasts_s: float = 0.0) -> int:
+    """A task that does nothing for so long: what creating and delivering are to the engine."""
+    await asyncio.sleep(lasts_s)
     return number
 
 
@@ -54,7 +57,7 @@ async def many(clips: int, base: int, waits_s: list[float], to_the_end: bool) ->
 
     async def one(number: int) -> None:
         async with door:
-            await once(number)
+            await once(number, CREATE_S)
         if number in (base, clips):
             memory["few" if number == base else "all"] = memory_bytes()
         if number == clips and not to_the_end:

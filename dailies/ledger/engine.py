@@ -19,6 +19,9 @@ from dailies.ledger.tables import SCHEMA_VERSION, meta, metadata
 BUSY_TIMEOUT_MS = (
     60_000  # another process may hold SQLite's lock for half a minute (a backup); that must not lose an id
 )
+POOLED = 4
+"""Connections to Postgres that a run keeps, and as many again when it is busy. Its transactions take milliseconds, and the
+shards of a large batch have to fit, with Prefect's server, into the hundred that Postgres allows by default."""
 NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "fuse.sshfs", "fuse.glusterfs", "ceph", "lustre", "beegfs", "afs", "gfs2")
 
 
@@ -34,8 +37,9 @@ def open_engine(url: str) -> Engine:
     elif backend == "postgresql":
         engine = sa.create_engine(
             parsed.set(drivername="postgresql+psycopg"),
-            pool_size=8,
-            max_overflow=8,
+            pool_size=POOLED,
+            max_overflow=POOLED,
+            pool_timeout=BUSY_TIMEOUT_MS / 1000,
             pool_pre_ping=True,
             connect_args={"connect_timeout": 10},
         )
