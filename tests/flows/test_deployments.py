@@ -16,6 +16,7 @@ from prefect.client.schemas.objects import ConcurrencyLimitStrategy
 from prefect.events.schemas.automations import AutomationCore, Posture
 from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 from prefect.flows import Flow, load_flow_from_entrypoint
+from prefect.settings.models.client import ClientSettings
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.importtools import import_object
 from pydantic import BaseModel
@@ -185,6 +186,14 @@ def test_runs_in_containers_keep_what_outlives_them_on_a_volume_and_get_time_to_
     assert spec["containers"][0]["volumeMounts"][0]["mountPath"] == home
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert pods["variables"]["properties"]["grace_s"]["default"] > 900, "a synchronous create may take 900 s"
+
+
+@pytest.mark.parametrize("kind", POOL_TYPES)
+def test_a_run_asks_a_server_again_whose_database_was_busy(kind: str) -> None:
+    """Prefect's client gives up at the first 500 by default."""
+    template = json.loads((HERE / "work-pools" / f"{kind}.json").read_text())
+    value = template["variables"]["properties"]["env"]["default"]["PREFECT_CLIENT_RETRY_EXTRA_CODES"]
+    assert ClientSettings.model_validate({"retry_extra_codes": value}).retry_extra_codes == {500}
 
 
 def test_the_notification_block_is_the_one_that_the_documentation_names() -> None:

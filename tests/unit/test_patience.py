@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -12,9 +13,12 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.context import FlowRunContext
 from prefect.utilities.engine import get_state_for_result, link_state_to_task_run_result
 
+from dailies.report.write import Written
 from flows.run import alone
+from tests.report.factories import credits, mixed_rows
 
 dispatch: Any = import_module("tasks.dispatch")
+report: Any = import_module("tasks.report")
 REQUEST = httpx.Request("POST", "http://127.0.0.1/api/flow_runs/filter")
 
 
@@ -67,3 +71,19 @@ def test_the_tasks_of_a_clip_know_each_other_and_the_flow_keeps_nothing_of_them(
         anyio.run(many)
     assert sorted(state.name for state, _ in found) == ["attempt 0", "attempt 1", "attempt 2"]
     assert flow.run_results == {}
+
+
+def test_a_report_that_the_ui_can_not_show_ends_no_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The clips are delivered and the files written; the artifacts are only there to be seen."""
+    figures = credits(mixed_rows(3))
+
+    async def away(*_: object, **__: object) -> None:
+        raise answered(500)
+
+    async def written(_studio: object) -> tuple[object, Written]:
+        return figures, Written(tmp_path, None)
+
+    monkeypatch.setattr(report, "acreate_table_artifact", away)
+    monkeypatch.setattr(report, "report_job", written)
+    monkeypatch.setattr(report, "current_studio", lambda: None)
+    assert anyio.run(report.report.fn, "monday") == figures.totals.sentence()
