@@ -72,7 +72,7 @@ def run(stage: Stage, full: bool) -> Report:
 def engine(stage: Stage, count: int) -> Load:
     """Prefect's own part."""
     whole = count <= TO_THE_END
-    waits_s = [10.0 + count / 10, *[0.5] * 8]
+    waits_s = [10.0 + count / 20, *[0.5] * 8]
     job = json.dumps({"clips": count, "base": FEW, "waits_s": waits_s, "to_the_end": whole})
     ran = run_program([sys.executable, "-m", "benchmarks.contenders.engine"], stage.environ(), job)
     memory = json.loads(ran.stdout)

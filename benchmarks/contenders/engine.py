@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,7 @@ from prefect.cache_policies import NO_CACHE
 
 from dailies.memory import share_heaps
 
-CREATES_AT_ONCE, CREATE_S = 50, 2.0
-"""About as ours on two cores. Tasks that come one after another without any pause leave the engine's thread
-no time to send its events, and what waits there grows to gigabytes."""
+CREATES_AT_ONCE = 50  # as ours
 
 
 def again(*_: Any) -> bool:
@@ -25,17 +24,20 @@ def again(*_: Any) -> bool:
     return True
 
 
-async def wait(number: int, looks: dict[int, int], most: int) -> int:
+LOOKS: Counter[int] = Counter()
+"""How often each was looked at. Not a parameter: the engine would look in it for the results of earlier tasks."""
+
+
+async def wait(number: int, most: int) -> int:
     """Fails so many times, then is ready."""
-    looks[number] = looks.get(number, 0) + 1
-    if looks[number] < most:
+    LOOKS[number] += 1
+    if LOOKS[number] < most:
         raise RuntimeError("still generating")
     return number
 
 
-async def step(number: int, lasts_s: float = 0.0) -> int:
-    """A task that does nothing for so long: what creating and delivering are to the engine."""
-    await asyncio.sleep(lasts_s)
+async def step(number: int) -> int:
+    """A task that does nothing: what creating and delivering are to the engine."""
     return number
 
 
@@ -44,7 +46,6 @@ async def many(clips: int, base: int, waits_s: list[float], to_the_end: bool) ->
     """Create, poll and deliver without any of the three. Returns the memory with a few and with all waiting, in bytes;
     prints it and ends the process there and then, unless it is to go `to_the_end`.
     """
-    looks: dict[int, int] = {}
     memory: dict[str, int] = {}
     decorated: Any = task
     once = decorated(cache_policy=NO_CACHE, persist_result=False)(step)
@@ -57,13 +58,13 @@ async def many(clips: int, base: int, waits_s: list[float], to_the_end: bool) ->
 
     async def one(number: int) -> None:
         async with door:
-            await once(number, CREATE_S)
+            await once(number)
         if number in (base, clips):
             memory["few" if number == base else "all"] = memory_bytes()
         if number == clips and not to_the_end:
             print(json.dumps(memory), flush=True)
             os._exit(0)
-        await polled(number, looks, len(waits_s))
+        await polled(number, len(waits_s))
         await once(number)
 
     await asyncio.gather(*(one(number) for number in range(1, clips + 1)))
@@ -76,6 +77,6 @@ def memory_bytes() -> int:
 
 
 if __name__ == "__main__":
-    logging.disable(logging.CRITICAL)  # the engine tells every retry with its traceback; ours silences that too
+    logging.disable(logging.CRITICAL)  # ours silences the engine's lines for each retry too
     share_heaps()  # as ours does, so that what is left of the difference is our own
     json.dump(asyncio.run(many(**json.load(sys.stdin))), sys.stdout)
