@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import anyio
-from prefect import flow
+from prefect import flow, get_client
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
@@ -106,9 +106,9 @@ async def make_shards(studio: Studio, spread: Spread) -> State[Any]:
     @alone
     async def make_shard(shard: Shard) -> None:
         async with room, shared_slot(SHARDS, limits):
-            await run_shard(spread.deployment, batch, shard, parameters_of(studio, shard, spread))
+            await run_shard(client, spread.deployment, batch, shard, parameters_of(studio, shard, spread))
 
-    async with anyio.create_task_group() as background:
+    async with get_client() as client, anyio.create_task_group() as background:
         background.start_soon(show_progress, studio)
         async with interruptible(studio) as group:
             for shard in await open_shards(studio, spread.rows):

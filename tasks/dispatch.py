@@ -41,31 +41,36 @@ async def require_deployment(name: str) -> None:
             raise Misconfigured(f"there is no deployment {name}: run make deploy. Nothing was bought.") from error
 
 
-async def run_shard(deployment: str, batch: str, shard: Shard, parameters: dict[str, Any]) -> State[Any] | None:
+async def run_shard(
+    client: PrefectClient, deployment: str, batch: str, shard: Shard, parameters: dict[str, Any]
+) -> State[Any] | None:
     """Have one shard made by a run of a deployment, wherever a worker takes it. Returns the state in which that ended.
 
     A run that is under way already is followed, not doubled; one that died is started again, a few times.
     """
     state: State[Any] | None = None
     for _ in range(STARTS):
-        async with get_client() as client:
-
-            async def started(client: PrefectClient = client) -> FlowRun:
-                start, run = await next_start(client, batch, shard)
-                return run or await arun_deployment(
-                    deployment,
-                    client=client,
-                    parameters=parameters,
-                    idempotency_key=shard.key(batch, start),
-                    flow_run_name=f"{batch} · rows {shard.rows}",
-                    timeout=0,
-                )
-
-            state = await follow_run(client, await patiently(started))
+        run = await patiently(partial(under_way, client, deployment, batch, shard, parameters))
+        state = await follow_run(client, run)
         if state and not died(state.type.value, state.name):
             return state
         logger.warning("%s · rows %s: its run ended as %s", batch, shard.rows, state.name if state else "deleted")
     return state
+
+
+async def under_way(
+    client: PrefectClient, deployment: str, batch: str, shard: Shard, parameters: dict[str, Any]
+) -> FlowRun:
+    """The shard's run that is not at its end; started if there is none."""
+    start, run = await next_start(client, batch, shard)
+    return run or await arun_deployment(
+        deployment,
+        client=client,
+        parameters=parameters,
+        idempotency_key=shard.key(batch, start),
+        flow_run_name=f"{batch} · rows {shard.rows}",
+        timeout=0,
+    )
 
 
 async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
