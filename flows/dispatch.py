@@ -101,7 +101,7 @@ async def generate_large(
 async def make_shards(studio: Studio, spread: Spread) -> State[Any]:
     """Every shard that has something left to do, a few at once; then the report of the whole batch."""
     room, limits = anyio.Semaphore(spread.at_once), await shared_limits([SHARDS])
-    batch = studio.the_job.plan.batch
+    batch, shards = studio.the_job.plan.batch, await open_shards(studio, spread.rows)
 
     @alone
     async def make_shard(shard: Shard) -> None:
@@ -111,7 +111,7 @@ async def make_shards(studio: Studio, spread: Spread) -> State[Any]:
     async with get_client() as client, anyio.create_task_group() as background:
         background.start_soon(show_progress, studio)
         async with interruptible(studio) as group:
-            for shard in await open_shards(studio, spread.rows):
+            for shard in shards:
                 group.start_soon(make_shard, shard)
         background.cancel_scope.cancel()
     return ending(studio, await tasks.report(batch))
