@@ -136,17 +136,20 @@ class Disk:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._error: OSError | None = None
-        self._guarded(lambda: folder.mkdir(parents=True, exist_ok=True, mode=0o700))
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            self._error = error
 
     def take(self, name: str, content: bytes | None) -> None:
         """Write one file, if there is one."""
-
-        def written(content: bytes) -> None:
+        if self._error or content is None:
+            return
+        try:
             (self._folder / name).parent.mkdir(exist_ok=True, mode=0o700)
             replace(self._folder / name, content)
-
-        if content is not None:
-            self._guarded(lambda: written(content))
+        except OSError as error:
+            self._error = error
 
     def check(self) -> None:
         """Raise Misconfigured if anything could not be written."""
@@ -154,13 +157,6 @@ class Disk:
             raise Misconfigured(
                 f"the report can't be written to {self._folder}: {self._error.strerror}. The ledger holds all figures"
             ) from self._error
-
-    def _guarded(self, act: Callable[[], None]) -> None:
-        if self._error is None:
-            try:
-                act()
-            except OSError as error:
-                self._error = error
 
 
 def to_disk(folder: Path, files: Mapping[str, bytes]) -> None:
