@@ -39,7 +39,6 @@ def open_engine(url: str) -> Engine:
             parsed.set(drivername="postgresql+psycopg"),
             pool_size=POOLED,
             max_overflow=POOLED,
-            pool_timeout=BUSY_TIMEOUT_MS / 1000,
             pool_pre_ping=True,
             connect_args={"connect_timeout": 10},
         )

@@ -123,10 +123,11 @@ def _whole(file: Download) -> Download:
 def _kept(folder: Path, attempt_id: str) -> Download | None:
     """A download that an earlier try finished."""
     length = len(f"{attempt_id}..mp4") + hashlib.sha256().digest_size * 2
-    named = (path for path in folder.iterdir() if path.name.startswith(f"{attempt_id}.") and path.suffix == ".mp4")
-    for path in (
-        path for path in named if len(path.name) == length
-    ):  # no glob: a pattern for each clip stays in memory
+    names = os.listdir(folder) if folder.is_dir() else []  # no glob: a pattern for each clip stays in memory
+    for name in names:
+        if not (name.startswith(f"{attempt_id}.") and name.endswith(".mp4") and len(name) == length):
+            continue
+        path = folder / name
         try:
             with path.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
