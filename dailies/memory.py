@@ -5,16 +5,24 @@ from __future__ import annotations
 import ctypes
 from contextlib import suppress
 
-M_ARENA_MAX = -8
-"""glibc's `mallopt(3)`: how many heaps the threads of a process share."""
-ARENAS = 2
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
+"""glibc's `mallopt(3)`: from which size a block gets pages of its own; how many heaps the threads of a process share."""
+OWN_PAGES_FROM_BYTES = 128 * 1024
+HEAPS = 2
 
 
-def share_heaps() -> None:
-    """Let all threads share two heaps, where the C library is glibc; elsewhere nothing happens.
+def keep_flat() -> None:
+    """Let the C library give back what was freed, where it is glibc; elsewhere nothing happens.
 
-    By default glibc gives each thread a heap of its own, up to eight for each core, and gives back little of what was
-    freed in them: a run with fifty threads held a hundred megabytes that nobody used, and more on larger machines.
+    Two of its habits make a run over thousands of clips grow, though all that it needs stays the same:
+
+    - Each thread gets a heap of its own, up to eight for each core, and little of what was freed in them is given back: a
+      run with fifty threads held a hundred megabytes that nobody used, and more on larger machines. All share two here.
+    - A block of 128 KiB has pages of its own, which go back when it is freed; but each such block that is freed raises
+      that size to its own, up to 32 MiB. From the first decoded picture on, pictures lie between small things that stay,
+      and leave holes: 13 kB for each clip. A size that was set is not raised.
     """
     with suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").mallopt(M_ARENA_MAX, ARENAS)
+        c_library = ctypes.CDLL("libc.so.6")
+        c_library.mallopt(M_ARENA_MAX, HEAPS)
+        c_library.mallopt(M_MMAP_THRESHOLD, OWN_PAGES_FROM_BYTES)

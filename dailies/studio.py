@@ -23,7 +23,7 @@ from dailies.domain.clips import Row
 from dailies.errors import Misconfigured
 from dailies.ledger import Caps, Ledger, Owner, Spool, open_engine
 from dailies.looks import Looks
-from dailies.memory import share_heaps
+from dailies.memory import keep_flat
 from dailies.net import Trust, vetted_client
 from dailies.order import Order
 from dailies.pace import Pace
@@ -173,7 +173,7 @@ async def open_studio(
     if already is not None and already.settings == settings:
         yield already
         return
-    share_heaps()
+    keep_flat()
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)  # their lines hold headers and signed URLs
     trust = Trust.parse(settings.dailies_trusted_hosts, *loopback_origins(settings))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import anyio
 import httpx
@@ -54,13 +55,16 @@ def test_what_the_api_refuses_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPa
 
 def test_the_tasks_of_a_clip_know_each_other_and_the_flow_keeps_nothing_of_them() -> None:
     """Prefect finds by a result's address which task it came from; of ten thousand clips all that would stay."""
-    flow = FlowRunContext.model_construct(run_results={})
+    flow = FlowRunContext.model_construct(run_results={}, task_run_assets={})
     found: list[Any] = []
 
     @alone
     async def clip(attempt: str) -> None:
         link_state_to_task_run_result(State(type=StateType.COMPLETED, name=attempt), attempt)
         found.append(get_state_for_result(attempt))
+        context = FlowRunContext.get()
+        assert context
+        context.task_run_assets[uuid4()] = set()
 
     async def many() -> None:
         async with anyio.create_task_group() as clips:
@@ -70,7 +74,7 @@ def test_the_tasks_of_a_clip_know_each_other_and_the_flow_keeps_nothing_of_them(
     with flow:
         anyio.run(many)
     assert sorted(state.name for state, _ in found) == ["attempt 0", "attempt 1", "attempt 2"]
-    assert flow.run_results == {}
+    assert flow.run_results == flow.task_run_assets == {}
 
 
 def test_a_report_that_the_ui_can_not_show_ends_no_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
