@@ -10,13 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
 from dailies.errors import BadInput, Misconfigured
 
 if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
     from mypy_boto3_s3 import S3Client
 
 REFUSED = {"AccessDenied", "403", "Forbidden", "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken",
@@ -61,6 +58,10 @@ class S3:
     """One boto3 client, safe for threads, for all buckets."""
 
     def __init__(self) -> None:
+        import boto3  # a fifth of a second, which nobody pays who only checks files on disk
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+
         config = Config(
             max_pool_connections=POOL,
             connect_timeout=10,
@@ -135,6 +136,8 @@ class S3:
         )
 
     def _call(self, bucket: str, operation: str, **arguments: Any) -> Any:
+        from botocore.exceptions import BotoCoreError, ClientError
+
         try:
             return getattr(self.client, operation)(**arguments)
         except ClientError as error:
