@@ -183,7 +183,8 @@ sys.exit(os.waitstatus_to_exitcode(status) & 255)
 
 
 def run(command: Sequence[str], environ: Mapping[str, str], stdin: str = "") -> Ran:
-    """Run a program to its end and measure it. Raises RuntimeError with its last words when it fails."""
+    """Run a program to its end and measure it; a line on stderr says so. Raises RuntimeError with its last words when it
+    fails."""
     with tempfile.TemporaryDirectory(prefix="dailies-bench-") as folder:
         usage = Path(folder) / "usage"
         measured = [sys.executable, "-S", "-c", MEASURED, str(usage), *command]
@@ -193,7 +194,10 @@ def run(command: Sequence[str], environ: Mapping[str, str], stdin: str = "") -> 
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-3000:]}")
         wall_s, cpu_s, peak_bytes = usage.read_text().split()
-        return Ran(float(wall_s), float(cpu_s), int(peak_bytes), done.stdout)
+        ran = Ran(float(wall_s), float(cpu_s), int(peak_bytes), done.stdout)
+    words = " ".join(Path(word).name for word in command[1:] if word != "-m" and "\n" not in word)
+    print(f"{words}: {ran.wall_s:.1f} s, {ran.peak_bytes / 2**20:.0f} MiB", file=sys.stderr, flush=True)
+    return ran
 
 
 def dailies(*arguments: str) -> list[str]:
