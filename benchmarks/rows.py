@@ -18,8 +18,9 @@ INSERT INTO attempt (id, clip_key, no, batch, day, provider, kind, state, owner,
   generation_id, usd_quoted, usd_charged, credits_used, s3_uri, sha256, size_bytes, polls, created_at, submitted_at,
   completed_at, stored_at, updated_at)
 SELECT 'bench' || clip_key, clip_key, 1, batch, '2026-01-01', 'aiml', 'bench', 'stored', 'gone', 1, '2000-01-01', '',
-  'gen' || clip_key, usd_quoted, usd_quoted, 2520000, 's3://bench/' || clip_key, clip_key, 1000000, 8, :now, :now, :now,
-  :now, :now FROM batch_row WHERE batch = :batch
+  'gen' || clip_key, usd_quoted, usd_quoted, 2520000, 's3://bench/' || batch || '/' || batch || '/' || clip_key || '.mp4',
+  clip_key, 1000000, 8, :now, :now, :now, :now, :now
+FROM batch_row WHERE batch = :batch
 """
 
 

@@ -8,10 +8,13 @@ checked, so a second DNS answer can't swap it. TLS (SNI, certificate) and the Ho
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import anyio
@@ -226,15 +229,26 @@ class VettedBackend(httpcore.AsyncNetworkBackend):
         return await self._network.connect_tcp(last, port, timeout, local_address, socket_options)
 
 
+def certificates() -> ssl.SSLContext:
+    """What every client of ours checks certificates by, read once: that takes a twentieth of a second.
+
+    The environment may add a company's CA (SSL_CERT_FILE, SSL_CERT_DIR); it can't switch verification off.
+    """
+    return _certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@cache
+def _certificates(_file: str | None, _folder: str | None) -> ssl.SSLContext:
+    return httpx.create_ssl_context(verify=True, trust_env=True)
+
+
 class _VettedTransport(httpx.AsyncHTTPTransport):
     """httpx's own transport over a pool with our network backend, for which httpx has no public argument."""
 
     def __init__(self, backend: VettedBackend) -> None:
-        # The environment may add a company's CA (SSL_CERT_FILE); it can't switch verification off.
-        context = httpx.create_ssl_context(verify=True, trust_env=True)
-        super().__init__(verify=context, trust_env=False)
+        super().__init__(verify=certificates(), trust_env=False)
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=context,
+            ssl_context=certificates(),
             max_connections=MAX_CONNECTIONS,
             max_keepalive_connections=20,
             keepalive_expiry=5,

@@ -9,6 +9,7 @@ import httpx
 
 from dailies.cli.prefect_server import configured_api_url
 from dailies.errors import Misconfigured
+from dailies.net import certificates
 from dailies.settings import Settings, load_settings
 
 
@@ -34,7 +35,7 @@ def settings_here(overrides: Mapping[str, object] | None = None) -> Settings:
 def require_api(api_url: str) -> None:
     """Raise Misconfigured when nothing answers at the address of the configured Prefect API. Blocks for ten seconds at most."""
     try:
-        httpx.get(f"{api_url.rstrip('/')}/health", timeout=10)
+        httpx.get(f"{api_url.rstrip('/')}/health", timeout=10, verify=certificates())
     except httpx.HTTPError as error:
         raise _dead(api_url, error) from None
 

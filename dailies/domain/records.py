@@ -71,6 +71,17 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Brief:
+    """The part of an attempt that says where its clip stands, for questions about ten thousand clips at once."""
+
+    no: int
+    provider: str
+    state: State
+    failure: Failure | None
+    delivered: bool
+
+
+@dataclass(frozen=True, slots=True)
 class BatchRow:
     """One row of a batch with all that was tried for its clip."""
 

@@ -113,8 +113,11 @@ A = TypeVar("A", bound=Standing)
 
 def current(attempts: Iterable[A]) -> A | None:
     """The attempt that speaks for the clip: the live one, else an orphan that may bring it home, else the latest."""
-    ranked = sorted(attempts, key=lambda a: (a.state in LIVE, a.state is State.ORPHANED and a.failure is None, a.no))
-    return ranked[-1] if ranked else None
+    return max(
+        attempts,
+        key=lambda a: (a.state in LIVE, a.state is State.ORPHANED and a.failure is None, a.no),
+        default=None,
+    )
 
 
 def may_claim(attempts: Sequence[Standing], provider: str | None = None) -> bool:

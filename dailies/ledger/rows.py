@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
 from dailies.domain.clips import Clip, Image
-from dailies.domain.records import Attempt, BatchRow, Event
+from dailies.domain.records import Attempt, BatchRow, Brief, Event
 from dailies.domain.states import Failure, State
 from dailies.ledger import tables as t
 
+T = TypeVar("T")
 CHUNK = 500  # parameters per IN list, below SQLite's limit
 
 
@@ -79,14 +80,33 @@ def clip_values(clip: Clip) -> dict[str, Any]:
     }
 
 
+def to_brief(row: RowMapping) -> Brief:
+    """One row of `attempt`, or the part of it that this needs, as how it stands."""
+    failure = Failure(row["failure"]) if row["failure"] else None
+    return Brief(row["no"], same(row["provider"]), State(row["state"]), failure, row["s3_uri"] is not None)
+
+
 def attempts_of(connection: Connection, clip_keys: Sequence[str]) -> Iterator[tuple[str, tuple[Attempt, ...]]]:
     """Clips with all their attempts, in the order in which they were made; a chunk of clips in memory at a time."""
+    yield from _by_clip(connection, sa.select(t.attempt), clip_keys, to_attempt)
+
+
+def briefs_of(connection: Connection, clip_keys: Sequence[str]) -> Iterator[tuple[str, tuple[Brief, ...]]]:
+    """The same with only what says how a clip stands."""
+    c = t.attempt.c
+    yield from _by_clip(
+        connection, sa.select(c.clip_key, c.no, c.provider, c.state, c.failure, c.s3_uri), clip_keys, to_brief
+    )
+
+
+def _by_clip(
+    connection: Connection, query: sa.Select[Any], clip_keys: Sequence[str], record: Callable[[RowMapping], T]
+) -> Iterator[tuple[str, tuple[T, ...]]]:
     for start in range(0, len(clip_keys), CHUNK):
         chosen = t.attempt.c.clip_key.in_(clip_keys[start : start + CHUNK])
-        query = sa.select(t.attempt).where(chosen).order_by(t.attempt.c.clip_key, t.attempt.c.no)
-        found: dict[str, list[Attempt]] = defaultdict(list)
-        for row in connection.execute(query).mappings():
-            found[row["clip_key"]].append(to_attempt(row))
+        found: dict[str, list[T]] = defaultdict(list)
+        for row in connection.execute(query.where(chosen).order_by(t.attempt.c.clip_key, t.attempt.c.no)).mappings():
+            found[row["clip_key"]].append(record(row))
         yield from ((key, tuple(attempts)) for key, attempts in found.items())
 
 

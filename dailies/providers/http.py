@@ -12,10 +12,9 @@ import httpx
 from pydantic import SecretStr
 
 from dailies.domain.outcomes import Fault
+from dailies.net import certificates
 
-USER_AGENT = (
-    "dailies/0.1 (+https://pypi.org/project/dailies)"  # the edge of one provider refuses default ones with 403 "1010"
-)
+USER_AGENT = "dailies/0.1"  # the edge of one provider refuses the default ones of libraries with 403 "1010"
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 WORDS_LIMIT = 500
 
@@ -63,11 +62,11 @@ class ApiClient:
         create = httpx.Timeout(connect=15, read=create_timeout_s, write=60, pool=None)
         look = httpx.Timeout(connect=15, read=30, write=30, pool=60)
         self._paid = httpx.AsyncClient(
-            base_url=base_url, auth=auth, headers=headers, timeout=create, follow_redirects=False,
+            base_url=base_url, auth=auth, headers=headers, timeout=create, follow_redirects=False, verify=certificates(),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
         )  # fmt: skip
         self._free = httpx.AsyncClient(
-            base_url=base_url, auth=auth, headers=headers, timeout=look, follow_redirects=False,
+            base_url=base_url, auth=auth, headers=headers, timeout=look, follow_redirects=False, verify=certificates(),
             limits=httpx.Limits(max_connections=50, max_keepalive_connections=20),
         )  # fmt: skip
 

@@ -30,6 +30,7 @@ from dailies.report.reconcile import Reconciliation
 
 LEFT_OUT = frozenset({"row", "clip_key", "sha256", "outcome", "usd_at_risk"})
 """Columns that nobody reads on the page; they are in credits.csv."""
+SHOWN = tuple(field.name for field in fields(Line) if field.name not in LEFT_OUT)
 MOST_COMMANDS = 4
 
 
@@ -72,11 +73,13 @@ class Drawing:
         self.groups = groups_of(credits.lines, self.advice)
         self.bars, self.pillars = charts_of(credits.lines, credits.labels)
         self.silent = sum(1 for line in credits.lines if line.generation_id and line.usd_charged is None)
+        self.own = list(dict.fromkeys(name for labels in credits.labels for name in labels))
+        self.clips = [*clips_json(credits, self.advice, self.own)]  # once for both copies: half a kilobyte a clip
 
     def page(self, link: Linker) -> str:
         """The page with its clips where `link` finds them."""
         seen = Seen(link)
-        data = packed(page_data(self.credits, self.advice, seen))
+        data = packed(self._data(seen))
         css, js = _asset("report.css"), _asset("report.js")
         html: str = _template().render(
             credits=self.credits, totals=self.credits.totals, facts=self.facts, groups=self.groups, bars=self.bars,
@@ -84,6 +87,18 @@ class Drawing:
             data=Markup(data), css=Markup(css), js=Markup(js), policy=policy(css, js, sorted(seen.origins)),  # noqa: S704
         )  # fmt: skip
         return html
+
+    def _data(self, link: Linker) -> Iterator[str]:
+        """What the page's script works with, as JSON in pieces: the fields once, then a list for each clip."""
+        names = [*SHOWN, "labels", "topic", "risk", "commands", "clip", "poster"]
+        head = _json({"topics": [str(topic) for topic in Topic], "own": self.own, "fields": names})
+        yield f'{head.removesuffix("}")},"clips":['
+        comma = ""
+        for line, clip in zip(self.credits.lines, self.clips, strict=True):
+            links = link(line)
+            yield f"{comma}[{clip},{_json(links.clip)},{_json(links.poster)}]"
+            comma = ","
+        yield "]}"
 
 
 class Seen:
@@ -102,25 +117,16 @@ class Seen:
         return found
 
 
-def page_data(credits: Credits, advice: Sequence[Advice], link: Linker) -> Iterator[str]:
-    """What the page's script works with, as JSON in pieces: the fields once, then a list per clip, each made when its
-    turn comes."""
-    own = list(dict.fromkeys(name for labels in credits.labels for name in labels))
-    columns = [field.name for field in fields(Line) if field.name not in LEFT_OUT]
-    names = [*columns, "labels", "topic", "risk", "commands", "clip", "poster"]
-    head = _json({"topics": [str(topic) for topic in Topic], "own": own, "fields": names})
-    yield f'{head.removesuffix("}")},"clips":['
-    values, comma = attrgetter(*columns), ""
+def clips_json(credits: Credits, advice: Sequence[Advice], own: Sequence[str]) -> Iterator[str]:
+    """For each clip what the page shows of it, but its links: the inside of a JSON list."""
+    values = attrgetter(*SHOWN)
     for line, labels, one in zip(credits.lines, credits.labels, advice, strict=True):
-        links = link(line)
         clip = [
             *map(_plain, values(line)), [labels.get(name, "") for name in own], str(one.topic),
             show_usd(line.usd_at_risk) if line.usd_at_risk else None,
-            [[command.hint, command.text] for command in one.commands], links.clip, links.poster,
+            [[command.hint, command.text] for command in one.commands],
         ]  # fmt: skip
-        yield comma + _json(clip)
-        comma = ","
-    yield "]}"
+        yield _json(clip)[1:-1]
 
 
 def groups_of(lines: Sequence[Line], advice: Sequence[Advice]) -> list[Group]:

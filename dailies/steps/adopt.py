@@ -13,11 +13,11 @@ import anyio.to_thread
 from dailies.domain.clips import Row, object_key, slug
 from dailies.domain.money import ZERO, to_usd
 from dailies.domain.records import Attempt
-from dailies.domain.states import may_claim
 from dailies.errors import Misconfigured, NotCharged
 from dailies.ledger import Adopted
 from dailies.ledger.spool import SpooledAnswer
 from dailies.providers.base import LogUnavailable
+from dailies.steps.known import taken_clips
 from dailies.storage.s3 import Stored, StoreTrouble, parse_s3_uri
 from dailies.studio import Job, Studio
 
@@ -85,9 +85,9 @@ async def refuse_an_old_ledger(studio: Studio, job: Job) -> None:
 async def adopt_listed(studio: Studio, job: Job) -> None:
     """Adopt what the batch's folder holds already of the clips that would be bought: one listing, and a HEAD for each find."""
     there = set(await anyio.to_thread.run_sync(_names, studio, job))
-    attempts = await anyio.to_thread.run_sync(studio.ledger.attempts_of, list(job.rows))
+    taken = await taken_clips(studio, job.plan)
     for key, row in job.rows.items():
-        if object_key(job.prefix, job.plan.batch, row.id, key) in there and may_claim(attempts.get(key, ())):
+        if key not in taken and object_key(job.prefix, job.plan.batch, row.id, key) in there:
             await adopt_stored(studio, row)
 
 

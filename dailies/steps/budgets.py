@@ -8,7 +8,7 @@ from decimal import Decimal
 import anyio.to_thread
 
 from dailies.domain.money import sum_usd
-from dailies.domain.states import may_claim
+from dailies.steps.known import taken_clips
 from dailies.studio import Studio
 
 NEARLY = Decimal("0.8")  # of a cap
@@ -33,9 +33,8 @@ async def budgets_of(studio: Studio) -> list[Budget]:
     job, ledger = studio.the_job, studio.ledger
     if job.caps.batch_usd is None and job.caps.day_usd is None:
         return []
-    attempts = await anyio.to_thread.run_sync(ledger.attempts_of, list(job.rows))
-    to_buy = [key for key in job.rows if may_claim(attempts.get(key, ()))]
-    needed = sum_usd(job.plan.quotes[key] for key in to_buy)
+    taken = await taken_clips(studio, job.plan)
+    needed = sum_usd(job.plan.quotes[key] for key in job.rows if key not in taken)
     counted = (
         ("batch", job.caps.batch_usd, await anyio.to_thread.run_sync(ledger.counted, job.plan.batch)),
         ("day", job.caps.day_usd, await anyio.to_thread.run_sync(ledger.counted)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +11,6 @@ from pathlib import Path
 import anyio.to_thread
 
 from dailies.domain.money import ZERO, show_usd, sum_usd
-from dailies.domain.records import Attempt
-from dailies.domain.states import current, may_claim
 from dailies.errors import BadInput, Misconfigured
 from dailies.failpoints import hit
 from dailies.ledger import Caps
@@ -24,6 +22,7 @@ from dailies.planning.shards import fingerprint
 from dailies.prompts import MAX_BYTES, RawRow, parse_csv, read_local
 from dailies.providers.live import Live
 from dailies.steps.adopt import adopt_from_log, adopt_listed, refuse_an_old_ledger
+from dailies.steps.known import delivered_clips, taken_clips
 from dailies.storage.s3 import StoreTrouble, parse_s3_uri
 from dailies.studio import Job, Studio
 
@@ -83,7 +82,7 @@ async def start_job(studio: Studio, order: Order, plan: Plan) -> Job:
     bucket, prefix = parse_s3_uri(to)
     budget = order.budget_usd if order.budget_usd is not None else studio.settings.dailies_budget_usd
     caps = Caps(budget, studio.settings.dailies_daily_budget_usd)
-    job = Job(order, plan, bucket, prefix, caps, await _delivered(studio, plan))
+    job = Job(order, plan, bucket, prefix, caps, await delivered_clips(studio, plan))
     buying = len(job.delivered_before) < len(plan.rows)
     if buying:
         studio.open_providers(plan.providers)
@@ -106,8 +105,8 @@ async def start_job(studio: Studio, order: Order, plan: Plan) -> Job:
     if buying:
         await adopt_listed(studio, job)
         await adopt_from_log(studio, job)
-        studio.job = job = replace(job, delivered_before=await _delivered(studio, plan))
-    await check_budgets(studio, job)
+        studio.job = job = replace(job, delivered_before=await delivered_clips(studio, plan))
+        await check_budgets(studio, job)
     return job
 
 
@@ -128,26 +127,6 @@ async def check_accounts(studio: Studio, plan: Plan) -> None:
             )
 
 
-async def _delivered(studio: Studio, plan: Plan) -> frozenset[str]:
-    """The clips of a plan that are in S3 by the ledger."""
-
-    def delivered(attempts: Sequence[Attempt]) -> bool:
-        attempt = current(attempts)
-        return attempt is not None and attempt.delivered
-
-    return await _clips_with(studio, plan, delivered)
-
-
-async def _clips_with(studio: Studio, plan: Plan, wanted: Callable[[Sequence[Attempt]], bool]) -> frozenset[str]:
-    """The clips of a plan that were attempted, and whose attempts are as wanted."""
-
-    def found() -> frozenset[str]:
-        known = studio.ledger.each_clips_attempts([row.clip.key for row in plan.rows])
-        return frozenset(key for key, attempts in known if wanted(attempts))
-
-    return await anyio.to_thread.run_sync(found)
-
-
 async def refuse_another_plan(studio: Studio, order: Order, plan: Plan) -> None:
     """A shard makes the clips that were dispatched, on the ledger that they were dispatched from, or none."""
     if order.fingerprint is None:
@@ -166,8 +145,10 @@ async def refuse_another_plan(studio: Studio, order: Order, plan: Plan) -> None:
 
 async def check_budgets(studio: Studio, job: Job) -> None:
     """Refuse before the first cent when what is left to buy can't fit. Raises BadInput that says how much is missing."""
-    taken = await _clips_with(studio, job.plan, lambda attempts: not may_claim(attempts))
+    taken = await taken_clips(studio, job.plan)
     to_buy = [row for row in job.plan.rows if row.clip.key not in taken]
+    if not to_buy:
+        return
     needed = sum_usd(job.plan.quotes[row.clip.key] for row in to_buy)
     for name, cap, counted in (
         ("batch budget", job.caps.batch_usd, await anyio.to_thread.run_sync(studio.ledger.counted, job.plan.batch)),

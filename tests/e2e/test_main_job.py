@@ -186,6 +186,7 @@ def test_what_is_missing_is_said_before_anything_is_bought(world: World) -> None
     refused(world, world.run("--to", "s3://no-such-bucket/clips"), "no-such-bucket")
     refused(world, world.run("--in-flight", "0"), "--in-flight")
     assert world.run("--budget", "2.52").code == 0, "a budget that fits to the cent is enough"
+    assert world.run("--budget", "1").code == 0, "nothing is left to buy, so a budget that was lowered refuses nothing"
 
 
 def test_a_key_that_is_refused_buys_nothing(world: World) -> None:

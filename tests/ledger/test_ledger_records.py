@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from dailies.domain.money import ZERO
+from dailies.domain.records import Brief
 from dailies.domain.states import LIVE, State
 from dailies.ledger import Ledger
 from dailies.ledger import tables as t
@@ -119,6 +120,12 @@ def test_counts_and_unfinished_tell_where_a_batch_stands(ledger: Ledger) -> None
     assert {a.id for a in ledger.unfinished()} == {a.id for a in attempts if a.state in t.UNFINISHED}
     assert ledger.attempts_of([a.clip_key for a in attempts]) == {a.clip_key: (a,) for a in attempts}
     assert [ledger.attempts(a.clip_key) for a in attempts] == [(a,) for a in attempts]
+
+
+def test_a_brief_says_of_an_attempt_what_decides_about_its_clip(ledger: Ledger) -> None:
+    attempts = [bring_to(ledger, state, key) for state, key in zip(State, plan(ledger, len(State)), strict=True)]
+    expected = {a.clip_key: (Brief(a.no, a.provider, a.state, a.failure, a.delivered),) for a in attempts}
+    assert dict(ledger.briefs_of([*expected, "unknown"])) == expected
 
 
 def test_the_latest_batch_comes_first(ledger: Ledger, clock: FakeClock) -> None:

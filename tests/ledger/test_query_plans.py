@@ -17,6 +17,7 @@ KEY = a_clip("prompt 1").key
 HOT: dict[str, Callable[[Ledger], Any]] = {
     "attempts of a clip": lambda ledger: ledger.attempts(KEY),
     "attempts of many clips": lambda ledger: ledger.attempts_of([KEY, "b", "c"]),
+    "briefs of many clips": lambda ledger: list(ledger.briefs_of([KEY, "b", "c"])),
     "one attempt": lambda ledger: ledger.attempt(ledger.attempts(KEY)[0].id),
     "unfinished": lambda ledger: ledger.unfinished(),
     "reap": lambda ledger: ledger.reap(),
