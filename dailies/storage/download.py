@@ -24,8 +24,6 @@ MAX_BYTES = 2 * 1024**3
 """Fifteen seconds at 4k are some 100 MB; what is twenty times larger is no clip."""
 DEADLINE_S = 600.0
 """Some result URLs are signed for no longer than this."""
-CHUNK_BYTES = 1024 * 1024
-"""All that one download holds in memory."""
 STALE_S = 3600.0
 """A partial file untouched for so long belongs to a process that is dead."""
 EXPIRED = frozenset({400, 401, 403, 404, 410})
@@ -81,7 +79,8 @@ async def download(
     max_bytes: int = MAX_BYTES,
     deadline_s: float = DEADLINE_S,
 ) -> Download:
-    """Stream a URL into `folder/name` (0600, atomically, replacing an older file), hashing while writing.
+    """Stream a URL into `folder/name` (0600, atomically, replacing an older file), hashing while writing, piece by piece
+    as they come from the wire: 64 KiB of it are in memory.
 
     Raises a DownloadFailed, UnsafeUrl, or Misconfigured when the disk is full or the folder can't be written.
     """
@@ -137,7 +136,7 @@ async def _save(
     part = Path(part_name)
     try:
         with os.fdopen(handle, "wb") as file:
-            size_bytes, sha256 = await _copy(response.aiter_raw(CHUNK_BYTES), file, where, max_bytes)
+            size_bytes, sha256 = await _copy(response.aiter_raw(), file, where, max_bytes)
             if size_bytes == 0 or expected_bytes not in (None, size_bytes):
                 raise CutShortDownload(f"{where}: {size_bytes} bytes came, {expected_bytes or 'some'} were announced")
         part.replace(path)
