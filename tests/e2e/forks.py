@@ -163,6 +163,7 @@ def _become(order: dict[str, Any]) -> None:
     code = 70
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in a shell's background would ignore it
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         for number, name in ((1, "stdout"), (2, "stderr")):
             os.dup2(os.open(Path(order["folder"]) / name, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), number)
