@@ -56,7 +56,7 @@ class Questions:
             return dict(r.attempts_of(connection, clip_keys))
 
     def briefs_of(self, clip_keys: Sequence[str]) -> Iterator[tuple[str, tuple[Brief, ...]]]:
-        """How all attempts of many clips stand, clip by clip: a sixth of the time, and only a few are in memory."""
+        """How all attempts of many clips stand, clip by clip: a third of the time, and only a few are in memory."""
         with self._read() as connection:
             yield from r.briefs_of(connection, clip_keys)
 

@@ -17,9 +17,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
+from dailies.domain.outcomes import Fault
 from dailies.errors import Misconfigured
 from dailies.net import Resolver, Trust, UnsafeUrl, check_url, get_vetted, is_public, safe_url, vetted_client
+from dailies.providers.http import ApiClient, Reply
 from tests.unit.loopback import redirect, reply, serve
 
 NOBODY = Trust()
@@ -319,3 +322,23 @@ def test_tls_is_verified_against_the_name_though_the_address_is_dialled(
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
         asyncio.run(run("other.example"))
     assert asked == ["clips.example", "clips.example", "other.example"]
+
+
+def test_the_client_that_holds_the_key_pays_nobody_whose_certificate_is_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not sent, so not charged; neither the paid request nor the free ones carry the key there."""
+    pem, context = self_signed(tmp_path, "localhost")
+
+    async def ask() -> tuple[Reply | Fault, Reply | None]:
+        async with serve({"/a": reply(b"{}")}, context) as server:
+            client = ApiClient(server.url("", host="localhost"), SecretStr("key"), 5)
+            try:
+                return await client.post_once("/a", {}, {}), await client.get("/a", {})
+            finally:
+                await client.close()
+
+    assert asyncio.run(ask()) == (Fault.NOT_CONNECTED, None)
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    paid, free = asyncio.run(ask())
+    assert isinstance(paid, Reply) and isinstance(free, Reply)
