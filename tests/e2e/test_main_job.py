@@ -187,6 +187,8 @@ def test_what_is_missing_is_said_before_anything_is_bought(world: World) -> None
     refused(world, world.run("--in-flight", "0"), "--in-flight")
     assert world.run("--budget", "2.52").code == 0, "a budget that fits to the cent is enough"
     assert world.run("--budget", "1").code == 0, "nothing is left to buy, so a budget that was lowered refuses nothing"
+    world.csv(named("a", "b", "c"))
+    assert world.run("--budget", "3.78").code == 0, "of a batch that is half made, only the rest is to be paid"
 
 
 def test_a_key_that_is_refused_buys_nothing(world: World) -> None:
