@@ -5,8 +5,9 @@ The question is always the same: can this have been charged? Only what surely wa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
@@ -36,8 +37,12 @@ class Meaning(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP answer to a create, as far as its meaning depends on it. `error_code` is a code inside the body, which
-    OneRouter may put into an HTTP 200; `stop_codes` and `moderation` are read by the provider that knows its dialect."""
+    """One HTTP answer to a create: what its meaning depends on, and all that it told of the clip.
+
+    `error_code` is a code inside the body, which OneRouter may put into an HTTP 200. `url` is the finished clip's address
+    (a secret), where the answer carries it; dollars and credits are None where it does not say. `raw` is the body of an
+    answer that may mean a charge and has no id that could be read: it is all there is of a paid clip.
+    """
 
     status: int
     generation_id: str | None = None
@@ -46,6 +51,10 @@ class Answer:
     bad_key: bool = False
     words: str = ""
     retry_after: str | None = None
+    url: str | None = field(default=None, repr=False)
+    usd_charged: Decimal | None = None
+    credits_used: int | None = None
+    raw: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

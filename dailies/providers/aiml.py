@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -39,14 +40,21 @@ class Aiml:
         fields = reply.body if isinstance(reply.body, dict) else {}
         ok = 200 <= reply.status < 300
         found = usable_id(fields.get("id")) or usable_id(fields.get("generation_id")) if ok else None
+        found = found or (usable_id(reply.headers.get("x-inference-id")) if ok else None)
         words = "accepted" if found else "" if ok else self._client.clean(words_in(reply))
+        look = read_generation(fields, self._client) if found else None
+        usd, spent = spent_by(reply.headers)
         return Answer(
             status=reply.status,
-            generation_id=found or (usable_id(reply.headers.get("x-inference-id")) if ok else None),
+            generation_id=found,
             bad_key=reply.status == 401,
             out_of_credits=reply.status in (402, 403),
             words=f"HTTP {reply.status}: {words}" if not ok else words,
             retry_after=reply.headers.get("retry-after"),
+            url=look.url if look else None,
+            usd_charged=look.usd_charged if look and look.usd_charged is not None else usd,
+            credits_used=look.credits_used if look and look.credits_used is not None else spent,
+            raw=b"" if found else reply.content,
         )
 
     async def look(self, generation_id: str) -> Look:
@@ -56,7 +64,11 @@ class Aiml:
             return Look(LookKind.GENERATING, "no answer", trouble=True)
         if not 200 <= reply.status < 300 or not isinstance(reply.body, dict):
             return Look(LookKind.GENERATING, self._client.clean(words_in(reply)), trouble=True)
-        return read_generation(reply.body, self._client)
+        look = read_generation(reply.body, self._client)
+        if look.kind is LookKind.READY and look.usd_charged is None:
+            usd, spent = spent_by(reply.headers)
+            return replace(look, usd_charged=usd, credits_used=look.credits_used or spent)
+        return look
 
     async def find(self, reference: str, since: datetime, until: datetime) -> Found | None:
         """`GET /v2/logs`: finished requests only, so nothing found may mean that it is still being generated."""
@@ -135,6 +147,15 @@ def read_generation(body: Mapping[str, Any], client: ApiClient) -> Look:
         words = (error.get("message") or error.get("name")) if isinstance(error, dict) else error
         return Look(LookKind.FAILED, client.clean(str(words or "failed without a reason")), None, usd, spent)
     return Look(LookKind.GENERATING, status or "no status", trouble=status not in PENDING)
+
+
+def spent_by(headers: Mapping[str, str]) -> tuple[Decimal | None, int | None]:
+    """Dollars and credits of the cost headers, which every answer may carry. The body's own word comes before them, and
+    zero says nothing: it is also the price of a question."""
+    usd, spent = headers.get("x-aimlapi-usd-spent", ""), headers.get("x-aimlapi-credits-used", "").strip()
+    number = int(spent) if spent.isascii() and spent.isdigit() and len(spent) < 16 else 0
+    dollars, _ = _money({"usd": usd} if usd.strip() else {}, "usd", "")
+    return dollars or (credits_to_usd(number) if number else None), number or None
 
 
 def _money(holder: Mapping[str, Any], usd_name: str, credits_name: str) -> tuple[Decimal | None, int | None]:

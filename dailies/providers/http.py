@@ -16,6 +16,7 @@ from dailies.net import certificates
 
 USER_AGENT = "dailies/0.1"  # the edge of one provider refuses the default ones of libraries with 403 "1010"
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
+MAX_PAID_ANSWER_BYTES = 64 * 1024 * 1024  # whatever a paid POST answers is kept, should it be the clip itself
 WORDS_LIMIT = 500
 
 NOT_SENT = (
@@ -46,7 +47,7 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: Any
-    text: str
+    content: bytes
 
 
 class ApiClient:
@@ -62,7 +63,8 @@ class ApiClient:
         create = httpx.Timeout(connect=15, read=create_timeout_s, write=60, pool=None)
         look = httpx.Timeout(connect=15, read=30, write=30, pool=60)
         self._paid = httpx.AsyncClient(
-            base_url=base_url, auth=auth, headers=headers, timeout=create, follow_redirects=False, verify=certificates(),
+            base_url=base_url, auth=auth, headers={**headers, "Accept-Encoding": "identity"}, timeout=create,
+            follow_redirects=False, verify=certificates(),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
         )  # fmt: skip
         self._free = httpx.AsyncClient(
@@ -74,7 +76,9 @@ class ApiClient:
         """The paid POST. One request on the wire, whatever happens; faults are told apart by whether it was sent."""
         try:
             with anyio.fail_after(self._create_timeout_s + 90):
-                return await self._read(self._paid, "POST", path, json=dict(body), headers=dict(headers))
+                return await self._read(
+                    self._paid, "POST", path, MAX_PAID_ANSWER_BYTES, json=dict(body), headers=dict(headers)
+                )
         except NOT_SENT:
             return Fault.NOT_CONNECTED
         except (httpx.HTTPError, TimeoutError, OSError):
@@ -84,24 +88,25 @@ class ApiClient:
         """A free question. None when no answer came."""
         try:
             with anyio.fail_after(60):
-                return await self._read(self._free, "GET", path, params=dict(params), headers=dict(headers or {}))
+                return await self._read(
+                    self._free, "GET", path, MAX_ANSWER_BYTES, params=dict(params), headers=dict(headers or {})
+                )
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError):
             return None
 
-    async def _read(self, client: httpx.AsyncClient, method: str, path: str, **request: Any) -> Reply:
+    async def _read(self, client: httpx.AsyncClient, method: str, path: str, most_bytes: int, **request: Any) -> Reply:
+        """The answer, as far as it came: one that breaks off after its head is still an answer, and may hold the id."""
+        content = bytearray()
         async with client.stream(method, path, **request) as response:
-            chunks, size = [], 0
-            async for chunk in response.aiter_bytes():
-                size += len(chunk)
-                if size > MAX_ANSWER_BYTES:
-                    break
-                chunks.append(chunk)
-        text = b"".join(chunks).decode("utf-8", "replace")
-        try:
-            body = json.loads(text)
-        except ValueError:
-            body = None
-        return Reply(response.status_code, response.headers, body, text)
+            try:
+                async for chunk in response.aiter_bytes():
+                    content += chunk[: most_bytes - len(content)]
+                    if len(content) >= most_bytes:
+                        break
+            except httpx.HTTPError:
+                if not content:
+                    raise
+        return Reply(response.status_code, response.headers, json_in(bytes(content)), bytes(content))
 
     def clean(self, text: str) -> str:
         """Words of a provider, fit for a ledger and a terminal: one line, short, printable, without our key."""
@@ -114,6 +119,16 @@ class ApiClient:
         """Close both connection pools."""
         await self._paid.aclose()
         await self._free.aclose()
+
+
+def json_in(content: bytes) -> Any:
+    """The JSON of a body in any of its encodings, with or without a BOM; None when it is none, or nested past reason."""
+    for text in (content, content.decode("utf-8-sig", "replace")):
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            continue
+    return None
 
 
 def usable_id(value: object) -> str | None:

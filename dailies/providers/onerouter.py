@@ -65,6 +65,9 @@ class OneRouter:
             out_of_credits=status == 402,
             words=words if found or not words else f"HTTP {status}: {words}",
             retry_after=reply.headers.get("retry-after"),
+            url=look.url if look else None,
+            usd_charged=look.usd_charged if look else None,
+            raw=b"" if found else reply.content,
         )
 
     async def look(self, generation_id: str) -> Look:
