@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import anyio.to_thread
@@ -16,7 +17,7 @@ import anyio.to_thread
 from dailies.cli.prefect_server import LocalServer, local_server
 from dailies.cli.run import log_to_stderr, show_result, wait_for_interrupt
 from dailies.cli.screen import progress, say
-from dailies.domain.money import show_usd, sum_usd
+from dailies.domain.money import ZERO, show_usd, sum_usd
 from dailies.errors import Misconfigured
 from dailies.order import Order
 from dailies.report.credits import Credits
@@ -87,7 +88,19 @@ def _show(credits: Credits, output: Path, stage: Stage, server: LocalServer, sec
     print(f"Clips on disk, playable: {output / 'clips'}")
     print(f"Prefect UI: {server.ui_url}")
     charges = len(stage.sandbox.charges())
-    print(f"It would have cost {show_usd(charged)} ({charges} charges). It took {seconds:.0f} s and cost nothing.")
+    print(
+        f"It would have cost {show_usd(charged)}: {charges} charges on the sandbox's own list. {_agreement(credits, charged)}"
+    )
+    print(f"It took {seconds:.0f} s and cost nothing.")
+
+
+def _agreement(credits: Credits, charged: Decimal) -> str:
+    """How the sandbox's list and our figures agree, since providers that report no charge leave a gap."""
+    totals = credits.totals
+    ours = (totals.usd_charged or ZERO) + totals.usd_unreported_quoted
+    if ours != charged:
+        return f"That is not what the ledger says: {totals.money()}."
+    return f"That is {totals.money()}." if totals.unreported else "The ledger says the same."
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -14,17 +13,17 @@ from typing import Any
 
 from dailies.cli.here import settings_here
 from dailies.cli.tables import table
-from dailies.domain.figures import Line, totals_of
+from dailies.domain.figures import Totals, totals_of
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import BatchRow
 from dailies.ledger import Ledger
-from dailies.report.credits import Credits, answer_json, credits_of, dump
+from dailies.report.credits import Credits, answer_json, credits_of, dump, plain_totals
 from dailies.report.gather import gather_posters
 from dailies.report.links import POSTERS, PRESIGNED, Linker, from_base, on_disk, presigned
 from dailies.report.page import PageFacts
 from dailies.report.reconcile import Reconciliation, reconciliation_csv
 from dailies.report.refund import Claim, claims_of, refund_files
-from dailies.report.select import Choice, chosen, grouping
+from dailies.report.select import Choice, chosen, grouped
 from dailies.report.write import Extras, report_folder, to_disk, write_report
 from dailies.settings import Settings
 from dailies.steps.reconcile import books_of, learn_charges
@@ -65,9 +64,9 @@ def run_report(wanted: Wanted) -> int:
     claims = claims_of(rows, books) if wanted.refund_pack else []
     folder = _write(settings, credits, wanted, books, claims)
     if wanted.json:
-        print(dump(_answer(credits, wanted, books, claims, folder)))
+        print(dump(_answer(rows, credits, wanted, books, claims, folder)))
         return 0
-    _print(credits, wanted.group_by or "batch")
+    _print(rows, credits, wanted.group_by or "batch")
     if books:
         _print_books(books)
     if wanted.refund_pack:
@@ -128,13 +127,21 @@ def _options(choice: Choice) -> str:
 
 
 def _answer(
-    credits: Credits, wanted: Wanted, books: Reconciliation | None, claims: Sequence[Claim], folder: Path | None
+    rows: Sequence[BatchRow],
+    credits: Credits,
+    wanted: Wanted,
+    books: Reconciliation | None,
+    claims: Sequence[Claim],
+    folder: Path | None,
 ) -> dict[str, Any]:
     answer = answer_json(credits, str(folder) if folder else None)
+    if wanted.group_by:
+        groups = grouped(rows, wanted.group_by)
+        answer["groups"] = {value: plain_totals(totals_of(lines)) for value, lines in sorted(groups.items())}
     if books:
-        rows = [{name: _plain(value) for name, value in asdict(entry).items()} for entry in books.differences]
+        differences = [{name: _plain(value) for name, value in asdict(entry).items()} for entry in books.differences]
         sums = {"usd_ours": float(books.usd_ours), "usd_theirs": float(books.usd_theirs)}
-        answer["reconciliation"] = {"sentence": books.sentence(), **sums, "differences": rows}
+        answer["reconciliation"] = {"sentence": books.sentence(), **sums, "differences": differences}
     if wanted.refund_pack:
         answer["refunds"] = [claim.facts() for claim in claims]
     return answer
@@ -146,20 +153,21 @@ def _plain(value: object) -> object:
     return float(value) if isinstance(value, Decimal) else value
 
 
-def _print(credits: Credits, name: str) -> None:
-    key = grouping(credits, name)
-    groups: dict[str, list[Line]] = defaultdict(list)
-    for at, line in enumerate(credits.lines):
-        groups[key(at)].append(line)
-    rows = []
-    for value, lines in sorted(groups.items()):
+def _print(rows: Sequence[BatchRow], credits: Credits, name: str) -> None:
+    table_rows = []
+    for value, lines in sorted(grouped(rows, name).items()):
         totals = totals_of(lines)
-        rows.append([value, str(totals.rows), str(totals.delivered + totals.already_delivered), str(totals.failed),
-                     str(totals.in_doubt + totals.overdue + totals.not_started), show_usd(totals.usd_quoted),
-                     show_usd(totals.usd_charged), show_usd(totals.usd_at_risk)])  # fmt: skip
-    numbers = ["clips", "delivered", "failed", "open", "quoted", "charged", "at risk"]
-    table([name, *numbers], rows, numbers)
+        table_rows.append([value, str(totals.rows), str(totals.delivered + totals.already_delivered), str(totals.failed),
+                           str(totals.rows - totals.delivered - totals.already_delivered - totals.failed),
+                           show_usd(totals.usd_quoted), show_usd(totals.usd_charged), _unreported(totals),
+                           show_usd(totals.usd_at_risk)])  # fmt: skip
+    numbers = ["clips", "delivered", "failed", "open", "quoted", "charged", "not reported", "at risk"]
+    table([name, *numbers], table_rows, numbers)
     print(credits.totals.sentence())
+
+
+def _unreported(totals: Totals) -> str:
+    return f"{totals.unreported} (~{show_usd(totals.usd_unreported_quoted)})" if totals.unreported else ""
 
 
 def _print_books(books: Reconciliation) -> None:

@@ -10,17 +10,10 @@ from rich.text import Text
 
 from dailies.domain.figures import Line
 from dailies.domain.money import show_usd
-from dailies.report.credits import Credits
+from dailies.report.credits import Credits, by_urgency
 
 MOST_ROWS = 60
 PIPE_WIDTH = 240
-COLOURS = {
-    "delivered": "green",
-    "already_delivered": "green",
-    "failed": "red",
-    "in_doubt": "yellow",
-    "overdue": "yellow",
-}
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
@@ -38,8 +31,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence
 
 def clips_table(credits: Credits) -> None:
     """The clips of a batch; of a large one those first that need a person."""
-    order = {"in_doubt": 0, "failed": 1, "overdue": 2, "not_started": 3}
-    lines = sorted(credits.lines, key=lambda line: (order.get(line.outcome, 9), line.row))
+    lines = sorted(credits.lines, key=by_urgency)
     shown = lines if len(lines) <= MOST_ROWS else lines[:MOST_ROWS]
     rows = [[line.id, line.outcome.replace("_", " "), line.provider, show_usd(line.usd_quoted), show_usd(line.usd_charged),
              "" if line.seconds is None else f"{line.seconds:.0f}", where(line)] for line in shown]  # fmt: skip
@@ -57,6 +49,7 @@ def where(line: Line) -> str:
     hints = {
         "in_doubt": f"dailies collect, or dailies resolve {(line.attempt or '')[:8]}",
         "overdue": "dailies collect",
+        "interrupted": "dailies collect",
         "not_started": "run it again",
     }
     return " → ".join(part for part in (line.error, hints.get(line.outcome)) if part)

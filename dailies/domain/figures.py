@@ -20,6 +20,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
     IN_DOUBT = "in_doubt"
     OVERDUE = "overdue"
+    INTERRUPTED = "interrupted"
     NOT_STARTED = "not_started"
 
 
@@ -41,8 +42,10 @@ def outcome_of(row: BatchRow, delivered_before: frozenset[str] = frozenset()) ->
             return Outcome.FAILED
         case State.IN_DOUBT | State.SUBMITTING:
             return Outcome.IN_DOUBT
+        case _ if attempt.failure:
+            return Outcome.FAILED
         case _:
-            return Outcome.FAILED if attempt.failure else Outcome.OVERDUE
+            return Outcome.OVERDUE if attempt.overdue else Outcome.INTERRUPTED
 
 
 def shown_state(row: BatchRow) -> str:
@@ -61,7 +64,9 @@ def shown_state(row: BatchRow) -> str:
 class Line:
     """One clip in the credits report: `credits.csv` has these columns in this order, then the team's own.
 
-    Dollars and credits that a provider did not report are None, never zero or guessed.
+    Dollars and credits that a provider did not report are None, never zero or guessed: `unreported` counts such charges,
+    `usd_unreported_quoted` is what they were quoted at. A line that is not `counted` is no row of the batch (it has left
+    the CSV, or its clip went on elsewhere); only its money is in the totals.
     """
 
     row: int
@@ -87,6 +92,8 @@ class Line:
     usd_quoted: Decimal | None
     usd_charged: Decimal | None
     usd_at_risk: Decimal
+    unreported: int
+    usd_unreported_quoted: Decimal
     credits_used: int | None
     seconds: float | None
     polls: int
@@ -94,6 +101,7 @@ class Line:
     stored_at: str | None
     mismatch: str | None
     error: str | None
+    counted: bool
 
 
 COLUMNS = tuple(f.name for f in fields(Line))
@@ -129,6 +137,8 @@ def line_of(row: BatchRow, delivered_before: frozenset[str] = frozenset()) -> Li
         usd_quoted=quoted,
         usd_charged=_known_sum(a.usd_charged for a in row.attempts if a.generation_id),
         usd_at_risk=sum_usd(a.usd_at_risk for a in row.attempts),
+        unreported=sum(a.unreported for a in row.attempts),
+        usd_unreported_quoted=sum_usd(a.usd_quoted for a in row.attempts if a.unreported),
         credits_used=_known_credits(row.attempts),
         seconds=None if seconds is None else round(seconds, 1),
         polls=sum(a.polls for a in row.attempts),
@@ -136,6 +146,7 @@ def line_of(row: BatchRow, delivered_before: frozenset[str] = frozenset()) -> Li
         stored_at=attempt.stored_at.isoformat(timespec="seconds") if attempt and attempt.stored_at else None,
         mismatch=attempt.mismatch if attempt else None,
         error=None if attempt is None or attempt.delivered else attempt.error,
+        counted=row.counted and not row.retired,
     )
 
 
@@ -151,7 +162,11 @@ def _known_credits(attempts: Sequence[Attempt]) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The sums of a batch. `rows` is the sum of the six outcomes."""
+    """The sums of a batch. `rows` is the sum of the seven outcomes, and `usd_quoted` what these rows are quoted at; what was
+    charged, is unreported or at risk is that of every line, counted or not.
+
+    `usd_charged` is None when there were charges and none was reported.
+    """
 
     rows: int
     delivered: int
@@ -159,10 +174,13 @@ class Totals:
     failed: int
     in_doubt: int
     overdue: int
+    interrupted: int
     not_started: int
     usd_quoted: Decimal
-    usd_charged: Decimal
+    usd_charged: Decimal | None
     usd_at_risk: Decimal
+    unreported: int
+    usd_unreported_quoted: Decimal
     credits_used: int | None
 
     @property
@@ -171,7 +189,7 @@ class Totals:
         return self.delivered + self.already_delivered == self.rows
 
     def sentence(self) -> str:
-        """`18 of 20 delivered · 1 refused · 1 in doubt · $22.68 charged, $1.26 at risk`."""
+        """`18 of 20 delivered · 1 failed · 1 in doubt · $22.68 charged, 2 not reported (about $2.52 quoted), $1.26 at risk`."""
         parts = [f"{self.delivered + self.already_delivered} of {self.rows} delivered"]
         if self.already_delivered:
             parts[0] += f" ({self.already_delivered} earlier)"
@@ -179,24 +197,46 @@ class Totals:
             ("failed", self.failed),
             ("in doubt", self.in_doubt),
             ("overdue", self.overdue),
+            ("interrupted", self.interrupted),
             ("not started", self.not_started),
         )
         parts += [f"{count} {word}" for word, count in counts if count]
-        money = f"{show_usd(self.usd_charged)} charged"
+        return " · ".join([*parts, self.money()])
+
+    def money(self) -> str:
+        """What was spent and what may have been: no charge is left out, and none that was not reported counts as zero."""
+        said = [] if self.usd_charged is None else [f"{show_usd(self.usd_charged)} charged"]
+        if self.unreported:
+            said.append(f"{self.unreported} not reported (about {show_usd(self.usd_unreported_quoted)} quoted)")
         if self.usd_at_risk:
-            money += f", {show_usd(self.usd_at_risk)} at risk"
-        return " · ".join([*parts, money])
+            said.append(f"{show_usd(self.usd_at_risk)} at risk")
+        return ", ".join(said)
 
 
-def totals_of(lines: Sequence[Line]) -> Totals:
-    """Sum up."""
-    count = {outcome: sum(line.outcome == outcome for line in lines) for outcome in Outcome}
-    known = [line.credits_used for line in lines if line.credits_used is not None]
+def totals_of(lines: Iterable[Line]) -> Totals:
+    """Sum up in one pass."""
+    count = dict.fromkeys(Outcome, 0)
+    charged: Decimal | None = None
+    quoted = at_risk = unreported_quoted = ZERO
+    unreported, spent = 0, None
+    for line in lines:
+        count[Outcome(line.outcome)] += line.counted
+        if line.counted:
+            quoted += line.usd_quoted or ZERO
+        at_risk += line.usd_at_risk
+        unreported += line.unreported
+        unreported_quoted += line.usd_unreported_quoted
+        if line.usd_charged is not None:
+            charged = (charged or ZERO) + line.usd_charged
+        if line.credits_used is not None:
+            spent = (spent or 0) + line.credits_used
     return Totals(
-        rows=len(lines),
+        rows=sum(count.values()),
         **{str(outcome): number for outcome, number in count.items()},
-        usd_quoted=sum_usd(line.usd_quoted for line in lines),
-        usd_charged=sum_usd(line.usd_charged for line in lines),
-        usd_at_risk=sum((line.usd_at_risk for line in lines), ZERO),
-        credits_used=sum(known) if known else None,
+        usd_quoted=quoted,
+        usd_charged=charged if charged is not None or unreported else ZERO,
+        usd_at_risk=at_risk,
+        unreported=unreported,
+        usd_unreported_quoted=unreported_quoted,
+        credits_used=spent,
     )

@@ -34,11 +34,11 @@ def usd_to_credits(usd: Decimal) -> int:
 
 
 def show_usd(usd: Decimal | None) -> str:
-    """`$1.26` for people: at least two decimals, more only when cents do not hold the amount; `–` when unknown."""
+    """`$1.26` for people: two decimals, halves rounded up; `<$0.01` for less than half a cent; `–` when unknown."""
     if usd is None:
         return "–"
-    cents = usd.quantize(Decimal("0.01"))
-    return f"${cents:,}" if cents == usd else f"${usd.normalize():,f}"
+    cents = usd.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+    return "<$0.01" if usd and not cents else f"${cents:,}"
 
 
 def sum_usd(amounts: object) -> Decimal:

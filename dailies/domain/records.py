@@ -11,6 +11,9 @@ from dailies.domain.clips import Clip
 from dailies.domain.money import ZERO
 from dailies.domain.states import Failure, State, current
 
+OVERDUE = "overdue"
+"""How the note of an attempt begins whose clip was still being made past its deadline."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -58,6 +61,23 @@ class Attempt:
         return (self.completed_at - self.created_at).total_seconds()
 
     @property
+    def unreported(self) -> bool:
+        """Whether the provider accepted it and has not said what it cost; a failed job's answer says it by failing."""
+        return self.generation_id is not None and self.usd_charged is None and self.state is not State.FAILED
+
+    @property
+    def usd_spent(self) -> Decimal:
+        """What a view of spending counts: the charge, the quote where the provider did not say, money at risk."""
+        if self.generation_id is not None and self.usd_charged is not None:
+            return self.usd_charged
+        return self.usd_quoted if self.unreported else self.usd_at_risk
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the last look found it still generating past its deadline."""
+        return (self.error or "").startswith(OVERDUE)
+
+    @property
     def usd_counted(self) -> Decimal:
         """What this attempt takes from a budget: the charge where it is known, the quote while money may have gone."""
         if self.state is State.FAILED:
@@ -95,6 +115,8 @@ class BatchRow:
     labels: Mapping[str, str] = field(default_factory=dict)
     attempts: tuple[Attempt, ...] = ()
     retired: bool = False
+    counted: bool = True
+    """False for a part of a clip's attempts that does not hold the one that speaks for it: money, and no row."""
 
     @property
     def attempt(self) -> Attempt | None:

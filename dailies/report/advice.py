@@ -20,9 +20,11 @@ class Topic(StrEnum):
     FAILED = "failed at the provider"
     REFUSED = "refused"
     NOT_SENT = "not sent"
-    OVERDUE = "not home yet"
+    OVERDUE = "overdue"
+    INTERRUPTED = "not home yet"
     MISMATCH = "not as ordered"
     NOT_STARTED = "not started"
+    RETIRED = "no longer in the CSV"
     DELIVERED = "delivered"
 
 
@@ -34,9 +36,11 @@ MEANING = {
     Topic.FAILED: "Accepted, and then the provider failed to make it.",
     Topic.REFUSED: "The provider refused the request: not charged. The same words would be refused again.",
     Topic.NOT_SENT: "The request never reached the provider: not charged.",
-    Topic.OVERDUE: "Paid and not in S3 yet; nothing is lost.",
+    Topic.OVERDUE: "Paid, and still being made past the usual time; nothing is lost.",
+    Topic.INTERRUPTED: "Paid, and the run was ended before these came home; nothing is lost.",
     Topic.MISMATCH: "Delivered, but not what was bought: worth asking for the money back.",
     Topic.NOT_STARTED: "Nothing was bought for these yet.",
+    Topic.RETIRED: "Bought for rows that have since left the CSV or changed: only their money counts here.",
     Topic.DELIVERED: "In S3, checked.",
 }
 
@@ -63,18 +67,15 @@ class Advice:
         return (*self.own, *self.shared) if self.topic is Topic.FAILED else (*self.shared, *self.own)
 
 
-NOTHING_TO_DO = Advice(Topic.DELIVERED)
-
-
 def advice_for(topic: Topic, line: Line, prompts: str | None = None) -> Advice:
     """The next commands for one clip; `prompts` is the CSV as it was named, for commands that run it again."""
     resubmit = f"dailies resolve {(line.attempt or '')[:8]} --resubmit"
     match topic:
-        case Topic.DELIVERED:
-            return NOTHING_TO_DO
+        case Topic.DELIVERED | Topic.RETIRED:
+            return Advice(topic)
         case Topic.IN_DOUBT:
             return Advice(topic, (Command("asks the provider's log again", "dailies collect"),), _doubt(line))
-        case Topic.OVERDUE:
+        case Topic.OVERDUE | Topic.INTERRUPTED:
             return Advice(topic, (Command("brings it home", "dailies collect"),))
         case Topic.LOST | Topic.MISMATCH:
             return Advice(topic, (_refund(line),))
@@ -97,6 +98,10 @@ def topic_of(row: BatchRow, line: Line) -> Topic:
             return Topic.IN_DOUBT
         case Outcome.OVERDUE:
             return Topic.OVERDUE
+        case Outcome.INTERRUPTED:
+            return Topic.INTERRUPTED
+        case Outcome.NOT_STARTED | Outcome.FAILED if not line.counted:
+            return Topic.RETIRED
         case Outcome.NOT_STARTED:
             return Topic.NOT_STARTED
         case Outcome.FAILED:

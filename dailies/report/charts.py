@@ -72,7 +72,7 @@ class Pillars:
 
 
 def charts_of(
-    lines: Sequence[Line], labels: Sequence[Mapping[str, str]]
+    lines: Sequence[Line], labels: Sequence[Mapping[str, str]], by_day: Mapping[date, Decimal]
 ) -> tuple[tuple[Bars, ...], tuple[Pillars, ...]]:
     """Every chart that has something to show: bars by model, provider, batch and own column; days and seconds."""
     columns: list[tuple[str, Callable[[int], str]]] = [
@@ -84,7 +84,7 @@ def charts_of(
         columns.append((name, lambda i, name=name: labels[i].get(name) or "–"))  # type: ignore[misc]
     bars = [bars_by(name, [key(i) for i in range(len(lines))], lines) for name, key in columns]
     shown = tuple(b for b in bars if b and (b.column == "model" or len(b.bars) > 1))
-    return shown, tuple(p for p in (spend_by_day(lines), seconds_per_clip(lines)) if p)
+    return shown, tuple(p for p in (spend_by_day(by_day), seconds_per_clip(lines)) if p)
 
 
 def bars_by(column: str, keys: Sequence[str], lines: Sequence[Line]) -> Bars | None:
@@ -105,19 +105,17 @@ def bars_by(column: str, keys: Sequence[str], lines: Sequence[Line]) -> Bars | N
 def _bar(name: str, lines: Sequence[Line], top: Decimal) -> Bar:
     charged, risk, quoted = _charged(lines), sum_usd(line.usd_at_risk for line in lines), _quoted(lines)
     known = any(line.usd_charged is not None for line in lines)
+    unreported = sum_usd(line.usd_unreported_quoted for line in lines)
+    said = [show_usd(charged)] if known or not unreported else []
+    said += [f"~{show_usd(unreported)}"] if unreported else []
     return Bar(
-        name, len(lines), show_usd(quoted), show_usd(charged if known else None), show_usd(risk) if risk else "",
-        _pct(charged, top), _pct(risk, top), _pct(quoted, top),
+        name, sum(line.counted for line in lines), show_usd(quoted), " + ".join(said), show_usd(risk) if risk else "",
+        _pct(charged + unreported, top), _pct(risk, top), _pct(quoted, top),
     )  # fmt: skip
 
 
-def spend_by_day(lines: Sequence[Line]) -> Pillars | None:
+def spend_by_day(by_day: Mapping[date, Decimal]) -> Pillars | None:
     """Dollars by the UTC day of the create; by month when the span is long. None for a single day."""
-    by_day: dict[date, Decimal] = {}
-    for line in lines:
-        if line.created_at and (line.usd_charged is not None or line.usd_at_risk):
-            day = date.fromisoformat(line.created_at[:10])
-            by_day[day] = by_day.get(day, ZERO) + _spent([line])
     if len(by_day) < 2:
         return None
     first, last = min(by_day), max(by_day)
@@ -132,7 +130,7 @@ def spend_by_day(lines: Sequence[Line]) -> Pillars | None:
     unit = "month" if span > MOST_DAYS else "day"
     most = max(values, key=lambda value: value[1])
     summary = f"{show_usd(sum_usd(by_day.values()))} in all; most on {most[0]}: {show_usd(most[1])}."
-    return _pillars(f"Spend by {unit}", summary, unit, "charged or at risk", [(n, v, show_usd(v)) for n, v in values])
+    return _pillars(f"Spend by {unit}", summary, unit, "spent or at risk", [(n, v, show_usd(v)) for n, v in values])
 
 
 def seconds_per_clip(lines: Sequence[Line]) -> Pillars | None:
@@ -184,7 +182,7 @@ def _quoted(lines: Iterable[Line]) -> Decimal:
 
 
 def _spent(lines: Sequence[Line]) -> Decimal:
-    return _charged(lines) + sum_usd(line.usd_at_risk for line in lines)
+    return _charged(lines) + sum_usd(line.usd_at_risk + line.usd_unreported_quoted for line in lines)
 
 
 def _share(value: Decimal, top: Decimal) -> float:

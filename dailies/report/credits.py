@@ -5,45 +5,81 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, TextIO
 
 from dailies.domain.figures import COLUMNS, Line, Totals, line_of, totals_of
-from dailies.domain.money import show_usd
+from dailies.domain.money import ZERO, show_usd
 from dailies.domain.records import BatchRow
 from dailies.report.advice import Topic, topic_of
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 JSON_CLIP = ("id", "clip_key", "state", "provider", "model", "generation_id", "s3_uri", "sha256", "size_bytes", "usd_quoted",
-             "usd_charged", "credits_used", "polls", "seconds", "error")  # fmt: skip
+             "usd_charged", "usd_at_risk", "usd_unreported_quoted", "credits_used", "polls", "seconds", "duration_s", "mismatch",
+             "error")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Credits:
-    """A batch's report in figures: lines with the team's own columns and what each needs from a person, and the totals."""
+    """A batch's report in figures: lines with what each needs from a person, and the totals. `labels` are the model's
+    options as they were bought and the team's own columns, by name; an option comes before a column of the same name.
+    """
 
     batch: str
     lines: tuple[Line, ...]
     labels: tuple[Mapping[str, str], ...]
     topics: tuple[Topic, ...]
     totals: Totals
+    by_day: Mapping[date, Decimal]
+    """Dollars spent or at risk by the UTC day of each attempt."""
 
 
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
 def credits_of(batch: str, rows: Iterable[BatchRow], delivered_before: frozenset[str] = frozenset()) -> Credits:
-    """The figures of a batch's rows (retired rows are left to the caller). The rows are looked at once and not kept."""
+    """The figures of a batch's rows, those last that left the CSV: of them only what cost money is listed.
+
+    The rows are looked at once and not kept.
+    """
     lines, labels, topics = [], [], []
-    for row in rows:
+    by_day: dict[date, Decimal] = {}
+    for row in sorted_by_standing(rows):
         line = line_of(row, delivered_before)
         lines.append(line)
-        labels.append(row.labels or NO_LABELS)
+        labels.append(labels_of(row))
         topics.append(topic_of(row, line))
-    return Credits(batch, tuple(lines), tuple(labels), tuple(topics), totals_of(lines))
+        for attempt in row.attempts:
+            if usd := attempt.usd_spent:
+                day = attempt.created_at.date()
+                by_day[day] = by_day.get(day, ZERO) + usd
+    return Credits(batch, tuple(lines), tuple(labels), tuple(topics), totals_of(lines), by_day)
+
+
+def sorted_by_standing(rows: Iterable[BatchRow]) -> Iterator[BatchRow]:
+    """Rows that count in their order, then those that do not and for which something was sent."""
+    rest: list[BatchRow] = []
+    for row in rows:
+        if row.counted and not row.retired:
+            yield row
+        elif row.attempts:
+            rest.append(row)
+    yield from rest
+
+
+def labels_of(row: BatchRow) -> Mapping[str, str]:
+    """The options that a clip was bought with and the team's own columns, as text by name."""
+    options = {name: option_text(value) for name, value in row.clip.options.items()}
+    return {**row.labels, **options} if options else row.labels or NO_LABELS
+
+
+def option_text(value: object) -> str:
+    """An option's value as a CSV would have it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def credits_csv(credits: Credits) -> str:
@@ -86,14 +122,28 @@ def safe_cell(value: object) -> str:
 
 
 def answer_json(credits: Credits, report_dir: str | None) -> dict[str, Any]:
-    """The one JSON object of `--json`, in the order of the design."""
-    totals = asdict(credits.totals)
+    """The one JSON object of `--json`, in the order of the design.
+
+    `clips` are the batch's rows; `uncounted` is what only adds to the money: rows that have left the CSV, attempts whose
+    clip went on elsewhere.
+    """
     return {
         "batch": credits.batch,
-        **{name: _number(value) for name, value in totals.items()},
+        **plain_totals(credits.totals),
         "report_dir": report_dir,
-        "clips": [{name: _number(getattr(line, name)) for name in JSON_CLIP} for line in credits.lines],
+        "clips": [_clip_json(credits, at) for at, line in enumerate(credits.lines) if line.counted],
+        "uncounted": [_clip_json(credits, at) for at, line in enumerate(credits.lines) if not line.counted],
     }
+
+
+def plain_totals(totals: Totals) -> dict[str, object]:
+    """Totals as numbers and nulls."""
+    return {name: _number(value) for name, value in asdict(totals).items()}
+
+
+def _clip_json(credits: Credits, at: int) -> dict[str, object]:
+    line = credits.lines[at]
+    return {**{name: _number(getattr(line, name)) for name in JSON_CLIP}, "labels": dict(credits.labels[at])}
 
 
 def dump(answer: Mapping[str, Any]) -> str:
@@ -114,9 +164,11 @@ def totals_markdown(credits: Credits, report_uri: str | None) -> str:
         ("failed", str(totals.failed)),
         ("in doubt", str(totals.in_doubt)),
         ("overdue", str(totals.overdue)),
+        ("interrupted", str(totals.interrupted)),
         ("not started", str(totals.not_started)),
         ("quoted", show_usd(totals.usd_quoted)),
         ("charged", show_usd(totals.usd_charged)),
+        ("not reported", f"{totals.unreported} (about {show_usd(totals.usd_unreported_quoted)} quoted)"),
         ("at risk", show_usd(totals.usd_at_risk)),
         ("credits", "not reported" if totals.credits_used is None else f"{totals.credits_used:,}"),
     ]
@@ -127,8 +179,7 @@ def totals_markdown(credits: Credits, report_uri: str | None) -> str:
 
 def table_rows(credits: Credits, most: int = 5000) -> list[dict[str, str]]:
     """The clips as the Prefect UI's table shows them: what needs a person first."""
-    urgent = {"in_doubt": 0, "failed": 1, "overdue": 2, "not_started": 3}
-    ordered = sorted(credits.lines, key=lambda line: (urgent.get(line.outcome, 9), line.row))
+    ordered = sorted(credits.lines, key=by_urgency)
     return [
         {
             "clip": line.id,
@@ -145,6 +196,14 @@ def table_rows(credits: Credits, most: int = 5000) -> list[dict[str, str]]:
         }
         for line in ordered[:most]
     ]
+
+
+URGENT = {"in_doubt": 0, "failed": 1, "overdue": 2, "interrupted": 3, "not_started": 4}
+
+
+def by_urgency(line: Line) -> tuple[bool, int, int]:
+    """A key that sorts clips: the batch's rows first, among them what needs a person."""
+    return not line.counted, URGENT.get(line.outcome, 9), line.row
 
 
 def markdown_text(text: str) -> str:

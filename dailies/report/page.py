@@ -28,7 +28,9 @@ from dailies.report.credits import Credits
 from dailies.report.links import Linker, Links, origins
 from dailies.report.reconcile import Reconciliation
 
-LEFT_OUT = frozenset({"row", "clip_key", "sha256", "outcome", "usd_at_risk"})
+LEFT_OUT = frozenset(
+    {"row", "clip_key", "sha256", "outcome", "usd_at_risk", "unreported", "usd_unreported_quoted", "counted"}
+)
 """Columns that nobody reads on the page; they are in credits.csv."""
 SHOWN = tuple(field.name for field in fields(Line) if field.name not in LEFT_OUT)
 MOST_COMMANDS = 4
@@ -71,8 +73,7 @@ class Drawing:
         pairs = zip(credits.topics, credits.lines, strict=True)
         self.advice = [advice_for(topic, line, facts.prompts) for topic, line in pairs]
         self.groups = groups_of(credits.lines, self.advice)
-        self.bars, self.pillars = charts_of(credits.lines, credits.labels)
-        self.silent = sum(1 for line in credits.lines if line.generation_id and line.usd_charged is None)
+        self.bars, self.pillars = charts_of(credits.lines, credits.labels, credits.by_day)
         self.own = list(dict.fromkeys(name for labels in credits.labels for name in labels))
         self.clips = [*clips_json(credits, self.advice, self.own)]  # once for both copies: half a kilobyte a clip
 
@@ -83,7 +84,7 @@ class Drawing:
         css, js = _asset("report.css"), _asset("report.js")
         html: str = _template().render(
             credits=self.credits, totals=self.credits.totals, facts=self.facts, groups=self.groups, bars=self.bars,
-            pillars=self.pillars, silent=self.silent, playable=seen.playable, usd=show_usd,
+            pillars=self.pillars, playable=seen.playable, usd=show_usd,
             data=Markup(data), css=Markup(css), js=Markup(js), policy=policy(css, js, sorted(seen.origins)),  # noqa: S704
         )  # fmt: skip
         return html
@@ -134,7 +135,7 @@ def groups_of(lines: Sequence[Line], advice: Sequence[Advice]) -> list[Group]:
     found = []
     for topic in Topic:
         members = [(line, one) for line, one in zip(lines, advice, strict=True) if one.topic is topic]
-        if not members or topic is Topic.DELIVERED:
+        if not members or topic in (Topic.DELIVERED, Topic.RETIRED):
             continue
         commands = tuple(dict.fromkeys(command for _, one in members for command in one.shared))
         shown = commands[:MOST_COMMANDS]
@@ -150,7 +151,10 @@ def _stake(topic: Topic, lines: Sequence[Line]) -> str:
     charged = sum_usd(line.usd_charged for line in lines)
     if topic is Topic.IN_DOUBT:
         return f"{show_usd(sum_usd(line.usd_at_risk for line in lines))} at risk"
-    if topic in (Topic.NOT_STARTED, Topic.OVERDUE) and not charged:
+    unreported = sum_usd(line.usd_unreported_quoted for line in lines)
+    if unreported:
+        return f"{show_usd(charged)} charged, about {show_usd(unreported)} not reported"
+    if topic is Topic.NOT_STARTED and not charged:
         return f"{show_usd(sum_usd(line.usd_quoted for line in lines))} quoted"
     return f"{show_usd(charged)} charged" if charged else "not charged"
 

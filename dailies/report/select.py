@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from dailies.domain.figures import Line
-from dailies.domain.records import BatchRow
+from dailies.domain.records import Attempt, BatchRow
 from dailies.errors import BadInput
-from dailies.report.credits import Credits
+from dailies.report.credits import Credits, credits_of
 
 ALL = "all batches"
 
@@ -49,46 +49,90 @@ class Choice:
 
 
 def chosen(rows: Iterable[BatchRow], choice: Choice) -> list[BatchRow]:
-    """The rows to report on. Over several batches a clip counts once, for the batch that bought it.
+    """The rows to report on, each with those attempts that are within the choice. Over several batches a clip counts once,
+    for the batch that bought it; a row that left its CSV is there for its money.
 
-    Raises BadInput for a batch that the rows do not hold.
+    So the sums of views that cover all, such as one for each provider, or for each month, add up to the ledger's. Raises
+    BadInput for a batch that the rows do not hold.
     """
     rows = list(rows)
     if choice.batch and not any(row.batch == choice.batch for row in rows):
         raise BadInput(f"the ledger knows no batch {choice.batch!r}")
-    found = [row for row in rows if _fits(row, choice)]
-    return found if choice.batch else _distinct(found)
+    mine = [row for row in rows if choice.batch in (None, row.batch) and _is_model(row, choice.model)]
+    found = mine if choice.batch else _distinct(mine)
+    return [part for row in found for part in [_within(row, choice)] if part]
 
 
-def _fits(row: BatchRow, choice: Choice) -> bool:
-    attempt = row.attempt
-    if choice.batch and row.batch != choice.batch:
-        return False
-    if choice.batch is None and row.retired:
-        return False
-    if choice.provider and choice.provider != (attempt.provider if attempt else row.providers[0]):
-        return False
-    if choice.model and choice.model.casefold() not in (
-        row.clip.model.casefold(),
-        row.clip.model.casefold().split("/")[-1],
-    ):
-        return False
-    if choice.start is None and choice.end is None:
-        return True
-    if attempt is None:
-        return False
-    return (choice.start is None or attempt.created_at >= choice.start) and (
-        choice.end is None or attempt.created_at < choice.end
+def _is_model(row: BatchRow, model: str | None) -> bool:
+    name = row.clip.model.casefold()
+    return model is None or model.casefold() in (name, name.split("/")[-1])
+
+
+def _within(row: BatchRow, choice: Choice) -> BatchRow | None:
+    """The part of a row that a choice of provider and span is about; None where there is none."""
+    if choice.provider is None and choice.start is None and choice.end is None:
+        return row
+    if not row.attempts:
+        planned_there = choice.start is None and choice.end is None and row.providers[0] == choice.provider
+        return row if planned_there else None
+    return part_of(row, lambda attempt: _fits(attempt, choice))
+
+
+def _fits(attempt: Attempt, choice: Choice) -> bool:
+    return (
+        choice.provider in (None, attempt.provider)
+        and (choice.start is None or attempt.created_at >= choice.start)
+        and (choice.end is None or attempt.created_at < choice.end)
     )
+
+
+def part_of(row: BatchRow, wanted: Callable[[Attempt], bool]) -> BatchRow | None:
+    """A row with some of its attempts; it counts as a clip only where the attempt that speaks for it is among them."""
+    attempts = tuple(attempt for attempt in row.attempts if wanted(attempt))
+    speaks = row.attempt in attempts
+    return replace(row, attempts=attempts, counted=row.counted and speaks) if attempts else None
 
 
 def _distinct(rows: Sequence[BatchRow]) -> list[BatchRow]:
     best: dict[str, BatchRow] = {}
     for row in rows:
-        bought_here = row.attempt is not None and row.attempt.batch == row.batch
-        if row.clip_key not in best or bought_here:
+        known = best.get(row.clip_key)
+        if known is None or _claim_on_its_clip(row) > _claim_on_its_clip(known):
             best[row.clip_key] = row
     return list(best.values())
+
+
+def _claim_on_its_clip(row: BatchRow) -> tuple[bool, bool]:
+    """A row that stands comes before one that left its CSV, then that of the batch that bought the clip."""
+    return not row.retired, row.attempt is not None and row.attempt.batch == row.batch
+
+
+BY_ATTEMPT: Mapping[str, Callable[[Attempt], str]] = {
+    "provider": lambda attempt: attempt.provider,
+    "day": lambda attempt: attempt.created_at.date().isoformat(),
+}
+"""Columns in which the attempts of one clip may differ: there its money is divided."""
+
+
+def grouped(rows: Sequence[BatchRow], name: str) -> dict[str, list[Line]]:
+    """The report's lines by a column: model, provider, batch, state, day, or one of the team's own. Raises BadInput."""
+    credits = credits_of("", _divided(rows, BY_ATTEMPT[name]) if name in BY_ATTEMPT else rows)
+    key, groups = grouping(credits, name), dict[str, list[Line]]()
+    for at, line in enumerate(credits.lines):
+        groups.setdefault(key(at), []).append(line)
+    return groups
+
+
+def _divided(rows: Iterable[BatchRow], key: Callable[[Attempt], str]) -> Iterator[BatchRow]:
+    for row in rows:
+        keys = dict.fromkeys(key(attempt) for attempt in row.attempts)
+        if len(keys) < 2:
+            yield row
+            continue
+        for one in keys:
+            part = part_of(row, lambda attempt, one=one: key(attempt) == one)  # type: ignore[misc]
+            if part:
+                yield part
 
 
 def grouping(credits: Credits, name: str) -> Callable[[int], str]:

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from dailies.domain.figures import COLUMNS
 from dailies.report.credits import Credits, own_columns
 
-WHOLE = ("row", "duration_s", "attempts", "size_bytes", "credits_used", "polls")
-DOLLARS = ("usd_quoted", "usd_charged", "usd_at_risk")
+WHOLE = ("row", "duration_s", "attempts", "size_bytes", "credits_used", "polls", "unreported")
+DOLLARS = ("usd_quoted", "usd_charged", "usd_at_risk", "usd_unreported_quoted")
 MOMENTS = ("created_at", "stored_at")
 FRAME_ROWS = 2000
 
@@ -23,7 +23,7 @@ FRAME_ROWS = 2000
 def parquet_bytes(credits: Credits) -> bytes:
     """The file's bytes. Money is decimal(18, 9), moments are UTC timestamps, what is not known is null."""
     types: dict[str, Any] = (
-        dict.fromkeys(WHOLE, pa.int64()) | dict.fromkeys(DOLLARS, pa.decimal128(18, 9)) | {"seconds": pa.float64()}
+        dict.fromkeys(WHOLE, pa.int64()) | dict.fromkeys(DOLLARS, pa.decimal128(18, 9)) | {"seconds": pa.float64(), "counted": pa.bool_()}
         | dict.fromkeys(MOMENTS, pa.timestamp("s", tz="UTC"))
     )  # fmt: skip
     names = [*COLUMNS, *own_columns(credits).values()]

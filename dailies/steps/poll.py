@@ -9,7 +9,7 @@ import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.domain.money import ZERO, show_usd
-from dailies.domain.records import Attempt
+from dailies.domain.records import OVERDUE, Attempt
 from dailies.domain.states import State
 from dailies.errors import DailiesError, GenerationFailed
 from dailies.failpoints import hit
@@ -78,7 +78,7 @@ async def _judge(studio: Studio, attempt: Attempt, look: Look) -> Attempt:
             if look.trouble:
                 logger.warning("%s · %s: %s", attempt.provider, attempt.generation_id, look.words)
             if await past_deadline(studio, attempt):
-                await anyio.to_thread.run_sync(studio.ledger.note_error, attempt.id, f"overdue: {look.words}")
+                await anyio.to_thread.run_sync(studio.ledger.note_error, attempt.id, f"{OVERDUE}: {look.words}")
                 raise Overdue(f"still {look.words} past its deadline; paid, and collected later: dailies collect")
             raise StillGenerating(look.words)
 

@@ -20,12 +20,13 @@ logger = logging.getLogger("dailies.report")
 
 
 def batch_credits(studio: Studio, batch: str) -> Credits:
-    """The figures of a batch, or of the part of it in hand, as the ledger has them now; rows that left the CSV don't count."""
+    """The figures of a batch, or of the part of it in hand, as the ledger has them now; of rows that left the CSV only the
+    money counts."""
     job = studio.job if studio.job and studio.job.plan.batch == batch else None
     before = job.delivered_before if job else frozenset()
     part = job.rows if job and job.order.rows else None
-    rows = (row for row in studio.ledger.each_row(batch) if not row.retired and (part is None or row.clip_key in part))
-    return credits_of(batch, rows, before)
+    rows = studio.ledger.each_row(batch)
+    return credits_of(batch, (row for row in rows if part is None or row.clip_key in part), before)
 
 
 def final_credits(studio: Studio) -> Credits:

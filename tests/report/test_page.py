@@ -48,7 +48,8 @@ def topic(row: BatchRow) -> Topic:
     (a_batch_row(), Topic.DELIVERED), (a_batch_row(mismatch="asked for 4 s, got 2 s"), Topic.MISMATCH),
     (a_batch_row(1, None), Topic.NOT_STARTED),
     (a_batch_row(1, State.IN_DOUBT), Topic.IN_DOUBT), (a_batch_row(1, State.SUBMITTING), Topic.IN_DOUBT),
-    (a_batch_row(1, State.SUBMITTED), Topic.OVERDUE), (a_batch_row(1, State.COMPLETED), Topic.OVERDUE),
+    (a_batch_row(1, State.SUBMITTED, error="overdue: generating"), Topic.OVERDUE),
+    (a_batch_row(1, State.SUBMITTED), Topic.INTERRUPTED), (a_batch_row(1, State.COMPLETED), Topic.INTERRUPTED),
     (a_batch_row(1, State.RESULT_LOST), Topic.LOST), (a_batch_row(1, State.SUPERSEDED), Topic.NOT_STARTED),
     (a_batch_row(1, State.ORPHANED, failure=Failure.GENERATION), Topic.LOST),
     *[(a_batch_row(1, State.FAILED, failure=failure), expected) for failure, expected in (
@@ -139,15 +140,13 @@ def test_a_column_of_labels_is_no_chart() -> None:
 
 
 def test_days_without_spend_are_shown_and_a_long_span_is_by_month() -> None:
-    lines = [line_of(a_batch_row(n, created_at=datetime(2026, 11, day, tzinfo=UTC))) for n, day in enumerate((1, 1, 4))]
-    chart = spend_by_day(lines)
+    rows = [a_batch_row(n, created_at=datetime(2026, 11, day, tzinfo=UTC)) for n, day in enumerate((1, 1, 4))]
+    chart = spend_by_day(credits(rows).by_day)
     assert chart and [pillar.value for pillar in chart.pillars] == ["$2.52", "$0.00", "$0.00", "$1.26"]
-    year = [
-        line_of(a_batch_row(n, created_at=datetime(2026, 1, 31, tzinfo=UTC) + timedelta(days=40 * n))) for n in range(8)
-    ]
-    chart = spend_by_day(year)
+    year = [a_batch_row(n, created_at=datetime(2026, 1, 31, tzinfo=UTC) + timedelta(days=40 * n)) for n in range(8)]
+    chart = spend_by_day(credits(year).by_day)
     assert chart and (chart.first, chart.last, len(chart.pillars)) == ("2026-01", "2026-11", 11)
-    assert spend_by_day(lines[:2]) is None
+    assert spend_by_day(credits(rows[:2]).by_day) is None
 
 
 @given(st.lists(st.floats(0, 5000), min_size=5, max_size=60))
@@ -162,7 +161,7 @@ def test_the_histogram_counts_every_clip_once(seconds: list[float]) -> None:
 
 
 def test_an_empty_report_has_a_page_too() -> None:
-    assert charts_of([], []) == ((), ())
+    assert charts_of([], [], {}) == ((), ())
     assert "0 of 0 delivered" in report_page(credits([]), on_disk(Path("/none"), None), FACTS)
 
 
@@ -203,5 +202,6 @@ def test_a_charge_that_was_not_reported_is_neither_zero_nor_hidden() -> None:
         on_disk(Path("/none"), None),
         FACTS,
     )
-    assert "$1.26<small> + 1 not reported</small>" in page
-    assert re.search(r'x/<wbr>y</th>.*?<td class="num" role="cell">–</td>', page, re.DOTALL)
+    assert "$1.26<small> + 1 not reported (about $1.26 quoted)</small>" in page
+    assert "2 of 2 delivered · $1.26 charged, 1 not reported (about $1.26 quoted)" in page
+    assert re.search(r'x/<wbr>y</th>.*?<td class="num" role="cell">~\$1.26</td>', page, re.DOTALL)

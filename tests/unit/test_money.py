@@ -63,9 +63,9 @@ def test_credits_come_back_as_they_were(credits_used: int) -> None:
         (Decimal(0), "$0.00"),
         (Decimal("1.2"), "$1.20"),
         (Decimal("1.260000000"), "$1.26"),
-        (Decimal("0.0625"), "$0.0625"),
+        (Decimal("0.0625"), "$0.06"),
         (Decimal("12345.6"), "$12,345.60"),
-        (Decimal("0.000000001"), "$0.000000001"),
+        (Decimal("0.000000001"), "<$0.01"),
         (Decimal("1E+2"), "$100.00"),
     ],
 )
