@@ -92,8 +92,6 @@ class Line:
     usd_quoted: Decimal | None
     usd_charged: Decimal | None
     usd_at_risk: Decimal
-    unreported: int
-    usd_unreported_quoted: Decimal
     credits_used: int | None
     seconds: float | None
     polls: int
@@ -101,6 +99,8 @@ class Line:
     stored_at: str | None
     mismatch: str | None
     error: str | None
+    unreported: int
+    usd_unreported_quoted: Decimal
     counted: bool
 
 
