@@ -40,8 +40,8 @@ class Answer:
     """One HTTP answer to a create: what its meaning depends on, and all that it told of the clip.
 
     `error_code` is a code inside the body, which OneRouter may put into an HTTP 200. `url` is the finished clip's address
-    (a secret), where the answer carries it; dollars and credits are None where it does not say. `raw` is the body of an
-    answer that may mean a charge and has no id that could be read: it is all there is of a paid clip.
+    (a secret), where the answer carries it; dollars and credits are None where it does not say. `raw` is the whole
+    answer, without secrets, where it has no id that could be read: it may be all there is of a paid clip.
     """
 
     status: int

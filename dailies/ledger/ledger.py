@@ -1,6 +1,7 @@
 """The ledger: every transaction of the money protocol, each one short and none open across a network call.
 
-T0 plan · T1 claim · T2 answer · T3 polled, completed, failed · T4 stored; and what recovery and a person may decide.
+T0 plan · T1 claim · T2 (`answers.py`) · T3 polled, completed, failed · T4 stored; what recovery does; and what a person
+may decide (`decisions.py`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from dailies.domain.clips import Row
 from dailies.domain.money import ZERO
@@ -21,23 +21,21 @@ from dailies.domain.records import Attempt
 from dailies.domain.states import (
     LEASED,
     Failure,
-    IllegalMove,
     State,
     may_claim,
-    on_answer,
     on_dead_owner,
 )
 from dailies.ledger import history
 from dailies.ledger import rows as r
 from dailies.ledger import tables as t
-from dailies.ledger.moves import Moves
+from dailies.ledger.decisions import Decisions
 from dailies.ledger.owner import Owner
 from dailies.ledger.plan import write_forgotten, write_plan
 from dailies.ledger.questions import day_of, ended_orphan
-from dailies.ledger.terms import Adopted, Caps, DuplicateGeneration, LostOwnership, Unclaimed
+from dailies.ledger.terms import Adopted, Caps, LostOwnership, Unclaimed
 
 
-class Ledger(Moves):
+class Ledger(Decisions):
     """All moves of attempts, for one owner. Methods block and are safe to call from several threads."""
 
     def close(self) -> None:
@@ -88,10 +86,8 @@ class Ledger(Moves):
                 created_at=now, usd_quoted=usd_quoted, request_digest=request_digest, image_sha256=image_sha256,
                 updated_at=now,
             )  # fmt: skip
-            fields = {name: getattr(attempt, name) for name in Attempt.__dataclass_fields__}
-            kind = wanted and history.kind_of(wanted["model"], wanted["resolution"], wanted["duration_s"])
-            connection.execute(t.attempt.insert().values(**r.attempt_values(**fields), day=day_of(now), kind=kind))
-            self._record(connection, attempt.id, None, State.SUBMITTING, f"claimed for {batch}", now)
+            kind = history.kind_of(wanted["model"], wanted["resolution"], wanted["duration_s"]) if wanted else None
+            self._insert(connection, attempt, kind, f"claimed for {batch}")
             return attempt
 
     def _reserve(self, connection: Connection, batch: str, now: datetime, usd: Decimal, caps: Caps) -> Unclaimed | None:
@@ -141,55 +137,9 @@ class Ledger(Moves):
                 s3_uri=adopted.s3_uri, sha256=adopted.sha256, size_bytes=adopted.size_bytes, submitted_at=now,
                 stored_at=now if stored else None, updated_at=now,
             )  # fmt: skip
-            fields = {name: getattr(attempt, name) for name in Attempt.__dataclass_fields__}
-            connection.execute(t.attempt.insert().values(**r.attempt_values(**fields), day=day_of(attempt.created_at)))
-            for scope, name in (("batch", attempt.batch), ("day", day_of(attempt.created_at))):
-                self._add_spend(connection, scope, name, attempt.usd_counted)
-            self._record(connection, attempt.id, None, attempt.state, adopted.note, now)
+            self._insert(connection, attempt, None, adopted.note)
+            self._count(connection, attempt)
             return attempt
-
-    # T2
-
-    def answer(self, attempt_id: str, generation_id: str, note: str = "answered") -> Attempt:
-        """T2: record the provider's id where none is recorded. No lease, no epoch, no state condition.
-
-        Raises DuplicateGeneration when the id already belongs to another attempt (the attempt is then in doubt).
-        """
-        try:
-            with self._write() as connection:
-                attempt = self._locked(connection, attempt_id)
-                if attempt.generation_id is not None:
-                    if attempt.generation_id != generation_id:
-                        self._record(
-                            connection, attempt_id, attempt.state, attempt.state,
-                            f"a second generation id arrived and was noted: {generation_id}", self.now(),
-                        )  # fmt: skip
-                    return attempt
-                after = on_answer(attempt.state)
-                return self._move(
-                    connection, attempt, after, f"{note}: {generation_id}", generation_id=generation_id,
-                    owner=str(self.owner), epoch=attempt.epoch + (attempt.state is not State.SUBMITTING),
-                    submitted_at=self.now(), lease_until=self._lease(attempt.provider, self.now()), error=None, failure=None,
-                    usd_charged=attempt.usd_charged or None,  # "never charged" was wrong: it counts at its quote again
-                )  # fmt: skip
-        except IntegrityError as error:
-            if "generation" not in str(error.orig):
-                raise
-            self.doubt(attempt_id, f"the provider answered with an id that belongs to another attempt: {generation_id}")
-            raise DuplicateGeneration(generation_id) from error
-
-    def free(self, attempt_id: str, failure: Failure, error: str) -> Attempt:
-        """The create certainly cost nothing: → failed, and its reservation is given back.
-
-        Only who sent the POST may say so; then it is proof even if somebody took us for dead and put it in doubt.
-        """
-        return self._settle(
-            attempt_id, (State.SUBMITTING, State.IN_DOUBT), State.FAILED, error, failure=failure, error=error
-        )
-
-    def doubt(self, attempt_id: str, error: str) -> Attempt:
-        """The create may have been charged: submitting → in_doubt; its reservation stays."""
-        return self._settle(attempt_id, (State.SUBMITTING,), State.IN_DOUBT, error, error=error)
 
     # T3, T4
 
@@ -333,33 +283,6 @@ class Ledger(Moves):
             self._record(connection, found.id, found.state, found.state, "taken over from a dead owner", now)
             lease = self._lease(found.provider, now)
             return self._update(connection, found, owner=str(self.owner), epoch=found.epoch + 1, lease_until=lease)
-
-    # What a person or the provider's log decides about an attempt in doubt
-
-    def resolve_found(self, attempt_id: str, generation_id: str, note: str) -> Attempt:
-        """In doubt, and it was found at the provider: it goes on as submitted (an orphan, when it was superseded)."""
-        return self.answer(attempt_id, generation_id, note)
-
-    def resolve_free(self, attempt_id: str, note: str) -> Attempt:
-        """In doubt, and certainly never charged: failed, free, and its clip may be bought again."""
-        with self._write() as connection:
-            found = self._locked(connection, attempt_id)
-            if found.state is not State.IN_DOUBT:
-                raise IllegalMove(f"attempt {attempt_id} is {found.state}, not in doubt")
-            values = {"failure": Failure.SETTLED_FREE, "error": note, "usd_charged": ZERO}
-            return self._move(connection, found, State.FAILED, note, **values)
-
-    def resubmit(self, attempt_id: str, note: str) -> Attempt:
-        """A person accepts the risk: the clip may be bought again, and what was in doubt stays on record as at risk.
-
-        Also for a refused or failed clip that is to be tried again. Raises IllegalMove for any other state.
-        """
-        with self._write() as connection:
-            found = self._locked(connection, attempt_id)
-            if found.state is State.FAILED or (found.state is State.ORPHANED and found.failure):
-                self._record(connection, found.id, found.state, found.state, note, self.now())
-                return self._update(connection, found, failure=Failure.SETTLED_FREE)
-            return self._move(connection, found, State.SUPERSEDED, note)
 
 
 def new_attempt_id(clip_key: str) -> str:

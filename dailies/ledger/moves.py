@@ -49,14 +49,6 @@ class Moves(Questions):
             if self._one_writer:
                 self._one_writer.release()
 
-    def _settle(self, attempt_id: str, allowed: tuple[State, ...], after: State, note: str, **values: Any) -> Attempt:
-        """Move from one of the allowed states; from any other the news came too late: it is noted and nothing moves."""
-        with self._write() as connection:
-            found = self._locked(connection, attempt_id)
-            if found.state in allowed:
-                return self._move(connection, found, after, note, **values)
-            return self._too_late(connection, found, after, note)
-
     def _too_late(self, connection: Connection, found: Attempt, after: State, note: str) -> Attempt:
         self._record(connection, found.id, found.state, found.state, f"too late to be {after}: {note}", self.now())
         return found
@@ -67,6 +59,18 @@ class Moves(Questions):
         if row is None:
             raise KeyError(f"no attempt {attempt_id}")
         return r.to_attempt(row)
+
+    def _insert(self, connection: Connection, attempt: Attempt, kind: str | None, note: str) -> None:
+        """Put a new attempt on record, with its first event. Its budgets are the caller's to count."""
+        fields = {name: getattr(attempt, name) for name in Attempt.__dataclass_fields__}
+        values = r.attempt_values(**fields)
+        connection.execute(t.attempt.insert().values(**values, day=day_of(attempt.created_at), kind=kind))
+        self._record(connection, attempt.id, None, attempt.state, note, self.now())
+
+    def _count(self, connection: Connection, attempt: Attempt) -> None:
+        """Add what an attempt takes to the budgets of its batch and its day."""
+        for scope, name in (("batch", attempt.batch), ("day", day_of(attempt.created_at))):
+            self._add_spend(connection, scope, name, attempt.usd_counted)
 
     def _move(self, connection: Connection, before: Attempt, after: State, note: str, **values: Any) -> Attempt:
         check_move(before.state, after)

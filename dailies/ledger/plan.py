@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dailies.domain.clips import Row
+from dailies.domain.creates import KnownAttempt
 from dailies.ledger import tables as t
 from dailies.ledger.rows import clip_values
 
@@ -59,22 +60,29 @@ def write_plan(
     upsert(connection, t.clip, clips, update=described)  # the same values, but for a clip that was only adopted
     if not part:
         connection.execute(sa.update(t.batch_row).where(t.batch_row.c.batch == batch).values(retired=True))
-    planned = [
-        {
-            "batch": batch,
-            "clip_key": row.clip.key,
-            "number": row.number,
-            "row_id": row.id,
-            "providers": ",".join(row.providers),
-            "usd_quoted": quotes[row.clip.key],
-            "labels": dict(row.labels),
-            "retired": False,
-        }
-        for row in rows
-    ]
+    planned = [_row_values(batch, row.clip.key, row, quotes[row.clip.key]) for row in rows]
     upsert(
         connection, t.batch_row, planned, update=("number", "row_id", "providers", "usd_quoted", "labels", "retired")
     )
+
+
+def write_known(connection: Connection, known: KnownAttempt, now: datetime) -> None:
+    """Put batch, clip and row of an attempt on record where they are missing; what is there stays as it is."""
+    attempt, row = known.attempt, known.row
+    if row is None:
+        write_forgotten(connection, attempt.clip_key, attempt.batch, attempt.clip_key[:12], "", now)
+        return
+    batch = {"name": attempt.batch, "source": known.source, "destination": known.destination}
+    upsert(connection, t.batch, [{**batch, "created_at": now, "planned_at": now}])
+    upsert(connection, t.clip, [{**clip_values(row.clip), "clip_key": attempt.clip_key, "created_at": now}])
+    upsert(connection, t.batch_row, [_row_values(attempt.batch, attempt.clip_key, row, attempt.usd_quoted)])
+
+
+def _row_values(batch: str, clip_key: str, row: Row, usd_quoted: Decimal | None) -> dict[str, Any]:
+    return {
+        "batch": batch, "clip_key": clip_key, "number": row.number, "row_id": row.id, "providers": ",".join(row.providers),
+        "usd_quoted": usd_quoted, "labels": dict(row.labels), "retired": False,
+    }  # fmt: skip
 
 
 def write_forgotten(connection: Connection, clip_key: str, batch: str, row_id: str, model: str, now: datetime) -> None:

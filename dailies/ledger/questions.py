@@ -70,6 +70,13 @@ class Questions:
                     return r.to_attempt(found[0])
         return None
 
+    def attempt_of_generation(self, provider: str, generation_id: str) -> Attempt | None:
+        """The attempt under which a provider's generation is on record."""
+        mine = (t.attempt.c.provider == provider) & (t.attempt.c.generation_id == generation_id)
+        with self._read() as connection:
+            found = connection.execute(sa.select(t.attempt).where(mine)).mappings().one_or_none()
+        return r.to_attempt(found) if found else None
+
     def rows(self, batch: str) -> list[BatchRow]:
         """The rows of one batch with their attempts, in the order of the CSV; retired rows last."""
         return list(self.each_row(batch))

@@ -54,7 +54,7 @@ class Aiml:
             url=look.url if look else None,
             usd_charged=look.usd_charged if look and look.usd_charged is not None else usd,
             credits_used=look.credits_used if look and look.credits_used is not None else spent,
-            raw=b"" if found else reply.content,
+            raw=b"" if found else self._client.whole(reply),
         )
 
     async def look(self, generation_id: str) -> Look:

@@ -18,6 +18,7 @@ USER_AGENT = "dailies/0.1"  # the edge of one provider refuses the default ones 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 MAX_PAID_ANSWER_BYTES = 64 * 1024 * 1024  # whatever a paid POST answers is kept, should it be the clip itself
 WORDS_LIMIT = 500
+SECRET_HEADERS = frozenset({"set-cookie", "authorization", "proxy-authorization", "www-authenticate"})
 
 NOT_SENT = (
     httpx.ConnectError,
@@ -114,6 +115,14 @@ class ApiClient:
             text = text.replace(self.key.get_secret_value(), "***")
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         return text if len(text) <= WORDS_LIMIT else text[: WORDS_LIMIT - 1] + "…"
+
+    def whole(self, reply: Reply) -> bytes:
+        """An answer as it came, to be kept in a file: status, headers without cookies, body; without our key."""
+        headers = "".join(
+            f"{name}: {value}\n" for name, value in reply.headers.items() if name.lower() not in SECRET_HEADERS
+        )
+        whole = f"HTTP {reply.status}\n{headers}\n".encode("utf-8", "replace") + reply.content
+        return whole.replace(self.key.get_secret_value().encode(), b"***") if self.key else whole
 
     async def close(self) -> None:
         """Close both connection pools."""

@@ -67,7 +67,7 @@ class OneRouter:
             retry_after=reply.headers.get("retry-after"),
             url=look.url if look else None,
             usd_charged=look.usd_charged if look else None,
-            raw=b"" if found else reply.content,
+            raw=b"" if found else self._client.whole(reply),
         )
 
     async def look(self, generation_id: str) -> Look:

@@ -11,13 +11,13 @@ from urllib.parse import unquote
 import anyio.to_thread
 
 from dailies.domain.clips import Row, object_key, slug
-from dailies.domain.money import ZERO, to_usd
+from dailies.domain.money import to_usd
 from dailies.domain.records import Attempt
 from dailies.errors import Misconfigured, NotCharged
 from dailies.ledger import Adopted
-from dailies.ledger.spool import SpooledAnswer
 from dailies.providers.base import LogUnavailable
 from dailies.steps.known import taken_clips
+from dailies.steps.record import drain_spool
 from dailies.storage.s3 import Stored, StoreTrouble, parse_s3_uri
 from dailies.studio import Job, Studio
 
@@ -138,12 +138,10 @@ async def adopt_from_log(studio: Studio, job: Job) -> int:
 
 async def adopt_everything(studio: Studio) -> list[str]:
     """`dailies doctor --adopt`: take in every purchase that spool and store know and the ledger does not."""
-    said = []
-    for path, answer in list(studio.spool):
-        if answer.clip_key and not studio.ledger.knows(answer.attempt_id):
-            studio.ledger.adopt(_from_spool(answer))
-            path.unlink(missing_ok=True)
-            said.append(f"adopted generation {answer.generation_id} from the spool")
+    said: list[str] = []
+    await drain_spool(
+        studio.ledger, studio.spool, lambda spooled: said.append(f"adopted {spooled.words}, from the spool")
+    )
     to = studio.settings.dailies_to
     for uri in {to, *(studio.ledger.batch_destination(name) for name in studio.ledger.batches())} - {None, ""}:
         bucket, prefix = parse_s3_uri(str(uri))
@@ -153,11 +151,3 @@ async def adopt_everything(studio: Studio) -> list[str]:
             if adopted and not studio.ledger.knows(adopted.attempt_id) and studio.ledger.adopt(adopted):
                 said.append(f"adopted {adopted.s3_uri}")
     return said
-
-
-def _from_spool(answer: SpooledAnswer) -> Adopted:
-    return Adopted(
-        attempt_id=answer.attempt_id, clip_key=answer.clip_key, batch=answer.batch, row_id=answer.clip_key[:12], model="",
-        provider=answer.provider, generation_id=answer.generation_id, usd_quoted=to_usd(answer.usd_quoted or ZERO),
-        created_at=datetime.fromisoformat(answer.created_at), note="adopted from the spool",
-    )  # fmt: skip

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.catalog import Settled, request_body
 from dailies.domain.clips import Row
+from dailies.domain.creates import Accepted, Doubtful, Free, KnownAttempt
 from dailies.domain.outcomes import Answer, Meaning, Verdict, judge
 from dailies.domain.records import Attempt
 from dailies.domain.states import Failure
@@ -36,10 +37,10 @@ from dailies.errors import (
 )
 from dailies.failpoints import hit
 from dailies.ledger import Unclaimed
-from dailies.providers import Created, LookKind
+from dailies.providers import Created
 from dailies.steps.adopt import adopt_stored
 from dailies.steps.image import image_url
-from dailies.steps.record import record_answer
+from dailies.steps.record import record_outcome
 from dailies.studio import Studio
 
 logger = logging.getLogger("dailies.create")
@@ -165,7 +166,7 @@ async def _send(studio: Studio, prepared: Prepared, attempt: Attempt) -> Attempt
                     continue
             case _:
                 pass
-        return await _not_accepted(studio, prepared, attempt, verdict)
+        return await _not_accepted(studio, prepared, attempt, created, verdict)
 
 
 async def _still_mine(studio: Studio, attempt: Attempt) -> bool:
@@ -178,7 +179,8 @@ async def _still_mine(studio: Studio, attempt: Attempt) -> bool:
 async def _accepted(studio: Studio, prepared: Prepared, attempt: Attempt, created: Created) -> Attempt:
     answer = created.outcome
     assert isinstance(answer, Answer) and answer.generation_id
-    recorded = await record_answer(studio, attempt, answer.generation_id)
+    told = Accepted(answer.generation_id, answer.url, answer.usd_charged, answer.credits_used)
+    recorded = await record_outcome(studio.ledger, studio.spool, _known(studio, prepared, attempt), told)
     if recorded is None:
         await _doubt(studio, attempt, f"accepted as {answer.generation_id}, and the ledger did not take the id")
         raise MaybeCharged(
@@ -186,14 +188,12 @@ async def _accepted(studio: Studio, prepared: Prepared, attempt: Attempt, create
             "the next run or `dailies collect` goes on from the spool"
         )
     logger.info("%s · attempt %d accepted as %s", prepared.row.id, attempt.no, answer.generation_id)
-    look = created.look
-    if look and look.kind is LookKind.READY and look.url:
-        hit("before-completed")
-        recorded = await anyio.to_thread.run_sync(
-            studio.ledger.completed, recorded, look.url, look.usd_charged, look.credits_used
-        )
-        hit("after-completed")
     return recorded
+
+
+def _known(studio: Studio, prepared: Prepared, attempt: Attempt) -> KnownAttempt:
+    job = studio.the_job
+    return KnownAttempt(attempt, prepared.row, job.plan.source, f"s3://{job.bucket}/{job.prefix}".rstrip("/"))
 
 
 async def _doubt(studio: Studio, attempt: Attempt, words: str) -> None:
@@ -202,17 +202,23 @@ async def _doubt(studio: Studio, attempt: Attempt, words: str) -> None:
         await anyio.to_thread.run_sync(studio.ledger.doubt, attempt.id, words)
 
 
-async def _not_accepted(studio: Studio, prepared: Prepared, attempt: Attempt, verdict: Verdict) -> Attempt:
+async def _not_accepted(
+    studio: Studio, prepared: Prepared, attempt: Attempt, created: Created, verdict: Verdict
+) -> Attempt:
     who, words = prepared.row.id, verdict.words
-    logger.warning("%s · attempt %d: %s (%s)", who, attempt.no, words, verdict.meaning)
+    known = _known(studio, prepared, attempt)
     if verdict.meaning is Meaning.IN_DOUBT:
-        await _doubt(studio, attempt, words)
+        raw = created.outcome.raw if isinstance(created.outcome, Answer) else b""
+        recorded = await record_outcome(studio.ledger, studio.spool, known, Doubtful(words, raw))
+        words = (recorded and recorded.error) or words
+        logger.warning("%s · attempt %d: %s (%s)", who, attempt.no, words, verdict.meaning)
         raise MaybeCharged(
             f"{who}: {words}. It may have cost ${prepared.usd_quoted:.2f} and is not bought again; "
             f"`dailies collect` looks for it, `dailies resolve {attempt.id[:8]}` settles it"
         )
     failure = verdict.failure or Failure.REFUSED
-    await anyio.to_thread.run_sync(studio.ledger.free, attempt.id, failure, words)
+    await record_outcome(studio.ledger, studio.spool, known, Free(failure, words))
+    logger.warning("%s · attempt %d: %s (%s)", who, attempt.no, words, verdict.meaning)
     raise _as_error(studio, prepared, verdict, failure)
 
 

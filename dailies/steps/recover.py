@@ -38,7 +38,7 @@ class Elsewhere(Exception):
 
 async def recover(studio: Studio) -> Recovered:
     """Drain the spool, put creates of dead owners in doubt, and list the paid attempts that can be taken over."""
-    drained = await drain_spool(studio)
+    drained = await drain_spool(studio.ledger, studio.spool)
     left = await anyio.to_thread.run_sync(studio.ledger.reap)
     if drained or left:
         logger.warning("recovered: %d answers from the spool, %d paid clips without an owner", drained, len(left))

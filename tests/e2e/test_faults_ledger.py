@@ -16,6 +16,7 @@ from sqlalchemy.engine.default import DefaultDialect
 from dailies.domain.states import State
 from tests.e2e.harness import World, named, until
 from tests.e2e.invariants import assert_invariants
+from tests.e2e.loopback import free_port
 
 NO_ANSWERS = {
     "sqlite": (
@@ -187,3 +188,36 @@ def test_a_commit_whose_answer_is_lost_costs_nothing_twice(
     assert_invariants(world)
     assert len(world.charges()) <= 2
     assert all(a.state in (State.STORED, State.IN_DOUBT) for a in world.attempts())
+
+
+NO_END = (
+    "CREATE TRIGGER no_answers BEFORE UPDATE ON attempt WHEN NEW.state IN ('failed', 'in_doubt') "
+    "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END",
+)
+"""The ledger takes no refusal and no doubt (SQLite)."""
+
+ENDS = {
+    "a refusal of the row": (400, State.FAILED, "HTTP 400"),
+    "a key that is refused": (401, State.FAILED, "HTTP 401"),
+    "never sent": (None, State.FAILED, "nothing was sent"),
+    "a doubt": (500, State.IN_DOUBT, "HTTP 500"),
+}
+
+
+@pytest.mark.parametrize("end", sorted(ENDS))
+def test_every_end_of_a_create_goes_to_the_spool_when_the_ledger_is_away(hasty: None, world: World, end: str) -> None:
+    """A refusal is not remembered as a doubt, and a doubt keeps the words of its answer."""
+    status, after, words = ENDS[end]
+    world.csv(1, provider="onerouter")
+    if status:
+        world.sandbox.fault("create", "status", times=None, status=status)
+    address = {} if status else {"ONEROUTER_BASE_URL": f"http://127.0.0.1:{free_port()}"}
+    with full_disk_for_answers(world, NO_END):
+        assert world.run(**address).code == 1
+        assert [a.state for a in world.attempts()] == [State.SUBMITTING]
+        [waiting] = (world.home / "spool").glob("*.json")
+    world.command("collect")
+    [attempt] = world.attempts()
+    assert attempt.state is after and words in (attempt.error or "")
+    assert not waiting.exists()
+    assert_invariants(world)

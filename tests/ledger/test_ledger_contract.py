@@ -187,7 +187,7 @@ def test_two_providers_may_use_the_same_id(ledger: Ledger) -> None:
     assert ledger.answer(other.id, "gen-1").state is State.SUBMITTED
 
 
-def test_an_answer_for_an_unknown_attempt_is_an_error(ledger: Ledger) -> None:
+def test_an_answer_for_an_attempt_of_which_nothing_is_known_is_an_error(ledger: Ledger) -> None:
     with pytest.raises(KeyError):
         ledger.answer("nobody", "gen-1")
 

@@ -1,19 +1,26 @@
-"""The spool keeps a paid generation's id on disk until the ledger has taken it."""
+"""The spool keeps what became of a paid create on disk until the ledger has taken it."""
 
 from __future__ import annotations
 
 import os
 import stat
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dailies.domain.creates import Accepted, CreateOutcome, Doubtful, Free, KnownAttempt
+from dailies.domain.states import Failure, State
 from dailies.ledger import Spool
-from dailies.ledger.spool import SpooledAnswer
+from dailies.ledger.spool import Spooled
+from tests.ledger.factories import NOON, USD, a_clip, a_row, an_attempt
 
-ANSWER = SpooledAnswer("a" * 32, "video_68e5:openai/sora-2-pro-i2v")
+CLIP = a_clip("Zürich · 猫 🐈", options={"generate_audio": True, "seed": 7, "cfg_scale": 0.5}, duration_s=None)
+KNOWN = KnownAttempt(an_attempt(State.SUBMITTING), a_row(3, CLIP), "smiles.csv", "s3://clips/smiles")
+WHOLE = Accepted("video_68e5:openai/sora-2-pro-i2v", "https://cdn.example/c.mp4?sig=s3cr3t", Decimal("1.26"), 2_520_000)
+ANSWER = Spooled(KNOWN, WHOLE)
 
 
 @pytest.fixture
@@ -38,9 +45,58 @@ def test_an_answer_waits_until_its_file_is_deleted(spool: Spool) -> None:
     generation_id=st.text(st.characters(exclude_categories=["Cs"]), min_size=1), clip_key=st.text("0123456789abcdef")
 )
 def test_any_id_comes_back_as_it_was(spool: Spool, generation_id: str, clip_key: str) -> None:
-    answer = SpooledAnswer("a" * 32, generation_id, clip_key)
+    answer = Spooled(KnownAttempt(an_attempt(clip_key=clip_key)), Accepted(generation_id))
     path = spool.put(answer)
     assert list(spool) == [(path, answer)]
+    path.unlink()
+
+
+@pytest.mark.parametrize("outcome", [WHOLE, Free(Failure.REFUSED, "moderation"), Doubtful("HTTP 500")])
+def test_every_outcome_comes_back_whole_with_all_that_was_known_of_the_attempt(
+    spool: Spool, outcome: CreateOutcome
+) -> None:
+    path = spool.put(Spooled(KNOWN, outcome))
+    [(_, back)] = list(spool)
+    assert back == Spooled(KNOWN, outcome)
+    assert back.known.row and back.known.row.clip.key == CLIP.key
+    path.unlink()
+
+
+def test_an_outcome_that_waits_is_never_overwritten_by_another_of_its_attempt(spool: Spool) -> None:
+    """A doubt, a refusal or a second id after an id: the first id stays on disk."""
+    others = [Doubtful("timeout"), Free(Failure.BUSY, "429"), Accepted("another id")]
+    for outcome in [WHOLE, *others, WHOLE]:
+        spool.put(Spooled(KNOWN, outcome))
+    assert {spooled.outcome for _, spooled in spool} == {WHOLE, *others}
+
+
+def test_what_the_first_version_wrote_is_still_read(spool: Spool) -> None:
+    """Byte for byte as 48f82a2 put it."""
+    spool.folder.mkdir(parents=True)
+    (spool.folder / "a.json").write_text(
+        '{"attempt_id": "a", "generation_id": "video_1:m", "clip_key": "c", "batch": "smiles", "provider": "aiml", '
+        '"usd_quoted": "1.26", "created_at": "2026-11-21T12:00:00+00:00"}'
+    )
+    [(_, spooled)] = list(spool)
+    attempt = spooled.known.attempt
+    assert (spooled.attempt_id, spooled.outcome, spooled.known.row) == ("a", Accepted("video_1:m"), None)
+    assert (attempt.clip_key, attempt.batch, attempt.provider) == ("c", "smiles", "aiml")
+    assert (attempt.usd_quoted, attempt.created_at) == (USD, NOON)
+
+
+def test_what_a_later_version_wrote_is_left_for_it(spool: Spool) -> None:
+    path = spool.put(ANSWER)
+    path.write_text(path.read_text().replace('"version":2', '"version":99'))
+    assert list(spool) == [] and len(spool) == 1
+
+
+def test_an_answer_that_nobody_could_read_is_kept_whole_and_never_overwritten(spool: Spool) -> None:
+    first, second = spool.keep_answer("abc", b"<html>\xff"), spool.keep_answer("abc", b"other")
+    assert (first.read_bytes(), second.read_bytes()) == (b"<html>\xff", b"other")
+    assert spool.answers_of("abc") == [first, second]
+    assert first.parent == spool.folder.parent / "answers"
+    assert stat.S_IMODE(first.stat().st_mode) == 0o600
+    assert stat.S_IMODE(first.parent.stat().st_mode) == 0o700
 
 
 def test_putting_an_answer_twice_keeps_one(spool: Spool) -> None:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from dailies.domain.money import ZERO
 from dailies.domain.records import Attempt
 from dailies.domain.states import LEASED, MOVES, Failure, IllegalMove, State
-from dailies.ledger import Caps, Ledger, LostOwnership, Unclaimed
+from dailies.ledger import Caps, Ledger, LostOwnership, Unclaimed, answers
 from dailies.ledger import ledger as module
 from dailies.ledger import tables as t
 from tests.ledger.factories import (
@@ -224,7 +224,7 @@ def fence_the_id(_bench: Bench, monkeypatch: Patch) -> None:
 
 
 def answers_move_nothing(_bench: Bench, monkeypatch: Patch) -> None:
-    monkeypatch.setattr(module, "on_answer", lambda state: State.SUBMITTED if state is State.SUBMITTING else state)
+    monkeypatch.setattr(answers, "on_answer", lambda state: State.SUBMITTED if state is State.SUBMITTING else state)
     for state in (State.IN_DOUBT, State.FAILED):
         monkeypatch.setitem(MOVES, state, frozenset({state}))
 
@@ -265,7 +265,8 @@ def free_from_anywhere(_bench: Bench, monkeypatch: Patch) -> None:
     monkeypatch.setitem(MOVES, State.SUBMITTED, frozenset({State.FAILED}))
 
     def free(self: Ledger, attempt_id: str, failure: Failure, error: str) -> Attempt:
-        return self._settle(attempt_id, tuple(State), State.FAILED, error, failure=failure)
+        with self._write() as connection:
+            return self._move(connection, self._locked(connection, attempt_id), State.FAILED, error, failure=failure)
 
     monkeypatch.setattr(Ledger, "free", free)
 

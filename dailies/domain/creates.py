@@ -1,0 +1,60 @@
+"""What became of one paid create, as plain values: what T2 records, what the spool holds, what a sender hands on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal
+
+from dailies.domain.clips import Row
+from dailies.domain.records import Attempt
+from dailies.domain.states import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider took the request. All that its answer told stands here, and is recorded in one transaction.
+
+    `result_url` is the clip's address where the answer is the clip itself; dollars and credits are None where it said none.
+    """
+
+    generation_id: str
+    result_url: str | None = field(default=None, repr=False)
+    usd_charged: Decimal | None = None
+    credits_used: int | None = None
+    kind: Literal["accepted"] = "accepted"
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """The create certainly cost nothing: refused, or never sent."""
+
+    failure: Failure
+    words: str
+    kind: Literal["free"] = "free"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """The create may have been charged. `raw` is the answer that could not be read, where one came: it is kept in a file."""
+
+    words: str
+    raw: bytes = field(default=b"", repr=False)
+    kind: Literal["doubtful"] = "doubtful"
+
+
+CreateOutcome = Accepted | Free | Doubtful
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAttempt:
+    """All that the process which claimed an attempt knows of it: enough to write it anew in a ledger that has forgotten it.
+
+    `row` is the CSV's row, `source` its file and `destination` the batch's place in S3 (`s3://bucket/prefix`). An answer
+    that an earlier version left in the spool has no row.
+    """
+
+    attempt: Attempt
+    row: Row | None = None
+    source: str = ""
+    destination: str = ""
