@@ -12,7 +12,7 @@ import httpx
 from pydantic import SecretStr
 
 from dailies.domain.outcomes import Fault
-from dailies.net import certificates
+from dailies.net import Network, RoutedTransport
 
 USER_AGENT = "dailies/0.1"  # the edge of one provider refuses the default ones of libraries with 403 "1010"
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
@@ -55,7 +55,14 @@ class ApiClient:
     """Speaks to one provider's API. A paid POST gets a fresh connection: an idle one that the server has just closed
     would turn a request that was never read into one whose answer is lost."""
 
-    def __init__(self, base_url: str, key: SecretStr | None, create_timeout_s: float, scheme: str = "Bearer ") -> None:
+    def __init__(
+        self,
+        base_url: str,
+        key: SecretStr | None,
+        create_timeout_s: float,
+        scheme: str = "Bearer ",
+        network: Network | None = None,
+    ) -> None:
         self.key = key
         self.base_url = base_url
         auth = KeyAuth(key, scheme) if key else None
@@ -63,14 +70,15 @@ class ApiClient:
         self._create_timeout_s = create_timeout_s
         create = httpx.Timeout(connect=15, read=create_timeout_s, write=60, pool=None)
         look = httpx.Timeout(connect=15, read=30, write=30, pool=60)
+        self.network = network or Network.here()
         self._paid = httpx.AsyncClient(
             base_url=base_url, auth=auth, headers={**headers, "Accept-Encoding": "identity"}, timeout=create,
-            follow_redirects=False, verify=certificates(),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+            follow_redirects=False, trust_env=False,
+            transport=RoutedTransport(self.network, max_connections=None, max_keepalive_connections=0),
         )  # fmt: skip
         self._free = httpx.AsyncClient(
-            base_url=base_url, auth=auth, headers=headers, timeout=look, follow_redirects=False, verify=certificates(),
-            limits=httpx.Limits(max_connections=50, max_keepalive_connections=20),
+            base_url=base_url, auth=auth, headers=headers, timeout=look, follow_redirects=False, trust_env=False,
+            transport=RoutedTransport(self.network, max_connections=50, max_keepalive_connections=20),
         )  # fmt: skip
 
     async def post_once(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Reply | Fault:

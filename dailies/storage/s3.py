@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from dailies.errors import BadInput, Misconfigured
+from dailies.net import Network
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -57,7 +58,7 @@ def parse_s3_uri(uri: str) -> tuple[str, str]:
 class S3:
     """One boto3 client, safe for threads, for all buckets."""
 
-    def __init__(self) -> None:
+    def __init__(self, network: Network | None = None) -> None:
         import boto3  # a fifth of a second, which nobody pays who only checks files on disk
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
@@ -71,9 +72,16 @@ class S3:
             signature_version="s3v4",
             # Every put carries its SHA-256 in a signed header, so its bytes need not be read once more to sign them.
             s3={"payload_signing_enabled": False},
+            proxies={},  # never botocore's own reading of the environment: one rule holds for every client
         )
+        network = network or Network.here()
+        certificates = network.authorities.file()
         try:
-            self.client: S3Client = boto3.client("s3", config=config)
+            self.client: S3Client = boto3.client("s3", config=config, verify=certificates)
+            proxy = network.routes.to(self.client.meta.endpoint_url).proxy
+            if proxy:
+                through = Config(proxies={"http": proxy.url, "https": proxy.url})
+                self.client = boto3.client("s3", config=config.merge(through), verify=certificates)
         except (BotoCoreError, ValueError) as error:
             raise Misconfigured(f"S3 can't be used: {error}. Set AWS_* (region, keys) as for any AWS tool") from error
 

@@ -315,11 +315,14 @@ def test_tls_is_verified_against_the_name_though_the_address_is_dialled(
             trust = Trust.parse("clips.example, other.example")
             return (await fetch(server.url("/a", host=host), trust, names("127.0.0.1")))[1]
 
-    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+    with pytest.raises(
+        httpx.ConnectError,
+        match=r"certificate is not accepted: self-signed certificate \(checked by the usual authorities",
+    ):
         asyncio.run(run("clips.example"))
     monkeypatch.setenv("SSL_CERT_FILE", str(pem))
     assert asyncio.run(run("clips.example")) == b"here"
-    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+    with pytest.raises(httpx.ConnectError, match=r"[Hh]ostname mismatch.*SSL_CERT_FILE="):
         asyncio.run(run("other.example"))
     assert asked == ["clips.example", "clips.example", "other.example"]
 

@@ -1,0 +1,43 @@
+"""Whether a host can be reached at all, before anything is bought: a connection, the tunnel, the certificate, and no more."""
+
+from __future__ import annotations
+
+import anyio
+import httpcore
+import httpx
+
+from dailies.errors import Misconfigured
+from dailies.net.addresses import port_of, safe_url
+from dailies.net.dialling import DirectBackend, TunnelBackend
+from dailies.net.network import Network
+
+CONNECT_S = 10.0
+PAUSES_S = (0.5, 1.5)
+"""Between three tries: a dropped packet is no reason to refuse a batch."""
+
+
+async def reach(network: Network, url: str) -> None:
+    """Open a connection to the URL's host by the rule, send nothing, and close it.
+
+    Raises Misconfigured that says which host, by which way, and what was in the way.
+    """
+    for pause_s in (*PAUSES_S, None):
+        try:
+            with anyio.fail_after(CONNECT_S):
+                await _connect(network, httpx.URL(url))
+            return
+        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProxyError, TimeoutError) as error:
+            if pause_s is None:
+                raise Misconfigured(f"{safe_url(url)} can't be reached: {network.words(url, error)}") from error
+            await anyio.sleep(pause_s)
+
+
+async def _connect(network: Network, url: httpx.URL) -> None:
+    proxy = network.routes.to(url).proxy
+    if url.scheme == "http":
+        host, port = (proxy.host, proxy.port) if proxy else (url.host, port_of(url))
+        stream = await DirectBackend().connect_tcp(host, port, CONNECT_S)
+    else:
+        stream = await TunnelBackend(network).connect_tcp(url.host, port_of(url), CONNECT_S)
+        stream = await stream.start_tls(network.authorities.context(), url.host, CONNECT_S)
+    await stream.aclose()
