@@ -68,8 +68,8 @@ class LocalServer:
             "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
             "DO_NOT_TRACK": "1",
         }
-        for name in ("NO_PROXY", "no_proxy"):
-            variables[name] = ",".join(filter(None, [present.get(name), HOST]))
+        spared = present.get("no_proxy", present.get("NO_PROXY"))  # lower case first, as every reader of them does
+        variables["NO_PROXY"] = variables["no_proxy"] = ",".join(filter(None, [spared, HOST]))
         wishes = {
             "PREFECT_LOGGING_LEVEL": "INFO",
             "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",

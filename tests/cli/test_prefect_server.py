@@ -297,7 +297,7 @@ def test_the_clients_environment_names_this_server_alone_and_no_proxy() -> None:
     assert variables["PREFECT_HOME"] == "/home/prefect"
     assert variables["PREFECT_SERVER_EPHEMERAL_ENABLED"] == "false"
     assert variables["DO_NOT_TRACK"] == "1"
-    assert variables["NO_PROXY"] == "intranet,127.0.0.1"
+    assert variables["NO_PROXY"] == variables["no_proxy"] == "intranet,127.0.0.1"  # the lower case one goes first
     assert "PREFECT_LOGGING_LEVEL" not in variables
 
 
