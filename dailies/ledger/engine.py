@@ -1,4 +1,4 @@
-"""Opens the ledger's database: safe settings, the schema, and clear words when it can't be used."""
+"""Opens the ledger's database: safe settings, the schema of this version, and clear words when it can't be used."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from dailies.errors import Misconfigured
-from dailies.ledger.tables import SCHEMA_VERSION, meta, metadata
+from dailies.ledger.upgrade import bring_up
 
 BUSY_TIMEOUT_MS = (
     60_000  # another process may hold SQLite's lock for half a minute (a backup); that must not lose an id
@@ -45,7 +45,7 @@ def open_engine(url: str) -> Engine:
     else:
         raise Misconfigured(f"the ledger needs SQLite or Postgres, not {backend}")
     try:
-        _create_schema(engine)
+        bring_up(engine)
     except Misconfigured:
         engine.dispose()
         raise
@@ -97,21 +97,6 @@ def _use_wal(cursor: Any) -> None:
             if "locked" not in str(error) or time.monotonic() > give_up:
                 raise
             time.sleep(0.02)
-
-
-def _create_schema(engine: Engine) -> None:
-    with engine.connect().execution_options(dailies_writes=True) as connection, connection.begin():
-        if engine.dialect.name == "postgresql":
-            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7236421)")  # two first starts at once
-        metadata.create_all(connection)
-        version = connection.execute(sa.select(meta.c.value).where(meta.c.name == "schema")).scalar()
-        if version is None:
-            connection.execute(meta.insert().values(name="schema", value=str(SCHEMA_VERSION)))
-        elif int(version) != SCHEMA_VERSION:
-            raise Misconfigured(
-                f"the ledger has schema {version}, this version of dailies knows {SCHEMA_VERSION}: "
-                "use the version of dailies that wrote it"
-            )
 
 
 def refuse_network_file_system(path: Path) -> None:

@@ -1,4 +1,7 @@
-"""The tables and the constraints that enforce the protocol even against our own mistakes."""
+"""The tables and the constraints that enforce the protocol even against our own mistakes.
+
+A change here needs a migration: see `migrations/__init__.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,6 @@ from sqlalchemy.types import TypeDecorator
 
 from dailies.domain.money import NANO, ZERO
 from dailies.domain.states import LIVE, WITH_ID, State
-
-SCHEMA_VERSION = 1
 
 
 class Usd(TypeDecorator[Decimal]):

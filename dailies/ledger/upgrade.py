@@ -1,0 +1,131 @@
+"""Brings a ledger to the schema of this version, once, whoever is first; refuses what this version does not understand."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from uuid import uuid4
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+
+from dailies.errors import Misconfigured
+from dailies.ledger.copies import copy_beside
+from dailies.ledger.leases import living_owners
+from dailies.ledger.migrations import (
+    ALONE,
+    BASELINE,
+    FOLDER,
+    HEAD,
+    OLDEST_THAT_MAY_OPEN,
+    revision,
+    version_table,
+)
+from dailies.ledger.tables import meta, metadata
+
+_one_at_a_time = threading.Lock()
+"""Alembic keeps the migration that runs in a global of its process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """What opening a ledger did to its schema. `before` is None for a new ledger; `copy` is the SQLite file's copy."""
+
+    before: int | None
+    after: int
+    copy: Path | None = None
+
+
+def bring_up(engine: Engine) -> Upgrade:
+    """Make the schema of a new ledger, or run the migrations that an older one lacks, in one transaction.
+
+    Raises Misconfigured, with nothing changed, for a newer ledger, one that can't be copied first, and one that is in use
+    where a migration can't run beside older programs.
+    """
+    with engine.connect() as connection, connection.begin():
+        found = read_meta(connection)
+    if found and _opens(engine, found):
+        return Upgrade(int(found["schema"]), int(found["schema"]))
+    with engine.connect().execution_options(dailies_writes=True) as connection, connection.begin():
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7236421)")  # two first starts at once
+        found = read_meta(connection)
+        if not found:
+            _create(connection)
+            return Upgrade(None, HEAD)
+        before = int(found["schema"])
+        if _opens(engine, found):  # somebody was faster
+            return Upgrade(before, before)
+        due = range(before + 1, HEAD + 1)
+        if ALONE.intersection(due):
+            _refuse_in_use(connection)
+        copy = copy_beside(engine, before)
+        _migrate(connection)
+        return Upgrade(before, HEAD, copy)
+
+
+def read_meta(connection: Connection) -> dict[str, str]:
+    """What a ledger says of itself; empty for a database that holds no ledger yet."""
+    if not sa.inspect(connection).has_table(meta.name):
+        return {}
+    return {row.name: row.value for row in connection.execute(sa.select(meta))}
+
+
+def _opens(engine: Engine, found: dict[str, str]) -> bool:
+    """Whether this version can work with a ledger as it stands. Raises Misconfigured for one that is too new."""
+    schema = int(found["schema"])
+    if schema > HEAD and int(found.get("oldest_that_may_open", schema)) > HEAD:
+        raise Misconfigured(
+            f"the ledger {engine.url.render_as_string(hide_password=True)} has schema {schema}, written by dailies "
+            f"{found.get('written_by', 'of a later version')}; this is dailies {version('dailies')}, which knows schema {HEAD}. "
+            "Nothing was bought. Use that version or a later one here"
+        )
+    return schema >= HEAD
+
+
+def _create(connection: Connection) -> None:
+    metadata.create_all(connection)
+    version_table.create(connection)
+    connection.execute(version_table.insert().values(version_num=revision(HEAD)))
+    connection.execute(meta.insert(), [{"name": "id", "value": uuid4().hex}, {"name": "schema", "value": str(HEAD)}])
+    _sign(connection)
+
+
+def _migrate(connection: Connection) -> None:
+    if not sa.inspect(connection).has_table(version_table.name):
+        version_table.create(connection)
+        connection.execute(version_table.insert().values(version_num=revision(BASELINE)))
+    run_migrations(connection)
+    connection.execute(sa.update(meta).where(meta.c.name == "schema").values(value=str(HEAD)))
+    _sign(connection)
+
+
+def run_migrations(connection: Connection) -> None:
+    """Run every migration that the database has not seen, in the open transaction."""
+    from alembic import command  # most of a second, which only an upgrade pays
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    with _one_at_a_time:
+        command.upgrade(config, revision(HEAD))
+
+
+def _sign(connection: Connection) -> None:
+    """Leave word for the versions that will meet this ledger: who wrote it, and which of them may open it."""
+    signed = {"oldest_that_may_open": str(OLDEST_THAT_MAY_OPEN), "written_by": version("dailies")}
+    connection.execute(sa.delete(meta).where(meta.c.name.in_(signed)))
+    connection.execute(meta.insert(), [{"name": name, "value": value} for name, value in signed.items()])
+
+
+def _refuse_in_use(connection: Connection) -> None:
+    alive = living_owners(connection)
+    if alive:
+        runs = "1 run is" if len(alive) == 1 else f"{len(alive)} runs are"
+        raise Misconfigured(
+            f"the ledger is to be upgraded, and {runs} still at work with it: wait until "
+            "dailies status shows none, or stop them; then start again. Nothing was changed, nothing was bought"
+        )
