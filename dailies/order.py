@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from dailies.domain.commands import command
 from dailies.prompts import default_batch
 
 Fit = Literal["strict", "crop", "pad"]
@@ -33,6 +34,8 @@ class Order:
     require_live: bool = False
     rows: str | None = None
     fingerprint: str | None = None
+    ids: str | None = None
+    limit: int | None = None
 
     @property
     def batch_name(self) -> str:
@@ -40,6 +43,33 @@ class Order:
         return self.batch or default_batch(self.prompts)
 
     @property
+    def partial(self) -> bool:
+        """Whether only some rows of the CSV are made; the others of the batch stay as they are."""
+        return any(part is not None for part in (self.rows, self.ids, self.limit))
+
+    @property
     def title(self) -> str:
         """What a run of it is called: the batch, and the rows where it makes only a part."""
-        return f"{self.batch_name} · rows {self.rows}" if self.rows else self.batch_name
+        parts = (
+            f"rows {self.rows}" if self.rows else "",
+            f"rows {self.ids}" if self.ids else "",
+            f"first {self.limit}" if self.limit else "",
+        )
+        return " · ".join([self.batch_name, *filter(None, parts)])
+
+    def as_command(self, verb: str = "run") -> str:
+        """The command line that asks for the same, to be typed as it stands."""
+        options = (
+            ("--to", self.to), ("--batch", self.batch), ("--provider", self.provider), ("--model", self.model),
+            ("--resolution", self.resolution), ("--aspect-ratio", self.aspect_ratio), ("--duration", self.duration),
+            ("--take", self.take), ("--budget", self.budget_usd), ("--in-flight", self.in_flight),
+            ("--fit", None if self.fit == "strict" else self.fit), ("--rows", self.ids), ("--limit", self.limit),
+            ("--report-dir", self.report_dir), ("--keep-local", self.keep_local),
+        )  # fmt: skip
+        said = [part for name, value in options if value is not None for part in (name, str(value))]
+        flags = [
+            name
+            for name, on in (("--allow-unpriced", self.allow_unpriced), ("--require-live", self.require_live))
+            if on
+        ]
+        return command(verb, self.prompts, *said, *flags)

@@ -60,6 +60,8 @@ async def generate_clips(
     approve_above_usd: p.Dollars = None,
     rows: p.Rows = "",
     fingerprint: p.Fingerprint = "",
+    ids: p.Ids = "",
+    limit: p.Limit = None,
 ) -> State[Any]:
     """Turn a CSV of prompts and images into video clips in S3, and say what each one cost.
 
@@ -83,11 +85,13 @@ async def generate_clips(
         approve_above_usd: Above this quote the run pauses and asks here, in the UI; without a yes nothing is bought.
         rows: Make only these rows, such as 1-50; the others of the batch stay as they are. Empty: all.
         fingerprint: Filled in by generate-large: what these rows must still be. Empty: whatever they are.
+        ids: Make only the rows with these ids, such as sunrise-03,harbour-01. Empty: all.
+        limit: Make only the first so many rows: a few of ten thousand, to look at first. Empty: all.
     """
     order = Order(
         prompts, to, batch, provider, model, resolution, aspect_ratio, duration, take,
         None if budget_usd is None else Decimal(str(budget_usd)), in_flight, fit, allow_unpriced, report_dir,
-        keep_local, require_live, rows, fingerprint,
+        keep_local, require_live, rows, fingerprint, ids, limit,
     )  # fmt: skip
     show_our_logs()
     try:

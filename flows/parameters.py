@@ -48,6 +48,8 @@ Folder = Annotated[str | None, EMPTY_IS_NONE, _shown("string", examples=["/srv/d
 Rows = Annotated[
     Annotated[str, Field(pattern=ROWS)] | None, EMPTY_IS_NONE, _shown("string", pattern=ROWS, examples=["1-500"])
 ]
+Ids = Annotated[str | None, EMPTY_IS_NONE, _shown("string", examples=["sunrise-03,harbour-01"])]
+Limit = Annotated[int, Field(ge=1, examples=[3])] | None
 Fingerprint = Annotated[
     Annotated[str, Field(pattern="^[0-9a-f]{12}$")] | None, EMPTY_IS_NONE, _shown("string", pattern="^([0-9a-f]{12})?$")
 ]

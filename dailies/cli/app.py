@@ -46,12 +46,19 @@ class Columns:
 
 PromptsArg = Annotated[str, Parameter(help="The CSV: a path or an `s3://` address.")]
 JsonFlag = Annotated[bool, Parameter(help="Print one JSON object on stdout; logs go to stderr.")]
+InFlightOpt = Annotated[int | None, Parameter(help="Generations at once, per provider.")]
 BatchOpt = Annotated[str | None, Parameter(help="The batch's name. Default: the file's stem.")]
 BudgetOpt = Annotated[str | None, Parameter(name="--budget", help="Hard cap for this batch, in US dollars.")]
 FitOpt = Annotated[
     Literal["strict", "crop", "pad"], Parameter(help="An image of the wrong size: refuse it, crop it or pad it.")
 ]
 LiveFlag = Annotated[bool, Parameter(help="Refuse when a provider can't be asked about its models and prices.")]
+RowsOpt = Annotated[
+    str | None, Parameter(name="--rows", help="Only the rows with these ids, such as `sunrise-03,harbour-01`.")
+]
+LimitOpt = Annotated[
+    int | None, Parameter(help="Only the first so many rows: a few of ten thousand, to look at first.")
+]
 ToOpt = Annotated[str | None, Parameter(help="Where the clips go: `s3://bucket/prefix`. Default: DAILIES_TO.")]
 
 
@@ -74,15 +81,16 @@ def demo(*, output: Path = Path("demo-output"), stay: bool | None = None) -> int
 @app.command
 def check(
     prompts: PromptsArg, /, *, columns: Columns = Columns(), to: ToOpt = None, batch: BatchOpt = None, budget: BudgetOpt = None,
-    fit: FitOpt = "strict", allow_unpriced: bool = False, require_live: LiveFlag = False, json: JsonFlag = False,
+    in_flight: InFlightOpt = None, fit: FitOpt = "strict", allow_unpriced: bool = False, require_live: LiveFlag = False,
+    limit: LimitOpt = None, rows: RowsOpt = None, json: JsonFlag = False,
 ) -> int:  # fmt: skip
     """Spends nothing: rows, images, models, prices."""
     from dailies.cli.check import run_check
     from dailies.order import Order
 
     order = Order(
-        prompts, to, batch, **vars(columns), budget_usd=dollars(budget), fit=fit, allow_unpriced=allow_unpriced,
-        require_live=require_live,
+        prompts, to, batch, **vars(columns), budget_usd=dollars(budget), in_flight=at_once(in_flight), fit=fit,
+        allow_unpriced=allow_unpriced, require_live=require_live, ids=rows, limit=first(limit),
     )  # fmt: skip
     return run_check(order, json)
 
@@ -90,12 +98,14 @@ def check(
 @app.command
 def run(
     prompts: PromptsArg, /, *, to: ToOpt = None, batch: BatchOpt = None, columns: Columns = Columns(), budget: BudgetOpt = None,
-    in_flight: Annotated[int | None, Parameter(help="Generations at once, per provider.")] = None,
+    in_flight: InFlightOpt = None,
     fit: FitOpt = "strict",
     allow_unpriced: Annotated[bool, Parameter(help="Buy clips whose price is not known.")] = False,
     report_dir: Annotated[str | None, Parameter(help="Folder for the report.")] = None,
     keep_local: Annotated[str | None, Parameter(help="Folder in which a copy of each clip is kept.")] = None,
     require_live: LiveFlag = False,
+    limit: LimitOpt = None,
+    rows: RowsOpt = None,
     json: JsonFlag = False,
     yes: Annotated[bool, Parameter(help="Do not ask before spending.")] = False,
 ) -> int:  # fmt: skip
@@ -103,11 +113,10 @@ def run(
     from dailies.cli.run import run_batch
     from dailies.order import Order
 
-    if in_flight is not None and not 1 <= in_flight <= 5000:
-        raise BadInput("--in-flight must be between 1 and 5000. Nothing was bought.")
     order = Order(
-        prompts, to, batch, **vars(columns), budget_usd=dollars(budget), in_flight=in_flight, fit=fit,
-        allow_unpriced=allow_unpriced, report_dir=report_dir, keep_local=keep_local, require_live=require_live,
+        prompts, to, batch, **vars(columns), budget_usd=dollars(budget), in_flight=at_once(in_flight), fit=fit,
+        allow_unpriced=allow_unpriced, report_dir=report_dir, keep_local=keep_local, require_live=require_live, ids=rows,
+        limit=first(limit),
     )  # fmt: skip
     return run_batch(order, json, yes)
 
@@ -245,6 +254,20 @@ def dollars(text: str | None) -> Decimal | None:
     if not amount.is_finite() or amount < 0:
         raise BadInput(f"--budget {text}: not an amount in dollars. Nothing was bought.")
     return amount
+
+
+def at_once(in_flight: int | None) -> int | None:
+    """How many generations may be in flight. Raises BadInput."""
+    if in_flight is not None and not 1 <= in_flight <= 5000:
+        raise BadInput("--in-flight must be between 1 and 5000. Nothing was bought.")
+    return in_flight
+
+
+def first(limit: int | None) -> int | None:
+    """How many rows are made. Raises BadInput."""
+    if limit is not None and limit < 1:
+        raise BadInput("--limit must be 1 or more. Nothing was bought.")
+    return limit
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

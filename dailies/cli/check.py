@@ -5,71 +5,99 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import anyio.to_thread
 
 from dailies.cli.here import settings_here
 from dailies.cli.screen import counting, say
 from dailies.cli.tables import table
-from dailies.domain.money import show_usd, sum_usd
+from dailies.domain.figures import Line
+from dailies.domain.money import show_usd
 from dailies.domain.records import BatchRow
-from dailies.errors import BadInput
+from dailies.errors import BadInput, DailiesError, Misconfigured
 from dailies.order import Order
 from dailies.planning import Plan
-from dailies.planning.plan import unpriced_message
-from dailies.report.credits import answer_json, credits_of, dump
+from dailies.report.credits import Credits, answer_json, credits_of, dump
 from dailies.settings import Settings
-from dailies.steps.start import plan_order
+from dailies.steps.purchase import Purchase, purchase_of
+from dailies.steps.start import check_budgets, plan_order, vetted_job
 from dailies.studio import Studio, open_studio
+
+REFUSED = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A plan beside what the ledger knows of its clips."""
+    """A plan beside what the ledger knows of its clips, what a run would buy, and why it would refuse, if it would."""
 
     plan: Plan
     rows: list[BatchRow]
+    purchase: Purchase
+    refusal: DailiesError | None
     balances: tuple[tuple[str, Decimal], ...] = ()
 
 
 def run_check(order: Order, json: bool) -> int:
-    """Check and quote a batch. Raises what is wrong with it."""
+    """Check and quote a batch. Exit code 2 where the same `run` would refuse; raises what is wrong with the CSV."""
     checked = asyncio.run(_check(settings_here(), order))
-    plan = checked.plan
-    done = frozenset(row.clip_key for row in checked.rows if row.attempt and row.attempt.delivered)
-    credits = credits_of(plan.batch, checked.rows, done)
-    to_buy = [line for line in credits.lines if line.outcome != "already_delivered"]
+    done = checked.purchase.delivered
+    credits = credits_of(checked.plan.batch, checked.rows, done)
     if json:
-        answer = answer_json(credits, None)
-        answer["clips"] = [
-            {**clip, "verdict": "delivered" if clip["clip_key"] in done else "ok", "row": line.row}
-            for clip, line in zip(answer["clips"], credits.lines, strict=True)
-        ]
-        answer["notes"] = list(plan.notes)
-        answer["price_origins"] = dict(plan.price_origins)
-        print(dump(answer))
+        print(dump(_answer(credits, checked)))
     else:
-        lines = [[str(line.row), line.id, line.model, line.provider, line.resolution or "–", line.aspect_ratio or "–",
-                  f"{line.duration_s} s" if line.duration_s else "–", show_usd(line.usd_quoted),
-                  "in S3 already" if line.clip_key in done else "ok"] for line in credits.lines]  # fmt: skip
-        table(
-            ["row", "clip", "model", "provider", "size", "ratio", "length", "quote", "verdict"], lines, ["row", "quote"]
-        )
-        usd = sum_usd(line.usd_quoted for line in to_buy)
-        print(f"{len(lines)} clips, {len(done)} in S3 already. To buy: {len(to_buy)} for {show_usd(usd)}.")
-        origins = ", ".join(f"{count} {origin}" for origin, count in sorted(plan.price_origins.items()))
-        print(
-            f"Prices: {origins}." + "".join(f" Balance at {name}: {show_usd(left)}." for name, left in checked.balances)
-        )
-    for note in plan.notes:
+        _print(credits, checked, order)
+    for note in checked.plan.notes:
         say(f"note: {note}")
-    if plan.unpriced and not order.allow_unpriced:
-        raise BadInput(unpriced_message(plan))
+    if checked.refusal:
+        say(f"dailies: {checked.refusal}")
+        return REFUSED
     return 0
 
 
+def _answer(credits: Credits, checked: Checked) -> dict[str, Any]:
+    answer, done = answer_json(credits, None), checked.purchase.delivered
+    verdicts = ["delivered" if line.clip_key in done else "ok" for line in credits.lines]
+    answer["clips"] = [
+        {**clip, "check": verdict, "verdict": verdict, "row": line.row}
+        for clip, line, verdict in zip(answer["clips"], credits.lines, verdicts, strict=True)
+    ]
+    answer |= {
+        "to_buy": len(checked.purchase.rows), "usd_to_buy": float(checked.purchase.usd),
+        "seconds_expected": round(checked.purchase.seconds), "notes": list(checked.plan.notes),
+        "price_origins": dict(checked.plan.price_origins),
+    }  # fmt: skip
+    if checked.refusal:
+        answer |= {"error": str(checked.refusal), "bad_rows": []}
+    return answer
+
+
+def _print(credits: Credits, checked: Checked, order: Order) -> None:
+    plan, purchase = checked.plan, checked.purchase
+    wanted = {row.clip.key for row in purchase.rows}
+    lines = [[str(line.row), line.id, line.model, line.provider, line.resolution or "–", line.aspect_ratio or "–",
+              f"{line.duration_s} s" if line.duration_s else "–", show_usd(line.usd_quoted),
+              "ok" if line.clip_key in wanted else _standing(line)] for line in credits.lines]  # fmt: skip
+    table(["row", "clip", "model", "provider", "size", "ratio", "length", "quote", "verdict"], lines, ["row", "quote"])
+    others = f", {purchase.others} bought or refused earlier and not bought again" if purchase.others else ""
+    print(f"{len(lines)} clips, {len(purchase.delivered)} in S3 already{others}. {purchase.sentence()}")
+    origins = ", ".join(f"{count} {origin}" for origin, count in sorted(plan.price_origins.items()))
+    print(f"Prices: {origins}." + "".join(f" Balance at {name}: {show_usd(left)}." for name, left in checked.balances))
+    if not checked.refusal:
+        print(f"Go on with: {order.as_command()}")
+
+
+def _standing(line: Line) -> str:
+    """Why a clip would not be bought now."""
+    words = {
+        "delivered": "in S3 already", "already_delivered": "in S3 already", "in_doubt": "in doubt: dailies collect",
+        "overdue": "paid: dailies collect", "interrupted": "paid: dailies collect", "failed": "failed earlier",
+    }  # fmt: skip
+    return words.get(line.outcome, line.outcome)
+
+
 async def _check(settings: Settings, order: Order) -> Checked:
-    async with open_studio(settings, need_keys=False) as studio:
+    async with open_studio(settings) as studio:
         plan = await plan_order(studio, order, counting("images measured"))
         known = await anyio.to_thread.run_sync(studio.ledger.attempts_of, [row.clip.key for row in plan.rows])
         rows = [
@@ -79,7 +107,18 @@ async def _check(settings: Settings, order: Order) -> Checked:
             )
             for row in plan.rows
         ]  # fmt: skip
-        return Checked(plan, rows, await _balances(studio, plan))
+        purchase = await purchase_of(studio, plan, order.in_flight or settings.dailies_in_flight)
+        return Checked(plan, rows, purchase, await _refusal(studio, order, plan), await _balances(studio, plan))
+
+
+async def _refusal(studio: Studio, order: Order, plan: Plan) -> DailiesError | None:
+    """What a run would refuse the batch for, by the run's own code; a destination that is not said yet is no reason."""
+    try:
+        job = await vetted_job(studio, order, plan, order.to or studio.settings.dailies_to or "")
+        await check_budgets(studio, job)
+    except (BadInput, Misconfigured) as error:
+        return error
+    return None
 
 
 async def _balances(studio: Studio, plan: Plan) -> tuple[tuple[str, Decimal], ...]:

@@ -12,13 +12,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import anyio.to_thread
 
 from dailies.cli.here import require_api, settings_here
 from dailies.cli.prefect_server import LocalServer, configured_api_url, local_server
-from dailies.cli.screen import console, counting, progress, say
+from dailies.cli.screen import counting, progress, say
 from dailies.domain.figures import Totals
 from dailies.domain.money import show_usd
 from dailies.errors import BadInput, explained
@@ -26,6 +25,7 @@ from dailies.order import Order
 from dailies.report.credits import Credits, answer_json, dump
 from dailies.report.write import report_folder
 from dailies.settings import Settings, load_settings
+from dailies.steps.purchase import Purchase, purchase_of
 from dailies.steps.report import final_credits
 from dailies.steps.start import Prepared, plan_order, prepared, start_job
 from dailies.studio import Studio, open_studio
@@ -47,9 +47,10 @@ async def _run(settings: Settings, order: Order, json: bool, yes: bool) -> int:
         job = await start_job(studio, order, plan)
         for note in plan.notes:
             say(f"note: {note}")
+        purchase = await purchase_of(studio, plan, order.in_flight or settings.dailies_in_flight)
         earlier = len(job.delivered_before)
-        say(f"{plan.batch}: {len(plan.rows)} clips, {earlier} in S3 already, quoted {show_usd(plan.usd_quoted)} in all")
-        confirm(len(plan.rows) - earlier, plan.usd_quoted, yes or json)
+        say(f"{order.title}: {len(plan.rows)} clips, {earlier} in S3 already. {purchase.sentence()}")
+        confirm(purchase, yes or json)
         prepared.set(Prepared(order, plan))
         async with prefect_api(settings.home):
             message = await _in_flow(studio, order)
@@ -87,12 +88,13 @@ async def _in_flow(studio: Studio, order: Order) -> str:
     return str(state.message or "")
 
 
-def confirm(new: int, usd: Any, yes: bool) -> None:
+def confirm(purchase: Purchase, yes: bool) -> None:
     """On a terminal, ask before money is spent. Raises BadInput when the answer is no."""
-    if yes or not new or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if yes or not purchase.rows or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
-    answer = console().input(f"Buy up to {new} clips, quoted at most {show_usd(usd)}? [y/N] ")
-    if answer.strip().lower() not in ("y", "yes"):
+    clips = "1 clip" if len(purchase.rows) == 1 else f"{len(purchase.rows)} clips"
+    print(f"Buy {clips} for at most {show_usd(purchase.usd)}? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise BadInput("not approved: nothing was bought")
 
 

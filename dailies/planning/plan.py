@@ -91,7 +91,7 @@ async def make_plan(
     `derived` is the folder where images made by `--fit` are kept; `ask` asks a provider about its models.
     """
     ids, bad = with_ids(list(raw_rows))  # of the whole CSV: a part's rows keep the names they have in the whole
-    raw_rows = chosen(raw_rows, order.rows)
+    raw_rows = chosen(raw_rows, order.rows, order.ids, order.limit, ids)
     bad += check_order(order, catalog)
     choices, more = _choose(raw_rows, order, catalog)
     bad += more

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -49,14 +49,36 @@ def parse_rows(text: str) -> range:
     return range(first, last + 1)
 
 
-def chosen(rows: Sequence[N], text: str | None) -> list[N]:
-    """The rows that a part is about; all of them where nothing is said. Raises BadInput when there are none."""
-    if text is None:
-        return list(rows)
-    wanted = parse_rows(text)
-    found = [row for row in rows if row.number in wanted]
-    if not found:
-        raise BadInput(f"rows {text}: the CSV has none of these. Nothing was bought.")
+def chosen(
+    rows: Sequence[N],
+    text: str | None,
+    ids: str | None = None,
+    limit: int | None = None,
+    names: Mapping[int, str] | None = None,
+) -> list[N]:
+    """The rows that a part is about: by number (`1-500`), by their ids (`sunrise-03,harbour-01`), the first so many of
+    those; all where nothing is said. `names` are the ids by row number. Raises BadInput when there are none.
+    """
+    found = list(rows)
+    if text is not None:
+        wanted = parse_rows(text)
+        found = [row for row in found if row.number in wanted]
+        if not found:
+            raise BadInput(f"rows {text}: the CSV has none of these. Nothing was bought.")
+    if ids is not None:
+        found = _with_ids(found, ids, names or {})
+    return found if limit is None else found[:limit]
+
+
+def _with_ids(rows: Sequence[N], text: str, names: Mapping[int, str]) -> list[N]:
+    wanted = dict.fromkeys(part.strip() for part in text.split(",") if part.strip())
+    found = [row for row in rows if names.get(row.number) in wanted]
+    known = {names.get(row.number) for row in found}
+    missing = [name for name in wanted if name not in known]
+    if missing or not wanted:
+        raise BadInput(
+            f"--rows {text}: the CSV has no row with the id {', '.join(missing) or '(none given)'}. Nothing was bought."
+        )
     return found
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dailies.domain.commands import command
 from dailies.domain.figures import Line, Outcome
 from dailies.domain.money import show_usd
 from dailies.domain.records import BatchRow
@@ -115,11 +115,11 @@ def topic_of(row: BatchRow, line: Line) -> Topic:
 
 
 def _again(line: Line, prompts: str | None, hint: str = "goes on with the rest of the batch") -> Command:
-    return Command(hint, f"dailies run {_word(prompts or 'PROMPTS.csv')} --batch {_word(line.batch)}")
+    return Command(hint, command("run", prompts or "PROMPTS.csv", "--batch", line.batch))
 
 
 def _refund(line: Line) -> Command:
-    return Command("makes a letter with the evidence", f"dailies report --batch {_word(line.batch)} --refund-pack")
+    return Command("makes a letter with the evidence", command("report", "--batch", line.batch, "--refund-pack"))
 
 
 def _doubt(line: Line) -> tuple[Command, ...]:
@@ -129,8 +129,3 @@ def _doubt(line: Line) -> tuple[Command, ...]:
         Command("it was surely never charged", f"{resolve} --not-charged"),
         Command(f"buy it again; {risk} stays at risk", f"{resolve} --resubmit"),
     )
-
-
-def _word(text: str) -> str:
-    """One word of a command line, whatever a batch or a file is called; a line break would run half of it."""
-    return shlex.quote(" ".join("".join(c if c.isprintable() else " " for c in text).split()))

@@ -19,8 +19,7 @@ from dailies.report.advice import Topic, topic_of
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 JSON_CLIP = ("id", "clip_key", "state", "provider", "model", "generation_id", "s3_uri", "sha256", "size_bytes", "usd_quoted",
-             "usd_charged", "usd_at_risk", "usd_unreported_quoted", "credits_used", "polls", "seconds", "duration_s", "mismatch",
-             "error")  # fmt: skip
+             "usd_charged", "credits_used", "polls", "seconds", "duration_s", "error")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,7 @@ class Credits:
     batch: str
     lines: tuple[Line, ...]
     labels: tuple[Mapping[str, str], ...]
+    options: tuple[Mapping[str, str], ...]
     topics: tuple[Topic, ...]
     totals: Totals
     by_day: Mapping[date, Decimal]
@@ -46,18 +46,19 @@ def credits_of(batch: str, rows: Iterable[BatchRow], delivered_before: frozenset
 
     The rows are looked at once and not kept.
     """
-    lines, labels, topics = [], [], []
+    lines, labels, options, topics = [], [], [], []
     by_day: dict[date, Decimal] = {}
     for row in sorted_by_standing(rows):
         line = line_of(row, delivered_before)
         lines.append(line)
-        labels.append(labels_of(row))
+        options.append(options_of(row))
+        labels.append({**row.labels, **options[-1]} if options[-1] else row.labels or NO_LABELS)
         topics.append(topic_of(row, line))
         for attempt in row.attempts:
             if usd := attempt.usd_spent:
                 day = attempt.created_at.date()
                 by_day[day] = by_day.get(day, ZERO) + usd
-    return Credits(batch, tuple(lines), tuple(labels), tuple(topics), totals_of(lines), by_day)
+    return Credits(batch, tuple(lines), tuple(labels), tuple(options), tuple(topics), totals_of(lines), by_day)
 
 
 def sorted_by_standing(rows: Iterable[BatchRow]) -> Iterator[BatchRow]:
@@ -71,10 +72,10 @@ def sorted_by_standing(rows: Iterable[BatchRow]) -> Iterator[BatchRow]:
     yield from rest
 
 
-def labels_of(row: BatchRow) -> Mapping[str, str]:
-    """The options that a clip was bought with and the team's own columns, as text by name."""
-    options = {name: option_text(value) for name, value in row.clip.options.items()}
-    return {**row.labels, **options} if options else row.labels or NO_LABELS
+def options_of(row: BatchRow) -> Mapping[str, str]:
+    """The model's options that a clip was bought with, as text by name."""
+    options = row.clip.options
+    return {name: option_text(value) for name, value in options.items()} if options else NO_LABELS
 
 
 def option_text(value: object) -> str:
@@ -124,16 +125,26 @@ def safe_cell(value: object) -> str:
 def answer_json(credits: Credits, report_dir: str | None) -> dict[str, Any]:
     """The one JSON object of `--json`, in the order of the design.
 
-    `clips` are the batch's rows; `uncounted` is what only adds to the money: rows that have left the CSV, attempts whose
-    clip went on elsewhere.
+    `clips` are the batch's rows. `uncounted` is there when something else adds to the money: rows that have left the CSV,
+    attempts whose clip went on elsewhere.
     """
+    counted = [clip_json(credits, at) for at, line in enumerate(credits.lines) if line.counted]
+    uncounted = [clip_json(credits, at) for at, line in enumerate(credits.lines) if not line.counted]
     return {
         "batch": credits.batch,
         **plain_totals(credits.totals),
         "report_dir": report_dir,
-        "clips": [_clip_json(credits, at) for at, line in enumerate(credits.lines) if line.counted],
-        "uncounted": [_clip_json(credits, at) for at, line in enumerate(credits.lines) if not line.counted],
+        "clips": counted,
+        **({"uncounted": uncounted} if uncounted else {}),
     }
+
+
+def clip_json(credits: Credits, at: int) -> dict[str, object]:
+    """One clip as JSON; its options and what is not as ordered stand there where there are any."""
+    line = credits.lines[at]
+    rare = {"options": dict(credits.options[at]), "mismatch": line.mismatch}
+    said = {name: value for name, value in rare.items() if value}
+    return {name: _number(getattr(line, name)) for name in JSON_CLIP} | said
 
 
 def plain_totals(totals: Totals) -> dict[str, object]:

@@ -24,7 +24,7 @@ def batch_credits(studio: Studio, batch: str) -> Credits:
     money counts."""
     job = studio.job if studio.job and studio.job.plan.batch == batch else None
     before = job.delivered_before if job else frozenset()
-    part = job.rows if job and job.order.rows else None
+    part = job.rows if job and job.order.partial else None
     rows = studio.ledger.each_row(batch)
     return credits_of(batch, (row for row in rows if part is None or row.clip_key in part), before)
 
@@ -49,7 +49,7 @@ def _write(studio: Studio, credits: Credits, folder: Path) -> Written:
     hint = f"dailies report --batch {shlex.quote(job.plan.batch)} --out report --link-base presigned"
     facts = PageFacts(datetime.now(UTC), job.order.prompts, play_hint=hint)
     extras = Extras(on_disk(folder, clips), facts)
-    s3 = None if job.order.rows else studio.s3()  # beside the clips lies the report of the whole batch
+    s3 = None if job.order.partial else studio.s3()  # beside the clips lies the report of the whole batch
     try:
         return write_report(credits, folder, s3, job.bucket, job.prefix, extras)
     except Misconfigured as error:

@@ -72,41 +72,50 @@ async def start_job(studio: Studio, order: Order, plan: Plan) -> Job:
     """Everything that can refuse a batch before its first cent; then T0. Raises Misconfigured or BadInput."""
     if studio.job and studio.job.plan is plan:
         return studio.job
-    if plan.unpriced and not order.allow_unpriced:
-        raise BadInput(unpriced_message(plan))
     to = order.to or studio.settings.dailies_to
     if not to:
         raise Misconfigured(
             "nothing says where the clips go: pass --to s3://bucket/prefix or set DAILIES_TO. Nothing was bought."
         )
-    bucket, prefix = parse_s3_uri(to)
+    job = await vetted_job(studio, order, plan, to)
+    await refuse_another_plan(studio, order, plan)
+    hit("before-plan")
+    destination = f"s3://{job.bucket}/{job.prefix}".rstrip("/")
+    await anyio.to_thread.run_sync(
+        studio.ledger.plan, plan.batch, plan.source, destination, plan.rows, plan.quotes, order.partial
+    )
+    hit("after-plan")
+    studio.job, studio.figures = job, None
+    studio.in_flight = order.in_flight
+    if len(job.delivered_before) < len(plan.rows):
+        await adopt_listed(studio, job)
+        await adopt_from_log(studio, job)
+        studio.job = job = replace(job, delivered_before=await delivered_clips(studio, plan))
+        await check_budgets(studio, job)
+    return job
+
+
+async def vetted_job(studio: Studio, order: Order, plan: Plan, to: str) -> Job:
+    """What `check` and `run` refuse alike before anything is written: prices, keys, accounts, the store, an old ledger.
+
+    `to` may be empty, which only a check allows: then no store is asked. Raises Misconfigured or BadInput.
+    """
+    if plan.unpriced and not order.allow_unpriced:
+        raise BadInput(unpriced_message(plan))
+    bucket, prefix = parse_s3_uri(to) if to else ("", "")
     budget = order.budget_usd if order.budget_usd is not None else studio.settings.dailies_budget_usd
     caps = Caps(budget, studio.settings.dailies_daily_budget_usd)
     job = Job(order, plan, bucket, prefix, caps, await delivered_clips(studio, plan))
-    buying = len(job.delivered_before) < len(plan.rows)
-    if buying:
-        studio.open_providers(plan.providers)
-        await check_accounts(studio, plan)
+    if len(job.delivered_before) == len(plan.rows):
+        return job
+    studio.open_providers(plan.providers)
+    await check_accounts(studio, plan)
+    if to:
         try:
             await anyio.to_thread.run_sync(studio.s3().check_bucket, bucket)
         except StoreTrouble as error:
             raise Misconfigured(f"the bucket can't be reached: {error}. Nothing was bought.") from error
         await refuse_an_old_ledger(studio, job)
-    await refuse_another_plan(studio, order, plan)
-    hit("before-plan")
-    destination = f"s3://{bucket}/{prefix}".rstrip("/")
-    part = order.rows is not None
-    await anyio.to_thread.run_sync(
-        studio.ledger.plan, plan.batch, plan.source, destination, plan.rows, plan.quotes, part
-    )
-    hit("after-plan")
-    studio.job, studio.figures = job, None
-    studio.in_flight = order.in_flight
-    if buying:
-        await adopt_listed(studio, job)
-        await adopt_from_log(studio, job)
-        studio.job = job = replace(job, delivered_before=await delivered_clips(studio, plan))
-        await check_budgets(studio, job)
     return job
 
 

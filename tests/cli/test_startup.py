@@ -24,7 +24,7 @@ def loaded(home: Path, *arguments: str) -> tuple[int, list[str]]:
     """The exit code of a command, and which of the heavy packages it had loaded at its end."""
     settings = {
         "HOME": str(home), "DAILIES_HOME": str(home), "DAILIES_TRUSTED_HOSTS": "127.0.0.1",
-        "AIML_BASE_URL": "http://127.0.0.1:9", "DAILIES_TO": "s3://bucket/clips",
+        "AIML_BASE_URL": "http://127.0.0.1:9", "AIML_API_KEY": "k",
     }  # fmt: skip
     environ = {"PATH": os.environ["PATH"], **settings}
     command = [sys.executable, "-c", LOADED, *arguments]

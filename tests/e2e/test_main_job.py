@@ -16,15 +16,16 @@ from tests.e2e.forks import ROOT
 from tests.e2e.harness import Result, World, named, picture, until
 from tests.e2e.invariants import assert_invariants
 
-COUNTS = ("delivered", "already_delivered", "failed", "in_doubt", "overdue", "not_started")
+COUNTS = ("delivered", "already_delivered", "failed", "in_doubt", "overdue", "interrupted", "not_started")
 ANSWER: dict[str, type | tuple[type, ...]] = {
     "batch": str, "rows": int, **dict.fromkeys(COUNTS, int), "usd_quoted": float, "usd_charged": float, "usd_at_risk": float,
-    "credits_used": (int, type(None)), "report_dir": str, "clips": list,
+    "unreported": int, "usd_unreported_quoted": float, "credits_used": (int, type(None)), "report_dir": str, "clips": list,
 }  # fmt: skip
 CLIP: dict[str, type | tuple[type, ...]] = {
     "id": str, "clip_key": str, "state": str, "provider": str, "model": str, "generation_id": str, "s3_uri": str,
     "sha256": str, "size_bytes": int, "usd_quoted": float, "usd_charged": (float, type(None)),
-    "credits_used": (int, type(None)), "polls": int, "seconds": float, "error": type(None),
+    "credits_used": (int, type(None)), "polls": int, "seconds": float, "duration_s": int,
+    "error": type(None),
 }  # fmt: skip
 
 
@@ -127,14 +128,16 @@ def test_the_report_command_groups_by_the_teams_column(world: World) -> None:
     assert world.command("report", "--group-by", "nothing-such").code == 2
 
 
-def test_check_spends_nothing_and_needs_no_key(world: World) -> None:
-    """Rows, verdicts and the quote, as JSON in the same shape; the run then charges what was quoted."""
+def test_check_spends_nothing_and_quotes_without_a_key(world: World) -> None:
+    """Rows, verdicts and the quote, as JSON in the same shape; that a run would refuse for the key is said, and exit 2."""
     world.csv(demo_rows(world))
     world.environ.pop("AIML_API_KEY")
     world.environ.pop("ONEROUTER_API_KEY")
     answer = world.command("check", str(world.prompts), "--json")
-    assert answer.code == 0, answer.stderr
-    assert {clip["verdict"] for clip in answer.json["clips"]} == {"ok"}
+    assert answer.code == 2 and "AIML_API_KEY" in answer.json["error"]
+    assert (
+        {clip["verdict"] for clip in answer.json["clips"]} == {clip["check"] for clip in answer.json["clips"]} == {"ok"}
+    )
     assert answer.json["usd_quoted"] > 0 and not world.posts() and not world.objects()
 
 

@@ -1,0 +1,74 @@
+"""What a run of a plan would buy now: how many clips, for how much, and how long that will take."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from statistics import median
+
+import anyio.to_thread
+
+from dailies.domain.clips import Clip, Row
+from dailies.domain.estimate import makespan_s, show_time
+from dailies.domain.money import show_usd, sum_usd
+from dailies.ledger import Ledger
+from dailies.planning import Plan
+from dailies.steps.known import delivered_clips, taken_clips
+from dailies.studio import Studio
+
+Kind = tuple[str, str, str | None, int | None]
+"""Provider, model, resolution and seconds: what clips have in common that take about as long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """The clips of a plan that would be bought, those that are in S3, and those that are paid for or settled otherwise."""
+
+    rows: tuple[Row, ...]
+    delivered: frozenset[str]
+    usd: Decimal
+    seconds: float
+    learned: bool
+    others: int
+
+    def sentence(self) -> str:
+        """`To buy: 12 for $15.12, in about 6 min.`"""
+        if not self.rows:
+            return f"To buy: 0 for {show_usd(self.usd)}."
+        basis = "" if self.learned else " by typical times"
+        return f"To buy: {len(self.rows)} for {show_usd(self.usd)}, in about {show_time(self.seconds)}{basis}."
+
+
+async def purchase_of(studio: Studio, plan: Plan, in_flight: int) -> Purchase:
+    """What this plan would buy by the ledger as it is now."""
+    taken, delivered = await taken_clips(studio, plan), await delivered_clips(studio, plan)
+    rows = tuple(row for row in plan.rows if row.clip.key not in taken)
+    kinds: Counter[Kind] = Counter(_kind(row.providers[0], row.clip) for row in rows)
+    times = await anyio.to_thread.run_sync(_times, studio, [*kinds])
+    by_provider = {row.providers[0]: list[float]() for row in rows}
+    for kind, count in kinds.items():
+        by_provider[kind[0]] += [times[kind][0]] * count
+    return Purchase(
+        rows, delivered, sum_usd(plan.quotes[row.clip.key] for row in rows),
+        max((makespan_s(seconds, in_flight) for seconds in by_provider.values()), default=0.0),
+        all(learned for _, learned in times.values()), len(taken - delivered),
+    )  # fmt: skip
+
+
+def _kind(provider: str, clip: Clip) -> Kind:
+    return provider, clip.model, clip.resolution, clip.duration_s
+
+
+def _times(studio: Studio, kinds: Sequence[Kind]) -> dict[Kind, tuple[float, bool]]:
+    """For each kind its usual seconds, and whether they were learned from clips of ours or are the catalog's."""
+    return {kind: _usual(studio.ledger, kind, float(studio.catalog.find(kind[1]).typical_s)) for kind in kinds}
+
+
+def _usual(ledger: Ledger, kind: Kind, typical_s: float) -> tuple[float, bool]:
+    ended = [bracket for bracket in ledger.generation_times(*kind) if math.isfinite(bracket.by_s)]
+    if len(ended) < 5:
+        return typical_s, False
+    return median((bracket.after_s + bracket.by_s) / 2 for bracket in ended), True

@@ -1,0 +1,95 @@
+"""What `check` says is what `run` does: the same counts, the same refusals, and a command that works as it stands."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from tests.e2e.harness import Result, World, named
+
+
+def check(world: World, *options: str) -> Result:
+    return world.command("check", str(world.prompts), "--json", *options)
+
+
+def suggested(result: Result) -> list[str]:
+    """The words of the `run` that a check ends with, without the program's name."""
+    line = next(line for line in result.stdout.splitlines() if line.startswith("Go on with: "))
+    program, *words = shlex.split(line.removeprefix("Go on with: "))
+    assert program == "dailies"
+    return words
+
+
+def test_check_counts_what_the_same_run_buys(world: World) -> None:
+    world.csv(named("a", "b"))
+    assert world.run().code == 0
+    world.csv(named("a", "b", "c", "d"))
+    answer = check(world).json
+    assert (answer["to_buy"], answer["usd_to_buy"]) == (2, pytest.approx(2.52)) and answer["seconds_expected"] > 0
+    before = len(world.charges())
+    assert world.run().code == 0 and len(world.charges()) - before == 2
+    assert check(world).json["to_buy"] == 0
+
+
+def test_a_clip_in_doubt_or_refused_is_not_counted_as_to_buy(world: World) -> None:
+    world.csv(named("lost", "bad", "good"))
+    world.sandbox.fault("create", "lost", match="<lost>")
+    world.sandbox.fault("logs", "status", times=None, status=503)
+    world.sandbox.fault("create", "status", status=400, match="<bad>")
+    assert world.run().code == 1
+    answer = check(world)
+    assert answer.code == 0 and answer.json["to_buy"] == 0
+    assert "in doubt" in world.command("check", str(world.prompts)).stdout
+
+
+def test_the_command_that_a_check_suggests_runs_as_it_stands(world: World) -> None:
+    world.csv(named("it's", "b"), name="a batch; of mine.csv")
+    result = world.command(
+        "check", str(world.prompts), "--budget", "9.50", "--batch", "my batch", "--take", "b", "--limit", "1"
+    )
+    assert result.code == 0, result.stderr
+    words = suggested(result)
+    assert words[:1] == ["run"] and {"--budget", "--batch", "--take", "--limit"} <= {*words}
+    done = world.command(*words, "--json")
+    assert done.code == 0 and done.json["batch"] == "my batch" and done.json["rows"] == 1
+
+
+@pytest.mark.parametrize(("options", "environ", "words"), [
+    (("--budget", "1"), {}, "does not cover"),
+    ((), {"AIML_API_KEY": "wrong"}, "refuses the key"),
+    (("--to", "s3://no-such-bucket-of-ours/x"), {}, "no-such-bucket-of-ours"),
+    ((), {"DAILIES_DAILY_BUDGET_USD": "0.5"}, "daily budget"),
+])  # fmt: skip
+def test_check_refuses_where_run_refuses(
+    world: World, options: tuple[str, ...], environ: dict[str, str], words: str
+) -> None:
+    world.csv(2)
+    checked = world.command("check", str(world.prompts), "--json", *options, **environ)
+    assert checked.code == 2 and words in checked.json["error"] and checked.json["to_buy"] == 2
+    run = world.run(*options, **environ)
+    assert run.code == 2 and run.json["error"] == checked.json["error"] and not world.posts()
+
+
+def test_a_few_rows_first(world: World) -> None:
+    """The same few however often it is said; the others stay planned and are no part of the exit code."""
+    world.csv(named("a", "b", "c", "d"))
+    for _ in range(2):
+        few = world.run("--limit", "2")
+        assert few.code == 0 and [clip["id"] for clip in few.json["clips"]] == ["a", "b"]
+    assert len(world.charges()) == 2
+    chosen = world.run("--rows", "d, b")
+    assert chosen.code == 0 and [clip["id"] for clip in chosen.json["clips"]] == ["b", "d"]
+    assert len(world.charges()) == 3
+    assert world.run().code == 0 and len(world.charges()) == 4
+
+
+def test_rows_that_are_not_there_are_refused_by_name(world: World) -> None:
+    world.csv(named("a", "b"))
+    for options, words in (
+        (("--rows", "a,zebra"), "zebra"),
+        (("--limit", "0"), "--limit"),
+        (("--rows", " "), "--rows"),
+    ):
+        result = world.run(*options)
+        assert result.code == 2 and words in result.json["error"] and not world.posts()
