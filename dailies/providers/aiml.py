@@ -12,12 +12,15 @@ from typing import Any
 from dailies.domain.account import Standing
 from dailies.domain.money import credits_to_usd, to_usd
 from dailies.domain.outcomes import Answer, Fault
-from dailies.providers.base import Created, Found, Logged, LogUnavailable, Look, LookKind
-from dailies.providers.http import ApiClient, Reply, usable_id, words_in
+from dailies.providers.addresses import addresses_of
+from dailies.providers.base import Created, Found, Logged, LogUnavailable, Look, LookKind, look_of
+from dailies.providers.dialect import Reading, id_in, id_of_address, read, usable_id
+from dailies.providers.http import ApiClient, Reply, words_in
 from dailies.providers.live import Live, ask_aiml
+from dailies.providers.words import Phase
 
 GENERATIONS = "/v2/video/generations"
-PENDING = {"queued", "generating", "waiting", "active", "processing", "pending", "in_progress"}
+ID_NAMES = ("id", "generation_id", "task_id", "request_id")
 LOG_PAGE = 100
 
 
@@ -34,27 +37,35 @@ class Aiml:
     async def create(self, body: Mapping[str, Any], reference: str) -> Created:
         """One POST; the answer's id is under `id` or `generation_id`, whichever 2xx it is."""
         reply = await self._client.post_once(GENERATIONS, body, {"X-Client-Request-Id": reference})
-        return Created(reply if isinstance(reply, Fault) else self._answer(reply))
+        return Created(reply if isinstance(reply, Fault) else self._answer(reply, body))
 
-    def _answer(self, reply: Reply) -> Answer:
-        fields = reply.body if isinstance(reply.body, dict) else {}
-        ok = 200 <= reply.status < 300
-        found = usable_id(fields.get("id")) or usable_id(fields.get("generation_id")) if ok else None
-        found = found or (usable_id(reply.headers.get("x-inference-id")) if ok else None)
-        words = "accepted" if found else "" if ok else self._client.clean(words_in(reply))
-        look = read_generation(fields, self._client) if found else None
-        usd, spent = spent_by(reply.headers)
+    def _answer(self, reply: Reply, sent: Mapping[str, Any]) -> Answer:
+        if not 200 <= reply.status < 300:
+            return self._refusal(reply)
+        reading = priced(read(reply.body, addresses_of(sent)), reply)
+        found = id_in(reply.body, ID_NAMES) or usable_id(reply.headers.get("x-inference-id"))
+        found = found or (id_of_address(reading.url) if reading.url else None)
         return Answer(
             status=reply.status,
             generation_id=found,
+            words="accepted" if found else "",
+            url=reading.url,
+            usd_charged=reading.usd,
+            credits_used=reading.credits_used,
+            raw=b"" if found else self._client.whole(reply),
+        )
+
+    def _refusal(self, reply: Reply) -> Answer:
+        """Whatever is no 2xx; the id that a broken one may carry stands in its words."""
+        named = usable_id(reply.headers.get("x-inference-id"))
+        words = f"HTTP {reply.status}: {words_in(reply)}" + (f" (generation {named})" if named else "")
+        return Answer(
+            status=reply.status,
             bad_key=reply.status == 401,
             out_of_credits=reply.status in (402, 403),
-            words=f"HTTP {reply.status}: {words}" if not ok else words,
+            words=self._client.clean(words),
             retry_after=reply.headers.get("retry-after"),
-            url=look.url if look else None,
-            usd_charged=look.usd_charged if look and look.usd_charged is not None else usd,
-            credits_used=look.credits_used if look and look.credits_used is not None else spent,
-            raw=b"" if found else self._client.whole(reply),
+            raw=self._client.whole(reply) if id_in(reply.body, ID_NAMES) else b"",
         )
 
     async def look(self, generation_id: str) -> Look:
@@ -62,13 +73,9 @@ class Aiml:
         reply = await self._client.get(GENERATIONS, {"generation_id": generation_id})
         if reply is None:
             return Look(LookKind.GENERATING, "no answer", trouble=True)
-        if not 200 <= reply.status < 300 or not isinstance(reply.body, dict):
+        if not 200 <= reply.status < 300 or reply.body is None:
             return Look(LookKind.GENERATING, self._client.clean(words_in(reply)), trouble=True)
-        look = read_generation(reply.body, self._client)
-        if look.kind is LookKind.READY and look.usd_charged is None:
-            usd, spent = spent_by(reply.headers)
-            return replace(look, usd_charged=usd, credits_used=look.credits_used or spent)
-        return look
+        return look_of(priced(read(reply.body), reply), self._client.clean)
 
     async def find(self, reference: str, since: datetime, until: datetime) -> Found | None:
         """`GET /v2/logs`: finished requests only, so nothing found may mean that it is still being generated."""
@@ -131,27 +138,18 @@ def _logged(row: Mapping[str, Any]) -> Logged | None:
     return Logged(reference, created, Found(generation_id, row.get("status") == "succeeded", usd or Decimal(0), spent))
 
 
-def read_generation(body: Mapping[str, Any], client: ApiClient) -> Look:
-    """The documented answer of a fetch. An unknown status keeps polling; `completed` without a URL is not ready yet."""
-    status = str(body.get("status") or "").lower()
-    usage = (body.get("meta") or {}).get("usage") or {} if isinstance(body.get("meta"), dict) else {}
-    usd, spent = _money(usage, "usd_spent", "credits_used")
-    video = body.get("video")
-    url = video.get("url") if isinstance(video, dict) else None
-    if status == "completed":
-        if isinstance(url, str) and url:
-            return Look(LookKind.READY, status, url, usd, spent)
-        return Look(LookKind.GENERATING, "completed, but without a URL", trouble=True)
-    if status in ("error", "failed"):
-        error = body.get("error")
-        words = (error.get("message") or error.get("name")) if isinstance(error, dict) else error
-        return Look(LookKind.FAILED, client.clean(str(words or "failed without a reason")), None, usd, spent)
-    return Look(LookKind.GENERATING, status or "no status", trouble=status not in PENDING)
+def priced(reading: Reading, reply: Reply) -> Reading:
+    """A reading with what it cost: by the body's own word, else by the cost headers, which any answer may carry. There zero
+    says nothing, for it is also the price of a question. Dollars follow from credits, never the other way round."""
+    spent = reading.credits_used
+    usd = reading.usd if reading.usd is not None or spent is None else credits_to_usd(spent)
+    if usd is None and reading.phase is not Phase.ENDED:
+        usd, spent = spent_by(reply.headers)
+    return replace(reading, usd=usd, credits_used=spent)
 
 
 def spent_by(headers: Mapping[str, str]) -> tuple[Decimal | None, int | None]:
-    """Dollars and credits of the cost headers, which every answer may carry. The body's own word comes before them, and
-    zero says nothing: it is also the price of a question."""
+    """Dollars and credits of the cost headers; None where there are none, and for zero."""
     usd, spent = headers.get("x-aimlapi-usd-spent", ""), headers.get("x-aimlapi-credits-used", "").strip()
     number = int(spent) if spent.isascii() and spent.isdigit() and len(spent) < 16 else 0
     dollars, _ = _money({"usd": usd} if usd.strip() else {}, "usd", "")

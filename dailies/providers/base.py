@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +12,11 @@ from typing import Any, Protocol
 
 from dailies.domain.account import Standing
 from dailies.domain.outcomes import Answer, Fault
+from dailies.providers.dialect import Reading
 from dailies.providers.live import Live
+from dailies.providers.words import Phase
+
+MOST_LETTERS_OF_A_STATUS = 60
 
 
 class LookKind(StrEnum):
@@ -25,7 +29,8 @@ class LookKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at a generation. Dollars and credits are None where the provider did not say."""
+    """One look at a generation. Dollars and credits are None where the provider did not say. `strange` is a status word that
+    our table does not know."""
 
     kind: LookKind
     words: str = ""
@@ -33,6 +38,18 @@ class Look:
     usd_charged: Decimal | None = None
     credits_used: int | None = None
     trouble: bool = False
+    strange: str = ""
+
+
+_KINDS = {Phase.DONE: LookKind.READY, Phase.ENDED: LookKind.FAILED}
+
+
+def look_of(reading: Reading, clean: Callable[[str], str]) -> Look:
+    """A reading as a look; `clean` makes a provider's words fit for a ledger."""
+    return Look(
+        _KINDS.get(reading.phase, LookKind.GENERATING), clean(reading.words), reading.url, reading.usd, reading.credits_used,
+        reading.trouble, clean(reading.strange)[:MOST_LETTERS_OF_A_STATUS],
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

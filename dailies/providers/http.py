@@ -148,15 +148,6 @@ def json_in(content: bytes) -> Any:
     return None
 
 
-def usable_id(value: object) -> str | None:
-    """A generation id that can be stored and asked for again: printable text of at most 512 characters."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if isinstance(value, str) and 0 < len(value.strip()) <= 512 and value.isprintable():
-        return value
-    return None
-
-
 def words_in(reply: Reply) -> str:
     """What an error answer says, whichever of the documented shapes it has; gateways answer HTML, of which nothing is kept."""
     body = reply.body
