@@ -20,6 +20,7 @@ A message says what happened, to which clip, what it cost and what to do next.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,15 +35,32 @@ class BadInput(DailiesError):
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """One reason why one row of a CSV can't be bought. `row` counts data rows from 1; 0 means the whole file."""
+    """One reason why one row can't be bought. `row` is its number in the spreadsheet (the header is row 1); 0 means the
+    whole file. `cure` says what to do about it."""
 
     row: int
     column: str
     reason: str
+    id: str = ""
+    cure: str = ""
 
     def __str__(self) -> str:
+        name = f" ({self.id})" if self.id else ""
         where = f"row {self.row}" if self.row else "the file"
-        return f"{where}, {self.column}: {self.reason}" if self.column else f"{where}: {self.reason}"
+        return f"{where}, {self.column}{name}: {self.said}" if self.column else f"{where}{name}: {self.said}"
+
+    @property
+    def said(self) -> str:
+        """The reason with its cure."""
+        return f"{self.reason}; {self.cure}" if self.cure else self.reason
+
+    @property
+    def kind(self) -> tuple[str, str, str]:
+        """Equal for the same trouble in another row: the column, and the reason without what is that row's own."""
+        return self.column, _OWN_WORDS.sub("…", self.reason), _OWN_WORDS.sub("…", self.cure)
+
+
+_OWN_WORDS = re.compile(r"'[^']*'|\"[^\"]*\"|\S*[\d/\\]\S*")
 
 
 class BadRows(BadInput):
@@ -51,9 +69,28 @@ class BadRows(BadInput):
     def __init__(self, source: str, rows: Sequence[BadRow]) -> None:
         self.source = source
         self.rows = tuple(rows)
-        lines = "\n".join(f"  {row}" for row in self.rows)
         count = "1 problem" if len(self.rows) == 1 else f"{len(self.rows)} problems"
-        super().__init__(f"{source}: {count}, nothing was bought\n{lines}")
+        lines = "".join(f"\n  {line}" for line in _told_once(self.rows))
+        super().__init__(f"{source}: {count}, nothing was bought{lines}")
+
+
+EACH_ITS_LINE = 3
+"""The same trouble in more rows than this is one line."""
+
+
+def _told_once(rows: Sequence[BadRow]) -> list[str]:
+    """One line for each bad row; one for all that have the same trouble, where there are many, with the first of them."""
+    kinds: dict[tuple[str, str, str], list[BadRow]] = {}
+    for bad in rows:
+        kinds.setdefault(bad.kind, []).append(bad)
+    lines: list[str] = []
+    for alike in kinds.values():
+        if len(alike) <= EACH_ITS_LINE or not alike[0].row:
+            lines += map(str, alike)
+            continue
+        first = ", ".join(f"{bad.row} ({bad.id})" if bad.id else str(bad.row) for bad in alike[:EACH_ITS_LINE])
+        lines.append(f"{len(alike)} rows, {alike[0].column}: {first}, …; the first: {alike[0].said}")
+    return lines
 
 
 class Misconfigured(DailiesError):

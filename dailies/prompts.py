@@ -1,35 +1,53 @@
-"""Reads the CSV: pandas does the parsing, and every way in which a file can be no CSV gets one clear message."""
+"""Reads the rows of a batch: a CSV or a workbook, every column under its name, every cell as what it is meant to be."""
 
 from __future__ import annotations
 
-import csv
-import io
-import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pandas as pd
-
 from dailies.domain.clips import slug
-from dailies.errors import BadInput, BadRow, BadRows
+from dailies.domain.text import clean_label, clean_prompt
+from dailies.errors import BadInput, BadRow
+from dailies.sheets.cells import no_text
+from dailies.sheets.columns import CORE, Names, read_columns
+from dailies.sheets.csv_text import read_csv
+from dailies.sheets.table import Line, bad_file
+from dailies.sheets.workbook import is_workbook, read_workbook
 
-REQUIRED = ("prompt", "image")
-KNOWN = ("id", "prompt", "image", "model", "provider", "resolution", "aspect_ratio", "duration", "take")
 MAX_BYTES = 200 * 1024 * 1024
+MAX_ID = 200
+"""Characters in a row's id."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawRow:
-    """One data row as it was written: known columns stripped, empty cells as ''; the others are the team's own."""
+    """One row as it was written: known columns stripped, empty cells as ''; the others are options or the team's own.
+
+    `number` counts the rows from 1; `sheet_row` is the number that the spreadsheet shows. `bad` holds what is no text.
+    """
 
     number: int
     cells: Mapping[str, str]
     labels: Mapping[str, str] = field(default_factory=dict)
+    sheet_row: int = 0
+    bad: tuple[BadRow, ...] = ()
 
     def get(self, column: str) -> str | None:
         """A known column's text, None when it is absent or empty."""
         return self.cells.get(column) or None
+
+    def problem(self, column: str, reason: str, cure: str = "") -> BadRow:
+        """What is wrong with one cell of this row."""
+        return BadRow(self.sheet_row, column, reason, self.get("id") or "", cure)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """All rows of a file, and the columns that it has beside ours."""
+
+    rows: tuple[RawRow, ...]
+    own_columns: tuple[str, ...] = ()
 
 
 def read_local(path: Path) -> bytes:
@@ -46,37 +64,43 @@ def read_local(path: Path) -> bytes:
         raise BadInput(f"{path} can't be read: {error.strerror}. Nothing was bought.") from error
 
 
-def parse_csv(content: bytes, source: str) -> list[RawRow]:
-    """The rows of a CSV. Raises BadRows for what is no CSV with at least a prompt and an image."""
-    text = _decode(content, source)
-    frame = _parse(text, source)
-    columns = _columns(list(frame.columns), source, text)
-    frame.columns = pd.Index(columns)
-    own = [name for name in columns if name not in KNOWN]
-    known = [name for name in columns if name in KNOWN]
-    rows = []
-    for number, record in enumerate(frame.to_dict("records"), start=1):
-        cells = {name: str(record[name]).strip() for name in known}
-        if any(cells.values()) or any(str(record[name]).strip() for name in own):
-            rows.append(RawRow(number, cells, {name: str(record[name]) for name in own}))
+def read_sheet(content: bytes, source: str, options: Iterable[str] = ()) -> Sheet:
+    """The rows of a CSV or a workbook; `options` are the columns that some model takes beside those of every batch.
+
+    Raises BadRows for what is no sheet with at least a prompt and an image.
+    """
+    names = Names(options)
+    table = (
+        read_workbook(content, source)
+        if is_workbook(content)
+        else read_csv(content, source, lambda name: names.find(name) is not None)
+    )
+    columns = read_columns(table.header, names, source)
+    checked = frozenset(columns.names) & frozenset(names.words)
+    rows = tuple(row for line in table.lines if (row := _row(line, columns.names, checked)))
     if not rows:
-        raise _bad(source, "there are no rows below the header")
-    return rows
+        raise bad_file(source, "there are no rows below the header")
+    return Sheet(rows, columns.own)
 
 
-def with_ids(rows: list[RawRow]) -> tuple[dict[int, str], list[BadRow]]:
+def parse_csv(content: bytes, source: str, options: Iterable[str] = ()) -> list[RawRow]:
+    """The rows alone of what `read_sheet` reads."""
+    return list(read_sheet(content, source, options).rows)
+
+
+def with_ids(rows: Sequence[RawRow]) -> tuple[dict[int, str], list[BadRow]]:
     """Each row's id: its own, or one made from its number; ids that would share an S3 name are bad rows."""
     ids: dict[int, str] = {}
-    seen: dict[str, int] = {}
+    seen: dict[str, RawRow] = {}
     bad = []
     width = max(2, len(str(rows[-1].number)))
     for row in rows:
         label = row.get("id") or f"row-{row.number:0{width}d}"
-        earlier = seen.setdefault(label.casefold(), row.number)
-        if earlier != row.number:
-            bad.append(BadRow(row.number, "id", f"{label!r} is already the id of row {earlier}"))
-        elif len(label) > 200:
-            bad.append(BadRow(row.number, "id", f"has {len(label)} characters; at most 200 are allowed"))
+        earlier = seen.setdefault(label.casefold(), row)
+        if earlier is not row:
+            bad.append(row.problem("id", f"{label!r} is already the id of row {earlier.sheet_row}", "give it another"))
+        elif len(label) > MAX_ID:
+            bad.append(row.problem("id", f"has {len(label)} characters", f"at most {MAX_ID} are allowed"))
         ids[row.number] = label
     return ids, bad
 
@@ -86,67 +110,23 @@ def default_batch(source: str) -> str:
     return slug(Path(source.rstrip("/").rsplit("/", 1)[-1]).stem, "batch")
 
 
-def _decode(content: bytes, source: str) -> str:
-    if not content.strip():
-        raise _bad(source, "is empty")
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise _bad(source, "is UTF-16; save it as CSV UTF-8")
-    if content[:4] == b"PK\x03\x04":
-        raise _bad(source, "is an Excel workbook or a ZIP; save it as CSV UTF-8")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise _bad(source, f"is not UTF-8 (line {line}, byte {error.start}); save it as CSV UTF-8") from None
-    if "\0" in text:
-        raise _bad(source, f"has a NUL character in line {text[: text.index(chr(0))].count(chr(10)) + 1}")
-    return text
-
-
-def _parse(text: str, source: str) -> pd.DataFrame:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(
-                io.StringIO(text), dtype=str, keep_default_na=False, na_values=[], index_col=False, header=None,
-                skip_blank_lines=True, engine="c", names=None,
-            )  # fmt: skip
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        reason = str(error).replace("Error tokenizing data. C error: ", "").strip().rstrip(".")
-        raise _bad(source, f"is not a well-formed CSV: {reason}. Quote cells that hold commas or line breaks") from None
-    except pd.errors.EmptyDataError:
-        raise _bad(source, "is empty") from None
-    frame = frame.fillna("")
-    header = [str(name) for name in frame.iloc[0]]
-    frame = frame.iloc[1:].reset_index(drop=True)
-    frame.columns = pd.Index(header)
-    return frame
-
-
-def _columns(names: list[str], source: str, text: str) -> list[str]:
-    cleaned = [_column(name) for name in names]
-    missing = [name for name in REQUIRED if name not in cleaned]
-    if missing:
-        first = text.lstrip().splitlines()[0]
-        hint = ""
-        for separator, word in ((";", "semicolons"), ("\t", "tabs")):
-            if separator in first and len(next(csv.reader([first], delimiter=separator))) > len(names):
-                hint = f"; its columns seem to be separated by {word}: save it with commas"
-        listed = ", ".join(name for name in cleaned if name) or "none"
-        raise BadRows(
-            source, [BadRow(0, name, f"this column is missing (there are: {listed}){hint}") for name in missing]
-        )
-    twice = sorted({name for name in cleaned if name and cleaned.count(name) > 1})
-    if twice:
-        raise BadRows(source, [BadRow(0, name, "this column is there twice") for name in twice])
-    return [name or f"column_{number}" for number, name in enumerate(cleaned, start=1)]
-
-
-def _column(name: str) -> str:
-    plain = name.strip()
-    known = plain.lower().replace(" ", "_").replace("-", "_")
-    return known if known in KNOWN else plain
-
-
-def _bad(source: str, reason: str) -> BadRows:
-    return BadRows(source, [BadRow(0, "", reason)])
+def _row(line: Line, names: Sequence[str], checked: frozenset[str]) -> RawRow | None:
+    """One row under its columns' names; None where all of its cells are empty."""
+    cells: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    for name, text in zip(names, line.cells, strict=True):
+        if name not in checked:
+            labels[name] = text
+        elif name in CORE:
+            cells[name] = clean_prompt(text) if name == "prompt" else clean_label(text)
+        else:
+            labels[name] = clean_label(text)
+    if not any(cells.values()) and not any(map(str.strip, labels.values())):
+        return None
+    row = RawRow(line.index, cells, labels, line.row)
+    bad = [
+        row.problem(name, *wrong)
+        for name, text in zip(names, line.cells, strict=True)
+        if text and name in checked and (wrong := no_text(text.strip()))
+    ]
+    return RawRow(line.index, cells, labels, line.row, tuple(bad)) if bad else row

@@ -182,10 +182,11 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why one value of a row can't be bought: the column it stands in, and the reason with the allowed values."""
+    """Why one value of a row can't be bought: the column it stands in, the reason, and what would do."""
 
     column: str
     reason: str
+    cure: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def settle(
     if image_size is not None and min(image_size) < model.image.min_px:
         width, height = image_size
         reason = f"is {width}x{height} px; {model.id} needs at least {model.image.min_px} px on each side"
-        problems.append(Problem("image", reason))
+        problems.append(Problem("image", reason, "use a larger image"))
     if problems:
         return problems
     frame = _frame(model, asked_resolution, ratio, image_size)
@@ -46,9 +46,13 @@ def settle(
 def check_prompt(model: Model, prompt: str) -> list[Problem]:
     """Problems of the text alone: empty, or longer than the model documents (in characters)."""
     if not prompt.strip():
-        return [Problem("prompt", "is empty")]
+        return [Problem("prompt", "is empty", "fill it in")]
     if model.prompt_max is not None and len(prompt) > model.prompt_max:
-        return [Problem("prompt", f"has {len(prompt)} characters; {model.id} takes at most {model.prompt_max}")]
+        return [
+            Problem(
+                "prompt", f"has {len(prompt)} characters; {model.id} takes at most {model.prompt_max}", "shorten it"
+            )
+        ]
     return []
 
 
@@ -58,21 +62,21 @@ def _asked(model: Model, column: str, choice: Choice | None, text: str | None, p
         return None
     word = column.replace("_", " ")
     if choice is None:
-        problems.append(Problem(column, f"{model.id} has no {word} to choose; leave it empty"))
+        problems.append(Problem(column, f"{model.id} has no {word} to choose", "leave it empty"))
         return None
     found = pick(text, choice.values)
     if found is not None:
         return found
     if text.casefold() == AUTO and (model.image.sizes or column == "aspect_ratio"):
         return AUTO
-    problems.append(Problem(column, f"{text!r} is not a {word} of {model.id}: use {one_of(choice.values)}"))
+    problems.append(Problem(column, f"{text!r} is not a {word} of {model.id}", f"use {one_of(choice.values)}"))
     return None
 
 
 def _duration(model: Model, text: str | None, problems: list[Problem]) -> int | None:
     if model.duration is None:
         if text is not None:
-            problems.append(Problem("duration", f"{model.id} has no duration to choose; leave it empty"))
+            problems.append(Problem("duration", f"{model.id} has no duration to choose", "leave it empty"))
         return None
     if text is None:
         return model.duration.default
@@ -80,7 +84,7 @@ def _duration(model: Model, text: str | None, problems: list[Problem]) -> int | 
     if duration_s in model.duration.values:
         return duration_s
     allowed = spoken_seconds(model.duration.values)
-    problems.append(Problem("duration", f"{text!r} is not a duration of {model.id}: use {allowed} seconds"))
+    problems.append(Problem("duration", f"{text!r} is not a duration of {model.id}", f"use {allowed} seconds"))
     return None
 
 
@@ -92,15 +96,15 @@ def _frame(
     auto_ratio = ratio == AUTO and not lists_auto
     if image_size is None and (auto_ratio or resolution == AUTO):
         column = "resolution" if resolution == AUTO else "aspect_ratio"
-        return [Problem(column, "'auto' needs an image whose pixels can be read; name a value instead")]
+        return [Problem(column, "'auto' needs an image whose pixels can be read", "name a value instead")]
     asked_resolution = None if resolution == AUTO else resolution
     asked_ratio = None if auto_ratio else ratio
     if model.image.sizes and image_size is not None:
         return fit_sizes(model, asked_resolution, asked_ratio, image_size)
     found_ratio = asked_ratio or own_ratio(model, image_size)
     if auto_ratio and found_ratio is None and model.aspect_ratio:
-        reason = f"'auto' finds no ratio of {model.id} in this image: use {one_of(model.aspect_ratio.values)}"
-        return [Problem("aspect_ratio", reason)]
+        reason = f"'auto' finds no ratio of {model.id} in this image"
+        return [Problem("aspect_ratio", reason, f"use {one_of(model.aspect_ratio.values)}")]
     return (
         asked_resolution or (model.resolution.default if model.resolution else None),
         found_ratio or (model.aspect_ratio.default if model.aspect_ratio else None),
@@ -116,11 +120,11 @@ def _options(model: Model, asked: Mapping[str, object], problems: list[Problem])
         option = model.options.get(name)
         if option is None:
             has = f"it has {one_of(sorted(model.options))}" if model.options else "it has none"
-            problems.append(Problem(name, f"{model.id} has no option {name}; {has}"))
+            problems.append(Problem(name, f"{model.id} has no option {name}", has))
             continue
         value = _option_value(option, text)
         if isinstance(value, Problem):
-            problems.append(Problem(name, value.reason))
+            problems.append(Problem(name, value.reason, value.cure))
         else:
             values[name] = value
     return dict(sorted(values.items()))
@@ -130,19 +134,21 @@ def _option_value(option: Option, text: str) -> OptionValue | Problem:
     match option.type:
         case "bool":
             flag = bool_of(text)
-            return Problem("", f"{text!r} is neither true nor false") if flag is None else flag
+            return Problem("", f"{text!r} is neither true nor false", "write true or false") if flag is None else flag
         case "int" | "number":
             return _number(option, text)
         case "image":
             if text.startswith(("https://", "http://", "data:image/")):
                 return text
-            return Problem("", "must be an https URL or a data URI of an image")
+            return Problem("", "is no address of an image", "write an https URL or a data URI")
         case "string":
             if option.values is not None:
                 found = pick(text, option.values)
-                return Problem("", f"{text!r} is not allowed: use {one_of(option.values)}") if found is None else found
+                return (
+                    Problem("", f"{text!r} is not allowed", f"use {one_of(option.values)}") if found is None else found
+                )
             if option.max_length is not None and len(text) > option.max_length:
-                return Problem("", f"has {len(text)} characters; at most {option.max_length} are allowed")
+                return Problem("", f"has {len(text)} characters", f"at most {option.max_length} are allowed")
             return text
 
 
@@ -150,11 +156,11 @@ def _number(option: Option, text: str) -> int | Decimal | Problem:
     number = number_of(text)
     whole = option.type == "int"
     if number is None or (whole and number != number.to_integral_value()):
-        return Problem("", f"{text!r} is not a {'whole ' if whole else ''}number")
+        return Problem("", f"{text!r} is not a {'whole ' if whole else ''}number", "write digits")
     if option.values is not None and f"{number.normalize():f}" not in option.values:
-        return Problem("", f"{text!r} is not allowed: use {one_of(option.values)}")
+        return Problem("", f"{text!r} is not allowed", f"use {one_of(option.values)}")
     if option.min is not None and number < option.min:
-        return Problem("", f"{text} is too small: at least {option.min}")
+        return Problem("", f"{text} is too small", f"at least {option.min}")
     if option.max is not None and number > option.max:
-        return Problem("", f"{text} is too large: at most {option.max}")
+        return Problem("", f"{text} is too large", f"at most {option.max}")
     return int(number) if whole else number

@@ -18,9 +18,27 @@ def fit_sizes(
         if size == image_size and resolution in (None, at_resolution) and aspect_ratio in (None, ratio):
             return at_resolution, ratio
     width, height = image_size
+    cure = _fit_cure(model, resolution, aspect_ratio, image_size)
     asked = f" (asked for: {' '.join(filter(None, (resolution, aspect_ratio)))})" if resolution or aspect_ratio else ""
     reason = f"is {width}x{height} px; {model.id} takes exactly {_named_sizes(model, resolution)}{asked}"
-    return [Problem("image", reason)]
+    return [Problem("image", reason, cure)]
+
+
+def _fit_cure(model: Model, resolution: str | None, aspect_ratio: str | None, image_size: tuple[int, int]) -> str:
+    """What `--fit` would make of the image, and what that costs of it."""
+    size = nearest_size(model, resolution=resolution, aspect_ratio=aspect_ratio, image_size=image_size)
+    if size is None:
+        return "use an image of one of these sizes"
+    made, lost = f"{size[0]}x{size[1]}", lost_by_fitting(image_size, size)
+    if not lost:
+        return f"--fit crop or --fit pad scales it to {made}; nothing is cut off"
+    return f"--fit crop makes it {made} and cuts off {lost}% of it; --fit pad makes it {made} with {lost}% of border"
+
+
+def lost_by_fitting(image_size: tuple[int, int], size: tuple[int, int]) -> int:
+    """Percent of the image that `--fit crop` cuts off, which is also the border's part of the frame after `--fit pad`."""
+    across, down = size[0] / image_size[0], size[1] / image_size[1]
+    return round(100 * (1 - min(across, down) / max(across, down)))
 
 
 def nearest_size(

@@ -10,7 +10,10 @@ from dailies.errors import BadRows, DailiesError
 def error_answer(error: DailiesError) -> str:
     """A refusal as JSON: the message, and the bad rows one by one."""
     rows = (
-        [{"row": bad.row, "column": bad.column, "reason": bad.reason} for bad in error.rows]
+        [
+            {"row": bad.row, "id": bad.id, "column": bad.column, "reason": bad.reason, "cure": bad.cure}
+            for bad in error.rows
+        ]
         if isinstance(error, BadRows)
         else []
     )

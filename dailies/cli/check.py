@@ -57,15 +57,16 @@ def run_check(order: Order, json: bool) -> int:
 
 def _answer(credits: Credits, checked: Checked) -> dict[str, Any]:
     answer, done = answer_json(credits, None), checked.purchase.delivered
+    shown = {row.clip.key: row.sheet_row for row in checked.plan.rows}
     verdicts = ["delivered" if line.clip_key in done else "ok" for line in credits.lines]
     answer["clips"] = [
-        {**clip, "check": verdict, "verdict": verdict, "row": line.row}
+        {**clip, "check": verdict, "verdict": verdict, "row": shown[line.clip_key]}
         for clip, line, verdict in zip(answer["clips"], credits.lines, verdicts, strict=True)
     ]
     answer |= {
         "to_buy": len(checked.purchase.rows), "usd_to_buy": float(checked.purchase.usd),
         "seconds_expected": round(checked.purchase.seconds), "notes": list(checked.plan.notes),
-        "price_origins": dict(checked.plan.price_origins),
+        "price_origins": dict(checked.plan.price_origins), "own_columns": list(checked.plan.own_columns),
     }  # fmt: skip
     if checked.refusal:
         answer |= {"error": str(checked.refusal), "bad_rows": []}
@@ -75,10 +76,13 @@ def _answer(credits: Credits, checked: Checked) -> dict[str, Any]:
 def _print(credits: Credits, checked: Checked, order: Order) -> None:
     plan, purchase = checked.plan, checked.purchase
     wanted = {row.clip.key for row in purchase.rows}
-    lines = [[str(line.row), line.id, line.model, line.provider, line.resolution or "–", line.aspect_ratio or "–",
+    shown = {row.clip.key: row.sheet_row for row in plan.rows}
+    lines = [[str(shown[line.clip_key]), line.id, line.model, line.provider, line.resolution or "–", line.aspect_ratio or "–",
               f"{line.duration_s} s" if line.duration_s else "–", show_usd(line.usd_quoted),
               "ok" if line.clip_key in wanted else _standing(line)] for line in credits.lines]  # fmt: skip
     table(["row", "clip", "model", "provider", "size", "ratio", "length", "quote", "verdict"], lines, ["row", "quote"])
+    if plan.own_columns:
+        print(f"Taken as your own columns: {', '.join(plan.own_columns)}.")
     others = f", {purchase.others} bought or refused earlier and not bought again" if purchase.others else ""
     print(f"{len(lines)} clips, {len(purchase.delivered)} in S3 already{others}. {purchase.sentence()}")
     origins = ", ".join(f"{count} {origin}" for origin, count in sorted(plan.price_origins.items()))

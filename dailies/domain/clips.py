@@ -74,13 +74,17 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One good row of a CSV: a clip, the team's label for it, where to buy it, and the team's own columns."""
+    """One good row of a CSV: a clip, the team's label for it, where to buy it, and the team's own columns.
+
+    `number` counts the rows from 1; `sheet_row` is what the spreadsheet shows beside it (its header is row 1).
+    """
 
     number: int
     id: str
     clip: Clip
     providers: tuple[str, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
+    sheet_row: int = 0
 
 
 def slug(text: str, fallback: str = "clip", limit: int = 60) -> str:

@@ -15,6 +15,7 @@ import httpx
 
 from dailies.errors import BadInput
 from dailies.media.images import MAX_BYTES, BadImage, ImageFacts, measure, measure_file, measure_url
+from dailies.media.paths import Finder
 from dailies.net import Trust, UnsafeUrl, check_url
 from dailies.storage.download import DownloadFailed, download
 from dailies.storage.s3 import S3, StoreRefused, StoreTrouble, parse_s3_uri
@@ -50,6 +51,7 @@ class Images:
     ) -> None:
         """`below` is the CSV's folder; `keep` is where copies of remote images go, when they may have to be fitted."""
         self._below, self._client, self._trust, self._s3, self._keep = below, client, trust, s3, keep
+        self._finder = None if below is None else Finder(below)
 
     async def measure_all(
         self, sources: Sequence[str], progress: Callable[[int, int], None] = lambda done, total: None
@@ -85,9 +87,14 @@ class Images:
         return await anyio.to_thread.run_sync(self._measure_file, source, limiter=local)
 
     def _measure_file(self, source: str) -> Measured:
-        if self._below is None:
+        if self._below is None or self._finder is None:
             raise BadImage("a path needs a CSV on this machine; use https:// or s3://")
-        found = measure_file(self._below / source, self._below)
+        path = self._finder.find(source)
+        try:
+            found = measure_file(path, self._below)
+        except BadImage as error:
+            near = None if path.exists() else self._finder.nearly(source)
+            raise BadImage(f"{error}; there is {near!r}" if near else str(error)) from error
         return Measured(source, found.facts, found.path, found.sha256)
 
     async def _fetch(self, source: str) -> Path:

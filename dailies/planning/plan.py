@@ -19,9 +19,10 @@ from dailies.planning.fitting import fit_to_disk
 from dailies.planning.images import Images, Measured
 from dailies.planning.live import Ask, LiveView, ask_all, refuse_gone
 from dailies.planning.shards import chosen
-from dailies.prompts import RawRow, with_ids
+from dailies.prompts import RawRow, Sheet, with_ids
 from dailies.providers.live import Live
 from dailies.settings import DEFAULT_MODEL, DEFAULT_PROVIDER, PROVIDERS
+from dailies.sheets.columns import REQUIRED
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     quotes_elsewhere: Mapping[tuple[str, str], Decimal | None] = field(default_factory=dict)
     price_origins: Mapping[str, int] = field(default_factory=dict)
+    own_columns: tuple[str, ...] = ()
 
     def quote_at(self, clip_key: str, provider: str) -> Decimal | None:
         """The quote at a row's first provider, or at one that it may be moved to."""
@@ -77,7 +79,7 @@ class Made:
 
 
 async def make_plan(
-    raw_rows: Sequence[RawRow],
+    sheet: Sheet,
     order: Order,
     source: str,
     catalog: Catalog,
@@ -90,8 +92,8 @@ async def make_plan(
 
     `derived` is the folder where images made by `--fit` are kept; `ask` asks a provider about its models.
     """
-    ids, bad = with_ids(list(raw_rows))  # of the whole CSV: a part's rows keep the names they have in the whole
-    raw_rows = chosen(raw_rows, order.rows, order.ids, order.limit, ids)
+    ids, bad = with_ids(sheet.rows)  # of the whole CSV: a part's rows keep the names they have in the whole
+    raw_rows = chosen(sheet.rows, order.rows, order.ids, order.limit, ids)
     bad += check_order(order, catalog)
     choices, more = _choose(raw_rows, order, catalog)
     bad += more
@@ -127,6 +129,7 @@ async def make_plan(
         notes=(*_notes(choices, catalog), *view.notes),
         quotes_elsewhere=quotes,
         price_origins=origins,
+        own_columns=sheet.own_columns,
     )
 
 
@@ -174,7 +177,8 @@ def _provider_problems(text: str) -> list[str]:
 def _choose(raw_rows: Sequence[RawRow], order: Order, catalog: Catalog) -> tuple[list[Choice], list[BadRow]]:
     choices, bad = [], []
     for raw in raw_rows:
-        found = [BadRow(raw.number, name, "is empty") for name in ("prompt", "image") if not raw.get(name)]
+        found = [raw.problem(name, "is empty", "fill it in") for name in REQUIRED if not raw.get(name)]
+        found += raw.bad
         try:
             choices.append(_choice(raw, order, catalog))
         except _Bad as error:
@@ -184,8 +188,13 @@ def _choose(raw_rows: Sequence[RawRow], order: Order, catalog: Catalog) -> tuple
 
 
 class _Bad(Exception):
-    def __init__(self, row: int, column: str, reason: str) -> None:
-        self.row = BadRow(row, column, reason)
+    def __init__(self, row: BadRow) -> None:
+        self.row = row
+
+
+def _refused(raw: RawRow, column: str, reason: str) -> _Bad:
+    """Of the row whose own cell says it, else of the whole file: the command line or a setting said it."""
+    return _Bad(raw.problem(column, reason) if raw.get(column) else BadRow(0, column, reason))
 
 
 def _choice(raw: RawRow, order: Order, catalog: Catalog) -> Choice:
@@ -193,12 +202,12 @@ def _choice(raw: RawRow, order: Order, catalog: Catalog) -> Choice:
     try:
         model = catalog.find(name)
     except BadInput as error:
-        raise _Bad(raw.number if raw.get("model") else 0, "model", str(error)) from None
+        raise _refused(raw, "model", str(error)) from None
     text = raw.get("provider") or order.provider
     if text:
         problems = _provider_problems(text)
         if problems:
-            raise _Bad(raw.number if raw.get("provider") else 0, "provider", problems[0])
+            raise _refused(raw, "provider", problems[0])
         providers = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
     else:
         providers = (catalog.provider_of(name) or _first_offer(model),)
@@ -206,7 +215,7 @@ def _choice(raw: RawRow, order: Order, catalog: Catalog) -> Choice:
         try:
             model.offer_at(provider)
         except BadInput as error:
-            raise _Bad(raw.number, "provider", str(error)) from None
+            raise _Bad(raw.problem("provider", str(error))) from None
     return Choice(raw, model, providers)
 
 
@@ -219,7 +228,6 @@ def _row(
 ) -> Made | list[BadRow]:
     """One row as a clip, with its file if it lies on disk; or all that is wrong with it."""
     raw, model = choice.raw, choice.model
-    number = raw.number
     problems = check_prompt(model, raw.cells["prompt"]) if raw.get("prompt") else []
     image = measured.get(raw.cells["image"])
     if isinstance(image, BadInput):
@@ -243,10 +251,13 @@ def _row(
             Problem("image", f"is a {image.facts.format}; {model.id} takes {' or '.join(model.image.formats)}")
         )
     if problems or isinstance(settled, list) or image is None:
-        return [BadRow(number, problem.column, problem.reason) for problem in problems]
+        told = {bad.column for bad in raw.bad}
+        return [raw.problem(p.column, p.reason, p.cure) for p in problems if p.column not in told]
     labels = {name: text for name, text in raw.labels.items() if name not in options}
     clip = _clip(raw, model, settled, image, order)
-    return Made(Row(number, ids[number], clip, choice.providers, labels), model, settled, image.path)
+    return Made(
+        Row(raw.number, ids[raw.number], clip, choice.providers, labels, raw.sheet_row), model, settled, image.path
+    )
 
 
 def _clip(raw: RawRow, model: Model, settled: Settled, image: Measured, order: Order) -> Clip:
@@ -274,8 +285,9 @@ def _twins(rows: Sequence[Row]) -> list[BadRow]:
     for row in rows:
         twin = first.setdefault(row.clip.key, row)
         if twin is not row:
-            reason = f"asks for the same clip as row {twin.number} ({twin.id}); give it another `take` to buy it twice on purpose"
-            bad.append(BadRow(row.number, "prompt", reason))
+            reason = f"asks for the same clip as row {twin.sheet_row} ({twin.id})"
+            cure = "give it another `take` to buy it twice on purpose"
+            bad.append(BadRow(row.sheet_row, "prompt", reason, row.id, cure))
     return bad
 
 

@@ -19,7 +19,7 @@ from dailies.planning import Plan, make_plan
 from dailies.planning.images import Images
 from dailies.planning.plan import unpriced_message
 from dailies.planning.shards import fingerprint
-from dailies.prompts import MAX_BYTES, RawRow, parse_csv, read_local
+from dailies.prompts import MAX_BYTES, RawRow, read_local, read_sheet
 from dailies.providers.live import Live
 from dailies.steps.adopt import adopt_from_log, adopt_listed, refuse_an_old_ledger
 from dailies.steps.known import delivered_clips, taken_clips
@@ -33,16 +33,16 @@ logger = logging.getLogger("dailies.start")
 async def plan_order(studio: Studio, order: Order, progress: Progress = lambda done, total: None) -> Plan:
     """Read, check, measure and price the CSV. Spends nothing, needs no key. Raises BadRows, BadInput or Misconfigured."""
     content, below = await _read(studio, order.prompts)
-    raw = await anyio.to_thread.run_sync(parse_csv, content, order.prompts)
+    sheet = await anyio.to_thread.run_sync(read_sheet, content, order.prompts, studio.catalog.option_words())
     if order.prompts.startswith("s3://"):
-        raw = [_beside(row, order.prompts) for row in raw]
+        sheet = replace(sheet, rows=tuple(_beside(row, order.prompts) for row in sheet.rows))
     kept = None if order.fit == "strict" else studio.home / "images"
     images = Images(below, studio.web, studio.trust, studio.s3, kept)
 
     async def ask(provider: str, names: list[str]) -> dict[str, Live]:
         return await studio.asking(provider).live(names, studio.home / "cache")
 
-    return await make_plan(raw, order, order.prompts, studio.catalog, images, studio.home / "images", ask, progress)
+    return await make_plan(sheet, order, order.prompts, studio.catalog, images, studio.home / "images", ask, progress)
 
 
 async def _read(studio: Studio, prompts: str) -> tuple[bytes, Path | None]:
@@ -63,6 +63,7 @@ def _beside(row: RawRow, csv_uri: str) -> RawRow:
     image = row.cells.get("image", "")
     if not image or "://" in image:
         return row
+    image = image.replace("\\", "/")
     if image.startswith("/") or ".." in image.split("/"):
         return row
     return replace(row, cells={**row.cells, "image": f"{csv_uri.rsplit('/', 1)[0]}/{image}"})

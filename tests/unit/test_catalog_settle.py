@@ -26,7 +26,7 @@ def good(outcome: object) -> Settled:
 
 def reasons(outcome: object) -> dict[str, str]:
     assert isinstance(outcome, list), outcome
-    return {problem.column: problem.reason for problem in outcome}
+    return {problem.column: f"{problem.reason}; {problem.cure}" for problem in outcome}
 
 
 def test_empty_cells_take_the_cheap_defaults() -> None:
@@ -150,7 +150,7 @@ def test_options_become_the_type_they_are_sent_as() -> None:
         (SEEDANCE, "seed", "1.5", "not a whole number"),
         (SEEDANCE, "seed", "1e999999999", "not a whole number"),
         (SEEDANCE, "generate_audio", "perhaps", "neither true nor false"),
-        (SEEDANCE, "last_image", "b.png", "must be an https URL"),
+        (SEEDANCE, "last_image", "b.png", "write an https URL"),
         (KLING, "cfg_scale", "1.01", "at most 1"),
         (KLING, "cfg_scale", "-0.1", "at least 0"),
         (KLING, "cfg_scale", "NaN", "not a number"),

@@ -1,0 +1,58 @@
+"""Text as people's tools hand it over, in one form: Unicode composed, lines ended by LF, nothing invisible that means nothing."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+ZERO_WIDTH: Final = "\u200b\ufeff\u2060\u180e\u00ad\u2061\u2062\u2063\u2064"
+"""Zero width space, byte order mark, word joiner, Mongolian separator, soft hyphen, invisible operators."""
+BIDI: Final = "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Marks that turn the writing direction; copied along from web pages and chats."""
+JOINERS: Final = "\u200c\u200d"
+"""They shape letters (Persian, Hindi) and hold emoji together, so inside a text they are meant."""
+
+_ANY_INVISIBLE = re.compile(f"[{ZERO_WIDTH}{BIDI}]")
+_ZERO_WIDTH = re.compile(f"[{ZERO_WIDTH}]")
+_BIDI = re.compile(f"[{BIDI}]")
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_WITHOUT_BLANKS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+"""Thai, Lao, Burmese, Khmer: a zero width space tells their words apart."""
+_EDGES = f"{ZERO_WIDTH}{BIDI}{JOINERS}"
+
+
+def one_form(text: str) -> str:
+    """The text composed (NFC) and its lines ended by LF: how it enters a clip's identity, and how it is sent."""
+    if text.isascii():
+        return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def clean_label(text: str) -> str:
+    """An id, a path, an option or a column's name in one form: no invisible characters, any blank a plain one."""
+    if text.isascii():
+        return one_form(text).strip()
+    plain = _ANY_INVISIBLE.sub("", one_form(text))
+    plain = "".join(" " if unicodedata.category(c) == "Zs" else c for c in plain)
+    return trimmed(plain)
+
+
+def clean_prompt(text: str) -> str:
+    """A prompt in one form. Inside it only those invisible characters go that can't be meant in its script."""
+    if text.isascii():
+        return one_form(text).strip()
+    plain = one_form(text)
+    if not _WITHOUT_BLANKS.search(plain):
+        plain = _ZERO_WIDTH.sub("", plain)
+    if not _RIGHT_TO_LEFT.search(plain):
+        plain = _BIDI.sub("", plain)
+    return trimmed(plain)
+
+
+def trimmed(text: str) -> str:
+    """The text without blanks and invisible characters at its ends."""
+    before = None
+    while before != text:
+        before, text = text, text.strip().strip(_EDGES)
+    return text

@@ -1,0 +1,205 @@
+"""Which of a sheet's columns are ours: matched whatever their spelling; one that is nearly ours is asked about. Pure.
+
+Everything else is the team's own. A misspelt column would else be taken for the team's, and the default be bought.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from dailies.domain.text import clean_label
+from dailies.errors import BadRow, BadRows
+from dailies.sheets.table import bad_file
+
+CORE: Final = ("id", "prompt", "image", "model", "provider", "resolution", "aspect_ratio", "duration", "take")
+REQUIRED: Final = ("prompt", "image")
+
+UNITS: Final = {"duration": frozenset({"s", "sec", "secs", "second", "seconds", "ins", "inseconds"})}
+"""What may stand behind a name, in brackets or not, and means what we mean anyway."""
+NEUTRAL: Final = frozenset(
+    {"optional", "required", "p", "px", "pixel", "pixels", "wh", "yn", "yesno", "truefalse", "url", "path"}
+)
+OTHER_WORDS: Final = {
+    "image": ("imageurl", "imagepath", "imagefile", "img", "imgurl", "firstframe", "startimage", "startframe", "inputimage"),
+    "prompt": ("prompttext", "textprompt", "videoprompt"),
+    "model": ("modelid", "modelname", "videomodel"),
+    "provider": ("providername",),
+    "duration": ("length", "seconds", "secs", "durationms", "durationmin"),
+    "aspect_ratio": ("aspect", "ratio"),
+    "generate_audio": ("audio", "sound", "withaudio"),
+    "negative_prompt": ("negative",),
+    "last_image": ("lastframe", "endimage", "endframe", "lastimageurl"),
+}  # fmt: skip
+"""What others call these columns. Asked about only where the column itself is not there."""
+REAL_WORDS: Final = frozenset({"mode", "modal", "motel", "models", "provided", "imago", "style", "speed", "task"})
+"""Close to a name of ours, and a word that a team uses for something else."""
+FAR_ENOUGH: Final = "our_"
+
+_BRACKETS = re.compile(r"[(\[{<]([^)\]}>]*)[)\]}>]\s*$")
+_RANGE = re.compile(r"[\d.]+(\W+|to)[\d.]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of a sheet under their names: ours as we spell them, the others as the team does."""
+
+    names: tuple[str, ...]
+    own: tuple[str, ...]
+
+
+class Names:
+    """All names that are ours: the columns of every batch, and the options of the catalog's models."""
+
+    def __init__(self, options: Iterable[str] = ()) -> None:
+        self.words = (*CORE, *sorted(set(options) - set(CORE)))
+        self._by_letters = {_letters(word): word for word in self.words}
+
+    def find(self, name: str) -> str | None:
+        """Our spelling of a column's name; None for one that is not ours."""
+        plain = clean_label(name)
+        found = self._by_letters.get(_letters(plain))
+        if found:
+            return found
+        bracket = _BRACKETS.search(plain)
+        if bracket:
+            word = self._by_letters.get(_letters(plain[: bracket.start()]))
+            return word if word and _is_unit(word, bracket[1]) else None
+        for word in UNITS:
+            letters = _letters(word)
+            if _letters(plain).startswith(letters) and _letters(plain)[len(letters) :] in UNITS[word]:
+                return word
+        return None
+
+    def nearly(self, name: str, there: Iterable[str]) -> str | None:
+        """The name of ours that was probably meant by one that is none; `there` are those that the sheet has anyway."""
+        letters, present = _letters(clean_label(name)), frozenset(there)
+        if not letters or letters in REAL_WORDS:
+            return None
+        bracket = _BRACKETS.search(clean_label(name))
+        bare = _letters(clean_label(name)[: bracket.start()]) if bracket else letters
+        for word in self.words:
+            ours = _letters(word)
+            if word not in present and (bare == ours or letters in OTHER_WORDS.get(word, ()) or _longer(letters, ours)):
+                return word
+            if _misspelt(bare, ours):
+                return word
+        return None
+
+
+def read_columns(header: Sequence[str], names: Names, source: str) -> Columns:
+    """Sort a header. Raises BadRows for one that is none, lacks what every batch needs, or is nearly but not quite ours."""
+    found = [names.find(name) for name in header]
+    ours = [word for word in found if word]
+    if not ours or not (set(REQUIRED) <= set(ours) or all(map(_looks_like_a_name, header))):
+        raise bad_file(
+            source,
+            "its first line does not look like names of columns",
+            "a CSV for dailies begins with a line such as id,prompt,image,duration",
+        )
+    bad = [*_twice(header, found), *_asked(header, found, names), *_missing(header, ours, names)]
+    if bad:
+        raise BadRows(source, bad)
+    cleaned = [word or clean_label(name) for word, name in zip(found, header, strict=True)]
+    own = tuple(name for word, name in zip(found, cleaned, strict=True) if word is None and name)
+    return Columns(tuple(name or f"column_{at}" for at, name in enumerate(cleaned, start=1)), own)
+
+
+def _twice(header: Sequence[str], found: Sequence[str | None]) -> list[BadRow]:
+    written: dict[str, list[str]] = {}
+    for word, name in zip(found, header, strict=True):
+        plain = clean_label(name)
+        if plain:
+            written.setdefault(word or plain, []).append(plain)
+    return [
+        BadRow(0, name, f"this column is there twice ({' and '.join(map(repr, alike))})", cure="rename or remove one")
+        for name, alike in sorted(written.items())
+        if len(alike) > 1
+    ]
+
+
+def _asked(header: Sequence[str], found: Sequence[str | None], names: Names) -> list[BadRow]:
+    bad = []
+    ours = [word for word in found if word]
+    for word, name in zip(found, header, strict=True):
+        meant = None if word else names.nearly(name, ours)
+        if meant:
+            plain = clean_label(name)
+            own = FAR_ENOUGH + re.sub(r"\W+", "_", plain).strip("_")
+            cure = f"rename it to {meant!r}; if it is your own, to something further away, such as {own!r}"
+            bad.append(
+                BadRow(0, plain, f"did you mean {meant!r}? It would be taken for a column of your own", cure=cure)
+            )
+    return bad
+
+
+def _missing(header: Sequence[str], ours: Sequence[str], names: Names) -> list[BadRow]:
+    listed = ", ".join(clean_label(name) for name in header if name.strip() and _looks_like_a_name(name))
+    meant = {names.nearly(name, ours) for name in header if names.find(name) is None}
+    return [
+        BadRow(0, name, f"this column is missing (there are: {listed})", cure="add it")
+        for name in REQUIRED
+        if name not in ours and name not in meant
+    ]
+
+
+def _looks_like_a_name(name: str) -> bool:
+    """A few words, not a sentence, an address, an assignment or a key: a header without these may be repeated."""
+    plain = clean_label(name)
+    return len(plain) <= 60 and len(plain.split()) <= 8 and not re.search(r"[=\n]|://|\w{33}", plain)
+
+
+def _is_unit(word: str, text: str) -> bool:
+    letters = _letters(text)
+    if letters in UNITS.get(word, frozenset()) or letters in NEUTRAL:
+        return True
+    return (
+        not letters or bool(_RANGE.fullmatch(text.strip())) or (word == "aspect_ratio" and letters in ("wh", "ratio"))
+    )
+
+
+def _letters(name: str) -> str:
+    """Letters and digits alone, in one case."""
+    return "".join(c for c in unicodedata.normalize("NFKC", name).casefold() if c.isalnum())
+
+
+def _longer(letters: str, ours: str) -> bool:
+    """`prompts`, `prompt 2`, `promp`: the same word with a little more or less at its end."""
+    if len(ours) < 4:
+        return False
+    if letters.startswith(ours):
+        return letters[len(ours) :] in ("s", "es", ours[-1]) or letters[len(ours) :].isdigit()
+    return len(letters) >= 4 and ours.startswith(letters) and len(ours) - len(letters) <= 2
+
+
+def _misspelt(letters: str, ours: str) -> bool:
+    """A slip or two away, by the length of the word; in a short word only two letters that changed places."""
+    if len(ours) < 4 or letters == ours:
+        return False
+    if letters[:1] != ours[:1] and len(ours) < 8 and sorted(letters) != sorted(ours):
+        return False
+    if ours.startswith(letters) or letters.startswith(ours):
+        return False
+    if len(ours) == 4:
+        return len(letters) == 4 and sorted(letters) == sorted(ours) and distance(letters, ours) == 1
+    return distance(letters, ours) <= (1 if len(ours) < 9 else 2)
+
+
+@cache
+def distance(one: str, two: str) -> int:
+    """How many letters were left out, added, changed, or changed places with their neighbour."""
+    before: list[int] = []
+    last = list(range(len(two) + 1))
+    for i, a in enumerate(one, start=1):
+        row = [i]
+        for j, b in enumerate(two, start=1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == two[j - 2] and one[i - 2] == b:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before, last = last, row
+    return last[-1]

@@ -1,0 +1,130 @@
+"""CSV as spreadsheets, databases and hands write it, read strictly: what can't be meant is named with its line.
+
+No message repeats a word of the file: somebody may have given us another file than they thought.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from dailies.errors import BadRows
+from dailies.sheets.table import Line, Table, bad_file
+
+SEPARATORS: Final = (",", ";", "\t")
+MAX_CELL: Final = 1_000_000
+"""Characters in one cell. A quote that is never closed would else swallow the file in silence."""
+SAVE_AS: Final = "save it as CSV UTF-8"
+NAMES: Final = {",": "commas", ";": "semicolons", "\t": "tabs"}
+
+
+def read_csv(content: bytes, source: str, known: Callable[[str], bool]) -> Table:
+    """Header and rows of a CSV; `known` says whether a name is one of our columns, by which the separator is found.
+
+    Raises BadRows for what is no well-formed CSV in UTF-8.
+    """
+    text = decode(content, source)
+    text, separator, skipped = _separator(text, known)
+    records = list(_records(text, separator, skipped, source))
+    first = next((at for at, (_, cells) in enumerate(records) if any(map(str.strip, cells))), None)
+    if first is None:
+        raise bad_file(source, "is empty")
+    below = [(at + 1, line, cells) for at, (line, cells) in enumerate(records) if at > first and not _blank(cells)]
+    header = _header(records[first][1], [cells for _, _, cells in below])
+    lines = (
+        Line(index, row, line, _fitted(cells, len(header), line, separator, source))
+        for index, (row, line, cells) in enumerate(below, start=1)
+    )
+    return Table(header, tuple(lines))
+
+
+def decode(content: bytes, source: str) -> str:
+    """The text of a file. Raises BadRows naming the line and the byte that is no UTF-8, or what the file seems to be."""
+    if not content.strip():
+        raise bad_file(source, "is empty")
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise bad_file(source, "is UTF-16 (Excel calls it Unicode text)", SAVE_AS)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        byte = content[error.start]
+        raise bad_file(source, f"is not UTF-8 (line {line}, byte {error.start}: 0x{byte:02x})", SAVE_AS) from None
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        kind = (
+            "is UTF-16 without a mark" if text.count("\0") > len(text) // 4 else f"has a NUL character in line {line}"
+        )
+        raise bad_file(source, kind, SAVE_AS)
+    return text
+
+
+def _separator(text: str, known: Callable[[str], bool]) -> tuple[str, str, int]:
+    """The text below a `sep=` line, the separator, and how many lines were skipped.
+
+    Without such a line it is the one by which most of the header's names are ours; a comma where none is.
+    """
+    first, _, rest = text.partition("\n")
+    told = first.strip("\r \"'")
+    if told[:4].lower() == "sep=" and len(told) <= 5:
+        return rest, told[4:] or "\t", 1
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    found = {mark: sum(map(known, next(csv.reader([header], delimiter=mark), []))) for mark in SEPARATORS}
+    return text, max(SEPARATORS, key=lambda mark: found[mark]), 0
+
+
+def _records(text: str, separator: str, skipped: int, source: str) -> Iterator[tuple[int, list[str]]]:
+    """Each record with the line at which it begins, from 1; [] for a blank line. Blanks around a quoted cell are nothing."""
+    csv.field_size_limit(MAX_CELL)
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=separator != "\t"
+    )
+    while True:
+        begins = reader.line_num + 1 + skipped
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            here = io.StringIO(text, newline="").readlines()[reader.line_num - 1]
+            raise _unreadable(str(error), begins, reader.line_num + skipped, here, source) from None
+        yield begins, cells
+
+
+def _unreadable(error: str, begins: int, line: int, here: str, source: str) -> BadRows:
+    if "unexpected end of data" in error or "field larger" in error:
+        reason = f"has a quote that is never closed, in the row that begins in line {begins}"
+        return bad_file(source, reason, "close it; a quote inside a quoted cell is written twice")
+    if "expected after" not in error:
+        return bad_file(source, f"is not a well-formed CSV: line {line} can't be read", SAVE_AS)
+    since = f" (the row begins in line {begins})" if begins != line else ""
+    reason = f"is not a well-formed CSV: in line {line} a quote is closed in mid-cell{since}"
+    if '\\"' not in here:
+        return bad_file(source, reason, "write a quote inside a quoted cell twice, and nothing after the closing one")
+    reason += '; it seems to be written with \\" for a quote, as MySQL and Spark do'
+    return bad_file(
+        source, reason, 'write a quote inside a quoted cell twice (""), in Spark with the option escape=\'"\''
+    )
+
+
+def _blank(cells: Sequence[str]) -> bool:
+    """Whether a line holds nothing, not even a separator."""
+    return not cells or (len(cells) == 1 and not cells[0].strip())
+
+
+def _header(names: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """The names, without nameless columns at the end that hold nothing: a separator at the end of each line makes one."""
+    size = len(names)
+    while size and not names[size - 1].strip() and not any(row[size - 1].strip() for row in rows if len(row) >= size):
+        size -= 1
+    return tuple(names[:size])
+
+
+def _fitted(cells: Sequence[str], size: int, line: int, separator: str, source: str) -> tuple[str, ...]:
+    """The cells of one row, as many as the header has. What stands beyond it must be empty."""
+    if any(map(str.strip, cells[size:])):
+        reason = f"is not a well-formed CSV: line {line} has {len(cells)} cells, the header {size}"
+        raise bad_file(source, reason, f"quote cells that hold {NAMES.get(separator, 'the separator')} or line breaks")
+    return (*cells[:size], *[""] * (size - len(cells)))

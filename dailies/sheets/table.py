@@ -1,0 +1,31 @@
+"""What a sheet is once it is read: its header, and its rows under the numbers that the spreadsheet shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dailies.errors import BadRow, BadRows
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row below the header. `row` is its number in the spreadsheet (the header is row 1), `line` its first line in
+    the file (0 in a workbook); `index` counts the rows from 1, those without a cell left out."""
+
+    index: int
+    row: int
+    line: int
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A sheet: as many cells in each line as there are names in the header."""
+
+    header: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+
+def bad_file(source: str, reason: str, cure: str = "") -> BadRows:
+    """The refusal of a whole file."""
+    return BadRows(source, [BadRow(0, "", reason, cure=cure)])
