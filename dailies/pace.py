@@ -1,4 +1,5 @@
-"""How many generations may be under way at one provider: a limit that a 429 halves and that every success widens."""
+"""How many generations and creates may be under way at one provider: a limit that a 429 halves and every success widens,
+a ramp for creates, and the brake's word when to ask again."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
+
+from dailies.domain.brake import Hold, Phase, ramp
 
 HALVE_AT_MOST_EVERY_S = 1.0  # a burst of refusals is one piece of news
 
@@ -21,6 +24,10 @@ class Pace:
         self._not_before = 0.0
         self._halved_at = float("-inf")
         self._changed = anyio.Event()
+        self.held: Hold | None = None
+        self._held_until = 0.0
+        self._ramp_from: float | None = None
+        self._turn = anyio.Lock()
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
@@ -38,6 +45,41 @@ class Pace:
         """Wait until nobody at this provider has been asked to wait."""
         while (wait_s := self._not_before - self._clock()) > 0:
             await anyio.sleep(wait_s)
+
+    async def take_turn(self) -> None:
+        """Wait until this clip may ask the ledger for a claim: one at a time, and none while the provider is held."""
+        await self._turn.acquire()
+        try:
+            while (wait_s := self._held_until - self._clock()) > 0:
+                await anyio.sleep(wait_s)
+        except BaseException:
+            self._turn.release()
+            raise
+
+    def pass_turn(self, hold: Hold | None = None) -> None:
+        """Let the next clip ask; with a hold not before its time, and with the ramp at its foot if answers were lost."""
+        self.held = hold if hold and hold.phase is not Phase.OPEN else None
+        if hold:
+            self._held_until = self._clock() + hold.wait_s
+        if self.held:
+            self._ramp_from = None
+        self._turn.release()
+
+    @property
+    def held_for_s(self) -> float:
+        """How long it is until the ledger is asked again, where the provider is held; else 0."""
+        return max(0.0, self._held_until - self._clock()) if self.held else 0.0
+
+    def creates_at_once(self) -> int:
+        """How many creates may be unanswered now: few at first, more each second while no answer is lost."""
+        now = self._clock()
+        if self._ramp_from is None:
+            self._ramp_from = now
+        return ramp(now - self._ramp_from)
+
+    def doubted(self) -> None:
+        """An answer was lost: the ramp begins again."""
+        self._ramp_from = None
 
     def slow_down(self, wait_s: float) -> None:
         """Somebody was refused for being too many: everyone waits, and half as many go on."""

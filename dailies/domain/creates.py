@@ -36,10 +36,12 @@ class Free:
 
 @dataclass(frozen=True, slots=True)
 class Doubtful:
-    """The create may have been charged. `raw` is the answer that could not be read, where one came: it is kept in a file."""
+    """The create may have been charged. `raw` is the answer that could not be read, where one came: it is kept in a file.
+    `wait_s` is how long the answer asks to wait before the next create."""
 
     words: str
     raw: bytes = field(default=b"", repr=False)
+    wait_s: float = 0.0
     kind: Literal["doubtful"] = "doubtful"
 
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
+from dailies.domain.brake import LONGEST_WAIT_S
 from dailies.domain.states import Failure
 
 RETRY_AFTER_CAP_S = 30.0  # a provider that asks for an hour is asked again after this; 429 costs nothing
@@ -106,10 +107,11 @@ def _judge_answer(answer: Answer, now: datetime | None) -> Verdict:
         return Verdict(Meaning.WAIT, words, Failure.BUSY, retry_after_s(answer.retry_after, now))
     if 400 <= status < 500 and status not in MAYBE_CHARGED:
         return Verdict(Meaning.FAILED, words, Failure.REFUSED)
-    return Verdict(Meaning.IN_DOUBT, words)
+    wait_s = retry_after_s(answer.retry_after, now, LONGEST_WAIT_S) if answer.retry_after else 0.0
+    return Verdict(Meaning.IN_DOUBT, words, wait_s=wait_s)
 
 
-def retry_after_s(text: str | None, now: datetime | None = None) -> float:
+def retry_after_s(text: str | None, now: datetime | None = None, cap_s: float | None = None) -> float:
     """Seconds to wait by a Retry-After in any spelling: seconds or an HTTP date; capped, never negative; rubbish is ignored."""
     if text is None or not text.strip():
         return RETRY_AFTER_DEFAULT_S
@@ -125,4 +127,4 @@ def retry_after_s(text: str | None, now: datetime | None = None) -> float:
             return RETRY_AFTER_DEFAULT_S
         when = when if when.tzinfo else when.replace(tzinfo=UTC)
         seconds = (when - (now or datetime.now(UTC))).total_seconds()
-    return min(RETRY_AFTER_CAP_S, max(0.0, seconds))
+    return min(RETRY_AFTER_CAP_S if cap_s is None else cap_s, max(0.0, seconds))

@@ -10,18 +10,19 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from dailies.domain.brake import CreateResult
 from dailies.domain.creates import Accepted, CreateOutcome, KnownAttempt
 from dailies.domain.records import Attempt
 from dailies.domain.states import LIVE, Failure, State, on_answer
 from dailies.ledger import history
 from dailies.ledger import rows as r
 from dailies.ledger import tables as t
-from dailies.ledger.moves import Moves
+from dailies.ledger.brakes import Brakes, result_of
 from dailies.ledger.plan import write_known
 from dailies.ledger.terms import DuplicateGeneration
 
 
-class Answers(Moves):
+class Answers(Brakes):
     """Recording the outcome of a create. Methods block and are safe to call from several threads."""
 
     def tell(self, known: KnownAttempt, outcome: CreateOutcome, note: str = "answered") -> Attempt:
@@ -32,7 +33,7 @@ class Answers(Moves):
             case "free":
                 return self.free(known.attempt.id, outcome.failure, outcome.words, known)
             case "doubtful":
-                return self.doubt(known.attempt.id, outcome.words, known)
+                return self.doubt(known.attempt.id, outcome.words, known, outcome.wait_s)
 
     def answer(
         self, attempt_id: str, accepted: Accepted | str, note: str = "answered", known: KnownAttempt | None = None
@@ -58,6 +59,8 @@ class Answers(Moves):
     def _take_in(self, connection: Connection, attempt: Attempt, told: Accepted, note: str) -> Attempt:
         if attempt.generation_id is None:
             now = self.now()
+            if attempt.state is State.SUBMITTING:  # what is found again later says nothing of now
+                self._answered(connection, attempt, CreateResult.ACCEPTED)
             attempt = self._move(
                 connection, attempt, on_answer(attempt.state), f"{note}: {told.generation_id}",
                 generation_id=told.generation_id, owner=str(self.owner),
@@ -95,14 +98,21 @@ class Answers(Moves):
         with self._write() as connection:
             found = self._locked_or_anew(connection, attempt_id, known, State.FAILED, **settled)
             if found.state in (State.SUBMITTING, State.IN_DOUBT):
+                self._answered(connection, found, result_of(failure))
                 return self._move(connection, found, State.FAILED, error, **settled)
             return self._too_late(connection, found, State.FAILED, error)
 
-    def doubt(self, attempt_id: str, error: str, known: KnownAttempt | None = None) -> Attempt:
-        """The create may have been charged: submitting → in_doubt; its reservation stays."""
+    def doubt(
+        self, attempt_id: str, error: str, known: KnownAttempt | None = None, wait_s: float = 0.0
+    ) -> Attempt:
+        """The create may have been charged: submitting → in_doubt; its reservation stays.
+
+        It counts for the provider's brake; `wait_s` is what the answer asks to wait before the next.
+        """
         with self._write() as connection:
             found = self._locked_or_anew(connection, attempt_id, known, State.SUPERSEDED, error=error)
             if found.state is State.SUBMITTING:
+                self._answered(connection, found, CreateResult.IN_DOUBT, wait_s)
                 return self._move(connection, found, State.IN_DOUBT, error, error=error)
             return self._too_late(connection, found, State.IN_DOUBT, error)
 

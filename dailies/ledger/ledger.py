@@ -15,6 +15,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from dailies.domain.brake import GivenUp, Go, Hold
 from dailies.domain.clips import Row
 from dailies.domain.money import ZERO
 from dailies.domain.records import Attempt
@@ -64,11 +65,12 @@ class Ledger(Decisions):
 
     def claim(
         self, clip_key: str, batch: str, provider: str, usd_quoted: Decimal, caps: Caps, request_digest: str,
-        image_sha256: str | None = None,
-    ) -> Attempt | Unclaimed:  # fmt: skip
+        image_sha256: str | None = None, at_once: int | None = None,
+    ) -> Attempt | Unclaimed | Hold:  # fmt: skip
         """T1: one durable transaction that makes the attempt and reserves its quote against every budget.
 
-        Only after it has returned an Attempt may the POST be sent.
+        Only after it has returned an Attempt may the POST be sent. A Hold says when to ask again: the provider's brake is
+        on, or more than `at_once` of its creates are unanswered, over all processes.
         """
         now = self.now()
         with self._write() as connection:
@@ -77,6 +79,9 @@ class Ledger(Decisions):
             earlier = dict(r.attempts_of(connection, [clip_key])).get(clip_key, ())
             if not may_claim(earlier, provider):
                 return Unclaimed.TAKEN
+            granted = self._may_send(connection, provider, at_once)
+            if not isinstance(granted, Go):
+                return Unclaimed.GIVEN_UP if isinstance(granted, GivenUp) else granted
             refusal = self._reserve(connection, batch, now, usd_quoted, caps)
             if refusal:
                 return refusal
@@ -88,6 +93,7 @@ class Ledger(Decisions):
             )  # fmt: skip
             kind = history.kind_of(wanted["model"], wanted["resolution"], wanted["duration_s"]) if wanted else None
             self._insert(connection, attempt, kind, f"claimed for {batch}")
+            self._claimed(connection, provider, granted, attempt.id)
             return attempt
 
     def _reserve(self, connection: Connection, batch: str, now: datetime, usd: Decimal, caps: Caps) -> Unclaimed | None:

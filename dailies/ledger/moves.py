@@ -35,6 +35,7 @@ class Moves(Questions):
     ) -> None:
         super().__init__(engine, clock)
         self.owner = owner
+        self.began_at = self.now()
         self._lease_s = lease_s
         self._one_writer = threading.Lock() if engine.dialect.name == "sqlite" else None
 

@@ -194,3 +194,24 @@ spend = sa.Table(
 )
 """What counts against a budget, per batch and per UTC day: always the sum of the attempts' counted dollars, moved in
 the same transaction as they are."""
+
+brake = sa.Table(
+    "brake",
+    metadata,
+    sa.Column("provider", sa.Text, primary_key=True),
+    sa.Column("doubts", sa.Integer, nullable=False),
+    sa.Column("probes", sa.Integer, nullable=False),
+    sa.Column("not_before", Utc),
+    sa.Column("probe", sa.Text),  # the attempt that is the probe, while its answer is waited for
+    sa.Column("given_up_at", Utc),
+)
+"""How many answers a provider has lost in a row, and when the next create may be tried there (domain/brake.py)."""
+
+creates = sa.Table(
+    "creates",
+    metadata,
+    sa.Column("provider", sa.Text, primary_key=True),
+    sa.Column("outcome", sa.Text, primary_key=True),
+    sa.Column("count", sa.BigInteger, nullable=False),
+)
+"""How many create requests were sent, by what became of them."""

@@ -19,6 +19,7 @@ import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.catalog import Settled, request_body
+from dailies.domain.brake import CreateResult, Hold, Phase
 from dailies.domain.clips import Row
 from dailies.domain.creates import Accepted, Doubtful, Free, KnownAttempt
 from dailies.domain.outcomes import Answer, Meaning, Verdict, judge
@@ -49,6 +50,7 @@ SEND_TRIES = 4  # a create that was never sent is tried so often
 SEND_PAUSES_S = (0.5, 2.0, 5.0)
 BUSY_FOR_S = 1800.0  # a provider that answers 429 for so long is too busy: the clip stays planned
 BUSY_BEFORE_MOVING_ON_S = 120.0  # where the row names another provider, it is asked sooner
+GIVEN_UP_WORDS = "its last answers were lost"
 PAUSE_THAT_NEEDS_A_LOOK_S = 20.0
 """After a longer time between T1 and the POST somebody may have taken us for dead: the ledger is asked before sending."""
 
@@ -71,8 +73,7 @@ async def create_clip(studio: Studio, clip_key: str, provider: str) -> Attempt:
     """
     row = studio.the_job.rows[clip_key]
     async with studio.creating(provider):
-        if provider in studio.stopped:
-            raise Stopped(f"{row.id}: not started; {provider} was stopped: {studio.stopped[provider]}")
+        refuse_stopped(studio, row, provider)
         adopted = await adopt_stored(studio, row)
         if adopted:
             return adopted
@@ -84,11 +85,13 @@ async def create_clip(studio: Studio, clip_key: str, provider: str) -> Attempt:
 async def _buy(studio: Studio, prepared: Prepared) -> Attempt:
     """T1, the POST, T2: shielded, so that Ctrl-C and SIGTERM wait until an answer is on record."""
     bought: Attempt | None = None
-    with anyio.CancelScope(shield=True):
-        claimed = await claim(studio, prepared)
-        hit("after-claim")
-        bought = await _send(studio, prepared, claimed)
-    assert bought
+    while bought is None:
+        await studio.pace(prepared.provider).take_turn()
+        with anyio.CancelScope(shield=True):
+            claimed = await claim_in_turn(studio, prepared)
+            if claimed:
+                hit("after-claim")
+                bought = await _send(studio, prepared, claimed)
     return bought
 
 
@@ -120,19 +123,50 @@ async def prepare(studio: Studio, row: Row, provider: str) -> Prepared:
     return Prepared(row, provider, body, digest, usd if usd is not None else Decimal(0))
 
 
-async def claim(studio: Studio, prepared: Prepared) -> Attempt:
-    """T1. Raises AlreadyTaken or BudgetReached."""
+async def claim_in_turn(studio: Studio, prepared: Prepared) -> Attempt | None:
+    """T1, in a turn that was taken and is passed on. None while the provider's brake is on: to be asked again."""
+    provider, hold = prepared.provider, None
+    pace = studio.pace(provider)
+    try:
+        refuse_stopped(studio, prepared.row, provider)
+        claimed = await claim(studio, prepared, pace.creates_at_once())
+        hold = claimed if isinstance(claimed, Hold) else None
+    finally:
+        earlier = pace.held
+        pace.pass_turn(hold)
+    if pace.held and not earlier:
+        logger.warning("%s", held_words(provider, pace.held))
+    return claimed if isinstance(claimed, Attempt) else None
+
+
+def refuse_stopped(studio: Studio, row: Row, provider: str) -> None:
+    """Raise Stopped where nothing more is bought at a provider in this run."""
+    if provider in studio.stopped:
+        raise Stopped(f"{row.id}: not started; {provider} was stopped: {studio.stopped[provider]}")
+
+
+def held_words(provider: str, hold: Hold) -> str:
+    """What people read while the brake is on."""
+    next_try = "one create is tried" if hold.phase is Phase.PROBING else f"one create is tried in {hold.wait_s:.0f} s"
+    return f"{provider}'s last {hold.doubts} answers were lost: nothing more is sent there; {next_try}"
+
+
+async def claim(studio: Studio, prepared: Prepared, at_once: int | None = None) -> Attempt | Hold:
+    """T1. Raises AlreadyTaken, BudgetReached, or Stopped when the provider's brake has given up."""
     job, clip = studio.the_job, prepared.row.clip
     claimed = await anyio.to_thread.run_sync(
         studio.ledger.claim, clip.key, job.plan.batch, prepared.provider, prepared.usd_quoted, job.caps, prepared.digest,
-        clip.image.sha256,
+        clip.image.sha256, at_once,
     )  # fmt: skip
     match claimed:
+        case Unclaimed.GIVEN_UP:
+            studio.stopped.setdefault(prepared.provider, GIVEN_UP_WORDS)
+            refuse_stopped(studio, prepared.row, prepared.provider)
         case Unclaimed.TAKEN:
             raise AlreadyTaken(f"{prepared.row.id}: somebody else was faster")
         case Unclaimed.BATCH_BUDGET | Unclaimed.DAY_BUDGET:
             raise BudgetReached(f"{prepared.row.id}: the {claimed} is used up; nothing more is bought")
-        case Attempt():
+        case Attempt() | Hold():
             return claimed
     raise AssertionError(claimed)
 
@@ -157,16 +191,24 @@ async def _send(studio: Studio, prepared: Prepared, attempt: Attempt) -> Attempt
             case Meaning.TRY_AGAIN:
                 tries += 1
                 if tries < SEND_TRIES and not studio.stopping.is_set():
+                    await _count(studio, prepared.provider, CreateResult.NOT_SENT)
                     await anyio.sleep(SEND_PAUSES_S[tries - 1])
                     continue
             case Meaning.WAIT:
                 pace.slow_down(verdict.wait_s)
                 patience_s = BUSY_FOR_S if prepared.provider == prepared.row.providers[-1] else BUSY_BEFORE_MOVING_ON_S
                 if time.monotonic() - started < patience_s and not studio.stopping.is_set():
+                    await _count(studio, prepared.provider, CreateResult.BUSY)
                     continue
             case _:
                 pass
         return await _not_accepted(studio, prepared, attempt, created, verdict)
+
+
+async def _count(studio: Studio, provider: str, result: CreateResult) -> None:
+    """Count a request that is sent once more; a count is worth no clip."""
+    with suppress(SQLAlchemyError, OSError):
+        await anyio.to_thread.run_sync(studio.ledger.count_create, provider, result)
 
 
 async def _still_mine(studio: Studio, attempt: Attempt) -> bool:
@@ -208,8 +250,9 @@ async def _not_accepted(
     who, words = prepared.row.id, verdict.words
     known = _known(studio, prepared, attempt)
     if verdict.meaning is Meaning.IN_DOUBT:
+        studio.pace(prepared.provider).doubted()
         raw = created.outcome.raw if isinstance(created.outcome, Answer) else b""
-        recorded = await record_outcome(studio.ledger, studio.spool, known, Doubtful(words, raw))
+        recorded = await record_outcome(studio.ledger, studio.spool, known, Doubtful(words, raw, verdict.wait_s))
         words = (recorded and recorded.error) or words
         logger.warning("%s · attempt %d: %s (%s)", who, attempt.no, words, verdict.meaning)
         raise MaybeCharged(
