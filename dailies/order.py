@@ -66,7 +66,7 @@ class Order:
             ("--fit", None if self.fit == "strict" else self.fit), ("--rows", self.ids), ("--limit", self.limit),
             ("--report-dir", self.report_dir), ("--keep-local", self.keep_local),
         )  # fmt: skip
-        said = [part for name, value in options if value is not None for part in (name, str(value))]
+        said = [part for name, value in options if value not in (None, "") for part in (name, str(value))]
         flags = [
             name
             for name, on in (("--allow-unpriced", self.allow_unpriced), ("--require-live", self.require_live))

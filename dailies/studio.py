@@ -75,6 +75,7 @@ class Studio:
     paces: dict[str, Pace] = field(default_factory=dict)
     in_flight: int | None = None
     told: set[str] = field(default_factory=set)  # news that a run tells once
+    brake_news: dict[str, str] = field(default_factory=dict)  # what was last told of each provider's brake
     _providers: dict[str, Provider] = field(default_factory=dict)
     _askers: dict[str, Provider] = field(default_factory=dict)
     _creating: dict[str, AbstractAsyncContextManager[object]] = field(default_factory=dict)

@@ -162,9 +162,17 @@ def ending(studio: Studio, sentence: str) -> State[Any]:
         return Failed(name="Interrupted", message=f"interrupted: {sentence}. Go on: run it again, or dailies collect")
     if totals.complete:
         return Completed(message=sentence)
+    if studio.stopped and totals.not_started:
+        sentence += f". {stopped_words(studio, totals.not_started)}"
     if totals.delivered or totals.already_delivered:
         return Completed(name="PartialSuccess", message=sentence)
     return Failed(message=sentence)
+
+
+def stopped_words(studio: Studio, not_started: int) -> str:
+    """`12 not started: aiml: its last 8 answers were lost; try again: dailies run prompts.csv`."""
+    why = "; ".join(f"{provider}: {words}" for provider, words in sorted(studio.stopped.items()))
+    return f"{not_started} not started: {why}; try again: {studio.the_job.order.as_command()}"
 
 
 def main(flow: Flow[..., Any], arguments: Sequence[str]) -> int:

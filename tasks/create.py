@@ -8,10 +8,10 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 
-from dailies.errors import DailiesError
+from dailies.errors import DailiesError, MaybeCharged, Stopped
 from dailies.steps.create import create_clip
 from dailies.studio import current_studio
-from tasks.events import tell_attempt, tell_error
+from tasks.events import tell_attempt, tell_brake, tell_error
 from tasks.states import failed
 
 
@@ -22,7 +22,11 @@ async def create(label: str, clip_key: str, provider: str) -> str | State[Any]:
         attempt = await create_clip(current_studio(), clip_key, provider)
     except DailiesError as error:
         tell_error(error, label, clip_key, provider)
+        if isinstance(error, MaybeCharged | Stopped):
+            await tell_brake(provider)
         return failed(error)
+    if provider in current_studio().brake_news:
+        await tell_brake(provider)
     if not attempt.delivered:  # else it was found in S3, and cost nothing now
         tell_attempt("bought", label, attempt)
     return attempt.id

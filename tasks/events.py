@@ -2,17 +2,21 @@
 
     dailies.clip.bought | delivered | failed | in-doubt | overdue     resource dailies.clip.<clip_key>
     dailies.budget.nearly-spent | reached                             resource dailies.budget.<batch>
+    dailies.provider.halted | given-up | resumed                      resource dailies.provider.<provider>
 
 Related resources name the batch, the provider and the model; Prefect adds the run, its flow, deployment and tags.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Literal
 
 import anyio.to_thread
 from prefect.events import emit_event
+from sqlalchemy.exc import SQLAlchemyError
 
+from dailies.domain.brake import Phase
 from dailies.domain.clips import slug
 from dailies.domain.money import show_usd
 from dailies.domain.records import Attempt
@@ -87,6 +91,25 @@ async def tell_budgets() -> None:
         if budget.nearly_spent:
             words = f"{show_usd(budget.expected_usd)} of {show_usd(budget.cap_usd)} ({budget.name})"
             _tell_budget(studio, "nearly-spent", {"budget": budget.name, "says": words})
+
+
+async def tell_brake(provider: str) -> None:
+    """Emit an event when a provider's brake on doubt was put on, gave up, or was opened again: once each time."""
+    studio = current_studio()
+    with suppress(SQLAlchemyError, OSError):
+        phase = (await anyio.to_thread.run_sync(studio.ledger.brakes)).get(provider, Phase.OPEN)
+        given_up = phase is not Phase.OPEN and provider in studio.stopped
+        news = "given-up" if given_up else "halted" if phase is not Phase.OPEN else "resumed"
+        earlier = studio.brake_news.get(provider, "resumed")
+        if news == earlier:
+            return
+        studio.brake_news[provider] = news
+        emit_event(
+            event=f"dailies.provider.{news}",
+            resource={"prefect.resource.id": f"dailies.provider.{provider}", "prefect.resource.name": provider},
+            related=[_resource("batch", studio.the_job.plan.batch)],
+            payload={"says": studio.stopped.get(provider, "")},
+        )
 
 
 def _tell_budget(studio: Studio, news: str, payload: dict[str, str]) -> None:

@@ -83,7 +83,7 @@ async def _in_flow(studio: Studio, order: Order) -> str:
     except Exception as error:  # the engine's, not ours: flows return what goes wrong with clips
         say(f"the run ended early, Prefect failed: {explained(error)}")
         return ""
-    if state.is_failed() and not studio.stopping.is_set():
+    if (state.is_failed() or studio.stopped) and not studio.stopping.is_set():
         say(f"dailies: {state.message}")
     return str(state.message or "")
 

@@ -109,8 +109,9 @@ async def _line(studio: Studio, elapsed_s: float) -> str:
     said = ", ".join(f"{count} {word}" for count, word in [*words, (waiting, "waiting")] if count)
     done = sum(words[i][0] for i in (0, 4, 5)) - earlier
     rest = total - earlier - done
+    held = "".join(f" · {pace.held.words(name)}" for name, pace in studio.paces.items() if pace.held)
     left = f" · about {_minutes(elapsed_s / done * rest)} left" if done > 0 and rest > 0 else ""
-    return f"{int(elapsed_s) // 60}:{int(elapsed_s) % 60:02d} · {total} clips: {said} · {show_usd(usd)} counted{left}"
+    return f"{int(elapsed_s) // 60}:{int(elapsed_s) % 60:02d} · {total} clips: {said} · {show_usd(usd)} counted{left}{held}"
 
 
 def _minutes(seconds: float) -> str:

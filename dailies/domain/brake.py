@@ -77,12 +77,24 @@ class Hold:
     phase: Phase
     doubts: int = 0
 
+    def words(self, provider: str) -> str:
+        """What people read while the brake is on."""
+        next_try = "one create is being tried"
+        if self.phase is Phase.HALTED:
+            next_try = f"one create is tried in {self.wait_s:.0f} s"
+        return f"{provider}'s last {self.doubts} answers were lost: nothing more is sent there; {next_try}"
+
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
     """The probes are used up: nothing more is claimed at this provider by whoever was at work when they were."""
 
     doubts: int
+
+    @property
+    def words(self) -> str:
+        """Why nothing more is bought there."""
+        return f"its last {self.doubts} answers were lost"
 
 
 def may_send(

@@ -102,9 +102,7 @@ class Answers(Brakes):
                 return self._move(connection, found, State.FAILED, error, **settled)
             return self._too_late(connection, found, State.FAILED, error)
 
-    def doubt(
-        self, attempt_id: str, error: str, known: KnownAttempt | None = None, wait_s: float = 0.0
-    ) -> Attempt:
+    def doubt(self, attempt_id: str, error: str, known: KnownAttempt | None = None, wait_s: float = 0.0) -> Attempt:
         """The create may have been charged: submitting → in_doubt; its reservation stays.
 
         It counts for the provider's brake; `wait_s` is what the answer asks to wait before the next.

@@ -16,6 +16,7 @@ from dailies.ledger.moves import Moves
 from dailies.ledger.owner import Owner
 from dailies.ledger.plan import upsert
 
+
 def result_of(failure: Failure) -> CreateResult:
     """What a create that certainly cost nothing counts as."""
     match failure:

@@ -66,11 +66,11 @@ class Ledger(Decisions):
     def claim(
         self, clip_key: str, batch: str, provider: str, usd_quoted: Decimal, caps: Caps, request_digest: str,
         image_sha256: str | None = None, at_once: int | None = None,
-    ) -> Attempt | Unclaimed | Hold:  # fmt: skip
+    ) -> Attempt | Unclaimed | Hold | GivenUp:  # fmt: skip
         """T1: one durable transaction that makes the attempt and reserves its quote against every budget.
 
         Only after it has returned an Attempt may the POST be sent. A Hold says when to ask again: the provider's brake is
-        on, or more than `at_once` of its creates are unanswered, over all processes.
+        on, or `at_once` of its creates are unanswered, over all processes. GivenUp: nothing more is to be bought there.
         """
         now = self.now()
         with self._write() as connection:
@@ -81,7 +81,7 @@ class Ledger(Decisions):
                 return Unclaimed.TAKEN
             granted = self._may_send(connection, provider, at_once)
             if not isinstance(granted, Go):
-                return Unclaimed.GIVEN_UP if isinstance(granted, GivenUp) else granted
+                return granted
             refusal = self._reserve(connection, batch, now, usd_quoted, caps)
             if refusal:
                 return refusal

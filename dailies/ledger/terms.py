@@ -14,7 +14,6 @@ class Unclaimed(StrEnum):
     TAKEN = "taken"  # the clip is live, done, refused for good or somebody else's: look at it again
     BATCH_BUDGET = "batch budget"
     DAY_BUDGET = "daily budget"
-    GIVEN_UP = "given up"  # the provider's last answers were lost, the probes' too: nothing more is claimed there
 
 
 class LostOwnership(Exception):

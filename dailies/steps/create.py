@@ -19,7 +19,7 @@ import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.catalog import Settled, request_body
-from dailies.domain.brake import CreateResult, Hold, Phase
+from dailies.domain.brake import CreateResult, GivenUp, Hold
 from dailies.domain.clips import Row
 from dailies.domain.creates import Accepted, Doubtful, Free, KnownAttempt
 from dailies.domain.outcomes import Answer, Meaning, Verdict, judge
@@ -50,7 +50,6 @@ SEND_TRIES = 4  # a create that was never sent is tried so often
 SEND_PAUSES_S = (0.5, 2.0, 5.0)
 BUSY_FOR_S = 1800.0  # a provider that answers 429 for so long is too busy: the clip stays planned
 BUSY_BEFORE_MOVING_ON_S = 120.0  # where the row names another provider, it is asked sooner
-GIVEN_UP_WORDS = "its last answers were lost"
 PAUSE_THAT_NEEDS_A_LOOK_S = 20.0
 """After a longer time between T1 and the POST somebody may have taken us for dead: the ledger is asked before sending."""
 
@@ -135,7 +134,7 @@ async def claim_in_turn(studio: Studio, prepared: Prepared) -> Attempt | None:
         earlier = pace.held
         pace.pass_turn(hold)
     if pace.held and not earlier:
-        logger.warning("%s", held_words(provider, pace.held))
+        logger.warning("%s", pace.held.words(provider))
     return claimed if isinstance(claimed, Attempt) else None
 
 
@@ -143,12 +142,6 @@ def refuse_stopped(studio: Studio, row: Row, provider: str) -> None:
     """Raise Stopped where nothing more is bought at a provider in this run."""
     if provider in studio.stopped:
         raise Stopped(f"{row.id}: not started; {provider} was stopped: {studio.stopped[provider]}")
-
-
-def held_words(provider: str, hold: Hold) -> str:
-    """What people read while the brake is on."""
-    next_try = "one create is tried" if hold.phase is Phase.PROBING else f"one create is tried in {hold.wait_s:.0f} s"
-    return f"{provider}'s last {hold.doubts} answers were lost: nothing more is sent there; {next_try}"
 
 
 async def claim(studio: Studio, prepared: Prepared, at_once: int | None = None) -> Attempt | Hold:
@@ -159,8 +152,8 @@ async def claim(studio: Studio, prepared: Prepared, at_once: int | None = None) 
         clip.image.sha256, at_once,
     )  # fmt: skip
     match claimed:
-        case Unclaimed.GIVEN_UP:
-            studio.stopped.setdefault(prepared.provider, GIVEN_UP_WORDS)
+        case GivenUp():
+            studio.stopped.setdefault(prepared.provider, claimed.words)
             refuse_stopped(studio, prepared.row, prepared.provider)
         case Unclaimed.TAKEN:
             raise AlreadyTaken(f"{prepared.row.id}: somebody else was faster")

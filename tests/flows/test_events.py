@@ -26,6 +26,7 @@ from dailies.errors import (
     ResultLost,
     Stopped,
 )
+from dailies.ledger import Caps
 from dailies.order import Order
 from dailies.settings import load_settings
 from dailies.steps.budgets import Budget
@@ -121,6 +122,31 @@ def test_a_budget_that_is_used_up_is_told_once_however_many_clips_it_stops(
     assert [event.event for event in sent()] == ["dailies.budget.reached"]
 
 
+def test_a_brake_that_is_put_on_and_opened_again_is_told_once_each_time(
+    world: World, sent: Callable[[], list[Any]]
+) -> None:
+    async def told(studio: Studio) -> None:
+        keys, ledger = [row.clip.key for row in studio.the_job.plan.rows], studio.ledger
+        attempts = [ledger.claim(key, "batch", "aiml", Decimal(1), Caps(), "digest") for key in keys]
+        for attempt in attempts[:3]:
+            assert isinstance(attempt, Attempt)
+            ledger.doubt(attempt.id, "lost")
+            await events.tell_brake("aiml")
+            await events.tell_brake("aiml")
+        studio.stopped["aiml"] = "its last 8 answers were lost"
+        await events.tell_brake("aiml")
+        studio.stopped.clear()
+        assert isinstance(attempts[3], Attempt)
+        ledger.answer(attempts[3].id, "gen-1")
+        await events.tell_brake("aiml")
+
+    _in_studio(world, told, rows=4)
+    seen = sent()
+    assert [event.event.rpartition(".")[2] for event in seen] == ["halted", "given-up", "resumed"]
+    assert {event.resource.id for event in seen} == {"dailies.provider.aiml"}
+    assert seen[1].payload == {"says": "its last 8 answers were lost"}
+
+
 def test_a_budget_that_a_batch_nearly_uses_up_is_told_before_anything_is_bought(
     world: World, sent: Callable[[], list[Any]]
 ) -> None:
@@ -153,10 +179,10 @@ def test_every_event_that_an_automation_waits_for_is_one_that_runs_send() -> Non
 
 
 def _in_studio(
-    world: World, act: Callable[[Studio], Coroutine[Any, Any, None]], budget_usd: Decimal | None = None
+    world: World, act: Callable[[Studio], Coroutine[Any, Any, None]], budget_usd: Decimal | None = None, rows: int = 2
 ) -> None:
-    """Plan a batch of two clips in a studio, and act in it."""
-    order = Order(str(world.csv(2)), budget_usd=budget_usd)
+    """Plan a batch of a few clips in a studio, and act in it."""
+    order = Order(str(world.csv(rows)), budget_usd=budget_usd)
 
     async def acted() -> None:
         async with open_studio(load_settings(dotenv=False)) as studio:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dailies.domain.brake import FIRST_PROBE_S, PROBES, CreateResult, Hold, Phase
+from dailies.domain.brake import FIRST_PROBE_S, PROBES, CreateResult, GivenUp, Hold, Phase
 from dailies.domain.records import Attempt
 from dailies.domain.states import Failure, State
 from dailies.ledger import Ledger, Owner, Unclaimed, open_engine
@@ -28,7 +28,9 @@ from tests.ledger.factories import (
 )
 
 
-def ask(ledger: Ledger, key: str, at_once: int | None = 5, provider: str = "aiml") -> Attempt | Unclaimed | Hold:
+def ask(
+    ledger: Ledger, key: str, at_once: int | None = 5, provider: str = "aiml"
+) -> Attempt | Unclaimed | Hold | GivenUp:
     """T1, as a run asks for it."""
     return ledger.claim(key, "smiles", provider, USD, NO_CAPS, "digest", None, at_once)
 
@@ -83,7 +85,7 @@ def test_after_five_lost_probes_the_rest_is_given_up_and_a_later_run_sends_one(
         clock.advance(wait_s)
         lose(ledger, [keys[3 + number]])
         wait_s *= 2
-    assert ask(ledger, keys[9]) is Unclaimed.GIVEN_UP
+    assert ask(ledger, keys[9]) == GivenUp(8)
     clock.advance(1)
     later = make_ledger(an_owner(nonce="later"))
     assert isinstance(ask(later, keys[9]), Hold)

@@ -121,15 +121,13 @@ def two_claims_at_once_stay_below_the_cap(bench: Bench) -> None:
     keys = plan(bench.near, 2)
     start = threading.Barrier(2)
 
-    def buy(ledger: Ledger, key: str) -> object:
+    def buy(ledger: Ledger, key: str, provider: str) -> object:  # two providers: the brake lets one pass at a time
         start.wait(10)
-        return ledger.claim(key, "smiles", "aiml", USD, Caps(batch_usd=USD), "digest")
+        return ledger.claim(key, "smiles", provider, USD, Caps(batch_usd=USD), "digest")
 
+    buyers = zip((bench.near, bench.far), keys, ("aiml", "onerouter"), strict=True)
     with ThreadPoolExecutor(2) as pool:
-        granted = [
-            one.result()
-            for one in [pool.submit(buy, *pair) for pair in zip((bench.near, bench.far), keys, strict=True)]
-        ]
+        granted = [one.result() for one in [pool.submit(buy, *buyer) for buyer in buyers]]
     assert sum(isinstance(one, Attempt) for one in granted) == 1
 
 

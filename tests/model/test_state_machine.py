@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from dailies.domain.brake import GivenUp, Hold, Phase
 from dailies.domain.records import Attempt
 from dailies.domain.states import LIVE, MOVES, Failure, State
 from dailies.ledger import Ledger, open_engine
@@ -95,6 +96,9 @@ class LedgerMachine(RuleBasedStateMachine):
         room = not any(known.state in LIVE or known.state is State.ORPHANED for known in tried)
         last_word = tried[-1].failure if tried and tried[-1].state is State.FAILED else None
         granted = self.ledgers[worker].claim(key, "smiles", "aiml", USD, NO_CAPS, "digest")
+        if isinstance(granted, Hold | GivenUp):
+            assert self.ledgers[worker].brakes()["aiml"] is not Phase.OPEN
+            return
         assert isinstance(granted, Attempt) is (room and last_word not in (Failure.REFUSED, Failure.GENERATION))
         if isinstance(granted, Attempt):
             self.known[granted.id] = Known(key, State.SUBMITTING, worker, self.lease())

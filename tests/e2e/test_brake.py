@@ -1,0 +1,90 @@
+"""A provider that loses answers: a few clips are in doubt, the others wait for it, and no run puts fifty at risk."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from dailies.domain.brake import CreateResult, Phase
+from tests.e2e.harness import World, named, until
+from tests.e2e.invariants import assert_invariants
+
+
+@pytest.fixture
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Probes in a tenth of the time, for runs in this process."""
+    monkeypatch.setattr("dailies.domain.brake.FIRST_PROBE_S", 0.5)
+
+
+@contextmanager
+def outage(world: World, kind: str = "status", status: int = 503) -> Iterator[None]:
+    """For two seconds from the first create on, every create fails."""
+    world.sandbox.fault("create", kind, times=None, status=status)
+    before = len(world.posts())
+
+    def ends() -> None:
+        until(lambda: len(world.posts()) > before)
+        time.sleep(2)
+        world.sandbox.clear_faults()
+
+    watcher = threading.Thread(target=ends)
+    watcher.start()
+    yield
+    watcher.join()
+
+
+@pytest.mark.parametrize(("kind", "status"), [("status", 503), ("lost", 503), ("html", 502)])
+def test_two_seconds_of_lost_answers_put_a_few_in_doubt_and_all_others_are_bought_by_the_same_run(
+    brisk: None, world: World, kind: str, status: int
+) -> None:
+    """Forty of forty rows were in doubt."""
+    world.csv(40)
+    with outage(world, kind, status):
+        result = world.run()
+    assert result.json["delivered"] + result.json["in_doubt"] == 40, "what was charged is found in the log at the end"
+    assert "nothing more is sent there" in result.stderr
+    with world.ledger() as ledger:
+        assert ledger.brakes() == {"aiml": Phase.OPEN}
+        assert 3 <= ledger.creates()["aiml", CreateResult.IN_DOUBT] <= 8
+    assert_invariants(world)
+
+
+def test_a_provider_that_stays_away_leaves_the_rest_not_started_and_says_so(
+    brisk: None, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At most five and the probes are in doubt; the next run begins with one probe."""
+    monkeypatch.setattr("dailies.domain.brake.PROBES", 2)
+    world.csv(40)
+    world.sandbox.fault("create", "status", times=None, status=502)
+    first = world.run()
+    assert first.code == 1 and 5 <= first.json["in_doubt"] <= 7
+    assert first.json["not_started"] == 40 - first.json["in_doubt"]
+    assert f"{first.json['not_started']} not started: aiml" in first.stderr
+    world.sandbox.clear_faults()
+    world.sandbox.fault("create", "status", times=1, status=502)
+    before = len(world.posts())
+    command = first.stderr.rpartition("try again: dailies ")[2].splitlines()[0]
+    again = world.command(*shlex.split(command), "--json")
+    assert again.json["in_doubt"] == first.json["in_doubt"] + 1, "one probe was lost, and no more than it"
+    assert again.json["not_started"] == 0 and len(world.posts()) - before == first.json["not_started"]
+    assert_invariants(world)
+
+
+def test_refusals_and_busy_answers_never_halt_anything(world: World) -> None:
+    """What surely cost nothing is no doubt, however often it comes."""
+    names = [f"row {n}" for n in range(9)]
+    world.csv(named(*names, "good"))
+    for name in names[:5]:
+        world.sandbox.fault("create", "status", status=422, match=f"<{name}>")
+    for name in names[5:]:
+        world.sandbox.fault("create", "busy", retry_after="0", match=f"<{name}>")
+    result = world.run()
+    assert (result.json["failed"], result.json["delivered"], result.json["not_started"]) == (5, 5, 0)
+    with world.ledger() as ledger:
+        counts = {str(outcome): count for (_, outcome), count in ledger.creates().items()}
+    assert counts == {"refused": 5, "busy": 4, "accepted": 5}
