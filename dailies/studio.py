@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.catalog import Catalog, load_catalog
 from dailies.domain.clips import Row
+from dailies.domain.outcomes import Streak
 from dailies.errors import Misconfigured
 from dailies.ledger import Caps, Ledger, Owner, Spool, open_engine
 from dailies.looks import Looks
@@ -72,6 +73,7 @@ class Studio:
     figures: Credits | None = None  # what the batch in hand came to, once its report is written
     stopped: dict[str, str] = field(default_factory=dict)
     stopping: anyio.Event = field(default_factory=anyio.Event)
+    streaks: dict[str, Streak] = field(default_factory=dict)
     paces: dict[str, Pace] = field(default_factory=dict)
     in_flight: int | None = None
     told: set[str] = field(default_factory=set)  # news that a run tells once
@@ -113,6 +115,10 @@ class Studio:
     def pace(self, provider: str) -> Pace:
         """How many may be in flight at this provider."""
         return self.paces.setdefault(provider, Pace(self.in_flight or self.settings.dailies_in_flight))
+
+    def streak(self, provider: str) -> Streak:
+        """What creates at this provider have met since the start."""
+        return self.streaks.setdefault(provider, Streak())
 
     def creating(self, name: str) -> AbstractAsyncContextManager[object]:
         """A place among the creates that are on their way to one provider, waited for; no end where it has no limit."""

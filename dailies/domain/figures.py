@@ -24,7 +24,7 @@ class Outcome(StrEnum):
     NOT_STARTED = "not_started"
 
 
-WAITING_FAILURES = frozenset({Failure.STOPPED, Failure.BUSY, Failure.SETTLED_FREE})
+WAITING_FAILURES = frozenset({Failure.STOPPED, Failure.BUSY, Failure.MISCONFIGURED, Failure.SETTLED_FREE})
 """Failures that say nothing about the clip: it was simply not started."""
 
 

@@ -40,9 +40,13 @@ class Meaning(StrEnum):
 class Answer:
     """One HTTP answer to a create: what its meaning depends on, and all that it told of the clip.
 
-    `error_code` is a code inside the body, which OneRouter may put into an HTTP 200. `url` is the finished clip's address
-    (a secret), where the answer carries it; dollars and credits are None where it does not say. `raw` is the whole
-    answer, without secrets, where it has no id that could be read: it may be all there is of a paid clip.
+    `error_code` is a code inside the body, which OneRouter may put into an HTTP 200. What a status says of the account is
+    the provider's to declare: `bad_key`, `out_of_credits`, or `account_or_row` where it may be either and the balance tells.
+    `names_model`: it speaks of the model, so the route is right. `by_api`: the API's own voice, not a gateway's page.
+    `edge_ray`: an edge stands before the provider and let this answer pass or wrote it, with `edge_code` as its own code.
+
+    `url` is the finished clip's address (a secret), where the answer carries it; dollars and credits are None where it does
+    not say. `raw` is the answer that may mean a charge and has no id that could be read: it is all there is of a paid clip.
     """
 
     status: int
@@ -50,6 +54,11 @@ class Answer:
     error_code: int | None = None
     out_of_credits: bool = False
     bad_key: bool = False
+    account_or_row: bool = False
+    names_model: bool = False
+    by_api: bool = True
+    edge_ray: bool = False
+    edge_code: int | None = None
     words: str = ""
     retry_after: str | None = None
     url: str | None = field(default=None, repr=False)
@@ -69,6 +78,11 @@ class Verdict:
 
 
 MAYBE_CHARGED = frozenset({408, 409, 425})
+ORIGIN_NEVER_REACHED = frozenset({521, 523, 525, 526})
+ORIGIN_UNKNOWN = frozenset({1001, 1016, 1018, 1023, 1033})
+"""An edge's own codes behind its 530 (Cloudflare's documents): it could not resolve the origin, or found no tunnel to it."""
+ROUTE = frozenset({404, 405, 407, 410, 421, 426})
+"""Refusals that speak of the address and not of the clip, unless they name the model."""
 STATUS_WORDS = {
     400: "invalid request",
     404: "not served",
@@ -78,25 +92,35 @@ STATUS_WORDS = {
 }
 
 
-def judge(outcome: Answer | Fault, now: datetime | None = None) -> Verdict:
-    """The table of the guarantees. `now` is only needed to read a Retry-After that is a date."""
+def asks_for_balance(outcome: Answer | Fault) -> bool:
+    """Whether only the balance can tell if a refusal is the account's or this clip's own."""
+    return isinstance(outcome, Answer) and outcome.account_or_row
+
+
+def judge(outcome: Answer | Fault, now: datetime | None = None, covered: bool | None = None) -> Verdict:
+    """The table of the guarantees. `now` is only needed to read a Retry-After that is a date; `covered` says whether the
+    account's balance covers this clip, where that was asked (None: nobody knows)."""
     match outcome:
         case Fault.NOT_CONNECTED:
             return Verdict(Meaning.TRY_AGAIN, "could not connect: nothing was sent", Failure.NOT_SENT)
         case Fault.ANSWER_LOST:
             return Verdict(Meaning.IN_DOUBT, "the request was sent and its answer was lost")
-    return _judge_answer(outcome, now)
+    return _judge_answer(outcome, now, covered)
 
 
-def _judge_answer(answer: Answer, now: datetime | None) -> Verdict:
+def _judge_answer(answer: Answer, now: datetime | None, covered: bool | None) -> Verdict:
     status = answer.error_code or answer.status
     words = answer.words or STATUS_WORDS.get(status, f"HTTP {status}")
-    if answer.bad_key or answer.out_of_credits or status == 401:
-        return Verdict(Meaning.STOP, words, Failure.STOPPED)
     if 200 <= status < 300:
         if answer.generation_id:
             return Verdict(Meaning.ACCEPTED, words)
         return Verdict(Meaning.IN_DOUBT, answer.words or f"HTTP {status} without a generation id")
+    if never_reached(answer):
+        return Verdict(Meaning.TRY_AGAIN, f"{words}: the provider's server was never reached", Failure.NOT_SENT)
+    if answer.bad_key or answer.out_of_credits or status == 401:
+        return Verdict(Meaning.STOP, words, Failure.STOPPED)
+    if answer.account_or_row:
+        return _account_or_row(words, covered)
     if 300 <= status < 400:
         return Verdict(
             Meaning.FAILED,
@@ -106,9 +130,58 @@ def _judge_answer(answer: Answer, now: datetime | None) -> Verdict:
     if status == 429:
         return Verdict(Meaning.WAIT, words, Failure.BUSY, retry_after_s(answer.retry_after, now))
     if 400 <= status < 500 and status not in MAYBE_CHARGED:
-        return Verdict(Meaning.FAILED, words, Failure.REFUSED)
+        return _refusal(answer, status, words)
     wait_s = retry_after_s(answer.retry_after, now, LONGEST_WAIT_S) if answer.retry_after else 0.0
     return Verdict(Meaning.IN_DOUBT, words, wait_s=wait_s)
+
+
+def never_reached(answer: Answer) -> bool:
+    """Whether an edge says that it never reached the provider's server. Only its own answer counts, never a code in a body."""
+    if not answer.edge_ray or answer.error_code:
+        return False
+    return answer.status in ORIGIN_NEVER_REACHED or (answer.status == 530 and answer.edge_code in ORIGIN_UNKNOWN)
+
+
+def _account_or_row(words: str, covered: bool | None) -> Verdict:
+    if covered:
+        return Verdict(Meaning.FAILED, f"{words} (the account has money, so this clip was refused)", Failure.REFUSED)
+    why = "the balance can't be asked" if covered is None else "the balance does not cover it"
+    return Verdict(Meaning.STOP, f"{words} ({why})", Failure.STOPPED)
+
+
+def _refusal(answer: Answer, status: int, words: str) -> Verdict:
+    """A sure no: to this clip, or to the address it was sent to, which says nothing of the clip."""
+    misrouted = status in ROUTE and not answer.names_model
+    if misrouted or (status == 400 and not answer.by_api):
+        return Verdict(Meaning.FAILED, f"{words}: check the base URL", Failure.MISCONFIGURED)
+    return Verdict(Meaning.FAILED, words, Failure.REFUSED)
+
+
+MISROUTED_IN_A_ROW = 2
+BARRED_IN_A_ROW = 5
+
+
+@dataclass(slots=True)
+class Streak:
+    """What creates at one provider have met since the start of the run, and what the next refusal means by that.
+
+    A refusal that is the route's stops all claiming when it comes twice in a row and no create was ever accepted. The same
+    holds for refusals that look like single clips' (403 with money there) when there is nothing else: then the key is barred.
+    """
+
+    accepted: bool = False
+    misrouted: int = 0
+    barred: int = 0
+
+    def weigh(self, outcome: Answer | Fault, verdict: Verdict) -> Verdict:
+        """Note one verdict; the verdict as it is, or the one that stops claiming."""
+        if verdict.meaning is Meaning.ACCEPTED:
+            self.accepted = True
+        self.misrouted = self.misrouted + 1 if verdict.failure is Failure.MISCONFIGURED else 0
+        self.barred = self.barred + 1 if asks_for_balance(outcome) and verdict.failure is Failure.REFUSED else 0
+        if self.accepted or (self.misrouted < MISROUTED_IN_A_ROW and self.barred < BARRED_IN_A_ROW):
+            return verdict
+        return Verdict(Meaning.STOP, f"{verdict.words}; so was every create before it", Failure.STOPPED)
 
 
 def retry_after_s(text: str | None, now: datetime | None = None, cap_s: float | None = None) -> float:

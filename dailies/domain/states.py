@@ -37,8 +37,8 @@ class Failure(StrEnum):
     REFUSED = "refused"  # the provider's verdict on this very request: the same words would be refused again
     NOT_SENT = "not_sent"
     BUSY = "busy"
-    STOPPED = "stopped"  # key or credits: no clip can be bought there now
-    MISCONFIGURED = "misconfigured"
+    STOPPED = "stopped"  # key, credits or route: no clip can be bought there now
+    MISCONFIGURED = "misconfigured"  # the address's refusal, which says nothing of the clip
     GENERATION = "generation"  # accepted, then failed at the provider
     SETTLED_FREE = "settled_free"  # proven or declared never charged
 

@@ -17,6 +17,7 @@ from dailies.providers.base import Created, Found, Logged, LogUnavailable, Look,
 from dailies.providers.dialect import Reading, id_in, id_of_address, read, usable_id
 from dailies.providers.http import ApiClient, Reply, words_in
 from dailies.providers.live import Live, ask_aiml
+from dailies.providers.refusals import complaint_of, refusal
 from dailies.providers.words import Phase
 
 GENERATIONS = "/v2/video/generations"
@@ -41,7 +42,7 @@ class Aiml:
 
     def _answer(self, reply: Reply, sent: Mapping[str, Any]) -> Answer:
         if not 200 <= reply.status < 300:
-            return self._refusal(reply)
+            return self._refusal(reply, sent.get("model"))
         reading = priced(read(reply.body, addresses_of(sent)), reply)
         found = id_in(reply.body, ID_NAMES) or usable_id(reply.headers.get("x-inference-id"))
         found = found or (id_of_address(reading.url) if reading.url else None)
@@ -55,16 +56,15 @@ class Aiml:
             raw=b"" if found else self._client.whole(reply),
         )
 
-    def _refusal(self, reply: Reply) -> Answer:
-        """Whatever is no 2xx; the id that a broken one may carry stands in its words."""
+    def _refusal(self, reply: Reply, model: object) -> Answer:
+        """403 is an empty account, a key that may not, or a firewall's no to this one clip: the balance tells which. An id
+        that a broken answer carries stands in its words."""
+        answer, complaint = refusal(reply, model), complaint_of(reply.body)
         named = usable_id(reply.headers.get("x-inference-id"))
-        words = f"HTTP {reply.status}: {words_in(reply)}" + (f" (generation {named})" if named else "")
-        return Answer(
-            status=reply.status,
-            bad_key=reply.status == 401,
-            out_of_credits=reply.status in (402, 403),
-            words=self._client.clean(words),
-            retry_after=reply.headers.get("retry-after"),
+        return replace(
+            answer,
+            account_or_row=reply.status == 403 and not (complaint and complaint.about_the_clip),
+            words=self._client.clean(answer.words + (f" (generation {named})" if named else "")),
             raw=self._client.whole(reply) if id_in(reply.body, ID_NAMES) else b"",
         )
 

@@ -33,8 +33,9 @@ _WORD_NAMES = ("message", "msg", "title", "detail", "description", "name", "reas
 
 _KINDS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (429, ("rate_limit", "rate limit", "ratelimit", "too many requests", "toomanyrequests", "concurrency")),
-    (402, ("insufficient_quota", "insufficient_balance", "insufficient_credit", "insufficient balance", "insufficient credit",
-           "insufficient_funds", "insufficient", "payment_required", "out of credits")),
+    (402, ("insufficient_quota", "insufficient_balance", "insufficientbalance", "insufficient_credit", "insufficientcredit",
+           "insufficient_funds", "insufficient balance", "insufficient credit", "payment_required", "out_of_credit",
+           "out of credits", "not enough credit")),
     (MODERATION, ("moderation", "content_policy", "content policy", "policy_violation", "contentfilter", "content_filter", "nsfw",
            "sensitive", "safety")),
     (401, ("api_key", "apikey", "unauthorized", "unauthenticated", "authentication")),
@@ -55,11 +56,13 @@ _ENDS = (
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """One error. `status` is what it means in the words of HTTP. `about_the_clip`: it speaks of what was to be made.
-    `may_heal`: it may be a trouble of this one question, and gone at the next."""
+    """One error. `status` is what it means in the words of HTTP, `kind` the same by its text alone, whatever its number says.
+    `about_the_clip`: it speaks of what was to be made. `may_heal`: it may be a trouble of this one question, and gone at the
+    next."""
 
     words: str
     status: int
+    kind: int | None
     about_the_clip: bool
     may_heal: bool
 
@@ -96,7 +99,7 @@ def _complaint(error: Any) -> Complaint:
     about_the_clip = kind == MODERATION or any(part in f"{text} {said}" for part in _ENDS)
     status = number or kind
     passing = status in _HEALS or status >= 500 if status else any(part in said for part in _SOUNDS_PASSING)
-    return Complaint(words, status or MAYBE_CHARGED, about_the_clip, passing and not about_the_clip)
+    return Complaint(words, status or MAYBE_CHARGED, kind, about_the_clip, passing and not about_the_clip)
 
 
 def _number(code: Any) -> int | None:

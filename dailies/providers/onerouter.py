@@ -7,6 +7,7 @@ body is looked at first; here 403 is moderation and 402 is an empty account, the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,10 @@ from dailies.domain.account import Standing
 from dailies.domain.outcomes import Answer, Fault
 from dailies.providers.addresses import addresses_of
 from dailies.providers.base import Created, Found, Logged, LogUnavailable, Look, LookKind, look_of
-from dailies.providers.complaints import complaint_in
-from dailies.providers.dialect import Reading, id_in, id_of_address, job_objects, read
+from dailies.providers.dialect import Reading, id_in, id_of_address, read
 from dailies.providers.http import ApiClient, Reply, words_in
 from dailies.providers.live import Live, LiveUnavailable
+from dailies.providers.refusals import complaint_of, names_model, numbered, refusal
 
 GENERATIONS = "/v1/videos/generations"
 TASKS = "/v1/videos/tasks/"
@@ -41,28 +42,36 @@ class OneRouter:
         return Created(reply if isinstance(reply, Fault) else self._answer(reply, body))
 
     def _answer(self, reply: Reply, sent: Mapping[str, Any]) -> Answer:
-        ok = 200 <= reply.status < 300
-        reading = read(reply.body, addresses_of(sent)) if ok else None
-        found = _generation_id(reply.body, reading) if reading else None
-        complaint = complaint_in(reply.body, list(job_objects(reply.body))) if not found else None
-        code = complaint.status if complaint and ok else None
-        status = code or reply.status
-        words = words_in(reply)
-        blocked = status == 403 and not isinstance(reply.body, dict)  # the edge, not the moderation
-        if blocked:
-            words = "the provider's edge refused the request (403 without a JSON body)"
+        if not 200 <= reply.status < 300:
+            return self._refusal(reply, sent.get("model"))
+        reading = read(reply.body, addresses_of(sent))
+        found = _generation_id(reply.body, reading)
+        complaint = None if found else complaint_of(reply.body)
+        code = complaint.status if complaint else None
+        words = self._client.clean(numbered(code, words_in(reply))) if code else ""
         return Answer(
             status=reply.status,
             generation_id=found,
             error_code=code,
-            bad_key=status == 401 or blocked,
-            out_of_credits=status == 402,
-            words="accepted" if found else self._client.clean(f"HTTP {status}: {words}") if complaint or not ok else "",
+            out_of_credits=code == 402,
+            names_model=names_model(reply.body, sent.get("model")),
+            words="accepted" if found else words,
             retry_after=reply.headers.get("retry-after"),
-            url=reading.url if reading else None,
-            usd_charged=reading.usd if reading else None,
-            credits_used=reading.credits_used if reading else None,
-            raw=self._client.whole(reply) if not found and (ok or id_in(reply.body, ID_NAMES)) else b"",
+            url=reading.url,
+            usd_charged=reading.usd,
+            credits_used=reading.credits_used,
+            raw=b"" if found else self._client.whole(reply),
+        )
+
+    def _refusal(self, reply: Reply, model: object) -> Answer:
+        """Here 403 in the API's own voice is moderation; a gateway's page is its edge, which may mean us all."""
+        answer = refusal(reply, model)
+        blocked = reply.status == 403 and not answer.by_api
+        return replace(
+            answer,
+            account_or_row=blocked,
+            words=self._client.clean(f"{answer.words}; refused by the provider's edge" if blocked else answer.words),
+            raw=self._client.whole(reply) if id_in(reply.body, ID_NAMES) else b"",
         )
 
     async def look(self, generation_id: str) -> Look:

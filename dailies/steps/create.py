@@ -22,7 +22,7 @@ from dailies.catalog import Settled, request_body
 from dailies.domain.brake import CreateResult, GivenUp, Hold
 from dailies.domain.clips import Row
 from dailies.domain.creates import Accepted, Doubtful, Free, KnownAttempt
-from dailies.domain.outcomes import Answer, Meaning, Verdict, judge
+from dailies.domain.outcomes import Answer, Meaning, Verdict
 from dailies.domain.records import Attempt
 from dailies.domain.states import Failure
 from dailies.errors import (
@@ -39,6 +39,7 @@ from dailies.errors import (
 from dailies.failpoints import hit
 from dailies.ledger import Unclaimed
 from dailies.providers import Created
+from dailies.providers.refusals import weighed
 from dailies.steps.adopt import adopt_stored
 from dailies.steps.image import image_url
 from dailies.steps.record import record_outcome
@@ -176,7 +177,7 @@ async def _send(studio: Studio, prepared: Prepared, attempt: Attempt) -> Attempt
         created = await studio.provider(prepared.provider).create(prepared.body, attempt.id)
         hit("after-post")
         asked = time.monotonic()
-        verdict = judge(created.outcome)
+        verdict = await _weighed(studio, prepared, created)
         match verdict.meaning:
             case Meaning.ACCEPTED:
                 pace.speed_up()
@@ -202,6 +203,14 @@ async def _count(studio: Studio, provider: str, result: CreateResult) -> None:
     """Count a request that is sent once more; a count is worth no clip."""
     with suppress(SQLAlchemyError, OSError):
         await anyio.to_thread.run_sync(studio.ledger.count_create, provider, result)
+
+
+async def _weighed(studio: Studio, prepared: Prepared, created: Created) -> Verdict:
+    async def needed() -> Decimal:
+        return await anyio.to_thread.run_sync(studio.ledger.usd_in_flight, prepared.provider)
+
+    provider = studio.provider(prepared.provider)
+    return await weighed(provider, created.outcome, studio.streak(prepared.provider), needed)
 
 
 async def _still_mine(studio: Studio, attempt: Attempt) -> bool:

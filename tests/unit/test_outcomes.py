@@ -15,6 +15,8 @@ from dailies.domain.outcomes import (
     Answer,
     Fault,
     Meaning,
+    Streak,
+    asks_for_balance,
     judge,
     retry_after_s,
 )
@@ -33,16 +35,36 @@ TABLE = [
     ("answer lost", Fault.ANSWER_LOST, Meaning.IN_DOUBT, None),
     ("429", Answer(429), Meaning.WAIT, Failure.BUSY),
     ("429 inside a 200", Answer(200, error_code=429), Meaning.WAIT, Failure.BUSY),
-    *((str(status), Answer(status), Meaning.FAILED, Failure.REFUSED) for status in (400, 403, 404, 405, 413, 415, 422)),
+    *((str(status), Answer(status), Meaning.FAILED, Failure.REFUSED) for status in (400, 403, 413, 415, 418, 422, 451)),
+    ("404 that names the model", Answer(404, names_model=True), Meaning.FAILED, Failure.REFUSED),
+    ("410 that names the model", Answer(410, names_model=True), Meaning.FAILED, Failure.REFUSED),
+    *((f"{s} of the route", Answer(s), Meaning.FAILED, Failure.MISCONFIGURED) for s in (404, 405, 407, 410, 421, 426)),
+    ("a gateway's 400", Answer(400, by_api=False), Meaning.FAILED, Failure.MISCONFIGURED),
+    ("403 of the account or the row, unknown", Answer(403, account_or_row=True), Meaning.STOP, Failure.STOPPED),
     ("moderation inside a 200", Answer(200, error_code=403), Meaning.FAILED, Failure.REFUSED),
     ("401", Answer(401), Meaning.STOP, Failure.STOPPED),
     ("401 that the provider knows", Answer(401, bad_key=True), Meaning.STOP, Failure.STOPPED),
-    ("out of credits at AI/ML API", Answer(403, out_of_credits=True), Meaning.STOP, Failure.STOPPED),
     ("out of credits at OneRouter", Answer(402, out_of_credits=True), Meaning.STOP, Failure.STOPPED),
     ("out of credits inside a 200", Answer(200, error_code=402, out_of_credits=True), Meaning.STOP, Failure.STOPPED),
     *((str(status), Answer(status), Meaning.IN_DOUBT, None) for status in (408, 409, 425)),
     *((str(status), Answer(status), Meaning.IN_DOUBT, None) for status in (500, 501, 502, 503, 504, 507, 599)),
-    *((str(status), Answer(status), Meaning.IN_DOUBT, None) for status in (520, 522, 524, 530)),
+    *((str(s), Answer(s), Meaning.IN_DOUBT, None) for s in (520, 521, 522, 523, 524, 525, 526, 527, 530)),
+    *(
+        (f"{s} by the edge", Answer(s, edge_ray=True), Meaning.TRY_AGAIN, Failure.NOT_SENT)
+        for s in (521, 523, 525, 526)
+    ),
+    *(
+        (f"{s} by the edge", Answer(s, edge_ray=True), Meaning.IN_DOUBT, None)
+        for s in (502, 503, 520, 522, 524, 527, 530)
+    ),
+    *(
+        (f"530, {code}", Answer(530, edge_ray=True, edge_code=code), Meaning.TRY_AGAIN, Failure.NOT_SENT)
+        for code in (1001, 1016, 1018, 1023, 1033)
+    ),
+    ("530, 1101", Answer(530, edge_ray=True, edge_code=1101), Meaning.IN_DOUBT, None),
+    ("530, 1016, no edge", Answer(530, edge_code=1016), Meaning.IN_DOUBT, None),
+    ("521 inside a 200", Answer(200, error_code=521, edge_ray=True), Meaning.IN_DOUBT, None),
+    ("an id beside any edge", Answer(200, "gen-1", edge_ray=True, edge_code=1016), Meaning.ACCEPTED, None),
     ("500 inside a 200", Answer(200, error_code=500), Meaning.IN_DOUBT, None),
     ("no HTTP status", Answer(0), Meaning.IN_DOUBT, None),
     ("1xx", Answer(101), Meaning.IN_DOUBT, None),
@@ -56,6 +78,49 @@ def test_an_outcome_means(outcome: Answer | Fault, meaning: Meaning, failure: Fa
     verdict = judge(outcome, NOW)
     assert (verdict.meaning, verdict.failure) == (meaning, failure)
     assert verdict.words
+
+
+@pytest.mark.parametrize(
+    ("covered", "meaning", "failure", "words"),
+    [
+        (True, Meaning.FAILED, Failure.REFUSED, "has money"),
+        (False, Meaning.STOP, Failure.STOPPED, "does not cover"),
+        (None, Meaning.STOP, Failure.STOPPED, "can't be asked"),
+    ],
+)
+def test_a_refusal_of_the_account_or_the_row_is_told_apart_by_the_balance(
+    covered: bool | None, meaning: Meaning, failure: Failure, words: str
+) -> None:
+    answer = Answer(403, account_or_row=True, words="HTTP 403: forbidden")
+    assert asks_for_balance(answer) and not asks_for_balance(Answer(403)) and not asks_for_balance(Fault.ANSWER_LOST)
+    verdict = judge(answer, NOW, covered)
+    assert (verdict.meaning, verdict.failure) == (meaning, failure)
+    assert "forbidden" in verdict.words and words in verdict.words
+
+
+def weighed(streak: Streak, *answers: Answer) -> list[Failure | None]:
+    """What each of these answers means after those before it, with money on the account."""
+    return [streak.weigh(answer, judge(answer, NOW, True)).failure for answer in answers]
+
+
+GOOD, NO_ROUTE, BARRED = Answer(200, "gen-1"), Answer(404), Answer(403, account_or_row=True)
+
+
+@pytest.mark.parametrize("route", [NO_ROUTE, Answer(302), Answer(405), Answer(400, by_api=False)])
+def test_a_refusal_of_the_route_stops_claiming_at_the_second_in_a_row(route: Answer) -> None:
+    assert weighed(Streak(), route, route, route) == [Failure.MISCONFIGURED, Failure.STOPPED, Failure.STOPPED]
+    assert weighed(Streak(), route, Answer(422), route) == [
+        Failure.MISCONFIGURED,
+        Failure.REFUSED,
+        Failure.MISCONFIGURED,
+    ]
+    assert weighed(Streak(), GOOD, route, route, route) == [None, *[Failure.MISCONFIGURED] * 3]
+
+
+def test_a_key_that_bars_every_clip_stops_claiming_and_one_clip_barred_does_not() -> None:
+    assert weighed(Streak(), *[BARRED] * 6) == [*[Failure.REFUSED] * 4, *[Failure.STOPPED] * 2]
+    assert weighed(Streak(), GOOD, *[BARRED] * 6) == [None, *[Failure.REFUSED] * 6]
+    assert weighed(Streak(), *[BARRED] * 4, GOOD, *[BARRED] * 4)[5:] == [Failure.REFUSED] * 4
 
 
 def test_the_providers_own_words_are_kept() -> None:
