@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import logging
 import sys
 from collections.abc import Sequence
@@ -130,11 +132,22 @@ def collect(*, json: JsonFlag = False) -> int:
 
 
 @app.command
-def status(*, json: JsonFlag = False) -> int:
+def status(
+    *,
+    batch: Annotated[str | None, Parameter(help="Only this batch.")] = None,
+    watch: Annotated[bool, Parameter(help="Show how a batch goes on, wherever it is made, until it is done.")] = False,
+    json: JsonFlag = False,
+) -> int:
     """What is in flight, in doubt, overdue; money at risk."""
+    if watch:
+        if json:
+            raise BadInput("status: --watch is for people, --json answers once; leave one out")
+        from dailies.cli.watch import run_watch
+
+        return run_watch(batch)
     from dailies.cli.ledger import run_status
 
-    return run_status(json)
+    return run_status(batch, json)
 
 
 @app.command
@@ -273,6 +286,7 @@ def first(limit: int | None) -> int | None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code. Errors of ours become one clear message, never a traceback."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
+    never_refuse_a_letter()
     try:
         result = app(tokens, exit_on_error=False, result_action="return_value")
     except CycloptsError:
@@ -293,6 +307,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         code = result if isinstance(result, int) else 0
     return code
+
+
+LETTERS = {"·": "-", "–": "-", "—": "-", "…": "...", "→": "->", "×": "x", "−": "-", "’": "'", "“": '"', "”": '"'}
+
+
+def never_refuse_a_letter() -> None:
+    """On a terminal or into a file that is not UTF-8, letters that it lacks are written as near as may be: what is said
+    must never turn success into failure."""
+    codecs.register_error("dailies", _nearest)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="dailies")
+
+
+def _nearest(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return "".join(LETTERS.get(letter, "?") for letter in error.object[error.start : error.end]), error.end
 
 
 def fail(error: DailiesError, code: int, tokens: Sequence[str]) -> int:

@@ -15,8 +15,9 @@ from pathlib import Path
 import anyio.to_thread
 
 from dailies.cli.prefect_server import LocalServer, local_server
+from dailies.cli.progress import progress
 from dailies.cli.run import log_to_stderr, show_result, wait_for_interrupt
-from dailies.cli.screen import progress, say
+from dailies.cli.screen import say
 from dailies.domain.money import ZERO, show_usd, sum_usd
 from dailies.errors import Misconfigured
 from dailies.order import Order
@@ -95,12 +96,13 @@ def _show(credits: Credits, output: Path, stage: Stage, server: LocalServer, sec
 
 
 def _agreement(credits: Credits, charged: Decimal) -> str:
-    """How the sandbox's list and our figures agree, since providers that report no charge leave a gap."""
+    """How the sandbox's list and our figures agree, since a provider that reports no charge leaves a gap."""
     totals = credits.totals
-    ours = (totals.usd_charged or ZERO) + totals.usd_unreported_quoted
-    if ours != charged:
-        return f"That is not what the ledger says: {totals.money()}."
-    return f"That is {totals.money()}." if totals.unreported else "The ledger says the same."
+    rest = charged - (totals.usd_charged or ZERO)
+    if totals.unreported:
+        about = show_usd(totals.usd_unreported_quoted)
+        return f"{show_usd(rest)} of it for {totals.unreported} clips whose provider does not say (quoted at about {about})."
+    return "The ledger says the same." if not rest else f"The ledger says {totals.money()}."
 
 
 @contextmanager

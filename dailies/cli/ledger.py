@@ -21,12 +21,12 @@ def _open(settings: Settings) -> Ledger:
     return open_ledger(settings)
 
 
-def run_status(json: bool) -> int:
+def run_status(batch: str | None, json: bool) -> int:
     """All attempts that are not at an end, each with what to do about it."""
     settings = settings_here()
     ledger = _open(settings)
     try:
-        unfinished = ledger.unfinished()
+        unfinished = [a for a in ledger.unfinished() if batch in (None, a.batch)]
         labels = {row.clip_key: row for row in ledger.rows_of_clips(a.clip_key for a in unfinished)}
         spooled = len(list((settings.home / "spool").glob("*.json")))
         risk = sum_usd(a.usd_at_risk for a in unfinished)
@@ -34,7 +34,9 @@ def run_status(json: bool) -> int:
     finally:
         ledger.close()
     if json:
-        print(dump({"unfinished": entries, "spooled": spooled, "usd_at_risk": risk}))
+        silent = [a for a in unfinished if a.unreported]
+        money = {"unreported": len(silent), "usd_unreported_quoted": sum_usd(a.usd_quoted for a in silent)}
+        print(dump({"unfinished": entries, "spooled": spooled, "usd_at_risk": risk, **money}))
         return 0
     if spooled:
         print(f"{spooled} answers wait in the spool: dailies collect", file=sys.stderr)
@@ -61,6 +63,10 @@ def _entry(ledger: Ledger, attempt: Attempt, row: BatchRow | None) -> dict[str, 
         "provider": attempt.provider,
         "generation": attempt.generation_id or "–",
         "quoted": show_usd(attempt.usd_quoted),
+        "generation_id": attempt.generation_id,
+        "usd_quoted": attempt.usd_quoted,
+        "usd_charged": attempt.usd_charged,
+        "usd_at_risk": attempt.usd_at_risk,
         "age_min": round((ledger.now() - attempt.created_at).total_seconds() / 60),
         "error": attempt.error,
         "next": step,

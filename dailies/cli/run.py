@@ -12,12 +12,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import TextIO
 
 import anyio.to_thread
 
 from dailies.cli.here import require_api, settings_here
 from dailies.cli.prefect_server import LocalServer, configured_api_url, local_server
-from dailies.cli.screen import counting, progress, say
+from dailies.cli.progress import progress
+from dailies.cli.screen import counting, say
 from dailies.domain.figures import Totals
 from dailies.domain.money import show_usd
 from dailies.errors import BadInput, explained
@@ -128,7 +130,8 @@ def show_result(credits: Credits, folder: str, json: bool, sentence: str) -> Non
     print(credits.totals.sentence())
     if "interrupted" in sentence:
         print("Go on: run the same command again, or dailies collect for what is paid already.")
-    print(f"Report: {folder}")
+    page = Path(folder) / "report.html"
+    print(f"Report: {page}" if page.exists() else f"Report: {folder}")
 
 
 def run_collect(json: bool) -> int:
@@ -181,14 +184,25 @@ def wait_for_interrupt(
     ended.wait()
 
 
+class OnStderr(logging.StreamHandler[TextIO]):
+    """Writes to what stderr is at that moment: the progress bar puts itself below every line that goes there."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+        self.name = ON_STDERR
+        self.setLevel(logging.WARNING)
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One plain line."""
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 def log_to_stderr() -> None:
-    """Our warnings on stderr, in one plain line each; called again, on the stderr of now."""
+    """Our warnings on stderr, in one plain line each."""
     ours = logging.getLogger("dailies")
     for handler in [h for h in ours.handlers if h.name == ON_STDERR]:
         ours.removeHandler(handler)
-    handler = logging.StreamHandler(sys.stderr)
-    handler.name = ON_STDERR
-    handler.setLevel(logging.WARNING)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
-    ours.addHandler(handler)
+    ours.addHandler(OnStderr())
     ours.propagate = False

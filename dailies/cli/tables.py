@@ -14,9 +14,13 @@ from dailies.report.credits import Credits, by_urgency
 
 MOST_ROWS = 60
 PIPE_WIDTH = 240
+COLOURS = {
+    "delivered": "green", "already_delivered": "green", "failed": "red", "in_doubt": "yellow", "overdue": "yellow",
+    "interrupted": "yellow",
+}  # fmt: skip
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
+def table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], right: Sequence[str] = ()) -> None:
     """Print a table; cells are plain text, whatever brackets they hold."""
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
@@ -30,16 +34,30 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence
 
 
 def clips_table(credits: Credits) -> None:
-    """The clips of a batch; of a large one those first that need a person."""
+    """The clips of a batch, those first that need a person. On a terminal a clip in S3 is shown by its name, below a line
+    that says where; into a pipe its whole address is written."""
     lines = sorted(credits.lines, key=by_urgency)
     shown = lines if len(lines) <= MOST_ROWS else lines[:MOST_ROWS]
-    rows = [[line.id, line.outcome.replace("_", " "), line.provider, show_usd(line.usd_quoted), show_usd(line.usd_charged),
-             "" if line.seconds is None else f"{line.seconds:.0f}", where(line)] for line in shown]  # fmt: skip
-    table(
-        ["clip", "outcome", "provider", "quoted", "charged", "s", "in S3, or why not"], rows, ["quoted", "charged", "s"]
-    )
+    folder = common_folder(shown) if Console().is_terminal else ""
+    rows = [cells(line, folder) for line in shown]
+    table(["clip", "outcome", "charged", "s", "in S3, or why not"], rows, ["charged", "s"])
     if len(shown) < len(lines):
         print(f"… and {len(lines) - len(shown)} more in credits.csv")
+    if folder:
+        print(f"In S3 below {folder}")
+
+
+def cells(line: Line, folder: str) -> list[str | Text]:
+    """One clip's row of the table."""
+    outcome = Text(line.outcome.replace("_", " "), COLOURS.get(line.outcome, ""))
+    seconds = "" if line.seconds is None else f"{line.seconds:.0f}"
+    return [line.id, outcome, show_usd(line.usd_charged), seconds, where(line).removeprefix(folder)]
+
+
+def common_folder(lines: Sequence[Line]) -> str:
+    """The folder `s3://bucket/…/` that holds all clips that are in S3; empty where there is none."""
+    folders = {line.s3_uri.rpartition("/")[0] + "/" for line in lines if line.s3_uri}
+    return folders.pop() if len(folders) == 1 else ""
 
 
 def where(line: Line) -> str:

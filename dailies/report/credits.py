@@ -152,11 +152,6 @@ def plain_totals(totals: Totals) -> dict[str, object]:
     return {name: _number(value) for name, value in asdict(totals).items()}
 
 
-def _clip_json(credits: Credits, at: int) -> dict[str, object]:
-    line = credits.lines[at]
-    return {**{name: _number(getattr(line, name)) for name in JSON_CLIP}, "labels": dict(credits.labels[at])}
-
-
 def dump(answer: Mapping[str, Any]) -> str:
     """JSON text; prompts and errors keep their letters."""
     return json.dumps(answer, ensure_ascii=False, default=_number)

@@ -11,13 +11,19 @@ from statistics import median
 
 import anyio.to_thread
 
+from dailies.catalog import Catalog
 from dailies.domain.clips import Clip, Row
 from dailies.domain.estimate import makespan_s, show_time
 from dailies.domain.money import show_usd, sum_usd
+from dailies.errors import BadInput
 from dailies.ledger import Ledger
 from dailies.planning import Plan
 from dailies.steps.known import delivered_clips, taken_clips
+from dailies.steps.schedule import USUAL_S
 from dailies.studio import Studio
+
+FEWEST = 5
+"""From so many clips on their median says more than the catalog."""
 
 Kind = tuple[str, str, str | None, int | None]
 """Provider, model, resolution and seconds: what clips have in common that take about as long."""
@@ -58,17 +64,27 @@ async def purchase_of(studio: Studio, plan: Plan, in_flight: int) -> Purchase:
     )  # fmt: skip
 
 
+async def usual_seconds(studio: Studio, plan: Plan) -> dict[str, float]:
+    """For each clip of a plan how long its like usually takes, by its clip_key."""
+    kinds = {row.clip.key: _kind(row.providers[0], row.clip) for row in plan.rows}
+    times = await anyio.to_thread.run_sync(_times, studio, [*dict.fromkeys(kinds.values())])
+    return {key: times[kind][0] for key, kind in kinds.items()}
+
+
 def _kind(provider: str, clip: Clip) -> Kind:
     return provider, clip.model, clip.resolution, clip.duration_s
 
 
 def _times(studio: Studio, kinds: Sequence[Kind]) -> dict[Kind, tuple[float, bool]]:
-    """For each kind its usual seconds, and whether they were learned from clips of ours or are the catalog's."""
-    return {kind: _usual(studio.ledger, kind, float(studio.catalog.find(kind[1]).typical_s)) for kind in kinds}
+    return {kind: usual_of(studio.ledger, studio.catalog, kind) for kind in kinds}
 
 
-def _usual(ledger: Ledger, kind: Kind, typical_s: float) -> tuple[float, bool]:
+def usual_of(ledger: Ledger, catalog: Catalog, kind: Kind) -> tuple[float, bool]:
+    """The usual seconds of a kind of clip, and whether they were learned from clips of ours or are the catalog's."""
     ended = [bracket for bracket in ledger.generation_times(*kind) if math.isfinite(bracket.by_s)]
-    if len(ended) < 5:
-        return typical_s, False
-    return median((bracket.after_s + bracket.by_s) / 2 for bracket in ended), True
+    if len(ended) >= FEWEST:
+        return median((bracket.after_s + bracket.by_s) / 2 for bracket in ended), True
+    try:
+        return float(catalog.find(kind[1]).typical_s), False
+    except BadInput:
+        return USUAL_S[0], False
