@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -165,7 +166,7 @@ def sources(environ: Mapping[str, str] | None = None, blocks: Mapping[str, str] 
     for name, field in NAMES.items():
         value = values.get(field, Settings.model_fields[field].default)
         secret = name.endswith("_API_KEY") and value is not None
-        text = "set" if secret else "–" if value is None else _without_password(str(value))
+        text = "set" if secret else "–" if value is None else without_password(str(value))
         shown.append(Source(name, text, origin.get(field, "default")))
     return shown
 
@@ -211,15 +212,18 @@ def _explain(detail: Any) -> str:
     message = detail["msg"].removeprefix("Value error, ")
     if name.endswith("_API_KEY"):
         return f"{name} {message}"
-    return f"{name}={_without_password(str(detail['input']))}: {message}"
+    return f"{name}={without_password(str(detail['input']))}: {message}"
 
 
-def _without_password(text: str) -> str:
-    head, at, tail = text.rpartition("@")
-    if not at or "://" not in head:
+def without_password(text: str) -> str:
+    """An address as it may be shown: a password in it becomes `***`, before the `@` as in the query. Other text stays."""
+    scheme, is_address, rest = text.partition("://")
+    if not is_address or scheme.startswith("sqlite"):
         return text
-    scheme, _, user = head.partition("://")
-    return f"{scheme}://{user.split(':')[0]}:***@{tail}"
+    rest = re.sub(r"(?i)([?&][^=&]*pass[^=&]*=)[^&]*", r"\1***", rest)
+    user, at, host = rest.rpartition("@")
+    name, has_password, _ = user.partition(":")
+    return f"{scheme}://{name}:***@{host}" if has_password else f"{scheme}://{user}{at}{host}"
 
 
 def settings_table() -> str:

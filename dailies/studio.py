@@ -23,6 +23,8 @@ from dailies.domain.clips import Row
 from dailies.domain.outcomes import Streak
 from dailies.errors import Misconfigured
 from dailies.ledger import Caps, Ledger, Owner, Spool, open_engine
+from dailies.ledger.file import LedgerVanished
+from dailies.ledger.rescue import rescue
 from dailies.looks import Looks
 from dailies.memory import keep_flat
 from dailies.net import Trust, vetted_client
@@ -33,7 +35,7 @@ from dailies.providers import Provider, open_providers
 from dailies.providers.http import USER_AGENT
 from dailies.providers.open import loopback_origins
 from dailies.report.credits import Credits
-from dailies.settings import Settings
+from dailies.settings import PROVIDERS, Settings
 from dailies.storage.s3 import S3
 
 logger = logging.getLogger("dailies")
@@ -145,8 +147,25 @@ class Studio:
         shortest = min(self.settings.lease_s(name) for name in ("aiml", "onerouter"))
         while True:
             await anyio.sleep(max(0.2, min(shortest / 3, 60)))
-            with suppress(SQLAlchemyError, OSError):
+            try:
                 await anyio.to_thread.run_sync(self.ledger.renew)
+            except LedgerVanished as error:
+                await self.give_up_buying(error)
+            except (SQLAlchemyError, OSError):
+                pass
+
+    async def give_up_buying(self, error: LedgerVanished) -> None:
+        """Claim no more at any provider, and put what the open ledger still holds in hand into the spool, once."""
+        if str(error) in self.stopped.values():
+            return
+        self.stopped |= dict.fromkeys(PROVIDERS, str(error))
+        logger.error("%s", error)
+        try:
+            kept = await anyio.to_thread.run_sync(rescue, self.ledger, self.spool, self.ledger.opened_at)
+        except (SQLAlchemyError, OSError) as trouble:
+            logger.critical("what is paid for could not be kept in %s: %s", self.spool.folder, trouble)
+        else:
+            logger.warning("%d clips that are paid for or in doubt are kept in %s", kept, self.spool.folder)
 
     async def close(self) -> None:
         """Close every client; leases of what is unfinished are given up."""

@@ -14,6 +14,7 @@ from dailies.cli.screen import say
 from dailies.cli.tables import table
 from dailies.domain.money import show_usd
 from dailies.errors import DailiesError
+from dailies.ledger.address import shown
 from dailies.report.credits import dump
 from dailies.settings import PROVIDERS, SECRET_BLOCKS, Settings, load_settings, sources
 from dailies.steps.adopt import adopt_everything
@@ -65,7 +66,7 @@ async def _adopt(settings: Settings) -> list[str]:
 async def _examine(settings: Settings) -> list[Finding]:
     findings = []
     async with open_studio(settings, need_keys=False) as studio:
-        findings.append(Finding("ledger", "ok", studio.ledger.engine.url.render_as_string(hide_password=True)))
+        findings.append(Finding("ledger", "ok", shown(studio.ledger.engine.url)))
         findings.append(Finding("catalog", "ok", f"{len(studio.catalog)} models"))
         asks: list[tuple[str, Callable[[Studio], Awaitable[Finding]]]] = [
             *((name, _provider(name)) for name in PROVIDERS),

@@ -26,7 +26,13 @@ class Answers(Brakes):
     """Recording the outcome of a create. Methods block and are safe to call from several threads."""
 
     def tell(self, known: KnownAttempt, outcome: CreateOutcome, note: str = "answered") -> Attempt:
-        """T2 for any outcome. Raises DuplicateGeneration as `answer` does."""
+        """T2 for any outcome. Raises DuplicateGeneration as `answer` does, and LedgerVanished when what was recorded will not
+        be found again."""
+        recorded = self._told(known, outcome, note)
+        self.require_at_its_path()
+        return recorded
+
+    def _told(self, known: KnownAttempt, outcome: CreateOutcome, note: str) -> Attempt:
         match outcome.kind:
             case "accepted":
                 return self.answer(known.attempt.id, outcome, note, known)

@@ -7,9 +7,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-
 from dailies.errors import Misconfigured
+from dailies.ledger.address import parse_address
 
 RUNTIMES = re.compile(r"docker|kubepods|containerd|libpod|lxc|garden")
 DIES_WITH_IT = frozenset({"overlay", "aufs", "tmpfs", "ramfs", "rootfs", "fuse-overlayfs"})
@@ -22,7 +21,7 @@ def refuse_vanishing_ledger(ledger_url: str, container: str | None = None, mount
     `container` (what was found, see `container_kind`) and `mounts` (the text of /proc/mounts) are looked up if not given.
     """
     kind = container_kind() if container is None else container
-    url = make_url(ledger_url)
+    url = parse_address(ledger_url)
     if not kind or url.get_backend_name() != "sqlite" or not url.database:
         return
     file = Path(url.database).absolute()

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.engine import URL, Engine
+from sqlalchemy.exc import DBAPIError
 
 from dailies.errors import Misconfigured
+from dailies.ledger.address import parse_address, shown
+from dailies.ledger.file import LedgerFile
 from dailies.ledger.upgrade import bring_up
 
 BUSY_TIMEOUT_MS = (
@@ -26,48 +28,58 @@ NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "fuse.sshfs", "fuse.glusterfs", "c
 
 
 def open_engine(url: str) -> Engine:
-    """An engine on a ledger whose schema is there. Raises Misconfigured with what is wrong and what to do."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise Misconfigured("DAILIES_LEDGER_URL is not a database URL, such as postgresql+psycopg://host/db") from error
-    backend = parsed.get_backend_name()
-    if backend == "sqlite":
-        engine = _open_sqlite(url, parsed.database)
-    elif backend == "postgresql":
-        engine = sa.create_engine(
-            parsed.set(drivername="postgresql+psycopg"),
-            pool_size=POOLED,
-            max_overflow=POOLED,
-            pool_pre_ping=True,
-            connect_args={"connect_timeout": 10},
-        )
-    else:
-        raise Misconfigured(f"the ledger needs SQLite or Postgres, not {backend}")
+    """An engine on a ledger of this version's schema: a new one is made, an older one is brought up.
+
+    Raises Misconfigured with what is wrong and what to do.
+    """
+    engine = connect(url)
     try:
         bring_up(engine)
-    except Misconfigured:
+    except (Misconfigured, DBAPIError) as error:
         engine.dispose()
-        raise
-    except (OperationalError, DBAPIError) as error:
-        engine.dispose()
-        reason = str(error.orig).strip().splitlines()[0] if error.orig else str(error)
-        where = parsed.render_as_string(hide_password=True)
-        raise Misconfigured(f"the ledger at {where} can't be opened: {reason}. Nothing was bought.") from error
+        if isinstance(error, Misconfigured):
+            raise
+        reason = next(iter(str(error.orig or error).strip().splitlines()), type(error).__name__)
+        raise Misconfigured(
+            f"the ledger at {shown(engine.url)} can't be opened: {reason}. Nothing was bought."
+        ) from error
     return engine
 
 
-def _open_sqlite(url: str, database: str | None) -> Engine:
-    if database and database != ":memory:":
-        path = Path(database)
-        refuse_network_file_system(path)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with suppress(FileExistsError):  # a file that is there is not opened: closing it would drop SQLite's locks
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        except OSError as error:
-            raise Misconfigured(f"the ledger {path} can't be written: {error.strerror}. Nothing was bought.") from error
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+def connect(url: str) -> Engine:
+    """An engine with safe settings on a database, whatever is in it. Raises Misconfigured."""
+    address = parse_address(url)
+    if address.get_backend_name() == "sqlite":
+        return _sqlite(address)
+    return sa.create_engine(
+        address,
+        pool_size=POOLED,
+        max_overflow=POOLED,
+        pool_pre_ping=True,
+        # a pooler such as PgBouncer hands each transaction to another connection, where no prepared statement is known
+        connect_args={"connect_timeout": 10, "prepare_threshold": None},
+    )
+
+
+def ledger_file(engine: Engine) -> LedgerFile | None:
+    """The file of a SQLite ledger as it was when the engine was made. None for Postgres, and for a ledger in memory."""
+    found: LedgerFile | None = engine.get_execution_options().get("dailies_file")
+    return found
+
+
+def _sqlite(address: URL) -> Engine:
+    in_memory = address.database in (None, "", ":memory:")
+    file = None if in_memory else _file_there(Path(str(address.database)))
+    engine = sa.create_engine(
+        address,
+        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
+        execution_options={"dailies_file": file},
+    )
+
+    @sa.event.listens_for(engine, "do_connect")
+    def _connecting(*_args: object) -> None:
+        if file:
+            file.require()  # else SQLite would make an empty one, or mix two ledgers
 
     @sa.event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: object) -> None:
@@ -84,6 +96,17 @@ def _open_sqlite(url: str, database: str | None) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _file_there(path: Path) -> LedgerFile:
+    refuse_network_file_system(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(FileExistsError):  # a file that is there is not opened: closing it would drop SQLite's locks
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        return LedgerFile.at(path)
+    except OSError as error:
+        raise Misconfigured(f"the ledger {path} can't be written: {error.strerror}. Nothing was bought.") from error
 
 
 def _use_wal(cursor: Any) -> None:

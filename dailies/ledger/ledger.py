@@ -71,9 +71,10 @@ class Ledger(Decisions):
 
         Only after it has returned an Attempt may the POST be sent. A Hold says when to ask again: the provider's brake is
         on, or `at_once` of its creates are unanswered, over all processes. GivenUp: nothing more is to be bought there.
+        Raises LedgerVanished.
         """
         now = self.now()
-        with self._write() as connection:
+        with self._write_to_be_found() as connection:
             clip = sa.select(t.clip).where(t.clip.c.clip_key == clip_key).with_for_update()
             wanted = connection.execute(clip).mappings().one_or_none()
             earlier = dict(r.attempts_of(connection, [clip_key])).get(clip_key, ())
@@ -237,10 +238,13 @@ class Ledger(Decisions):
     # Owners
 
     def renew(self) -> None:
-        """Prolong the lease of all that this owner works on; on Postgres also look at the server's clock again."""
+        """Prolong the lease of all that this owner works on; on Postgres also look at the server's clock again.
+
+        Raises LedgerVanished.
+        """
         self._look_at_the_clock()
         mine = self._mine()
-        with self._write() as connection:
+        with self._write_to_be_found() as connection:
             used = connection.execute(sa.select(t.attempt.c.provider).where(mine).distinct()).scalars().all()
             for provider in used:
                 lease = self._lease(provider, self.now())

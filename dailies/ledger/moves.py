@@ -18,6 +18,7 @@ from dailies.domain.records import Attempt
 from dailies.domain.states import State, check_move
 from dailies.ledger import rows as r
 from dailies.ledger import tables as t
+from dailies.ledger.engine import ledger_file
 from dailies.ledger.owner import Owner
 from dailies.ledger.plan import upsert
 from dailies.ledger.questions import Questions, day_of
@@ -38,6 +39,8 @@ class Moves(Questions):
         self.began_at = self.now()
         self._lease_s = lease_s
         self._one_writer = threading.Lock() if engine.dialect.name == "sqlite" else None
+        self._file = ledger_file(engine)
+        self.opened_at = self.now()
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
@@ -49,6 +52,19 @@ class Moves(Questions):
         finally:
             if self._one_writer:
                 self._one_writer.release()
+
+    @contextmanager
+    def _write_to_be_found(self) -> Iterator[Connection]:
+        """As `_write`. Raises LedgerVanished when what is written will not be found at the ledger's path."""
+        self.require_at_its_path()
+        with self._write() as connection:
+            yield connection
+        self.require_at_its_path()
+
+    def require_at_its_path(self) -> None:
+        """Raise LedgerVanished when the open SQLite file is no longer the one that others find at its path."""
+        if self._file:
+            self._file.require()
 
     def _too_late(self, connection: Connection, found: Attempt, after: State, note: str) -> Attempt:
         self._record(connection, found.id, found.state, found.state, f"too late to be {after}: {note}", self.now())

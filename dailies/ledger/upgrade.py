@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from dailies.errors import Misconfigured
+from dailies.ledger.address import shown
 from dailies.ledger.copies import copy_beside
 from dailies.ledger.leases import living_owners
 from dailies.ledger.migrations import (
@@ -78,7 +79,7 @@ def _opens(engine: Engine, found: dict[str, str]) -> bool:
     schema = int(found["schema"])
     if schema > HEAD and int(found.get("oldest_that_may_open", schema)) > HEAD:
         raise Misconfigured(
-            f"the ledger {engine.url.render_as_string(hide_password=True)} has schema {schema}, written by dailies "
+            f"the ledger {shown(engine.url)} has schema {schema}, written by dailies "
             f"{found.get('written_by', 'of a later version')}; this is dailies {version('dailies')}, which knows schema {HEAD}. "
             "Nothing was bought. Use that version or a later one here"
         )

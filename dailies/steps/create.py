@@ -38,6 +38,7 @@ from dailies.errors import (
 )
 from dailies.failpoints import hit
 from dailies.ledger import Unclaimed
+from dailies.ledger.file import LedgerVanished
 from dailies.providers import Created
 from dailies.providers.refusals import weighed
 from dailies.steps.adopt import adopt_stored
@@ -146,12 +147,16 @@ def refuse_stopped(studio: Studio, row: Row, provider: str) -> None:
 
 
 async def claim(studio: Studio, prepared: Prepared, at_once: int | None = None) -> Attempt | Hold:
-    """T1. Raises AlreadyTaken, BudgetReached, or Stopped when the provider's brake has given up."""
+    """T1. Raises AlreadyTaken, BudgetReached, or Stopped when the brake has given up or the ledger vanished."""
     job, clip = studio.the_job, prepared.row.clip
-    claimed = await anyio.to_thread.run_sync(
-        studio.ledger.claim, clip.key, job.plan.batch, prepared.provider, prepared.usd_quoted, job.caps, prepared.digest,
-        clip.image.sha256, at_once,
-    )  # fmt: skip
+    try:
+        claimed = await anyio.to_thread.run_sync(
+            studio.ledger.claim, clip.key, job.plan.batch, prepared.provider, prepared.usd_quoted, job.caps, prepared.digest,
+            clip.image.sha256, at_once,
+        )  # fmt: skip
+    except LedgerVanished as error:
+        await studio.give_up_buying(error)
+        raise Stopped(f"{prepared.row.id}: not started; {error}") from error
     match claimed:
         case GivenUp():
             studio.stopped.setdefault(prepared.provider, claimed.words)

@@ -14,6 +14,7 @@ from dailies.domain.money import ZERO, show_usd, sum_usd
 from dailies.errors import BadInput, Misconfigured
 from dailies.failpoints import hit
 from dailies.ledger import Caps
+from dailies.ledger.address import shown
 from dailies.order import Order
 from dailies.planning import Plan, make_plan
 from dailies.planning.images import Images
@@ -143,7 +144,7 @@ async def refuse_another_plan(studio: Studio, order: Order, plan: Plan) -> None:
         return
     if await anyio.to_thread.run_sync(studio.ledger.batch_destination, plan.batch) is None:
         raise Misconfigured(
-            f"this worker's ledger ({studio.ledger.engine.url.render_as_string(hide_password=True)}) does not know the batch "
+            f"this worker's ledger ({shown(studio.ledger.engine.url)}) does not know the batch "
             f"{plan.batch} that was dispatched. Set DAILIES_LEDGER_URL to the same Postgres everywhere. Nothing was bought."
         )
     if fingerprint(plan.rows) != order.fingerprint:
