@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 from dailies.domain.clips import Clip
-from dailies.domain.money import ZERO
+from dailies.domain.money import ZERO, sum_usd
 from dailies.domain.states import Failure, State, current
 
 OVERDUE = "overdue"
@@ -86,8 +86,31 @@ class Attempt:
 
     @property
     def usd_at_risk(self) -> Decimal:
-        """Money in doubt: sent, and neither settled nor proven free."""
-        return self.usd_quoted if self.state in (State.IN_DOUBT, State.SUPERSEDED) else ZERO
+        """Quoted dollars of an attempt in doubt, or given up by `--resubmit` and not settled since."""
+        unsettled = self.state is State.IN_DOUBT or (self.state is State.SUPERSEDED and self.generation_id is None)
+        return self.usd_quoted if unsettled else ZERO
+
+    @property
+    def lost(self) -> bool:
+        """Whether its clip was made and could not be fetched any more: the provider may yet show it again."""
+        orphan = self.state is State.ORPHANED and self.failure is not None and self.completed_at is not None
+        return self.state is State.RESULT_LOST or (orphan and not self.delivered)
+
+    @property
+    def ended(self) -> bool:
+        """Whether a late answer has come to its end: its clip is stored, or there is none."""
+        return self.state is State.ORPHANED and (self.delivered or self.failure is not None)
+
+    @property
+    def declared_free(self) -> bool:
+        """Whether it was in doubt until somebody declared that it was never charged: that can be taken back."""
+        free = self.state is State.FAILED and self.failure is Failure.SETTLED_FREE and self.generation_id is None
+        return free and self.usd_charged is not None  # a refusal that may be tried again has no charge that was settled
+
+
+def at_risk(attempts: Iterable[Attempt]) -> Decimal:
+    """Money at risk, in dollars: the one figure of status, run, report and budgets."""
+    return sum_usd(attempt.usd_at_risk for attempt in attempts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +156,4 @@ class Event:
     before: State | None
     after: State
     note: str
+    owner: str = ""

@@ -1,10 +1,13 @@
 """The states of an attempt and the only moves between them. Every move in the ledger goes through `MOVES`.
 
     (claim) ─► submitting ─► submitted(id) ─► completed(url) ─► stored(key, sha256, size)
-                  │               │                └─► result_lost   (charged; the URL died and a fresh fetch gives none)
+                  │               │                └─► result_lost   (charged; the provider itself says it is gone)
+                  │               │                        └─► completed | superseded   (shown again | a person buys it again)
                   │               └─► failed        (the provider's own failure; charged or not as the provider declares)
                   ├─► failed                        (refused or never sent: not charged)
                   └─► in_doubt ─► submitted | failed | superseded   (found again | proven free | operator buys again)
+                               ─► submitting                        (a repeat with the same key, while its life lasts)
+    failed (settled free by a person) ─► in_doubt   (taken back, where no other attempt of the clip is live)
     failed, superseded ─► orphaned(id)              (a late answer: still polled and stored, counted as waste)
 
 A clip whose attempts are all failed or superseded, or that has none, is *planned*: it may be claimed.
@@ -47,11 +50,11 @@ MOVES: dict[State, frozenset[State]] = {
     State.SUBMITTING: frozenset({State.SUBMITTED, State.FAILED, State.IN_DOUBT}),
     State.SUBMITTED: frozenset({State.COMPLETED, State.FAILED}),
     State.COMPLETED: frozenset({State.STORED, State.RESULT_LOST}),
-    State.IN_DOUBT: frozenset({State.SUBMITTED, State.FAILED, State.SUPERSEDED}),
-    State.FAILED: frozenset({State.ORPHANED}),
+    State.IN_DOUBT: frozenset({State.SUBMITTED, State.FAILED, State.SUPERSEDED, State.SUBMITTING}),
+    State.FAILED: frozenset({State.ORPHANED, State.IN_DOUBT}),
     State.SUPERSEDED: frozenset({State.ORPHANED}),
     State.STORED: frozenset(),
-    State.RESULT_LOST: frozenset(),
+    State.RESULT_LOST: frozenset({State.COMPLETED, State.SUPERSEDED}),
     State.ORPHANED: frozenset(),
 }
 
@@ -121,10 +124,13 @@ def current(attempts: Iterable[A]) -> A | None:
 
 
 def may_claim(attempts: Sequence[Standing], provider: str | None = None) -> bool:
-    """Whether a clip may be bought: nothing live, no paid orphan, and no final refusal as its last word.
+    """Whether a clip may be bought: nothing live, no paid orphan, no failed generation that nobody has decided about, and
+    no final refusal as its last word.
 
     A refusal is final for the provider that spoke it; where the row names another one, that one may be asked.
     """
+    if any(a.state is State.FAILED and a.failure is Failure.GENERATION for a in attempts):
+        return False  # of whichever attempt: one that was taken back may fail after a later one was refused
     last = current(attempts)
     if last is None or last.state is State.SUPERSEDED:
         return True

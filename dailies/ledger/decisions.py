@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+
 from dailies.domain.creates import Accepted
 from dailies.domain.money import ZERO
 from dailies.domain.records import Attempt
-from dailies.domain.states import Failure, IllegalMove, State
+from dailies.domain.states import LIVE, Failure, IllegalMove, State
+from dailies.ledger import rows as r
+from dailies.ledger import tables as t
 from dailies.ledger.answers import Answers
+from dailies.ledger.owner import Owner
+from dailies.ledger.terms import BoughtAgain
 
 
 class Decisions(Answers):
@@ -28,7 +34,8 @@ class Decisions(Answers):
     def resubmit(self, attempt_id: str, note: str) -> Attempt:
         """A person accepts the risk: the clip may be bought again, and what was in doubt stays on record as at risk.
 
-        Also for a refused or failed clip that is to be tried again. Raises IllegalMove for any other state.
+        Also for a refused or failed clip that is to be tried again, and for one that was paid and lost. Raises IllegalMove
+        for any other state.
         """
         with self._write() as connection:
             found = self._locked(connection, attempt_id)
@@ -36,3 +43,59 @@ class Decisions(Answers):
                 self._record(connection, found.id, found.state, found.state, note, self.now())
                 return self._update(connection, found, failure=Failure.SETTLED_FREE)
             return self._move(connection, found, State.SUPERSEDED, note)
+
+    def take_back(self, attempt_id: str, note: str) -> Attempt:
+        """The word that it was never charged is taken back: failed → in_doubt, and its quote counts again.
+
+        Raises IllegalMove for what nobody declared free, and BoughtAgain where another attempt of its clip is live.
+        """
+        with self._write() as connection:
+            clip_key = self._locked(connection, attempt_id).clip_key
+            connection.execute(sa.select(t.clip.c.clip_key).where(t.clip.c.clip_key == clip_key).with_for_update())
+            found = self._locked(connection, attempt_id)
+            if not found.declared_free:
+                raise IllegalMove(f"attempt {attempt_id} is {found.state}: nobody said that it was never charged")
+            others = dict(r.attempts_of(connection, [clip_key])).get(clip_key, ())
+            live = next((a for a in others if a.state in LIVE), None)
+            if live:
+                raise BoughtAgain(live)
+            return self._move(
+                connection,
+                found,
+                State.IN_DOUBT,
+                note,
+                failure=None,
+                error=note,
+                usd_charged=None,
+                epoch=found.epoch + 1,
+            )
+
+    def reopen(self, attempt_id: str, note: str, shown: Accepted) -> Attempt:
+        """Lost, and the provider shows it again at `shown.result_url`: result_lost → completed, to be fetched by us. A late
+        answer stays one. Raises IllegalMove for what is not lost."""
+        with self._write() as connection:
+            found = self._locked(connection, attempt_id)
+            if not found.lost or not shown.result_url:
+                raise IllegalMove(f"attempt {attempt_id} is {found.state}, not lost")
+            values = {
+                "result_url": shown.result_url, "owner": str(self.owner), "epoch": found.epoch + 1, "failure": None,
+                "lease_until": self._lease(found.provider, self.now()), "error": None,
+                "usd_charged": found.usd_charged if shown.usd_charged is None else shown.usd_charged,
+                "credits_used": found.credits_used if shown.credits_used is None else shown.credits_used,
+            }  # fmt: skip
+            if found.state is State.RESULT_LOST:
+                return self._move(connection, found, State.COMPLETED, note, **values)
+            self._record(connection, found.id, found.state, found.state, note, self.now())
+            return self._update(connection, found, **values)
+
+    def sender_lives(self, attempt: Attempt) -> bool:
+        """Whether the process that sent the create may still hold its answer: then nothing about it is settled.
+
+        It does while the attempt is submitting and not given up, and also in doubt, where somebody else took a process for
+        dead that is there all the same (stopped, or suspended past its lease).
+        """
+        if attempt.state is State.SUBMITTING:
+            return not self.is_dead(attempt)
+        last = next((event for event in reversed(self.history(attempt.id)) if event.after is not event.before), None)
+        reaped = last is not None and last.after is State.IN_DOUBT and last.owner != attempt.owner
+        return attempt.state is State.IN_DOUBT and reaped and Owner.parse(attempt.owner).is_here(self.owner)

@@ -30,9 +30,8 @@ from dailies.ledger import history
 from dailies.ledger import rows as r
 from dailies.ledger import tables as t
 from dailies.ledger.decisions import Decisions
-from dailies.ledger.owner import Owner
 from dailies.ledger.plan import write_forgotten, write_plan
-from dailies.ledger.questions import day_of, ended_orphan
+from dailies.ledger.questions import day_of
 from dailies.ledger.terms import Adopted, Caps, LostOwnership, Unclaimed
 
 
@@ -255,15 +254,11 @@ class Ledger(Decisions):
         leased = t.attempt.c.state.in_([str(s) for s in LEASED]) & t.IS_UNFINISHED
         return leased & (t.attempt.c.owner == str(self.owner))
 
-    def is_dead(self, attempt: Attempt) -> bool:
-        """Whether the owner of an attempt is gone, so that it may be taken over."""
-        return Owner.parse(attempt.owner).is_dead(attempt.lease_until, self.now(), self.owner)
-
     def reap(self) -> list[Attempt]:
         """Put creates of dead owners in doubt, and return all attempts of dead owners that can be taken over."""
         with self._read() as connection:
             leased = r.attempts_in(connection, LEASED)
-        left = [a for a in leased if not ended_orphan(a) and self.is_dead(a)]
+        left = [a for a in leased if not a.ended and self.is_dead(a)]
         for attempt in left:
             if on_dead_owner(attempt.state) is State.IN_DOUBT:
                 self._reap_one(attempt)

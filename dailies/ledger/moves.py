@@ -42,6 +42,10 @@ class Moves(Questions):
         self._file = ledger_file(engine)
         self.opened_at = self.now()
 
+    def is_dead(self, attempt: Attempt) -> bool:
+        """Whether the owner of an attempt is gone, so that it may be taken over."""
+        return Owner.parse(attempt.owner).is_dead(attempt.lease_until, self.now(), self.owner)
+
     @contextmanager
     def _write(self) -> Iterator[Connection]:
         if self._one_writer:

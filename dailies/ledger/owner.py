@@ -38,9 +38,13 @@ class Owner:
 
     def is_dead(self, lease_until: datetime, now: datetime, seen_from: Owner) -> bool:
         """Dead at once when its process is gone from the machine we are on; otherwise when its lease has run out."""
-        if self.machine == seen_from.machine and _process_start(self.pid) != self.started:
+        if self.machine == seen_from.machine and not self.is_here(seen_from):
             return True
         return lease_until < now
+
+    def is_here(self, seen_from: Owner) -> bool:
+        """Whether its process is on the machine we are on and has not ended; a stopped one has not."""
+        return self.machine == seen_from.machine and _process_start(self.pid) == self.started
 
 
 def _machine() -> str:

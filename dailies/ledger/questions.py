@@ -110,7 +110,29 @@ class Questions:
         """All attempts that are not at an end: in flight, completed and not stored, in doubt, orphans on their way."""
         with self._read() as connection:
             found = r.attempts_in(connection, t.UNFINISHED)
-        return [a for a in found if not ended_orphan(a)]
+        return [a for a in found if not a.ended]
+
+    def unsettled(self) -> list[Attempt]:
+        """Every attempt that holds money at risk: in doubt, or given up by `--resubmit` and not settled since."""
+        return [a for a in self._in(State.IN_DOUBT, State.SUPERSEDED) if a.usd_at_risk]
+
+    def lost(self, since: datetime) -> list[Attempt]:
+        """Attempts whose clip was ready after `since` and could not be fetched: the provider may show it again."""
+        found = self._in(State.RESULT_LOST, State.ORPHANED)
+        return [a for a in found if a.lost and a.completed_at and a.completed_at >= since]
+
+    def _in(self, *states: State) -> list[Attempt]:
+        with self._read() as connection:
+            found = r.attempts_in(connection, [state for state in states if state in t.UNFINISHED])
+            found += r.attempts_in(connection, [state for state in states if state in t.REOPENABLE], t.IS_REOPENABLE)
+        return sorted(found, key=lambda a: a.created_at)
+
+    def like(self, prefix: str, most: int = 10) -> list[Attempt]:
+        """Attempts whose id begins so: for people, who type the first digits."""
+        begins = t.attempt.c.id.startswith(prefix, autoescape=True)
+        query = sa.select(t.attempt).where(begins).order_by(t.attempt.c.created_at.desc()).limit(most)
+        with self._read() as connection:
+            return [r.to_attempt(row) for row in connection.execute(query).mappings()]
 
     def generation_times(
         self, provider: str, model: str, resolution: str | None, duration_s: int | None
@@ -164,11 +186,6 @@ class Questions:
         with self._read() as connection:
             query = sa.select(t.spend.c.usd_counted).where((t.spend.c.scope == scope) & (t.spend.c.name == name))
             return connection.execute(query).scalar() or ZERO
-
-
-def ended_orphan(attempt: Attempt) -> bool:
-    """Whether a late answer has come to its end: the clip is stored, or it failed."""
-    return attempt.state is State.ORPHANED and (attempt.delivered or attempt.failure is not None)
 
 
 def day_of(moment: datetime) -> str:

@@ -128,9 +128,11 @@ def batch_rows(connection: Connection, where: sa.ColumnElement[bool]) -> Iterato
             )  # fmt: skip
 
 
-def attempts_in(connection: Connection, states: Iterable[State]) -> list[Attempt]:
-    """All attempts in these unfinished states, oldest first; found by their partial index."""
-    chosen = t.attempt.c.state.in_([str(state) for state in states]) & t.IS_UNFINISHED
+def attempts_in(
+    connection: Connection, states: Iterable[State], index: sa.TextClause = t.IS_UNFINISHED
+) -> list[Attempt]:
+    """All attempts in these states, oldest first; found by a partial index, whose own words `index` repeats."""
+    chosen = t.attempt.c.state.in_([str(state) for state in states]) & index
     query = sa.select(t.attempt).where(chosen).order_by(t.attempt.c.created_at)
     return [to_attempt(row) for row in connection.execute(query).mappings()]
 
@@ -138,4 +140,4 @@ def attempts_in(connection: Connection, states: Iterable[State]) -> list[Attempt
 def to_event(row: RowMapping) -> Event:
     """One row of `event` as a record."""
     before = State(row["before"]) if row["before"] else None
-    return Event(row["attempt_id"], row["at"], before, State(row["after"]), row["note"])
+    return Event(row["attempt_id"], row["at"], before, State(row["after"]), row["note"], row["owner"])

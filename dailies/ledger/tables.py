@@ -172,6 +172,19 @@ sa.Index(
     postgresql_where=IS_UNFINISHED,
 )
 
+REOPENABLE = frozenset({State.RESULT_LOST, State.SUPERSEDED})
+"""Ends that are not the last word: the provider may show a lost clip again, its log what was given up."""
+
+IS_REOPENABLE = sa.text(_in("state", REOPENABLE))
+
+sa.Index(
+    "attempt_reopenable",
+    attempt.c.state,
+    attempt.c.created_at,
+    sqlite_where=IS_REOPENABLE,
+    postgresql_where=IS_REOPENABLE,
+)
+
 event = sa.Table(
     "event",
     metadata,

@@ -7,6 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from dailies.domain.records import Attempt
+
 
 class Unclaimed(StrEnum):
     """Why a claim was not granted."""
@@ -22,6 +24,14 @@ class LostOwnership(Exception):
 
 class DuplicateGeneration(Exception):
     """The provider answered with a generation id that already belongs to another attempt."""
+
+
+class BoughtAgain(Exception):
+    """What was settled can't be taken back: its clip was bought again since, by `attempt`."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        super().__init__(attempt.id)
+        self.attempt = attempt
 
 
 @dataclass(frozen=True, slots=True)

@@ -345,8 +345,8 @@ def test_only_a_doubt_can_be_settled_as_free(ledger: Ledger, state: State) -> No
     assert ledger.attempt(attempt.id) == attempt
 
 
-@pytest.mark.parametrize("state", sorted(frozenset(State) - {State.IN_DOUBT, State.FAILED}))
-def test_only_a_doubt_or_a_failure_can_be_bought_again(ledger: Ledger, state: State) -> None:
+@pytest.mark.parametrize("state", sorted(frozenset(State) - {State.IN_DOUBT, State.FAILED, State.RESULT_LOST}))
+def test_only_a_doubt_a_failure_or_a_loss_can_be_bought_again(ledger: Ledger, state: State) -> None:
     attempt = bring_to(ledger, state)
     with pytest.raises(IllegalMove):
         ledger.resubmit(attempt.id, "again")

@@ -1,20 +1,28 @@
 """Every interleaving of two workers, lost answers, crashes, expiring leases and a person, over the product's own table.
 
-One clip and a provider that charges whenever it accepts. The rules of the product have no violation; each rule that is
-left out or turned round has one, and the shortest way to it is shown.
+One clip and a provider that charges whenever it accepts. A person buys again, says "never charged", and takes that back;
+a lost result is shown again, or bought again; a create is repeated with the same key while the key's life lasts. The rules
+of the product have no violation; each rule that is left out or turned round has one, and the shortest way to it is shown.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import NamedTuple
 
 import pytest
 
 from dailies.domain import states
 from dailies.domain.states import MOVES, Failure, State, check_move
+
+
+class Key(IntEnum):
+    """The provider's memory of an attempt's key: never seen, within its life, perhaps forgotten, forgotten."""
+
+    NEW, KNOWN, OLD, GONE = range(4)
 
 
 class Attempt(NamedTuple):
@@ -27,6 +35,7 @@ class Attempt(NamedTuple):
     leased: bool = True
     generation: int = 0
     provider: str = "aiml"
+    key: Key = Key.NEW
 
 
 class Worker(NamedTuple):
@@ -39,14 +48,17 @@ class Worker(NamedTuple):
 
 
 class World(NamedTuple):
-    """Everything at one moment. `charges` is the provider's own list: the attempt of each charge."""
+    """Everything at one moment. `charges` is the provider's own list: the attempt of each charge; `wrong` are the attempts
+    that a person declared free although they had been charged, while that word stood and could be acted upon."""
 
     attempts: tuple[Attempt, ...] = ()
     workers: tuple[Worker, ...] = (Worker(), Worker())
     charges: tuple[int, ...] = ()
     objects: frozenset[int] = frozenset()
-    decisions: int = 0
+    bought_again: int = 0
+    words: int = 0
     declared_free: frozenset[int] = frozenset()
+    wrong: frozenset[int] = frozenset()
     crashes: int = 0
     id_thrown_away: bool = False
 
@@ -61,12 +73,18 @@ class Rules:
     on_lost_answer: State = State.IN_DOUBT
     takes_id: Callable[[Attempt, Worker], bool] = lambda attempt, _worker: not attempt.generation
     refusal_is_proof: Callable[[Attempt], bool] = lambda _attempt: True
+    sends: Callable[[Attempt, Worker], bool] = lambda attempt, worker: (
+        attempt.state is State.SUBMITTING and attempt.epoch == worker.epoch and attempt.leased
+    )
+    may_take_back: Callable[[list[Attempt]], bool] = lambda others: not any(a.state in states.LIVE for a in others)
     store_before_row: bool = False
     provider_knows_retries: bool = False
+    repeats: tuple[Key, ...] = ()
     max_attempts: int = 3
     max_charges: int = 3
     max_crashes: int = 2
-    max_decisions: int = 1
+    max_bought_again: int = 1
+    max_words: int = 1
     max_epoch: int = 3
 
 
@@ -110,6 +128,8 @@ def steps(world: World, rules: Rules) -> Iterator[Step]:
     for number, attempt in enumerate(world.attempts):
         if attempt.state is State.SUBMITTING and attempt.leased:
             yield "lease runs out", changed(world, number, attempt._replace(leased=False))
+        if attempt.key in (Key.KNOWN, Key.OLD):
+            yield "its key grows old", changed(world, number, attempt._replace(key=Key(attempt.key + 1)))
         yield from settle(world, number, rules)
 
 
@@ -125,11 +145,18 @@ def idle(world: World, worker: int, rules: Rules) -> Iterator[Step]:
             reaped = moved(world, number, after, epoch=attempt.epoch + 1, leased=after is attempt.state)
             takes = Worker("claimed", number, attempt.epoch + 1) if after is attempt.state else Worker()
             yield f"reap → {after}", now(reaped, worker, takes)
+        others = tuple(a for other, a in enumerate(world.attempts) if other != number)
+        young = attempt.key in rules.repeats and attempt.epoch < rules.max_epoch
+        if attempt.state is State.IN_DOUBT and young and rules.may_claim(others):  # claimed like T1
+            again = moved(world, number, State.SUBMITTING, epoch=attempt.epoch + 1, leased=True)
+            yield "repeat", now(again, worker, Worker("claimed", number, attempt.epoch + 1))
         if attempt.state is State.SUBMITTED:
             yield "poll: ready", moved(world, number, State.COMPLETED)
             yield "poll: failed", moved(world, number, State.FAILED, failure=Failure.GENERATION)
         if attempt.state is State.COMPLETED:
             yield "no URL any more", moved(world, number, State.RESULT_LOST)
+        if attempt.state is State.RESULT_LOST:
+            yield "shown again", moved(world, number, State.COMPLETED)
         if attempt.state in (State.COMPLETED, State.ORPHANED) and attempt.generation not in world.objects:
             yield store_first_half(world, number, worker, rules)
 
@@ -154,11 +181,20 @@ def to_stored(world: World, number: int) -> World:
 
 
 def post(world: World, worker: int, rules: Rules) -> Iterator[Step]:
-    """The create: accepted, accepted and the answer lost, lost before it arrived, or refused."""
+    """The create: accepted, accepted and the answer lost, lost before it arrived, or refused; or not sent, being too old."""
     at = world.workers[worker]
     attempt = world.attempts[at.attempt]
+    if not rules.sends(attempt, at):
+        yield "too old to send", now(world, worker, Worker())
+        return
+    if rules.repeats and at.epoch > 1 and attempt.key not in rules.repeats:
+        yield "too late to repeat", now(moved(world, at.attempt, State.IN_DOUBT), worker, Worker())
+        return
+    if rules.repeats:
+        attempt = attempt._replace(key=max(attempt.key, Key.KNOWN))
+        world = changed(world, at.attempt, attempt)
     known = [number for number, charge in enumerate(world.charges, 1) if charge == at.attempt]
-    again = rules.provider_knows_retries and bool(known)
+    again = bool(known) and (rules.provider_knows_retries or Key.NEW < attempt.key < Key.GONE)
     if again or len(world.charges) < rules.max_charges:
         accepted = world if again else world._replace(charges=(*world.charges, at.attempt))
         generation = known[0] if again else len(accepted.charges)
@@ -167,7 +203,7 @@ def post(world: World, worker: int, rules: Rules) -> Iterator[Step]:
             if attempt.state is State.SUBMITTING:
                 lost = moved(lost, at.attempt, rules.on_lost_answer)
             yield f"POST: {name}", now(lost, worker, Worker())
-    if not again:
+    if not again or rules.repeats:  # of a repeat a 422 may mean that the key is used
         refused = world
         if attempt.state in (State.SUBMITTING, State.IN_DOUBT):
             after = State.FAILED if rules.refusal_is_proof(attempt) else State.IN_DOUBT
@@ -191,21 +227,34 @@ def answered(world: World, number: int, generation: int, rules: Rules) -> World:
 
 
 def settle(world: World, number: int, rules: Rules) -> Iterator[Step]:
-    """The provider's log, and a person: buy again, or a word that it was never charged (which may be wrong)."""
+    """The provider's log, and a person: buy again, or a word that it was never charged (which may be wrong, and may be
+    taken back)."""
     attempt = world.attempts[number]
-    if attempt.state in (State.IN_DOUBT, State.SUPERSEDED) and number in world.charges:
+    charged = number in world.charges
+    if attempt.state in (State.IN_DOUBT, State.SUPERSEDED) and charged and not attempt.generation:
         yield "found in the log", answered(world, number, world.charges.index(number) + 1, rules)
-    if attempt.state is State.IN_DOUBT and world.decisions < rules.max_decisions:
-        decided = world._replace(decisions=world.decisions + 1)
-        yield "person: buy again", moved(decided, number, State.SUPERSEDED)
-        free = decided._replace(declared_free=world.declared_free | {number})
+    if attempt.state in (State.IN_DOUBT, State.RESULT_LOST) and world.bought_again < rules.max_bought_again:
+        again = world._replace(bought_again=world.bought_again + 1)
+        yield "person: buy again", moved(again, number, State.SUPERSEDED)
+    if attempt.state is State.IN_DOUBT and world.words < rules.max_words:
+        free = world._replace(words=world.words + 1, declared_free=world.declared_free | {number})
+        free = free._replace(wrong=world.wrong | {number}) if charged else free
         yield "person: never charged", moved(free, number, State.FAILED)
+    others = [a for other, a in enumerate(world.attempts) if other != number]
+    declared = number in world.declared_free and attempt.state is State.FAILED and not attempt.generation
+    if declared and rules.may_take_back(others):
+        acted_upon = any(charge > number for charge in world.charges)  # then it stays what the second charge stands on
+        taken = world._replace(declared_free=world.declared_free - {number})
+        taken = taken if acted_upon else taken._replace(wrong=world.wrong - {number})
+        yield "person: takes that back", moved(taken, number, State.IN_DOUBT)
 
 
 def violation(world: World) -> str | None:
     """What must never be, in any world."""
-    if len(world.charges) > 1 + world.decisions:
+    if len(world.charges) > 1 + world.bought_again + len(world.wrong):
         return "paid twice without a decision"
+    if sum(attempt.state in states.LIVE for attempt in world.attempts) > 1:
+        return "two live attempts of one clip"
     if world.id_thrown_away:
         return "an id in hand was thrown away"
     if any(worker.at != "idle" for worker in world.workers):
@@ -255,24 +304,42 @@ def explored() -> tuple[set[World], dict[str, list[str]]]:
     return explore(Rules())
 
 
+@pytest.fixture(scope="module")
+def repeated() -> tuple[set[World], dict[str, list[str]]]:
+    """The worlds in which a doubt is sent again with its key."""
+    return explore(REPEATS)
+
+
 def test_the_rules_of_the_product_have_no_violation(explored: tuple[set[World], dict[str, list[str]]]) -> None:
     _, found = explored
     assert found == {}
 
 
 def test_the_exploration_is_not_empty_and_makes_every_move_of_the_table(
-    explored: tuple[set[World], dict[str, list[str]]],
+    explored: tuple[set[World], dict[str, list[str]]], repeated: tuple[set[World], dict[str, list[str]]]
 ) -> None:
     worlds, _ = explored
-    moves = {
+    moves = moves_of(worlds, Rules()) | moves_of(repeated[0], REPEATS)
+    assert moves == {(before, after) for before, all_after in MOVES.items() for after in all_after}
+    assert len(worlds) > 10_000
+
+
+def moves_of(worlds: set[World], rules: Rules) -> set[tuple[State, State]]:
+    """Every move that is made from any of these worlds."""
+    return {
         (before.state, after.state)
         for world in worlds
-        for _name, following in steps(world, Rules())
+        for _name, following in steps(world, rules)
         for before, after in zip(world.attempts, following.attempts, strict=False)
         if before.state is not after.state
     }
-    assert moves == {(before, after) for before, all_after in MOVES.items() for after in all_after}
-    assert len(worlds) > 10_000
+
+
+def test_a_repeat_with_the_same_key_while_its_life_lasts_has_no_violation(
+    repeated: tuple[set[World], dict[str, list[str]]],
+) -> None:
+    """It is a paid request of the same attempt, claimed like any other; a refusal of it proves nothing."""
+    assert repeated[1] == {}
 
 
 def test_money_is_safe_even_when_a_dead_create_is_sent_again_to_a_provider_that_knows_retries() -> None:
@@ -286,6 +353,15 @@ def test_money_is_safe_even_when_a_dead_create_is_sent_again_to_a_provider_that_
     )
     assert explore(rules)[1] == {}
 
+
+REPEATS = Rules(
+    repeats=(Key.NEW, Key.KNOWN),
+    refusal_is_proof=lambda attempt: attempt.epoch == 1,
+    max_attempts=2,
+    max_crashes=1,
+    max_epoch=2,
+)
+"""In doubt is sent again with the same key, as long as that is younger than its documented life."""
 
 MUTANTS = {
     "a lost answer is tried again": (Rules(on_lost_answer=State.FAILED), "paid twice without a decision"),
@@ -301,7 +377,23 @@ MUTANTS = {
     ),
     "the row says stored before the object is there": (Rules(store_before_row=True), "stored, and not there"),
     "a refusal after sending again is taken as proof": (
-        Rules(on_dead_owner=lambda state: state, provider_knows_retries=True),
+        Rules(on_dead_owner=lambda state: state, provider_knows_retries=True, sends=lambda _attempt, _worker: True),
+        "a charge is neither known nor in doubt",
+    ),
+    "a claim that has outlived its lease is sent all the same": (
+        Rules(sends=lambda _attempt, _worker: True),
+        "paid twice without a decision",
+    ),
+    "a word is taken back although the clip is bought again": (
+        Rules(may_take_back=lambda _others: True),
+        "two live attempts of one clip",
+    ),
+    "a key is repeated after its life": (
+        replace(REPEATS, repeats=tuple(Key)),
+        "paid twice without a decision",
+    ),
+    "a refusal of a repeat is taken as proof": (
+        replace(REPEATS, refusal_is_proof=lambda _attempt: True),
         "a charge is neither known nor in doubt",
     ),
     "a clip in doubt may be claimed": (

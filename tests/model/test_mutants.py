@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from dailies.domain.creates import Accepted, KnownAttempt
 from dailies.domain.money import ZERO
 from dailies.domain.records import Attempt
-from dailies.domain.states import LEASED, MOVES, Failure, IllegalMove, State
-from dailies.ledger import Caps, Ledger, LostOwnership, Unclaimed, answers
+from dailies.domain.states import LEASED, MOVES, Failure, IllegalMove, State, may_claim
+from dailies.ledger import BoughtAgain, Caps, Ledger, LostOwnership, Unclaimed, answers, decisions
 from dailies.ledger import ledger as module
 from dailies.ledger import tables as t
 from tests.ledger.factories import (
@@ -23,6 +24,7 @@ from tests.ledger.factories import (
     USD,
     FakeClock,
     a_dead_owner,
+    a_row,
     an_owner,
     assert_counters_are_sums,
     bring_to,
@@ -188,6 +190,37 @@ def the_stored_row_keeps_no_url(bench: Bench) -> None:
         assert connection.execute(sa.select(t.attempt.c.result_url)).scalar() is None
 
 
+def an_answer_is_recorded_whole(bench: Bench) -> None:
+    told = bench.near.answer(claimed(bench.near).id, Accepted("gen-1", "https://c/1", USD / 2))
+    assert (told.state, told.result_url, told.usd_charged) == (State.COMPLETED, "https://c/1", USD / 2)
+
+
+def a_forgotten_attempt_gets_its_id(bench: Bench) -> None:
+    attempt = replace(bring_to(bench.near, State.SUBMITTING), id="e" * 32)
+    try:
+        bench.near.tell(KnownAttempt(attempt, a_row(1)), Accepted("gen-1"))
+    except KeyError:
+        raise AssertionError("an id in hand was dropped") from None
+
+
+def a_word_is_not_taken_back_beside_a_live_attempt(bench: Bench) -> None:
+    free = bench.near.resolve_free(bring_to(bench.near, State.IN_DOUBT).id, "support says so")
+    claim(bench.near, free.clip_key)
+    try:
+        bench.near.take_back(free.id, "support was wrong")
+    except BoughtAgain:
+        return
+    raise AssertionError("two attempts of one clip are live")
+
+
+def a_generation_that_failed_holds_its_clip(bench: Bench) -> None:
+    free = bench.near.resolve_free(bring_to(bench.near, State.IN_DOUBT).id, "support says so")
+    bench.near.free(claim(bench.near, free.clip_key).id, Failure.NOT_SENT, "refused connections")
+    bench.near.take_back(free.id, "support was wrong")
+    bench.near.generation_failed(bench.near.answer(free.id, "gen-1"), "the provider failed to make it")
+    assert bench.near.claim(free.clip_key, "smiles", "aiml", USD, NO_CAPS, "digest") is Unclaimed.TAKEN
+
+
 # The mutants
 
 
@@ -292,7 +325,28 @@ def setting(target: object, name: str, value: Any) -> Callable[[Bench, Patch], N
     return lambda _bench, monkeypatch: monkeypatch.setattr(target, name, value)
 
 
+def take_back_blindly(bench: Bench, monkeypatch: Patch) -> None:
+    without_the_index(bench)
+    monkeypatch.setattr(decisions, "LIVE", frozenset())
+
+
+def the_last_word_alone_decides(_bench: Bench, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(module, "may_claim", lambda attempts, provider=None: may_claim(attempts[-1:], provider))
+
+
 MUTANTS: dict[str, tuple[Callable[[Bench, Patch], None], Callable[[Bench], None]]] = {
+    "half an answer is recorded": (
+        setting(Ledger, "_with_result", lambda self, connection, attempt, told: attempt),
+        an_answer_is_recorded_whole,
+    ),
+    "what the ledger forgot stays forgotten": (
+        setting(
+            Ledger, "_locked_or_anew", lambda self, connection, attempt_id, *_: self._locked(connection, attempt_id)
+        ),
+        a_forgotten_attempt_gets_its_id,
+    ),
+    "a word is taken back blindly": (take_back_blindly, a_word_is_not_taken_back_beside_a_live_attempt),
+    "only the last attempt's word counts": (the_last_word_alone_decides, a_generation_that_failed_holds_its_clip),
     "a dead create stays as it is": (setting(module, "on_dead_owner", lambda state: state), a_dead_create_is_in_doubt),
     "a dead create is planned again": (reap_as_not_sent, a_dead_create_is_not_bought_again),
     "a doubt is claimable": (claimable(State.IN_DOUBT, State.FAILED), a_doubt_is_not_bought_again),

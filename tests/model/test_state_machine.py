@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from dailies.domain.brake import GivenUp, Hold, Phase
+from dailies.domain.creates import Accepted
 from dailies.domain.records import Attempt
-from dailies.domain.states import LIVE, MOVES, Failure, State
-from dailies.ledger import Ledger, open_engine
+from dailies.domain.states import LIVE, MOVES, Failure, IllegalMove, State
+from dailies.ledger import BoughtAgain, Ledger, open_engine
 from dailies.ledger import tables as t
 from dailies.ledger.rows import to_event
 from tests.ledger.factories import (
@@ -99,7 +101,8 @@ class LedgerMachine(RuleBasedStateMachine):
         if isinstance(granted, Hold | GivenUp):
             assert self.ledgers[worker].brakes()["aiml"] is not Phase.OPEN
             return
-        assert isinstance(granted, Attempt) is (room and last_word not in (Failure.REFUSED, Failure.GENERATION))
+        made_in_vain = any(k.state is State.FAILED and k.failure is Failure.GENERATION for k in tried)
+        assert isinstance(granted, Attempt) is (room and not made_in_vain and last_word is not Failure.REFUSED)
         if isinstance(granted, Attempt):
             self.known[granted.id] = Known(key, State.SUBMITTING, worker, self.lease())
             self.sending.append(granted.id)
@@ -236,6 +239,37 @@ class LedgerMachine(RuleBasedStateMachine):
                 if charged == attempt_id:
                     ledger.resolve_found(attempt_id, generation, "in the log")
                     self.recorded(attempt_id, generation, 0)
+
+    @rule(random=chosen)
+    def take_back(self, random: Any) -> None:
+        """A person's word that it was free is taken back, unless the clip is bought again."""
+        attempt_id = self.pick(random, State.FAILED)
+        if attempt_id is None:
+            return
+        known, ledger = self.known[attempt_id], self.ledgers[1]
+        live = any(k.clip_key == known.clip_key and k.state in LIVE for k in self.known.values())
+        declared = known.declared_free and known.failure is Failure.SETTLED_FREE and known.generation is None
+        if declared and not live:
+            ledger.take_back(attempt_id, "support was wrong")
+            known.state, known.failure, known.declared_free = State.IN_DOUBT, None, False
+            return
+        with pytest.raises(BoughtAgain if declared else IllegalMove):
+            ledger.take_back(attempt_id, "support was wrong")
+
+    @rule(random=chosen, again=st.booleans())
+    def lost(self, random: Any, again: bool) -> None:
+        """The provider shows a lost clip again, or a person has it bought again."""
+        attempt_id = self.pick(random, State.RESULT_LOST)
+        if attempt_id is None:
+            return
+        known = self.known[attempt_id]
+        if again:
+            self.ledgers[0].resubmit(attempt_id, "we need it")
+            known.state = State.SUPERSEDED
+            self.decisions[known.clip_key] += 1
+        else:
+            self.ledgers[0].reopen(attempt_id, "shown again", Accepted(known.generation or "", "https://c/2"))
+            known.state, known.owner, known.lease_until = State.COMPLETED, 0, self.lease()
 
     # What must always hold
 

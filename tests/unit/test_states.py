@@ -27,7 +27,7 @@ from dailies.domain.states import (
 )
 from tests.ledger.factories import an_attempt
 
-FINAL = {State.STORED, State.RESULT_LOST, State.ORPHANED}
+FINAL = {State.STORED, State.ORPHANED}
 attempts = st.lists(
     st.builds(an_attempt, st.sampled_from(State), failure=st.none() | st.sampled_from(Failure)), max_size=4
 ).map(lambda made: [an_attempt(a.state, no=no, failure=a.failure) for no, a in enumerate(made, 1)])
@@ -63,8 +63,11 @@ def test_no_state_throws_an_id_away(state: State) -> None:
 
 
 @pytest.mark.parametrize("state", sorted(WITH_ID))
-def test_what_has_an_id_never_comes_to_a_state_that_forgets_it_unless_it_failed(state: State) -> None:
-    assert MOVES[state] <= WITH_ID | {State.FAILED}
+def test_what_has_an_id_never_comes_to_a_state_that_means_none_unless_it_failed_or_a_person_buys_it_again(
+    state: State,
+) -> None:
+    ends = {State.SUPERSEDED} if state is State.RESULT_LOST else {State.FAILED}
+    assert MOVES[state] <= WITH_ID | ends
 
 
 @pytest.mark.parametrize("state", list(State))
@@ -72,8 +75,14 @@ def test_only_a_create_under_way_is_in_doubt_when_its_owner_dies(state: State) -
     assert on_dead_owner(state) is (State.IN_DOUBT if state is State.SUBMITTING else state)
 
 
-def test_no_move_leads_back_to_the_create() -> None:
-    assert all(State.SUBMITTING not in after for after in MOVES.values())
+def test_only_a_doubt_leads_back_to_the_create() -> None:
+    """By a repeat with the same key, which the provider knows for one and the same request."""
+    assert [state for state, after in MOVES.items() if State.SUBMITTING in after] == [State.IN_DOUBT]
+
+
+def test_a_lost_clip_may_be_shown_again_and_a_person_may_buy_it_again_or_take_a_word_back() -> None:
+    assert MOVES[State.RESULT_LOST] == {State.COMPLETED, State.SUPERSEDED}
+    assert MOVES[State.FAILED] == {State.ORPHANED, State.IN_DOUBT}
 
 
 def test_only_failed_superseded_and_orphaned_leave_room_for_another_attempt() -> None:
@@ -100,6 +109,12 @@ def test_a_refusal_is_final_only_for_the_provider_that_spoke_it() -> None:
     assert may_claim([refused], "onerouter")
     both = [refused, an_attempt(State.FAILED, failure=Failure.REFUSED, no=2, provider="onerouter")]
     assert not any(may_claim(both, provider) for provider in (None, "aiml", "onerouter"))
+
+
+def test_a_failed_generation_holds_its_clip_whatever_was_refused_after_it() -> None:
+    """The word that it was never charged was taken back, and it failed at the provider, after a second create was refused."""
+    failed = an_attempt(State.FAILED, failure=Failure.GENERATION, no=1)
+    assert not may_claim([failed, an_attempt(State.FAILED, failure=Failure.NOT_SENT, no=2)])
 
 
 def test_a_clip_without_attempts_may_be_claimed() -> None:
