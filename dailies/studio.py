@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from dailies.catalog import Catalog, load_catalog
 from dailies.domain.clips import Row
 from dailies.domain.outcomes import Streak
+from dailies.domain.records import Attempt
+from dailies.domain.urgency import result_ends
 from dailies.errors import Misconfigured
 from dailies.ledger import Caps, Ledger, Owner, Spool, open_engine
 from dailies.ledger.file import LedgerVanished
@@ -31,9 +34,10 @@ from dailies.net import Trust, vetted_client
 from dailies.order import Order
 from dailies.pace import Pace
 from dailies.planning import Plan
+from dailies.priority import PriorityLimiter
 from dailies.providers import Provider, open_providers
 from dailies.providers.http import USER_AGENT
-from dailies.providers.open import loopback_origins
+from dailies.providers.open import loopback_origins, result_life
 from dailies.report.credits import Credits
 from dailies.settings import PROVIDERS, Settings
 from dailies.storage.s3 import S3
@@ -86,7 +90,7 @@ class Studio:
     _s3: S3 | None = None
 
     def __post_init__(self) -> None:
-        self.deliveries = anyio.CapacityLimiter(DELIVERIES_AT_ONCE)
+        self.deliveries = PriorityLimiter(DELIVERIES_AT_ONCE)
         self.decoders = anyio.CapacityLimiter(os.cpu_count() or 1)  # more at once are slower, and hold more pictures
         self.looks = Looks(self.ledger)
 
@@ -113,6 +117,10 @@ class Studio:
         """Open clients now, so that a missing key is found before anything is bought."""
         for name in names:
             self.provider(name)
+
+    def result_ends(self, attempt: Attempt) -> datetime:
+        """When the provider may have deleted an attempt's result: what ends first is fetched first."""
+        return result_ends(attempt, result_life(attempt.provider))
 
     def pace(self, provider: str) -> Pace:
         """How many may be in flight at this provider."""
@@ -144,7 +152,7 @@ class Studio:
 
     async def keep_lease(self) -> None:
         """Tell the others for ever that this owner lives; trouble with the ledger is tried again."""
-        shortest = min(self.settings.lease_s(name) for name in ("aiml", "onerouter"))
+        shortest = min(self.settings.lease_s(name) for name in PROVIDERS)
         while True:
             await anyio.sleep(max(0.2, min(shortest / 3, 60)))
             try:

@@ -5,6 +5,7 @@ read and quote ─► for every clip, on its own way: create ─► poll ─► 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -108,20 +109,28 @@ async def make_clips(studio: Studio) -> State[Any]:
     """Every clip on its own way; none waits for another, and none takes another along when it fails."""
     plan = studio.the_job.plan
     left_behind = await tasks.recover()
+    rows = paid_first(plan.rows, left_behind)
     progress = Progress(studio.the_job.order.title, len(plan.rows))
     batch = Batch(studio, await shared_limits(plan.providers), progress)
     await batch.progress.start()
     async with interruptible(studio) as clips:
         for provider in plan.providers:
-            clips.start_soon(feed, batch, clips, provider, [row for row in plan.rows if row.providers[0] == provider])
-        for clip_key in set(left_behind) - set(studio.the_job.rows):
-            clips.start_soon(bring_home, clip_key[:12], clip_key)
+            clips.start_soon(feed, batch, clips, provider, [row for row in rows if row.providers[0] == provider])
+        for clip_key in left_behind:
+            if clip_key not in studio.the_job.rows:
+                clips.start_soon(bring_home, clip_key[:12], clip_key)
     in_doubt = await rows_in_doubt(studio)  # what was lost on the way may stand in the provider's log by now
     async with interruptible(studio) as clips:
         for row in in_doubt:
             clips.start_soon(generate_and_deliver, batch, row)
     sentence = await tasks.report(studio.the_job.order.title)
     return ending(studio, sentence)
+
+
+def paid_first(rows: Sequence[Row], left_behind: Sequence[str]) -> list[Row]:
+    """The rows whose clips are paid for and on their way, in that order, then those that are to be bought."""
+    place = {clip_key: number for number, clip_key in enumerate(left_behind)}
+    return sorted(rows, key=lambda row: place.get(row.clip.key, len(place)))
 
 
 async def feed(batch: Batch, clips: TaskGroup, provider: str, rows: list[Row]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ class Aiml:
     """The provider `aiml`."""
 
     name = "aiml"
+    result_life: timedelta | None = None
     creates_at_once: int | None = 50
     """More at once would wait for each other in this program, image in hand, until an answer is taken for lost."""
 

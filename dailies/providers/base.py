@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -85,6 +85,8 @@ class Provider(Protocol):
     name: str
     creates_at_once: int | None
     """How many creates may be on their way together; None where the answer is the clip itself and takes minutes."""
+    result_life: timedelta | None
+    """How long it documents to keep a result; None where it does not say."""
 
     async def create(self, body: Mapping[str, Any], reference: str) -> Created:
         """Send the paid POST once, with our attempt's id as its reference."""

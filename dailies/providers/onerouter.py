@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -31,6 +31,7 @@ class OneRouter:
     """The provider `onerouter`."""
 
     name = "onerouter"
+    result_life: timedelta | None = None
     creates_at_once: int | None = None
 
     def __init__(self, client: ApiClient) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -13,6 +14,8 @@ from dailies.providers.base import Provider
 from dailies.providers.http import ApiClient
 from dailies.providers.onerouter import OneRouter
 from dailies.settings import AIML, ONEROUTER, Settings
+
+CLASSES: Mapping[str, type[Aiml] | type[OneRouter]] = {AIML: Aiml, ONEROUTER: OneRouter}
 
 
 def open_providers(settings: Settings, names: Iterable[str], need_keys: bool = True) -> dict[str, Provider]:
@@ -26,7 +29,13 @@ def _open(settings: Settings, name: str, need_keys: bool) -> Provider:
     check_base_url(f"{name.upper()}_BASE_URL", base_url, Trust.parse(settings.dailies_trusted_hosts))
     scheme = "" if name == ONEROUTER and settings.onerouter_auth == "raw" else "Bearer "
     client = ApiClient(base_url, key, settings.create_timeout_s(name), scheme)
-    return Aiml(client) if name == AIML else OneRouter(client)
+    return CLASSES[name](client)
+
+
+def result_life(name: str) -> timedelta | None:
+    """How long a provider documents to keep a result; None where it does not say, or is none of ours any more."""
+    known = CLASSES.get(name)
+    return known.result_life if known else None
 
 
 def check_base_url(name: str, url: str, trust: Trust) -> None:

@@ -42,7 +42,7 @@ async def deliver_clip(studio: Studio, attempt_id: str) -> Attempt:
         raise KeyError(f"no attempt {attempt_id}")
     if attempt.delivered:
         return attempt
-    async with studio.deliveries:
+    async with studio.deliveries.slot(studio.result_ends(attempt)):
         row = await _row_of(studio, attempt)
         file = await _fetch(studio, attempt)
         mismatch = await anyio.to_thread.run_sync(_compare, studio, row, file.path, limiter=studio.decoders)
@@ -50,16 +50,23 @@ async def deliver_clip(studio: Studio, attempt_id: str) -> Attempt:
             uri = await _store(studio, attempt, row, file)
         except (StoreRefused, StoreTrouble) as error:
             if isinstance(error, StoreRefused):
-                studio.stopped.update(dict.fromkeys(("aiml", "onerouter"), f"the bucket refuses clips: {error}"))
+                stop_for_the_store(studio, attempt, error)
             await anyio.to_thread.run_sync(flush, file.path)
             raise await _delayed(studio, attempt, f"{error}. The clip is paid for and kept as {file.path}") from error
         hit("before-stored")
         stored = await _told(studio, attempt, uri, file, mismatch)
         hit("after-stored")
         await anyio.to_thread.run_sync(keep_poster, studio, stored, row, file.path, limiter=studio.decoders)
-        await anyio.to_thread.run_sync(_tidy, studio, row, file.path)
+        await anyio.to_thread.run_sync(_tidy, studio, attempt, row, file.path)
         logger.info("%s · stored as %s%s", row.id, uri, f" ({mismatch})" if mismatch else "")
         return stored
+
+
+def stop_for_the_store(studio: Studio, attempt: Attempt, refused: StoreRefused) -> None:
+    """Buy nothing more where clips can't be stored; a clip of another batch speaks for its own place only."""
+    if studio.job and destination(studio, attempt) == (studio.job.bucket, studio.job.prefix):
+        for provider in studio.job.plan.providers:
+            studio.stopped.setdefault(provider, f"the bucket refuses clips: {refused}")
 
 
 async def _row_of(studio: Studio, attempt: Attempt) -> BatchRow:
@@ -196,9 +203,8 @@ async def _put(studio: Studio, bucket: str, key: str, attempt: Attempt, row: Bat
 
 
 def destination(studio: Studio, attempt: Attempt) -> tuple[str, str]:
-    """Bucket and prefix for a clip: the batch in hand's, else where its batch went before, else the setting's."""
-    if studio.job:
-        return studio.job.bucket, studio.job.prefix
+    """Bucket and prefix for a clip: where its own batch goes by the record, as it was planned last, whatever batch is in
+    hand; the setting's only for a batch that was never planned here."""
     uri = studio.ledger.batch_destination(attempt.batch) or studio.settings.dailies_to
     if not uri:
         raise NoDestination(f"nothing says where the clips of batch {attempt.batch} go: set DAILIES_TO or pass --to")
@@ -228,10 +234,10 @@ async def _delayed(studio: Studio, attempt: Attempt, reason: str) -> DeliveryDel
     return DeliveryDelayed(f"{reason}. Nothing is lost: run again, or dailies collect")
 
 
-def _tidy(studio: Studio, row: BatchRow, path: Path) -> None:
-    """Delete the download, or move it to where `--keep-local` wants it."""
+def _tidy(studio: Studio, attempt: Attempt, row: BatchRow, path: Path) -> None:
+    """Delete the download, or move it to where `--keep-local` wants the clips of the batch in hand, and no others."""
     hit("before-cleanup")
-    keep = studio.job.order.keep_local if studio.job else None
+    keep = studio.job.order.keep_local if studio.job and attempt.clip_key in studio.job.rows else None
     if keep:
         target = Path(keep).expanduser() / f"{clip_name(row.id, row.clip_key)}.mp4"
         target.parent.mkdir(parents=True, exist_ok=True)

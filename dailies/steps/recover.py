@@ -37,9 +37,10 @@ class Elsewhere(Exception):
 
 
 async def recover(studio: Studio) -> Recovered:
-    """Drain the spool, put creates of dead owners in doubt, and list the paid attempts that can be taken over."""
+    """Drain the spool, put creates of dead owners in doubt, and list the paid attempts that can be taken over: those first
+    whose results end first."""
     drained = await drain_spool(studio.ledger, studio.spool)
-    left = await anyio.to_thread.run_sync(studio.ledger.reap)
+    left = sorted(await anyio.to_thread.run_sync(studio.ledger.reap), key=studio.result_ends)
     if drained or left:
         logger.warning("recovered: %d answers from the spool, %d paid clips without an owner", drained, len(left))
     return Recovered(drained, tuple(left))
@@ -119,7 +120,7 @@ class Remaining:
 
 async def remaining(studio: Studio) -> Remaining:
     """Every clip in the ledger that is in flight, paid and not stored, or in doubt."""
-    unfinished = await anyio.to_thread.run_sync(studio.ledger.unfinished)
+    unfinished = sorted(await anyio.to_thread.run_sync(studio.ledger.unfinished), key=studio.result_ends)
     rows = await anyio.to_thread.run_sync(studio.ledger.rows_of_clips, [a.clip_key for a in unfinished])
     labels = {row.clip_key: row.id for row in rows}
     doubt = [a for a in unfinished if a.state is State.IN_DOUBT]
