@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from dailies.errors import Misconfigured
 
@@ -33,6 +33,7 @@ SECRET_BLOCKS = {
     "ONEROUTER_API_KEY": "onerouter-api-key",
     "DAILIES_LEDGER_URL": "dailies-ledger-url",  # it holds a password
 }
+ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
 AWS_KEYS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
 
 
@@ -50,6 +51,13 @@ def _auth(value: Any) -> Any:
     if str(value).lower() not in ("bearer", "raw"):
         raise ValueError("must be `bearer` or `raw`")
     return str(value).lower()
+
+
+def _sse(value: Any) -> Any:
+    known = {name.lower(): name for name in ENCRYPTIONS}
+    if value is not None and str(value).lower() not in known:
+        raise ValueError(f"must be one of {', '.join(ENCRYPTIONS)}")
+    return value if value is None else known[str(value).lower()]
 
 
 Key = Annotated[SecretStr | None, BeforeValidator(_key)]
@@ -74,6 +82,15 @@ class Settings(BaseModel):
         None, description="`postgresql+psycopg://…` when several machines share the ledger; else SQLite in DAILIES_HOME"
     )
     dailies_to: str | None = Field(None, description="default for `--to`, such as `s3://bucket/prefix`")
+    dailies_s3_sse: Annotated[str | None, BeforeValidator(_sse)] = Field(
+        None, description="encryption at rest that every object asks for: `AES256`, `aws:kms` or `aws:kms:dsse`"
+    )
+    dailies_s3_sse_kms_key_id: str | None = Field(
+        None, description="the KMS key for it; else the bucket's own (with `aws:kms` or `aws:kms:dsse`)"
+    )
+    dailies_s3_storage_class: str | None = Field(
+        None, description="storage class of every object, such as `STANDARD_IA`; else the bucket's own"
+    )
     dailies_budget_usd: Dollars | None = Field(None, description="hard cap for one batch, in dollars")
     dailies_daily_budget_usd: Dollars | None = Field(None, description="hard cap for a UTC day over all batches")
     dailies_in_flight: Annotated[int, Field(ge=1, le=5000)] = Field(20, description="generations at once, per provider")
@@ -90,6 +107,12 @@ class Settings(BaseModel):
     dailies_trusted_hosts: str | None = Field(
         None, description="hosts that may be plain http or private, such as `127.0.0.1, minio.internal:9000`"
     )
+
+    @model_validator(mode="after")
+    def _key_goes_with_kms(self) -> Settings:
+        if self.dailies_s3_sse_kms_key_id and not (self.dailies_s3_sse or "").startswith("aws:kms"):
+            raise ValueError("DAILIES_S3_SSE_KMS_KEY_ID needs DAILIES_S3_SSE=aws:kms (or aws:kms:dsse) beside it")
+        return self
 
     @property
     def home(self) -> Path:
@@ -208,6 +231,8 @@ def _refuse_unknown(layer: Mapping[str, str], label: str) -> None:
 
 
 def _explain(detail: Any) -> str:
+    if not detail["loc"]:
+        return str(detail["msg"].removeprefix("Value error, "))
     name = str(detail["loc"][0]).upper()
     message = detail["msg"].removeprefix("Value error, ")
     if name.endswith("_API_KEY"):

@@ -40,6 +40,7 @@ from dailies.providers.http import USER_AGENT
 from dailies.providers.open import loopback_origins, result_life
 from dailies.report.credits import Credits
 from dailies.settings import PROVIDERS, Settings
+from dailies.storage.abilities import StoreAbilities, Writing
 from dailies.storage.s3 import S3
 
 logger = logging.getLogger("dailies")
@@ -84,6 +85,7 @@ class Studio:
     in_flight: int | None = None
     told: set[str] = field(default_factory=set)  # news that a run tells once
     brake_news: dict[str, str] = field(default_factory=dict)  # what was last told of each provider's brake
+    stores: dict[tuple[str, str], StoreAbilities] = field(default_factory=dict)  # what was tried, by bucket and prefix
     _providers: dict[str, Provider] = field(default_factory=dict)
     _askers: dict[str, Provider] = field(default_factory=dict)
     _creating: dict[str, AbstractAsyncContextManager[object]] = field(default_factory=dict)
@@ -93,6 +95,7 @@ class Studio:
         self.deliveries = PriorityLimiter(DELIVERIES_AT_ONCE)
         self.decoders = anyio.CapacityLimiter(os.cpu_count() or 1)  # more at once are slower, and hold more pictures
         self.looks = Looks(self.ledger)
+        self.trying = anyio.Lock()  # one try of a store at a time, whoever wants to know
 
     @property
     def home(self) -> Path:
@@ -140,7 +143,10 @@ class Studio:
     def s3(self) -> S3:
         """The store, opened when first asked for."""
         if self._s3 is None:
-            self._s3 = S3()
+            chosen = self.settings
+            self._s3 = S3(
+                Writing(chosen.dailies_s3_sse, chosen.dailies_s3_sse_kms_key_id, chosen.dailies_s3_storage_class)
+            )
         return self._s3
 
     @property

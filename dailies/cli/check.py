@@ -22,6 +22,7 @@ from dailies.report.credits import Credits, answer_json, credits_of, dump
 from dailies.settings import Settings
 from dailies.steps.purchase import Purchase, purchase_of
 from dailies.steps.start import check_budgets, plan_order, vetted_job
+from dailies.steps.store import store_notes
 from dailies.studio import Studio, open_studio
 
 REFUSED = 2
@@ -36,6 +37,7 @@ class Checked:
     purchase: Purchase
     refusal: DailiesError | None
     balances: tuple[tuple[str, Decimal], ...] = ()
+    store: tuple[str, ...] = ()
 
 
 def run_check(order: Order, json: bool) -> int:
@@ -47,7 +49,7 @@ def run_check(order: Order, json: bool) -> int:
         print(dump(_answer(credits, checked)))
     else:
         _print(credits, checked, order)
-    for note in checked.plan.notes:
+    for note in (*checked.plan.notes, *checked.store):
         say(f"note: {note}")
     if checked.refusal:
         say(f"dailies: {checked.refusal}")
@@ -65,7 +67,7 @@ def _answer(credits: Credits, checked: Checked) -> dict[str, Any]:
     ]
     answer |= {
         "to_buy": len(checked.purchase.rows), "usd_to_buy": float(checked.purchase.usd),
-        "seconds_expected": round(checked.purchase.seconds), "notes": list(checked.plan.notes),
+        "seconds_expected": round(checked.purchase.seconds), "notes": [*checked.plan.notes, *checked.store],
         "price_origins": dict(checked.plan.price_origins), "own_columns": list(checked.plan.own_columns),
     }  # fmt: skip
     if checked.refusal:
@@ -95,7 +97,8 @@ def _standing(line: Line) -> str:
     """Why a clip would not be bought now."""
     words = {
         "delivered": "in S3 already", "already_delivered": "in S3 already", "in_doubt": "in doubt: dailies collect",
-        "overdue": "paid: dailies collect", "interrupted": "paid: dailies collect", "failed": "failed earlier",
+        "overdue": "paid: dailies collect", "interrupted": "paid: dailies collect",
+        "not_stored": "paid: dailies collect", "failed": "failed earlier",
     }  # fmt: skip
     return words.get(line.outcome, line.outcome)
 
@@ -112,7 +115,8 @@ async def _check(settings: Settings, order: Order) -> Checked:
             for row in plan.rows
         ]  # fmt: skip
         purchase = await purchase_of(studio, plan, order.in_flight or settings.dailies_in_flight)
-        return Checked(plan, rows, purchase, await _refusal(studio, order, plan), await _balances(studio, plan))
+        refusal = await _refusal(studio, order, plan)
+        return Checked(plan, rows, purchase, refusal, await _balances(studio, plan), store_notes(studio))
 
 
 async def _refusal(studio: Studio, order: Order, plan: Plan) -> DailiesError | None:

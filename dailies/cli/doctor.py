@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import anyio.to_thread
-
 from dailies.cli.prefect_server import configured_api_url
 from dailies.cli.screen import say
 from dailies.cli.tables import table
@@ -19,6 +17,7 @@ from dailies.report.credits import dump
 from dailies.settings import PROVIDERS, SECRET_BLOCKS, Settings, load_settings, sources
 from dailies.steps.adopt import adopt_everything
 from dailies.steps.recover import remaining
+from dailies.steps.store import abilities_at
 from dailies.storage.s3 import StoreTrouble, parse_s3_uri
 from dailies.studio import Studio, open_studio
 
@@ -123,11 +122,13 @@ def _provider(name: str) -> Callable[[Studio], Awaitable[Finding]]:
 
 
 async def _bucket(studio: Studio) -> Finding:
+    """One small object is put below DAILIES_TO with a clip's own headers, looked at, read and deleted."""
     if not studio.settings.dailies_to:
         return Finding("bucket", "warning", "DAILIES_TO is not set; runs need --to s3://bucket/prefix")
     bucket, prefix = parse_s3_uri(studio.settings.dailies_to)
-    await anyio.to_thread.run_sync(studio.s3().check_bucket, bucket)
-    return Finding("bucket", "ok", f"s3://{bucket}/{prefix} answers")
+    found = await abilities_at(studio, bucket, prefix)
+    how = "; ".join(found.sentences())
+    return Finding("bucket", "ok", f"s3://{bucket}/{prefix} takes clips{': ' if how else ''}{how}")
 
 
 async def _left(studio: Studio) -> Finding:

@@ -21,9 +21,12 @@ class Outcome(StrEnum):
     IN_DOUBT = "in_doubt"
     OVERDUE = "overdue"
     INTERRUPTED = "interrupted"
+    NOT_STORED = "not_stored"
     NOT_STARTED = "not_started"
 
 
+NOT_STORED = "not stored"
+"""How the error of a clip begins that is paid, ready and on disk, and that the store did not take."""
 WAITING_FAILURES = frozenset({Failure.STOPPED, Failure.BUSY, Failure.MISCONFIGURED, Failure.SETTLED_FREE})
 """Failures that say nothing about the clip: it was simply not started."""
 
@@ -44,6 +47,8 @@ def outcome_of(row: BatchRow, delivered_before: frozenset[str] = frozenset()) ->
             return Outcome.IN_DOUBT
         case _ if attempt.failure:
             return Outcome.FAILED
+        case State.COMPLETED if (attempt.error or "").startswith(NOT_STORED):
+            return Outcome.NOT_STORED
         case _:
             return Outcome.OVERDUE if attempt.overdue else Outcome.INTERRUPTED
 
@@ -162,7 +167,7 @@ def _known_credits(attempts: Sequence[Attempt]) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The sums of a batch. `rows` is the sum of the seven outcomes, and `usd_quoted` what these rows are quoted at; what was
+    """The sums of a batch. `rows` is the sum of the outcomes, and `usd_quoted` what these rows are quoted at; what was
     charged, is unreported or at risk is that of every line, counted or not.
 
     `usd_charged` is None when there were charges and none was reported.
@@ -175,6 +180,7 @@ class Totals:
     in_doubt: int
     overdue: int
     interrupted: int
+    not_stored: int
     not_started: int
     usd_quoted: Decimal
     usd_charged: Decimal | None
@@ -198,6 +204,7 @@ class Totals:
             ("in doubt", self.in_doubt),
             ("overdue", self.overdue),
             ("interrupted", self.interrupted),
+            ("paid and not stored", self.not_stored),
             ("not started", self.not_started),
         )
         parts += [f"{count} {word}" for word, count in counts if count]

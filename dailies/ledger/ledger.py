@@ -30,7 +30,7 @@ from dailies.ledger import history
 from dailies.ledger import rows as r
 from dailies.ledger import tables as t
 from dailies.ledger.decisions import Decisions
-from dailies.ledger.plan import write_forgotten, write_plan
+from dailies.ledger.plan import upsert, write_forgotten, write_plan
 from dailies.ledger.questions import day_of
 from dailies.ledger.terms import Adopted, Caps, LostOwnership, Unclaimed
 
@@ -110,6 +110,12 @@ class Ledger(Decisions):
         for scope, name, after in reserved:
             self._set_spend(connection, scope, name, after)
         return None
+
+    def note_store(self, place: str, abilities: Mapping[str, bool | str]) -> None:
+        """Put on record what a store was found to take just now."""
+        with self._write() as connection:
+            found = {"place": place, "abilities": dict(abilities), "tried_at": self.now()}
+            upsert(connection, t.store_probe, [found], update=("abilities", "tried_at"))
 
     def still_mine(self, attempt: Attempt) -> bool:
         """Whether a create may still be sent for this attempt: asked again after every pause between T1 and the POST."""

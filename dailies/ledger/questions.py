@@ -146,6 +146,13 @@ class Questions:
         with self._read() as connection:
             return connection.execute(sa.select(t.batch.c.destination).where(t.batch.c.name == batch)).scalar()
 
+    def store_found(self, place: str) -> tuple[datetime, dict[str, bool | str]] | None:
+        """When a store was last tried, and what it was found to take."""
+        with self._read() as connection:
+            query = sa.select(t.store_probe.c.tried_at, t.store_probe.c.abilities).where(t.store_probe.c.place == place)
+            found = connection.execute(query).one_or_none()
+        return None if found is None else (found.tried_at, found.abilities)
+
     def knows(self, attempt_id: str) -> bool:
         """Whether an attempt of exactly this id is on record."""
         with self._read() as connection:

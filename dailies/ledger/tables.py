@@ -228,3 +228,12 @@ creates = sa.Table(
     sa.Column("count", sa.BigInteger, nullable=False),
 )
 """How many create requests were sent, by what became of them."""
+
+store_probe = sa.Table(
+    "store_probe",
+    metadata,
+    sa.Column("place", sa.Text, primary_key=True),  # endpoint, bucket and prefix
+    sa.Column("abilities", sa.JSON, nullable=False),
+    sa.Column("tried_at", Utc, nullable=False),
+)
+"""What each store was found to take when it was last tried: the shards of a batch go by what its dispatch found."""

@@ -6,7 +6,6 @@ import logging
 import re
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from urllib.parse import unquote
 
 import anyio.to_thread
 
@@ -18,6 +17,7 @@ from dailies.ledger import Adopted
 from dailies.providers.base import LogUnavailable
 from dailies.steps.known import taken_clips
 from dailies.steps.record import drain_spool
+from dailies.storage.metadata import decoded
 from dailies.storage.s3 import Stored, StoreTrouble, parse_s3_uri
 from dailies.studio import Job, Studio
 
@@ -50,9 +50,11 @@ async def adopt_stored(studio: Studio, row: Row) -> Attempt | None:
 
 def read_metadata(stored: Stored, uri: str) -> Adopted | None:
     """The purchase that a clip's own metadata tells of; None when the object is not a whole clip of ours."""
-    fields = {name: unquote(value) for name, value in stored.metadata.items()}
+    fields = decoded(stored.metadata)
     required = ("clip-key", "attempt", "provider", "generation-id", "sha256", "batch", "row", "model")
-    if any(not fields.get(name) for name in required) or not stored.size_bytes or stored.sha256 != fields["sha256"]:
+    if any(not fields.get(name) for name in required) or not stored.size_bytes:
+        return None
+    if stored.checksum not in (None, fields["sha256"]):
         return None
     try:
         created = datetime.fromisoformat(fields["created"])

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.catalog import Settled, expected_video
 from dailies.domain.clips import clip_name, object_key
+from dailies.domain.figures import NOT_STORED
 from dailies.domain.records import Attempt, BatchRow
 from dailies.errors import DeliveryDelayed, Misconfigured, ResultLost
 from dailies.failpoints import hit
@@ -22,8 +23,11 @@ from dailies.media.video import BadVideo, CutShort, Wanted, check_boxes, inspect
 from dailies.net import UnsafeUrl
 from dailies.providers import LookKind
 from dailies.steps.posters import keep_poster
+from dailies.steps.store import abilities_at
+from dailies.storage.abilities import StoreAbilities
 from dailies.storage.download import Download, DownloadFailed, UrlExpired, download, flush
-from dailies.storage.s3 import KeyTaken, StoreRefused, StoreTrouble, parse_s3_uri
+from dailies.storage.parcel import Parcel, look_at, pack, put_where_nothing_is
+from dailies.storage.s3 import StoreRefused, StoreTrouble, parse_s3_uri
 from dailies.studio import Studio
 
 logger = logging.getLogger("dailies.deliver")
@@ -47,16 +51,19 @@ async def deliver_clip(studio: Studio, attempt_id: str) -> Attempt:
         file = await _fetch(studio, attempt)
         mismatch = await anyio.to_thread.run_sync(_compare, studio, row, file.path, limiter=studio.decoders)
         try:
-            uri = await _store(studio, attempt, row, file)
+            ways = await abilities_at(studio, *destination(studio, attempt))
+            uri = await _store(studio, attempt, row, file, ways)
         except (StoreRefused, StoreTrouble) as error:
+            reason = f"{error}. The clip is paid for and kept as {file.path}"
             if isinstance(error, StoreRefused):
                 stop_for_the_store(studio, attempt, error)
+                reason = f"{NOT_STORED}: {reason}"
             await anyio.to_thread.run_sync(flush, file.path)
-            raise await _delayed(studio, attempt, f"{error}. The clip is paid for and kept as {file.path}") from error
+            raise await _delayed(studio, attempt, reason) from error
         hit("before-stored")
         stored = await _told(studio, attempt, uri, file, mismatch)
         hit("after-stored")
-        await anyio.to_thread.run_sync(keep_poster, studio, stored, row, file.path, limiter=studio.decoders)
+        await anyio.to_thread.run_sync(keep_poster, studio, stored, row, file.path, ways, limiter=studio.decoders)
         await anyio.to_thread.run_sync(_tidy, studio, attempt, row, file.path)
         logger.info("%s · stored as %s%s", row.id, uri, f" ({mismatch})" if mismatch else "")
         return stored
@@ -66,7 +73,7 @@ def stop_for_the_store(studio: Studio, attempt: Attempt, refused: StoreRefused) 
     """Buy nothing more where clips can't be stored; a clip of another batch speaks for its own place only."""
     if studio.job and destination(studio, attempt) == (studio.job.bucket, studio.job.prefix):
         for provider in studio.job.plan.providers:
-            studio.stopped.setdefault(provider, f"the bucket refuses clips: {refused}")
+            studio.stopped.setdefault(provider, f"the store refuses clips: {refused}")
 
 
 async def _row_of(studio: Studio, attempt: Attempt) -> BatchRow:
@@ -159,41 +166,34 @@ def _compare(studio: Studio, row: BatchRow, path: Path) -> str | None:
         return f"it does not decode: {error}"
 
 
-async def _store(studio: Studio, attempt: Attempt, row: BatchRow, file: Download) -> str:
-    """Put the clip under its key and see by a HEAD that it is there. Returns its URI."""
+async def _store(studio: Studio, attempt: Attempt, row: BatchRow, file: Download, ways: StoreAbilities) -> str:
+    """Put the clip under its key and see that it is there. Returns its URI."""
     bucket, prefix = destination(studio, attempt)
+    parcel = await anyio.to_thread.run_sync(pack, attempt, row, file, ways)
     key = object_key(prefix, row.batch, row.id, attempt.clip_key)
     beside = key.removesuffix(".mp4") + f"-{file.sha256[:8]}.mp4"
     for candidate in (key, beside):
-        if await _put(studio, bucket, candidate, attempt, row, file):
+        if await _put(studio, bucket, candidate, parcel):
             return f"s3://{bucket}/{candidate}"
         logger.warning("%s: s3://%s/%s holds another object; it is not overwritten", row.id, bucket, candidate)
     raise StoreTrouble(f"s3://{bucket}/{key} and {beside} are both taken by other objects")
 
 
-async def _put(studio: Studio, bucket: str, key: str, attempt: Attempt, row: BatchRow, file: Download) -> bool:
-    """One conditional put, and the HEAD that proves it. False when another object has the key."""
-    metadata = {
-        "clip-key": attempt.clip_key, "attempt": attempt.id, "provider": attempt.provider, "model": row.clip.model,
-        "generation-id": attempt.generation_id or "", "sha256": file.sha256, "batch": row.batch,
-        "row": row.id, "usd-quoted": str(attempt.usd_quoted), "created": attempt.created_at.isoformat(),
-        "usd-charged": "" if attempt.usd_charged is None else str(attempt.usd_charged),
-        "credits-used": "" if attempt.credits_used is None else str(attempt.credits_used),
-    }  # fmt: skip
+async def _put(studio: Studio, bucket: str, key: str, parcel: Parcel) -> bool:
+    """One put where nothing is yet, and the look that proves it. False when another object has the key."""
     s3 = studio.s3()
     for pause_s in (*PAUSES_S[:4], None):
         try:
             hit("before-put")
-            try:
-                await anyio.to_thread.run_sync(s3.put_once, bucket, key, file.path, file.sha256, "video/mp4", metadata)
-            except KeyTaken:
-                pass  # a lost answer of ours, or somebody else's object: the HEAD tells
+            taken = await anyio.to_thread.run_sync(put_where_nothing_is, s3, bucket, key, parcel)
             hit("after-put")
+            if taken is False:
+                return False
             hit("before-head")
-            found = await anyio.to_thread.run_sync(s3.head, bucket, key)
+            found = await anyio.to_thread.run_sync(look_at, s3, bucket, key, parcel)
             hit("after-head")
-            if found:
-                return found.sha256 == file.sha256 and found.size_bytes == file.size_bytes
+            if found is not None:
+                return found
         except StoreTrouble:
             if pause_s is None:
                 raise

@@ -11,6 +11,8 @@ import anyio.to_thread
 from dailies.domain.clips import Row
 from dailies.media.images import BadImage, data_uri
 from dailies.planning.images import read_object
+from dailies.steps.store import abilities_at
+from dailies.storage.abilities import StoreAbilities
 from dailies.storage.s3 import StoreTrouble
 from dailies.studio import Studio
 
@@ -26,7 +28,9 @@ async def image_url(studio: Studio, row: Row, takes_data_uri: bool) -> str:
     content = await anyio.to_thread.run_sync(_content, studio, row)
     if takes_data_uri:
         return data_uri(content, image.format)  # type: ignore[arg-type]
-    return await anyio.to_thread.run_sync(_presigned, studio, content, image.format)
+    job = studio.the_job
+    ways = await abilities_at(studio, job.bucket, job.prefix)
+    return await anyio.to_thread.run_sync(_presigned, studio, content, image.format, ways)
 
 
 def _content(studio: Studio, row: Row) -> bytes:
@@ -47,14 +51,14 @@ def read_unchanged(path: Path, sha256: str | None) -> bytes:
     return content
 
 
-def _presigned(studio: Studio, content: bytes, format: str) -> str:
+def _presigned(studio: Studio, content: bytes, format: str, ways: StoreAbilities) -> str:
     """Put the image into the user's bucket, under its digest, and sign an address for a day."""
     job = studio.the_job
     digest = hashlib.sha256(content).hexdigest()
     key = "/".join(part for part in (job.prefix, "inputs", f"{digest}.{format}") if part)
     try:
-        if studio.s3().head(job.bucket, key) is None:
-            studio.s3().put_bytes(job.bucket, key, content, TYPES[format])
+        if studio.s3().head(job.bucket, key, blind=not ways.may_list) is None:
+            studio.s3().put_bytes(job.bucket, key, content, TYPES[format], ways)
     except StoreTrouble as error:
         raise BadImage(f"the image can't be put where the provider can fetch it: {error}") from error
     return studio.s3().presign(job.bucket, key)

@@ -24,6 +24,7 @@ from dailies.prompts import MAX_BYTES, RawRow, read_local, read_sheet
 from dailies.providers.live import Live
 from dailies.steps.adopt import adopt_from_log, adopt_listed, refuse_an_old_ledger
 from dailies.steps.known import delivered_clips, taken_clips
+from dailies.steps.store import store_notes, tried_before_buying
 from dailies.storage.s3 import StoreTrouble, parse_s3_uri
 from dailies.studio import Job, Studio
 
@@ -87,6 +88,8 @@ async def start_job(studio: Studio, order: Order, plan: Plan) -> Job:
         studio.ledger.plan, plan.batch, plan.source, destination, plan.rows, plan.quotes, order.partial
     )
     hit("after-plan")
+    for words in store_notes(studio):
+        logger.warning(words)
     studio.job, studio.figures = job, None
     studio.in_flight = order.in_flight
     if len(job.delivered_before) < len(plan.rows):
@@ -113,10 +116,7 @@ async def vetted_job(studio: Studio, order: Order, plan: Plan, to: str) -> Job:
     studio.open_providers(plan.providers)
     await check_accounts(studio, plan)
     if to:
-        try:
-            await anyio.to_thread.run_sync(studio.s3().check_bucket, bucket)
-        except StoreTrouble as error:
-            raise Misconfigured(f"the bucket can't be reached: {error}. Nothing was bought.") from error
+        await tried_before_buying(studio, bucket, prefix, dispatched=order.fingerprint is not None)
         await refuse_an_old_ledger(studio, job)
     return job
 

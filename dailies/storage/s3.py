@@ -1,50 +1,62 @@
-"""Any S3-compatible store: conditional puts with a checksum, a HEAD that agrees, and clear words when it refuses."""
+"""Any S3-compatible store: conditional puts with a checksum where it takes them, a HEAD that agrees, and its own words
+when it refuses."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from dailies.errors import BadInput, Misconfigured
 from dailies.net import Network
+from dailies.storage.abilities import StoreAbilities, Writing
+from dailies.storage.refusals import KeyTaken, StoreRefused, StoreTrouble, refusal, unreachable
 
 if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
     from mypy_boto3_s3 import S3Client
 
-REFUSED = {"AccessDenied", "403", "Forbidden", "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken",
-           "AllAccessDisabled", "AccountProblem", "InvalidBucketName", "PermanentRedirect", "401"}  # fmt: skip
-"""Errors that will not go away by trying again: the store itself refuses us."""
-PRECONDITION = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
 POOL = 32
 URI_LIFETIME_S = 24 * 3600  # a presigned input image must outlive the provider's queue
+USUAL = StoreAbilities()
+AS_THE_BUCKET_SAYS = Writing()
+_MODIFIED = re.compile(rb"<LastModified>[^<]*</LastModified>")
 
-
-class StoreRefused(Misconfigured):
-    """The bucket does not take our objects: access, name or credentials. Paid clips stay on disk until it does."""
-
-
-class StoreTrouble(Exception):
-    """The store failed or could not be reached; the same call may work a little later."""
-
-
-class KeyTaken(Exception):
-    """Another object already has this key."""
+__all__ = ["S3", "KeyTaken", "StoreRefused", "StoreTrouble", "Stored", "parse_s3_uri"]
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An object as a HEAD shows it; `sha256` is hex, None where neither checksum nor metadata tell it."""
+    """An object as a HEAD shows it; `checksum` is the store's own SHA-256 in hex, None where it tells none."""
 
     key: str
     size_bytes: int
-    sha256: str | None
+    checksum: str | None
+    etag: str
     metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The content of one object, in memory or in a file, with its SHA-256 in hex."""
+
+    content: bytes | Path
+    sha256: str
+
+    @classmethod
+    def of(cls, content: bytes) -> Body:
+        """Content in memory."""
+        return cls(content, hashlib.sha256(content).hexdigest())
+
+    @property
+    def size_bytes(self) -> int:
+        """How long it is."""
+        return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
 
 
 def parse_s3_uri(uri: str) -> tuple[str, str]:
@@ -56,72 +68,85 @@ def parse_s3_uri(uri: str) -> tuple[str, str]:
 
 
 class S3:
-    """One boto3 client, safe for threads, for all buckets."""
+    """The client for all buckets, safe for threads. `writing` goes with every object that is put."""
 
-    def __init__(self, network: Network | None = None) -> None:
-        import boto3  # a fifth of a second, which nobody pays who only checks files on disk
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
+    def __init__(self, writing: Writing = AS_THE_BUCKET_SAYS, network: Network | None = None) -> None:
+        self.writing = writing
+        self._network = network or Network.here()
+        self._lock = threading.Lock()
+        self._clients: dict[bool, S3Client] = {}
+        self.client = self._client(signed=False)
 
-        config = Config(
-            max_pool_connections=POOL,
-            connect_timeout=10,
-            read_timeout=120,
-            retries={"mode": "standard", "total_max_attempts": 4},
-            request_checksum_calculation="when_required",
-            signature_version="s3v4",
-            # Every put carries its SHA-256 in a signed header, so its bytes need not be read once more to sign them.
-            s3={"payload_signing_enabled": False},
-            proxies={},  # never botocore's own reading of the environment: one rule holds for every client
-        )
-        network = network or Network.here()
-        certificates = network.authorities.file()
-        try:
-            self.client: S3Client = boto3.client("s3", config=config, verify=certificates)
-            proxy = network.routes.to(self.client.meta.endpoint_url).proxy
-            if proxy:
-                through = Config(proxies={"http": proxy.url, "https": proxy.url})
-                self.client = boto3.client("s3", config=config.merge(through), verify=certificates)
-        except (BotoCoreError, ValueError) as error:
-            raise Misconfigured(f"S3 can't be used: {error}. Set AWS_* (region, keys) as for any AWS tool") from error
+    def with_writing(self, writing: Writing) -> S3:
+        """The same store, written to in another way."""
+        return S3(writing, self._network)
 
-    def check_bucket(self, bucket: str) -> None:
-        """Raise StoreRefused unless the bucket is there and lets us in."""
-        self._call(bucket, "head_bucket", Bucket=bucket)
+    @property
+    def endpoint(self) -> str:
+        """Where the store answers."""
+        return str(self.client.meta.endpoint_url)
 
-    def put_once(
-        self, bucket: str, key: str, path: Path, sha256: str, content_type: str, metadata: Mapping[str, str]
+    def put(
+        self, bucket: str, key: str, body: Body, content_type: str, metadata: Mapping[str, str], ways: StoreAbilities
     ) -> None:
-        """Put a file where nothing is yet. Raises KeyTaken, StoreRefused or StoreTrouble."""
-        checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
-        with path.open("rb") as body:
-            self._call(
-                bucket, "put_object", Bucket=bucket, Key=key, Body=body, IfNoneMatch="*", ChecksumSHA256=checksum,
-                ContentType=content_type, ContentLength=path.stat().st_size, Metadata=ascii_metadata(metadata),
-            )  # fmt: skip
+        """Put one object in the ways that the store takes; where those include conditional writes, only where nothing is.
 
-    def put_bytes(self, bucket: str, key: str, content: bytes, content_type: str) -> str:
-        """Put small content (reports, input images), replacing what was there. Returns its URI."""
-        checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
-        self._call(
-            bucket, "put_object", Bucket=bucket, Key=key, Body=content, ChecksumSHA256=checksum, ContentType=content_type
-        )  # fmt: skip
+        `metadata` is sent as it stands. Raises KeyTaken, StoreRefused or StoreTrouble.
+        """
+        arguments: dict[str, Any] = {
+            "ContentType": content_type,
+            "Metadata": dict(metadata),
+            **self.writing.arguments(),
+        }
+        if ways.conditional:
+            arguments["IfNoneMatch"] = "*"
+        if ways.checksum:
+            arguments["ChecksumSHA256"] = base64.b64encode(bytes.fromhex(body.sha256)).decode()
+        arguments |= {"Bucket": bucket, "Key": key, "ContentLength": body.size_bytes}
+        if isinstance(body.content, bytes):
+            self._call("put_object", ways.signed, Body=body.content, **arguments)
+            return
+        with body.content.open("rb") as file:
+            self._call("put_object", ways.signed, Body=file, **arguments)
+
+    def put_bytes(self, bucket: str, key: str, content: bytes, content_type: str, ways: StoreAbilities = USUAL) -> str:
+        """Put small content (reports, posters, images), replacing what was there. Returns its URI.
+
+        A store that does not take these ways is asked again with fewer headers.
+        """
+        body = Body.of(content)
+        in_a_way_it_takes(
+            replace(ways, conditional=False), lambda way: self.put(bucket, key, body, content_type, {}, way)
+        )
         return f"s3://{bucket}/{key}"
 
-    def head(self, bucket: str, key: str) -> Stored | None:
-        """What is stored under a key; None when nothing is."""
+    def head(self, bucket: str, key: str, blind: bool = False) -> Stored | None:
+        """What is stored under a key; None when nothing is. `blind`: a 403 means nothing, for a key that may not list."""
         try:
-            found = self._call(bucket, "head_object", Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+            found = self._call("head_object", Bucket=bucket, Key=key, ChecksumMode="ENABLED")
         except KeyError:
             return None
-        metadata = found.get("Metadata") or {}
+        except StoreRefused as error:
+            if blind and error.status == 403:
+                return None
+            self.read(bucket, key, 1)  # a HEAD's refusal has no words, a GET's has
+            raise
         checksum = found.get("ChecksumSHA256")
-        sha256 = base64.b64decode(checksum).hex() if checksum and "-" not in checksum else metadata.get("sha256")
-        return Stored(key, found["ContentLength"], sha256, metadata)
+        whole = base64.b64decode(checksum).hex() if checksum and "-" not in checksum else None
+        return Stored(key, found["ContentLength"], whole, found.get("ETag", "").strip('"'), found.get("Metadata") or {})
 
     def read(self, bucket: str, key: str, max_bytes: int) -> bytes:
         """The first `max_bytes` of an object. Raises KeyError when there is none."""
-        return bytes(self._call(bucket, "get_object", Bucket=bucket, Key=key)["Body"].read(max_bytes))
+        body = self._call("get_object", Bucket=bucket, Key=key)["Body"]
+        return bytes(self._reading(bucket, body.read, max_bytes))
+
+    def digest(self, bucket: str, key: str) -> str:
+        """The SHA-256, in hex, of an object read back whole. Raises KeyError when there is none."""
+        chunks = self._call("get_object", Bucket=bucket, Key=key)["Body"].iter_chunks(1 << 20)
+        digest = hashlib.sha256()
+        while chunk := self._reading(bucket, next, chunks, b""):
+            digest.update(chunk)
+        return digest.hexdigest()
 
     def names(self, bucket: str, prefix: str) -> Iterator[str]:
         """The keys of all objects whose key begins with `prefix`."""
@@ -129,13 +154,17 @@ class S3:
 
     def versions(self, bucket: str, prefix: str) -> Iterator[tuple[str, str]]:
         """Key and ETag of all objects whose key begins with `prefix`; the ETag changes when the content does."""
-        more: dict[str, str] = {}
+        more: dict[str, Any] = {}
         while True:
-            page = self._call(bucket, "list_objects_v2", Bucket=bucket, Prefix=prefix, **more)
-            yield from ((entry["Key"], entry["ETag"]) for entry in page.get("Contents", ()))
+            page = self._call("list_objects_v2", Bucket=bucket, Prefix=prefix, **more)
+            yield from ((entry["Key"], entry.get("ETag", "")) for entry in page.get("Contents", ()))
             if not page.get("IsTruncated"):
                 return
             more = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def delete(self, bucket: str, key: str) -> None:
+        """Delete one object; it may be gone already."""
+        self._call("delete_object", Bucket=bucket, Key=key)
 
     def presign(self, bucket: str, key: str, lifetime_s: int = URI_LIFETIME_S) -> str:
         """A URL under which anybody may read the object for a while."""
@@ -143,44 +172,81 @@ class S3:
             "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=lifetime_s
         )
 
-    def _call(self, bucket: str, operation: str, **arguments: Any) -> Any:
+    def _client(self, signed: bool) -> S3Client:
+        with self._lock:
+            if signed not in self._clients:
+                self._clients[signed] = _connect(self._network, signed)
+            return self._clients[signed]
+
+    def _call(self, operation: str, signed: bool = False, **arguments: Any) -> Any:
         from botocore.exceptions import BotoCoreError, ClientError
 
+        bucket = arguments["Bucket"]
         try:
-            return getattr(self.client, operation)(**arguments)
+            return getattr(self._client(signed), operation)(**arguments)
         except ClientError as error:
-            raise self._explained(bucket, operation, error) from error
+            raise refusal(operation, arguments, error) from error
         except (BotoCoreError, OSError) as error:
-            if type(error).__name__ in (
-                "NoCredentialsError",
-                "PartialCredentialsError",
-                "ParamValidationError",
-                "NoRegionError",
-            ):
-                raise StoreRefused(f"s3://{bucket}: {error}. Set AWS_* as for any AWS tool") from error
-            raise StoreTrouble(f"s3://{bucket}: {type(error).__name__} on {operation}") from error
+            raise unreachable(bucket, operation, self.endpoint, error) from error
 
-    def _explained(self, bucket: str, operation: str, error: ClientError) -> Exception:
-        code = str(error.response.get("Error", {}).get("Code", ""))
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        if operation == "put_object" and (code in PRECONDITION or status == 412):
-            return KeyTaken(str(arguments_key(error)))
-        if code == "NoSuchKey" or (operation in ("head_object",) and status == 404):
-            return KeyError(code)
-        if (operation == "head_bucket" and status == 404) or code == "NoSuchBucket":
-            return StoreRefused(f"there is no bucket {bucket}: create it, or name another with --to or DAILIES_TO")
-        if code in REFUSED or status in (401, 403):
-            return StoreRefused(
-                f"s3://{bucket} refuses us ({code or status}): check the AWS_* credentials and the bucket's policy"
-            )
-        return StoreTrouble(f"s3://{bucket}: {code or status} on {operation}")
+    def _reading(self, bucket: str, step: Any, *arguments: Any) -> bytes:
+        """One step through a body; a connection that breaks in it is trouble like any other."""
+        from botocore.exceptions import BotoCoreError
+        from urllib3.exceptions import HTTPError
+
+        try:
+            return bytes(step(*arguments))
+        except (BotoCoreError, HTTPError, OSError) as error:
+            raise unreachable(bucket, "get_object", self.endpoint, error) from error
 
 
-def arguments_key(error: ClientError) -> str:
-    """The key an error speaks of, where the store says it."""
-    return str(error.response.get("Error", {}).get("Key", "key taken"))
+def _connect(network: Network, signed: bool) -> S3Client:
+    """A boto3 client that goes the way of every client of ours. Raises Misconfigured."""
+    import boto3  # a fifth of a second, which nobody pays who only checks files on disk
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
+
+    config = Config(
+        max_pool_connections=POOL,
+        connect_timeout=10,
+        read_timeout=120,
+        retries={"mode": "standard", "total_max_attempts": 4},
+        request_checksum_calculation="when_required",
+        signature_version="s3v4",
+        # A put carries its SHA-256 in a signed header, so its bytes need not be read once more to sign them.
+        s3={"payload_signing_enabled": signed},
+        proxies={},  # never botocore's own reading of the environment: one rule holds for every client
+    )
+    certificates = network.authorities.file()
+    try:
+        client: S3Client = boto3.client("s3", config=config, verify=certificates)
+        proxy = network.routes.to(client.meta.endpoint_url).proxy
+        if proxy:
+            through = Config(proxies={"http": proxy.url, "https": proxy.url})
+            client = boto3.client("s3", config=config.merge(through), verify=certificates)
+    except (BotoCoreError, ValueError) as error:
+        raise Misconfigured(f"S3 can't be used: {error}. Set AWS_* (region, keys) as for any AWS tool") from error
+    client.meta.events.register("before-parse.s3.ListObjectsV2", _without_dates)
+    return client
 
 
-def ascii_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Object metadata travels in headers: everything but printable ASCII is percent-encoded."""
-    return {name: quote(value, safe=" /:;,.+=@_-()[]{}!*'") for name, value in metadata.items() if value}
+def in_a_way_it_takes(ways: StoreAbilities, put: Callable[[StoreAbilities], None]) -> StoreAbilities:
+    """Put in these ways, or in plainer ones until the store takes it. Returns the way; raises the first refusal."""
+    first: StoreRefused | None = None
+    for way in ways.plainer():
+        if first and first.denied and not way.signed:
+            continue  # no header but a signature turns a 403
+        try:
+            put(way)
+            return way
+        except StoreRefused as error:
+            first = first or error
+            if not error.may_be_a_header:
+                break
+    assert first
+    raise first
+
+
+def _without_dates(response_dict: dict[str, Any], **_: Any) -> None:
+    """Nothing here asks when an object was written, and reading that takes three quarters of a listing's time."""
+    response_dict["body"] = _MODIFIED.sub(b"", response_dict["body"])

@@ -8,12 +8,14 @@ import http.client
 import socket
 import struct
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import ClassVar
 from urllib.parse import urlsplit
 
 from tests.e2e.loopback import Loopback
+from tests.e2e.s3_manners import CHANGES, DROPS, REFUSALS, Refusal
 
 HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive", "content-length", "expect"}
 
@@ -35,6 +37,10 @@ class FaultyStore(Loopback):
     behind: str
     faults: list[StoreFault] = field(default_factory=list)
     seen: list[tuple[str, str]] = field(default_factory=list)
+    manners: set[str] = field(
+        default_factory=set
+    )  # names of tests.e2e.s3_manners: how this store is, for as long as they stand
+    puts: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def handler(self) -> type[BaseHTTPRequestHandler]:
@@ -49,6 +55,11 @@ class FaultyStore(Loopback):
         """Behave from now on."""
         with self._lock:
             self.faults.clear()
+
+    def refusal(self, method: str, path: str, headers: Mapping[str, str]) -> Refusal | None:
+        """What this store's manners say to a request; else None."""
+        said = (REFUSALS[name](method, path, headers) for name in sorted(self.manners & REFUSALS.keys()))
+        return next((refused for refused in said if refused), None)
 
     def take(self, method: str, path: str) -> str | None:
         """The fault that strikes this request."""
@@ -70,6 +81,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.command == "PUT":
+            self.store.puts.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+        refused = self.store.refusal(self.command, self.path, self.headers)
+        if refused:
+            status, code, words = refused
+            self._answer(status, f"<Error><Code>{code}</Code><Message>{words}</Message></Error>".encode())
+            return
         match self.store.take(self.command, self.path):
             case "503":
                 self._answer(503, b"<Error><Code>SlowDown</Code><Message>reduce your rate</Message></Error>")
@@ -84,6 +102,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._receive_flipped(body)
             case _:
                 status, headers, content = self._forward(body)
+                for name in self.store.manners & CHANGES.keys():
+                    status, headers, content = CHANGES[name](self.command, self.path, status, headers, content)
                 self._answer(status, content, headers)
 
     do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = _serve  # noqa: N815
@@ -103,7 +123,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         parts = urlsplit(self.store.behind)
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
-        headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
+        dropped = HOP_BY_HOP | {header for name in self.store.manners for header in DROPS.get(name, ())}
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in dropped}
         try:
             connection.request(self.command, self.path, body, {**headers, "Content-Length": str(len(body))})
             answer = connection.getresponse()

@@ -48,7 +48,12 @@ def test_a_bucket_that_denies_access_stops_the_run_and_keeps_the_clip(world: Wor
     world.csv(3)
     world.store.fault("denied", "PUT", times=999)
     first = world.run("--in-flight", "1")
-    assert first.code == 1 and first.json["overdue"] >= 1 and first.json["not_started"] >= 1
+    assert (
+        first.code == 1
+        and first.json["not_stored"] >= 1
+        and first.json["not_started"] >= 1
+        and not first.json["overdue"]
+    )
     kept = list((world.home / "downloads").glob("*.mp4"))
     errors = " ".join(str(clip["error"]) for clip in first.json["clips"])
     assert kept and all(str(path) in errors for path in kept)

@@ -275,10 +275,10 @@ def test_the_store_is_reached_by_the_same_rule(
         async with serve({"/bucket": reply(b"")}, context) as server, forward_proxy("me:pw", NAMES) as proxy:
             monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url("", host=NAME))
             environ = {"ALL_PROXY": proxy.url.replace("//", "//me:pw@"), "SSL_CERT_FILE": str(authority.file)}
-            await asyncio.to_thread(S3(Network.read(environ)).check_bucket, "bucket")
-            past = S3(Network.read({**environ, "NO_PROXY": NAME}))
+            await asyncio.to_thread(S3(network=Network.read(environ)).head, "bucket", "key")
+            past = S3(network=Network.read({**environ, "NO_PROXY": NAME}))
             with pytest.raises(StoreTrouble):  # nobody but the proxy knows the name
-                await asyncio.to_thread(past.check_bucket, "bucket")
+                await asyncio.to_thread(past.head, "bucket", "key")
             return proxy.seen
 
     seen = asyncio.run(run())
