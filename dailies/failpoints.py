@@ -1,7 +1,8 @@
 """Named places in the money protocol where a test may kill, stop or break the process.
 
 Inert unless `DAILIES_FAILPOINTS` arms them: `name=action[@n]`, several separated by commas; the action happens at the
-n-th passing (default the first). Actions: `kill` (SIGKILL), `stop` (SIGSTOP), `raise`.
+n-th passing (default the first). Actions: `kill` (SIGKILL), `kill-parent` (of the process that started this one: a
+sender's flow), `kill-both`, `stop` (SIGSTOP), `raise`.
 """
 
 from __future__ import annotations
@@ -46,10 +47,12 @@ def _act(name: str, armed: str) -> None:
         action, _, turn = rest.partition("@")
         if where != name or _passed[name] != int(turn or 1):
             continue
-        if action == "kill":
+        if action in ("kill-parent", "kill-both"):
+            os.kill(os.getppid(), signal.SIGKILL)
+        if action in ("kill", "kill-both"):
             os.kill(os.getpid(), signal.SIGKILL)
-        elif action == "stop":
+        if action == "stop":
             time.sleep(OTHERS_FINISH_S)
             os.kill(os.getpid(), signal.SIGSTOP)
-        else:
+        if action == "raise":
             raise Broken(f"failpoint {name}")

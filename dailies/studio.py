@@ -21,7 +21,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.catalog import Catalog, load_catalog
 from dailies.domain.clips import Row
-from dailies.domain.outcomes import Streak
 from dailies.domain.records import Attempt
 from dailies.domain.urgency import result_ends
 from dailies.errors import Misconfigured
@@ -39,6 +38,7 @@ from dailies.providers import Provider, open_providers
 from dailies.providers.http import USER_AGENT
 from dailies.providers.open import loopback_origins, result_life
 from dailies.report.credits import Credits
+from dailies.sender.client import Sender
 from dailies.settings import PROVIDERS, Settings
 from dailies.storage.abilities import StoreAbilities, Writing
 from dailies.storage.s3 import S3
@@ -80,7 +80,6 @@ class Studio:
     figures: Credits | None = None  # what the batch in hand came to, once its report is written
     stopped: dict[str, str] = field(default_factory=dict)
     stopping: anyio.Event = field(default_factory=anyio.Event)
-    streaks: dict[str, Streak] = field(default_factory=dict)
     paces: dict[str, Pace] = field(default_factory=dict)
     in_flight: int | None = None
     told: set[str] = field(default_factory=set)  # news that a run tells once
@@ -93,6 +92,7 @@ class Studio:
 
     def __post_init__(self) -> None:
         self.deliveries = PriorityLimiter(DELIVERIES_AT_ONCE)
+        self.sender = Sender(self.settings, self.ledger)
         self.decoders = anyio.CapacityLimiter(os.cpu_count() or 1)  # more at once are slower, and hold more pictures
         self.looks = Looks(self.ledger)
         self.trying = anyio.Lock()  # one try of a store at a time, whoever wants to know
@@ -128,10 +128,6 @@ class Studio:
     def pace(self, provider: str) -> Pace:
         """How many may be in flight at this provider."""
         return self.paces.setdefault(provider, Pace(self.in_flight or self.settings.dailies_in_flight))
-
-    def streak(self, provider: str) -> Streak:
-        """What creates at this provider have met since the start."""
-        return self.streaks.setdefault(provider, Streak())
 
     def creating(self, name: str) -> AbstractAsyncContextManager[object]:
         """A place among the creates that are on their way to one provider, waited for; no end where it has no limit."""
@@ -182,7 +178,8 @@ class Studio:
             logger.warning("%d clips that are paid for or in doubt are kept in %s", kept, self.spool.folder)
 
     async def close(self) -> None:
-        """Close every client; leases of what is unfinished are given up."""
+        """Let the sender go and close every client; leases of what is unfinished are given up."""
+        await self.sender.close()
         for provider in (*self._providers.values(), *self._askers.values()):
             await provider.close()
         await self.web.aclose()

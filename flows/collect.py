@@ -13,7 +13,8 @@ from dailies.domain.next_step import Step
 from dailies.errors import explained
 from dailies.steps.recover import remaining, step_for
 from dailies.studio import Studio, open_studio
-from flows.run import EXPECTED, alone, interruptible, run_name, settings_for_run
+from flows.interrupt import interruptible
+from flows.run import EXPECTED, alone, run_name, settings_for_run
 from tasks.states import show_our_logs
 
 

@@ -19,8 +19,9 @@ from dailies.steps.shards import open_shards
 from dailies.studio import Studio, open_studio
 from flows import parameters as p
 from flows.approve import approved
+from flows.interrupt import interruptible
 from flows.limits import shared_limits, shared_slot
-from flows.run import EXPECTED, alone, ending, interruptible, name_run, run_name, settings_for_run, tags_of
+from flows.run import EXPECTED, alone, ending, name_run, run_name, settings_for_run, tags_of
 from tasks.dispatch import require_deployment, run_shard, show_progress
 from tasks.states import show_our_logs
 

@@ -25,8 +25,9 @@ from dailies.steps.recover import rows_in_doubt, step_for
 from dailies.studio import Studio, open_studio
 from flows import parameters as p
 from flows.approve import approved
+from flows.interrupt import interruptible
 from flows.limits import shared_limits, shared_slot
-from flows.run import EXPECTED, alone, ending, interruptible, name_run, run_name, settings_for_run, tags_of
+from flows.run import EXPECTED, alone, ending, name_run, run_name, settings_for_run, tags_of
 from tasks.report import Progress
 from tasks.states import show_our_logs
 

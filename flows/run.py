@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import logging
 import os
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ParamSpec
 from uuid import UUID
 
-import anyio
-from anyio.abc import TaskGroup
 from prefect import Flow, get_client
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
@@ -31,7 +27,6 @@ from dailies.steps.report import final_credits
 from dailies.studio import Studio, current_settings
 from tasks.states import only_shown
 
-INTERRUPTED = 130
 EXPECTED = (DailiesError, SQLAlchemyError)
 """What ends a flow in a failed state with a message for a person; anything else is a defect and shows as one."""
 logger = logging.getLogger("dailies.flows")
@@ -117,42 +112,6 @@ async def _has_a_container_of_its_own() -> bool:
         run = await client.read_flow_run(UUID(str(flow_run.id)))
         pool = await client.read_work_pool(run.work_pool_name) if run.work_pool_name else None
     return pool is not None and pool.type != "process"
-
-
-@asynccontextmanager
-async def interruptible(studio: Studio) -> AsyncIterator[TaskGroup]:
-    """A task group that the first Ctrl-C or SIGTERM winds down: no new claims, creates in flight are finished and
-    recorded, waiting ends. The second one ends the process at once; the next run repairs what it left.
-    """
-    group = anyio.create_task_group()
-
-    def stop() -> None:
-        if studio.stopping.is_set():
-            os._exit(INTERRUPTED)
-        studio.stopping.set()
-        group.cancel_scope.cancel()
-
-    with _handling(stop):
-        async with group:
-            yield group
-
-
-@contextmanager
-def _handling(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` on SIGINT and SIGTERM; whoever handled them before does so again afterwards."""
-    loop = asyncio.get_running_loop()
-    before = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(ValueError, RuntimeError, NotImplementedError):  # not in the main thread
-            earlier = signal.getsignal(number)
-            loop.add_signal_handler(number, stop)
-            before[number] = earlier
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, handler)
 
 
 def ending(studio: Studio, sentence: str) -> State[Any]:

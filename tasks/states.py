@@ -12,6 +12,7 @@ from prefect.logging.handlers import APILogHandler
 from prefect.states import Failed
 
 from dailies.errors import MaybeCharged, explained
+from tasks.console import outlive_the_console
 
 logger = logging.getLogger("dailies.shown")
 
@@ -31,7 +32,11 @@ def only_shown(what: str) -> Iterator[None]:
 
 
 def show_our_logs() -> None:
-    """Send the lines of `dailies` to the run's page, and silence the engine's own two lines per task and per poll."""
+    """Send the lines of `dailies` to the run's page, and silence the engine's own two lines per task and per poll.
+
+    That nobody reads them on the console any more ends nothing.
+    """
+    outlive_the_console()
     logging.getLogger("prefect.task_runs").setLevel(logging.CRITICAL)
     ours = logging.getLogger("dailies")
     ours.setLevel(logging.INFO)

@@ -22,6 +22,7 @@ class Fault(StrEnum):
     """Why there is no HTTP answer at all."""
 
     NOT_CONNECTED = "not connected"  # refused, DNS, TLS handshake, connect timeout, pool timeout: nothing was sent
+    NOT_OURS = "not ours"  # the claim had grown too old before the request could be sent: nothing was sent
     ANSWER_LOST = "answer lost"  # read or write timeout, reset, protocol error: the request may have been accepted
 
 
@@ -103,6 +104,9 @@ def judge(outcome: Answer | Fault, now: datetime | None = None, covered: bool | 
     match outcome:
         case Fault.NOT_CONNECTED:
             return Verdict(Meaning.TRY_AGAIN, "could not connect: nothing was sent", Failure.NOT_SENT)
+        case Fault.NOT_OURS:
+            words = "not sent: this process was suspended for longer than its claim holds"
+            return Verdict(Meaning.FAILED, words, Failure.NOT_SENT)
         case Fault.ANSWER_LOST:
             return Verdict(Meaning.IN_DOUBT, "the request was sent and its answer was lost")
     return _judge_answer(outcome, now, covered)

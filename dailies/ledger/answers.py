@@ -69,7 +69,7 @@ class Answers(Brakes):
                 self._answered(connection, attempt, CreateResult.ACCEPTED)
             attempt = self._move(
                 connection, attempt, on_answer(attempt.state), f"{note}: {told.generation_id}",
-                generation_id=told.generation_id, owner=str(self.owner),
+                generation_id=told.generation_id, owner=self.heir,
                 epoch=attempt.epoch + (attempt.state is not State.SUBMITTING), submitted_at=now,
                 lease_until=self._lease(attempt.provider, now), error=None, failure=None,
                 usd_charged=attempt.usd_charged or None,  # "never charged" was wrong: it counts at its quote again

@@ -117,10 +117,15 @@ class Ledger(Decisions):
             found = {"place": place, "abilities": dict(abilities), "tried_at": self.now()}
             upsert(connection, t.store_probe, [found], update=("abilities", "tried_at"))
 
-    def still_mine(self, attempt: Attempt) -> bool:
-        """Whether a create may still be sent for this attempt: asked again after every pause between T1 and the POST."""
+    def ours_for_s(self, attempt: Attempt) -> float:
+        """For how many seconds a create may be sent for this attempt: until its lease runs out; 0 where it is no longer ours.
+
+        Asked before every POST.
+        """
         found = self.attempt(attempt.id)
-        return found is not None and found.state is State.SUBMITTING and found.epoch == attempt.epoch
+        if found is None or found.state is not State.SUBMITTING or found.epoch != attempt.epoch:
+            return 0.0
+        return max(0.0, (found.lease_until - self.now()).total_seconds())
 
     def adopt(self, adopted: Adopted) -> Attempt | None:
         """Take in a purchase that this ledger has forgotten or never knew. None when the clip is accounted for already.

@@ -33,13 +33,16 @@ class Moves(Questions):
         owner: Owner,
         lease_s: Callable[[str], float] = lambda _provider: 300.0,
         clock: Callable[[], datetime] | None = None,
+        heir: str | None = None,
     ) -> None:
+        """`heir` is the owner, as text, that goes on with what this one has bought; None: this one does."""
         super().__init__(engine, clock)
         self.owner = owner
         self.began_at = self.now()
+        self.heir = heir or str(owner)
         self._lease_s = lease_s
         self._one_writer = threading.Lock() if engine.dialect.name == "sqlite" else None
-        self._file = ledger_file(engine)
+        self.file = ledger_file(engine)
         self.opened_at = self.now()
 
     def is_dead(self, attempt: Attempt) -> bool:
@@ -67,8 +70,8 @@ class Moves(Questions):
 
     def require_at_its_path(self) -> None:
         """Raise LedgerVanished when the open SQLite file is no longer the one that others find at its path."""
-        if self._file:
-            self._file.require()
+        if self.file:
+            self.file.require()
 
     def _too_late(self, connection: Connection, found: Attempt, after: State, note: str) -> Attempt:
         self._record(connection, found.id, found.state, found.state, f"too late to be {after}: {note}", self.now())

@@ -15,7 +15,7 @@ from dailies.domain.outcomes import Answer, Fault
 from dailies.providers.addresses import addresses_of
 from dailies.providers.base import Created, Found, Logged, LogUnavailable, Look, LookKind, look_of
 from dailies.providers.dialect import Reading, id_in, id_of_address, read, usable_id
-from dailies.providers.http import ApiClient, Reply, words_in
+from dailies.providers.http import ApiClient, MaySend, Reply, words_in
 from dailies.providers.live import Live, ask_aiml
 from dailies.providers.refusals import complaint_of, refusal
 from dailies.providers.words import Phase
@@ -36,9 +36,9 @@ class Aiml:
     def __init__(self, client: ApiClient) -> None:
         self._client = client
 
-    async def create(self, body: Mapping[str, Any], reference: str) -> Created:
+    async def create(self, body: Mapping[str, Any], reference: str, may_send: MaySend) -> Created:
         """One POST; the answer's id is under `id` or `generation_id`, whichever 2xx it is."""
-        reply = await self._client.post_once(GENERATIONS, body, {"X-Client-Request-Id": reference})
+        reply = await self._client.post_once(GENERATIONS, body, {"X-Client-Request-Id": reference}, may_send)
         return Created(reply if isinstance(reply, Fault) else self._answer(reply, body))
 
     def _answer(self, reply: Reply, sent: Mapping[str, Any]) -> Answer:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from dailies.domain.account import Standing
 from dailies.domain.outcomes import Answer, Fault
 from dailies.providers.dialect import Reading
+from dailies.providers.http import MaySend
 from dailies.providers.live import Live
 from dailies.providers.words import Phase
 
@@ -88,8 +89,8 @@ class Provider(Protocol):
     result_life: timedelta | None
     """How long it documents to keep a result; None where it does not say."""
 
-    async def create(self, body: Mapping[str, Any], reference: str) -> Created:
-        """Send the paid POST once, with our attempt's id as its reference."""
+    async def create(self, body: Mapping[str, Any], reference: str, may_send: MaySend) -> Created:
+        """Send the paid POST once, with our attempt's id as its reference, if `may_send` still says so at the last moment."""
         ...
 
     async def look(self, generation_id: str) -> Look:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,14 @@ NOT_SENT = (
     httpx.UnsupportedProtocol,
     httpx.InvalidURL,
 )
+
+
+MaySend = Callable[[], bool]
+"""Whether a paid request may still be sent: its claim may have been lost while this machine was suspended."""
+
+
+class _NoLongerOurs(Exception):
+    """Raised into the HTTP client, so that the request is not written."""
 
 
 class KeyAuth(httpx.Auth):
@@ -81,13 +89,24 @@ class ApiClient:
             transport=RoutedTransport(self.network, max_connections=50, max_keepalive_connections=20),
         )  # fmt: skip
 
-    async def post_once(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Reply | Fault:
-        """The paid POST. One request on the wire, whatever happens; faults are told apart by whether it was sent."""
+    async def post_once(
+        self, path: str, body: Mapping[str, Any], headers: Mapping[str, str], may_send: MaySend
+    ) -> Reply | Fault:
+        """The paid POST. One request on the wire, whatever happens; faults are told apart by whether it was sent.
+
+        `may_send` is asked when the connection stands, right before the first byte of the request.
+        """
+
+        async def trace(event: str, _info: Mapping[str, Any]) -> None:
+            if event.endswith("send_request_headers.started") and not may_send():
+                raise _NoLongerOurs
+
+        request = {"json": dict(body), "headers": dict(headers), "extensions": {"trace": trace}}
         try:
             with anyio.fail_after(self._create_timeout_s + 90):
-                return await self._read(
-                    self._paid, "POST", path, MAX_PAID_ANSWER_BYTES, json=dict(body), headers=dict(headers)
-                )
+                return await self._read(self._paid, "POST", path, MAX_PAID_ANSWER_BYTES, **request)
+        except _NoLongerOurs:
+            return Fault.NOT_OURS
         except NOT_SENT:
             return Fault.NOT_CONNECTED
         except (httpx.HTTPError, TimeoutError, OSError):

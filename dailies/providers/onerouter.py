@@ -18,7 +18,7 @@ from dailies.domain.outcomes import Answer, Fault
 from dailies.providers.addresses import addresses_of
 from dailies.providers.base import Created, Found, Logged, LogUnavailable, Look, LookKind, look_of
 from dailies.providers.dialect import Reading, id_in, id_of_address, read
-from dailies.providers.http import ApiClient, Reply, words_in
+from dailies.providers.http import ApiClient, MaySend, Reply, words_in
 from dailies.providers.live import Live, LiveUnavailable
 from dailies.providers.refusals import complaint_of, names_model, numbered, refusal
 
@@ -37,9 +37,9 @@ class OneRouter:
     def __init__(self, client: ApiClient) -> None:
         self._client = client
 
-    async def create(self, body: Mapping[str, Any], reference: str) -> Created:
+    async def create(self, body: Mapping[str, Any], reference: str, may_send: MaySend) -> Created:
         """One POST that may take minutes. Its answer is the clip itself, or a task to look at."""
-        reply = await self._client.post_once(GENERATIONS, body, {"X-Client-Request-Id": reference})
+        reply = await self._client.post_once(GENERATIONS, body, {"X-Client-Request-Id": reference}, may_send)
         return Created(reply if isinstance(reply, Fault) else self._answer(reply, body))
 
     def _answer(self, reply: Reply, sent: Mapping[str, Any]) -> Answer:

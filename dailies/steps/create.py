@@ -1,6 +1,6 @@
-"""Buys a clip: claim, one POST, and the record of what became of it. The only place where money is spent.
+"""Buys a clip: has its create claimed, sent once and recorded by the sender, and decides when it is worth sending again.
 
-Between T1 and T2 nothing may raise past us, cancel us or be retried by anybody else.
+The sender is a process of its own (`dailies.sender`): nothing that ends this one comes between the request and its record.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import hashlib
 import json
 import logging
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -19,12 +18,11 @@ import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.catalog import Settled, request_body
-from dailies.domain.brake import CreateResult, GivenUp, Hold
+from dailies.domain.brake import GivenUp, Hold
 from dailies.domain.clips import Row
-from dailies.domain.creates import Accepted, Doubtful, Free, KnownAttempt
-from dailies.domain.outcomes import Answer, Meaning, Verdict
+from dailies.domain.outcomes import Meaning
 from dailies.domain.records import Attempt
-from dailies.domain.states import Failure
+from dailies.domain.states import Failure, State
 from dailies.errors import (
     BadInput,
     Busy,
@@ -36,14 +34,13 @@ from dailies.errors import (
     Refused,
     Stopped,
 )
-from dailies.failpoints import hit
 from dailies.ledger import Unclaimed
 from dailies.ledger.file import LedgerVanished
-from dailies.providers import Created
-from dailies.providers.refusals import weighed
+from dailies.pace import Pace
+from dailies.sender.line import PendingCreate, SenderEnded
+from dailies.sender.protocol import Ended, NotClaimed, NotTaken, Parked, Purchase, Result, Sold
 from dailies.steps.adopt import adopt_stored
 from dailies.steps.image import image_url
-from dailies.steps.record import record_outcome
 from dailies.studio import Studio
 
 logger = logging.getLogger("dailies.create")
@@ -52,8 +49,7 @@ SEND_TRIES = 4  # a create that was never sent is tried so often
 SEND_PAUSES_S = (0.5, 2.0, 5.0)
 BUSY_FOR_S = 1800.0  # a provider that answers 429 for so long is too busy: the clip stays planned
 BUSY_BEFORE_MOVING_ON_S = 120.0  # where the row names another provider, it is asked sooner
-PAUSE_THAT_NEEDS_A_LOOK_S = 20.0
-"""After a longer time between T1 and the POST somebody may have taken us for dead: the ledger is asked before sending."""
+SENDERS_TRIED = 2  # a create that no sender has claimed is ordered of one more
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +74,28 @@ async def create_clip(studio: Studio, clip_key: str, provider: str) -> Attempt:
         adopted = await adopt_stored(studio, row)
         if adopted:
             return adopted
-        prepared = await prepare(studio, row, provider)
-        hit("before-claim")
-        return await _buy(studio, prepared)
+        return await _buy(studio, await prepare(studio, row, provider))
 
 
 async def _buy(studio: Studio, prepared: Prepared) -> Attempt:
-    """T1, the POST, T2: shielded, so that Ctrl-C and SIGTERM wait until an answer is on record."""
+    """Order the create, and again while the provider's brake is on. From the order to the answer on record Ctrl-C and
+    SIGTERM are waited out."""
     bought: Attempt | None = None
+    pace, senders_lost = studio.pace(prepared.provider), 0
     while bought is None:
-        await studio.pace(prepared.provider).take_turn()
+        await pace.clear()
+        await pace.take_turn()
         with anyio.CancelScope(shield=True):
-            claimed = await claim_in_turn(studio, prepared)
-            if claimed:
-                hit("after-claim")
-                bought = await _send(studio, prepared, claimed)
+            try:
+                create = await order_in_turn(studio, prepared)
+                bought = await _outcome(studio, prepared, create) if create else None
+            except SenderEnded as ended:
+                bought = await _left_by(studio, prepared, ended)
+                senders_lost += bought is None
+                if senders_lost == SENDERS_TRIED:
+                    raise NotSent(
+                        f"{prepared.row.id}: {ended} before it claimed the clip. Not charged; run it again"
+                    ) from None
     return bought
 
 
@@ -124,20 +127,35 @@ async def prepare(studio: Studio, row: Row, provider: str) -> Prepared:
     return Prepared(row, provider, body, digest, usd if usd is not None else Decimal(0))
 
 
-async def claim_in_turn(studio: Studio, prepared: Prepared) -> Attempt | None:
-    """T1, in a turn that was taken and is passed on. None while the provider's brake is on: to be asked again."""
-    provider, hold = prepared.provider, None
-    pace = studio.pace(provider)
+async def order_in_turn(studio: Studio, prepared: Prepared) -> PendingCreate | None:
+    """Have it claimed, in a turn that was taken and is passed on. None: to be ordered again, as while the brake is on.
+
+    Raises AlreadyTaken, BudgetReached, Stopped when the provider's brake has given up, SenderEnded.
+    """
+    pace = studio.pace(prepared.provider)
+    hold: Hold | None = None
     try:
-        refuse_stopped(studio, prepared.row, provider)
-        claimed = await claim(studio, prepared, pace.creates_at_once())
-        hold = claimed if isinstance(claimed, Hold) else None
+        refuse_stopped(studio, prepared.row, prepared.provider)
+        studio.ledger.require_at_its_path()
+        create = await studio.sender.order(_purchase(studio, prepared, pace.creates_at_once()))
+        refused = await create.claimed()
+        match refused:
+            case NotClaimed(refusal=Hold() as hold):
+                pass
+            case NotClaimed(refusal=str()):
+                studio.ledger.require_at_its_path()
+    except LedgerVanished as error:
+        await studio.give_up_buying(error)
+        raise Stopped(f"{prepared.row.id}: not started; {error}") from error
     finally:
         earlier = pace.held
         pace.pass_turn(hold)
     if pace.held and not earlier:
-        logger.warning("%s", pace.held.words(provider))
-    return claimed if isinstance(claimed, Attempt) else None
+        logger.warning("%s", pace.held.words(prepared.provider))
+    if refused is None:
+        return create
+    _raise_refusal(studio, prepared, refused)
+    return None
 
 
 def refuse_stopped(studio: Studio, row: Row, provider: str) -> None:
@@ -146,134 +164,119 @@ def refuse_stopped(studio: Studio, row: Row, provider: str) -> None:
         raise Stopped(f"{row.id}: not started; {provider} was stopped: {studio.stopped[provider]}")
 
 
-async def claim(studio: Studio, prepared: Prepared, at_once: int | None = None) -> Attempt | Hold:
-    """T1. Raises AlreadyTaken, BudgetReached, or Stopped when the brake has given up or the ledger vanished."""
-    job, clip = studio.the_job, prepared.row.clip
-    try:
-        claimed = await anyio.to_thread.run_sync(
-            studio.ledger.claim, clip.key, job.plan.batch, prepared.provider, prepared.usd_quoted, job.caps, prepared.digest,
-            clip.image.sha256, at_once,
-        )  # fmt: skip
-    except LedgerVanished as error:
-        await studio.give_up_buying(error)
-        raise Stopped(f"{prepared.row.id}: not started; {error}") from error
-    match claimed:
-        case GivenUp():
-            studio.stopped.setdefault(prepared.provider, claimed.words)
+def _raise_refusal(studio: Studio, prepared: Prepared, refused: Result) -> None:
+    """Raise why a claim was not granted, unless it is only to be asked for again."""
+    who = prepared.row.id
+    match refused:
+        case NotTaken() | NotClaimed(refusal=Hold()):
+            return
+        case NotClaimed(refusal=GivenUp() as given_up):
+            studio.stopped.setdefault(prepared.provider, given_up.words)
             refuse_stopped(studio, prepared.row, prepared.provider)
-        case Unclaimed.TAKEN:
-            raise AlreadyTaken(f"{prepared.row.id}: somebody else was faster")
-        case Unclaimed.BATCH_BUDGET | Unclaimed.DAY_BUDGET:
-            raise BudgetReached(f"{prepared.row.id}: the {claimed} is used up; nothing more is bought")
-        case Attempt() | Hold():
-            return claimed
-    raise AssertionError(claimed)
+        case NotClaimed(refusal=Unclaimed.TAKEN):
+            raise AlreadyTaken(f"{who}: somebody else was faster")
+        case NotClaimed(refusal=Unclaimed.BATCH_BUDGET | Unclaimed.DAY_BUDGET as budget):
+            raise BudgetReached(f"{who}: the {budget} is used up; nothing more is bought")
+        case NotClaimed(refusal=words):
+            raise NotSent(f"{who}: not claimed, so nothing was sent: {words}")
+        case _:
+            raise MaybeCharged(f"{who}: the process that sends broke off ({refused}); see dailies status")
 
 
-async def _send(studio: Studio, prepared: Prepared, attempt: Attempt) -> Attempt:
-    pace = studio.pace(prepared.provider)
-    started, tries = time.monotonic(), 0
-    asked = started
-    while True:
-        await pace.clear()
-        if time.monotonic() - asked > PAUSE_THAT_NEEDS_A_LOOK_S and not await _still_mine(studio, attempt):
-            raise MaybeCharged(f"{prepared.row.id}: paused for too long before sending; see dailies status")
-        hit("before-post")
-        created = await studio.provider(prepared.provider).create(prepared.body, attempt.id)
-        hit("after-post")
-        asked = time.monotonic()
-        verdict = await _weighed(studio, prepared, created)
-        match verdict.meaning:
-            case Meaning.ACCEPTED:
-                pace.speed_up()
-                return await _accepted(studio, prepared, attempt, created)
-            case Meaning.TRY_AGAIN:
-                tries += 1
-                if tries < SEND_TRIES and not studio.stopping.is_set():
-                    await _count(studio, prepared.provider, CreateResult.NOT_SENT)
-                    await anyio.sleep(SEND_PAUSES_S[tries - 1])
-                    continue
-            case Meaning.WAIT:
-                pace.slow_down(verdict.wait_s)
-                patience_s = BUSY_FOR_S if prepared.provider == prepared.row.providers[-1] else BUSY_BEFORE_MOVING_ON_S
-                if time.monotonic() - started < patience_s and not studio.stopping.is_set():
-                    await _count(studio, prepared.provider, CreateResult.BUSY)
-                    continue
-            case _:
-                pass
-        return await _not_accepted(studio, prepared, attempt, created, verdict)
-
-
-async def _count(studio: Studio, provider: str, result: CreateResult) -> None:
-    """Count a request that is sent once more; a count is worth no clip."""
-    with suppress(SQLAlchemyError, OSError):
-        await anyio.to_thread.run_sync(studio.ledger.count_create, provider, result)
-
-
-async def _weighed(studio: Studio, prepared: Prepared, created: Created) -> Verdict:
-    async def needed() -> Decimal:
-        return await anyio.to_thread.run_sync(studio.ledger.usd_in_flight, prepared.provider)
-
-    provider = studio.provider(prepared.provider)
-    return await weighed(provider, created.outcome, studio.streak(prepared.provider), needed)
-
-
-async def _still_mine(studio: Studio, attempt: Attempt) -> bool:
-    try:
-        return await anyio.to_thread.run_sync(studio.ledger.still_mine, attempt)
-    except (SQLAlchemyError, OSError):
-        return False
-
-
-async def _accepted(studio: Studio, prepared: Prepared, attempt: Attempt, created: Created) -> Attempt:
-    answer = created.outcome
-    assert isinstance(answer, Answer) and answer.generation_id
-    told = Accepted(answer.generation_id, answer.url, answer.usd_charged, answer.credits_used)
-    recorded = await record_outcome(studio.ledger, studio.spool, _known(studio, prepared, attempt), told)
-    if recorded is None:
-        await _doubt(studio, attempt, f"accepted as {answer.generation_id}, and the ledger did not take the id")
-        raise MaybeCharged(
-            f"{prepared.row.id}: accepted as {answer.generation_id}, and the ledger has not taken it yet; "
-            "the next run or `dailies collect` goes on from the spool"
-        )
-    logger.info("%s · attempt %d accepted as %s", prepared.row.id, attempt.no, answer.generation_id)
-    return recorded
-
-
-def _known(studio: Studio, prepared: Prepared, attempt: Attempt) -> KnownAttempt:
+def _purchase(studio: Studio, prepared: Prepared, at_once: int | None) -> Purchase:
     job = studio.the_job
-    return KnownAttempt(attempt, prepared.row, job.plan.source, f"s3://{job.bucket}/{job.prefix}".rstrip("/"))
+    destination = f"s3://{job.bucket}/{job.prefix}".rstrip("/")
+    return Purchase(
+        prepared.row, job.plan.batch, job.plan.source, destination, prepared.provider, prepared.body, prepared.digest,
+        prepared.usd_quoted, job.caps, at_once,
+    )  # fmt: skip
 
 
-async def _doubt(studio: Studio, attempt: Attempt, words: str) -> None:
-    """In doubt for everybody, where the ledger takes at least that; else the next run finds our claim abandoned."""
-    with suppress(SQLAlchemyError, OSError):
-        await anyio.to_thread.run_sync(studio.ledger.doubt, attempt.id, words)
+async def _outcome(studio: Studio, prepared: Prepared, create: PendingCreate) -> Attempt:
+    """The attempt that was bought. Raises what else became of it."""
+    who, pace = prepared.row.id, studio.pace(prepared.provider)
+    match await _final(studio, prepared, create):
+        case Sold(attempt=attempt):
+            pace.speed_up()
+            logger.info("%s · attempt %d accepted as %s", who, attempt.no, attempt.generation_id)
+            return attempt
+        case Ended(attempt_id=attempt_id, verdict=verdict):
+            logger.warning("%s · attempt %s: %s (%s)", who, attempt_id[:8], verdict.words, verdict.meaning)
+            if verdict.meaning is Meaning.IN_DOUBT:
+                pace.doubted()
+                raise _in_doubt(prepared, attempt_id, verdict.words)
+            raise _as_error(studio, prepared, verdict.words, verdict.failure or Failure.REFUSED)
+        case result:
+            raise MaybeCharged(f"{who}: the process that sends broke off ({result}); see dailies status")
 
 
-async def _not_accepted(
-    studio: Studio, prepared: Prepared, attempt: Attempt, created: Created, verdict: Verdict
-) -> Attempt:
-    who, words = prepared.row.id, verdict.words
-    known = _known(studio, prepared, attempt)
-    if verdict.meaning is Meaning.IN_DOUBT:
-        studio.pace(prepared.provider).doubted()
-        raw = created.outcome.raw if isinstance(created.outcome, Answer) else b""
-        recorded = await record_outcome(studio.ledger, studio.spool, known, Doubtful(words, raw, verdict.wait_s))
-        words = (recorded and recorded.error) or words
-        logger.warning("%s · attempt %d: %s (%s)", who, attempt.no, words, verdict.meaning)
+async def _final(studio: Studio, prepared: Prepared, create: PendingCreate) -> Result:
+    """What became of a create in the end: one that surely cost nothing is sent again while there is patience left."""
+    pace, started, tries = studio.pace(prepared.provider), time.monotonic(), 0
+    patience_s = BUSY_FOR_S if prepared.provider == prepared.row.providers[-1] else BUSY_BEFORE_MOVING_ON_S
+    result = await create.result()
+    while isinstance(result, Parked):
+        tries += result.verdict.meaning is Meaning.TRY_AGAIN
+        if tries >= SEND_TRIES or time.monotonic() - started > patience_s or studio.stopping.is_set():
+            return await create.give_up()
+        waits = result.verdict.meaning is Meaning.WAIT
+        if waits:
+            pace.slow_down(result.verdict.wait_s)
+        if not await _paused(studio, pace, 0 if waits else SEND_PAUSES_S[tries - 1]):
+            return await create.give_up()
+        result = await create.send_again()
+    return result
+
+
+async def _paused(studio: Studio, pace: Pace, seconds: float) -> bool:
+    """Wait so long, and until nobody at the provider is asked to wait. False when the run is being stopped."""
+    async with anyio.create_task_group() as either:
+
+        async def watch() -> None:
+            await studio.stopping.wait()
+            either.cancel_scope.cancel()
+
+        either.start_soon(watch)
+        await anyio.sleep(seconds)
+        await pace.clear()
+        either.cancel_scope.cancel()
+    return not studio.stopping.is_set()
+
+
+async def _left_by(studio: Studio, prepared: Prepared, ended: SenderEnded) -> Attempt | None:
+    """What the ledger says of a create whose sender has ended. None: it was never claimed. Raises MaybeCharged."""
+    clip_key = prepared.row.clip.key
+    try:
+        await anyio.to_thread.run_sync(studio.ledger.reap)
+        attempts = await anyio.to_thread.run_sync(studio.ledger.attempts, clip_key)
+    except (SQLAlchemyError, OSError) as error:
         raise MaybeCharged(
-            f"{who}: {words}. It may have cost ${prepared.usd_quoted:.2f} and is not bought again; "
-            f"`dailies collect` looks for it, `dailies resolve {attempt.id[:8]}` settles it"
-        )
-    failure = verdict.failure or Failure.REFUSED
-    await record_outcome(studio.ledger, studio.spool, known, Free(failure, words))
-    logger.warning("%s · attempt %d: %s (%s)", who, attempt.no, words, verdict.meaning)
-    raise _as_error(studio, prepared, verdict, failure)
+            f"{prepared.row.id}: the process that sent it has ended, and the ledger can't be asked what became of it "
+            f"({type(error).__name__}). It is not bought again; see dailies status"
+        ) from error
+    ours = [a for a in attempts if a.id == ended.attempt_id or a.owner == ended.owner]
+    return _settled(studio, prepared, ours[-1]) if ours else None
 
 
-def _as_error(studio: Studio, prepared: Prepared, verdict: Verdict, failure: Failure) -> DailiesError:
-    who, words = prepared.row.id, verdict.words
+def _settled(studio: Studio, prepared: Prepared, attempt: Attempt) -> Attempt:
+    """An attempt as its sender left it: bought, or the error that it is."""
+    if attempt.generation_id:
+        return attempt
+    words = attempt.error or "the process that sent it has ended"
+    if attempt.state is State.FAILED:
+        raise _as_error(studio, prepared, words, attempt.failure or Failure.REFUSED)
+    raise _in_doubt(prepared, attempt.id, words)
+
+
+def _in_doubt(prepared: Prepared, attempt_id: str, words: str) -> MaybeCharged:
+    return MaybeCharged(
+        f"{prepared.row.id}: {words}. It may have cost ${prepared.usd_quoted:.2f} and is not bought again; "
+        f"`dailies collect` looks for it, `dailies resolve {attempt_id[:8]}` settles it"
+    )
+
+
+def _as_error(studio: Studio, prepared: Prepared, words: str, failure: Failure) -> DailiesError:
+    who = prepared.row.id
     match failure:
         case Failure.STOPPED:
             studio.stopped.setdefault(prepared.provider, words)

@@ -12,16 +12,10 @@ from tests.e2e.invariants import assert_invariants
 from tests.e2e.test_faults_ledger import full_disk_for_answers
 
 SPOOL = ("before-spool", "after-spool", "before-drain", "after-drain")
-BUYING = (
-    "before-plan",
-    "after-plan",
-    "before-claim",
-    "after-claim",
-    "before-post",
-    "after-post",
-    "before-answer",
-    "after-answer",
-)
+PLANNING = ("before-plan", "after-plan")
+SENDING = ("before-claim", "after-claim", "before-post", "after-post", "before-answer", "after-answer")
+"""Passed by the sender, whose parent is the flow."""
+WHO = {"flow": "kill-parent", "sender": "kill", "both": "kill-both"}
 WAITING = ("before-poll", "after-poll", "before-completed", "after-completed", "before-download", "after-download")
 STORING = ("before-put", "after-put", "before-head", "after-head", "before-stored", "after-stored", "before-cleanup",
            "after-cleanup", "before-report", "after-report")  # fmt: skip
@@ -34,10 +28,15 @@ def batch_of(world: World, name: str) -> list[dict[str, str]]:
     return rows
 
 
-def killed_at(world: World, name: str) -> None:
-    """One run that dies at this failpoint; never more than one charge per clip."""
-    child = world.start(DAILIES_FAILPOINTS=f"{name}=kill")
-    assert child.wait() == KILLED, f"{name} was never passed: {child.text('stderr')}"
+def killed_at(world: World, name: str, action: str = "kill") -> None:
+    """One run in which somebody dies at this failpoint; never more than one charge per clip."""
+    child = world.start(DAILIES_FAILPOINTS=f"{name}={action}")
+    code = child.wait(120)
+    if name in SENDING and action == "kill":
+        assert code in (0, 1), f"a flow outlives its sender: {child.text('stderr')}"
+        assert "Traceback" not in child.text("stderr"), child.text("stderr")
+    else:
+        assert code == KILLED, f"{name} was never passed: {child.text('stderr')}"
     references = [charge.client_request_id for charge in world.charges()]
     assert len(set(references)) == len(references)
 
@@ -57,10 +56,10 @@ def recovers(world: World, rows: list[dict[str, str]]) -> Result:
 
 def test_every_failpoint_is_killed_at_below() -> None:
     """A new one needs its place in these lists."""
-    assert {*SPOOL, *BUYING, *WAITING, *STORING} == set(NAMES)
+    assert {*SPOOL, *PLANNING, *SENDING, *WAITING, *STORING} == set(NAMES)
 
 
-@pytest.mark.parametrize("names", [BUYING, WAITING, STORING], ids=["buying", "waiting", "storing"])
+@pytest.mark.parametrize("names", [PLANNING, WAITING, STORING], ids=["planning", "waiting", "storing"])
 def test_sigkill_at_every_step(each_world: World, names: tuple[str, ...]) -> None:
     """Run after run dies, one at each step, with three clips under way: nothing is bought twice, nothing paid is lost."""
     rows = []
@@ -70,13 +69,25 @@ def test_sigkill_at_every_step(each_world: World, names: tuple[str, ...]) -> Non
     recovers(each_world, rows)
 
 
+@pytest.mark.parametrize("who", WHO)
+def test_sigkill_at_every_step_of_sending(each_world: World, who: str) -> None:
+    """Of the flow, of its sender, of both: nothing is bought twice; what is lost was in a sender's hand, and is in doubt."""
+    rows = []
+    for name in SENDING:
+        rows += batch_of(each_world, name)
+        killed_at(each_world, name, WHO[who])
+    result = recovers(each_world, rows)
+    if who == "flow":
+        assert result.json["in_doubt"] == 0, "the sender received and recorded every answer"
+
+
 def test_sigkill_around_the_spool(each_world: World) -> None:
     """The ledger takes no answer, and the process dies as well: nothing is bought twice, nothing paid is lost."""
     rows = []
     for name in ("before-spool", "after-spool"):
         rows += batch_of(each_world, name)
         with full_disk_for_answers(each_world):
-            killed_at(each_world, name)
+            killed_at(each_world, name, "kill-both")
     recovers(each_world, rows)
 
 

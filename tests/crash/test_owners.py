@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,17 +43,20 @@ def test_a_run_that_is_stopped_past_its_lease_and_continued_harms_nothing(each_w
 def test_a_create_that_is_stopped_past_its_lease_and_continued_is_charged_at_most_once(
     each_world: World, name: str
 ) -> None:
-    """Put in doubt by another run meanwhile, and never bought by it; the late answer is still recorded."""
+    """Put in doubt by another run meanwhile, and never bought by it. What was not sent yet is not sent when it wakes up;
+    a late answer is still recorded."""
     each_world.csv(named("a"), provider="onerouter")
     each_world.environ |= {"DAILIES_LEASE_S": "1", "DAILIES_CREATE_TIMEOUT_S": "0.5"}
-    sleeper = each_world.start(DAILIES_FAILPOINTS=f"{name}=stop")
-    sleeper.wait_until_stopped()
+    flow = each_world.start(DAILIES_FAILPOINTS=f"{name}=stop")
+    until(lambda: is_stopped(sender_of(each_world)))
+    sleeper = sender_of(each_world)
     threading.Event().wait(1.5)
     second = each_world.run()
     assert (second.code, second.json["in_doubt"]) == (1, 1)
-    sleeper.signal(signal.SIGCONT)
-    sleeper.wait()
-    assert "Traceback" not in sleeper.text("stderr")
+    os.kill(sleeper, signal.SIGCONT)
+    flow.wait()
+    assert "Traceback" not in flow.text("stderr")
+    assert len(each_world.posts()) == (name in ("after-post", "before-answer"))
     result = assert_invariants(each_world)
     assert result and len(each_world.charges()) == 1 and result.code == 0
 
@@ -72,17 +77,20 @@ def test_one_signal_during_the_post_records_its_answer_and_claims_no_more(world:
     assert result and result.code == 0 and len(world.charges()) == 3
 
 
-def test_two_signals_end_the_run_at_once_and_the_next_one_repairs_it(world: World) -> None:
-    """The create in flight is in doubt, and found in the provider's log."""
-    world.csv(named("a", "b"))
-    world.sandbox.fault("create", "late", delay_s=20, times=2)
+def test_two_signals_end_the_run_at_once_and_its_sender_records_the_answers(world: World) -> None:
+    """Of a provider that has no log: nothing is in doubt, the next run brings the clips home."""
+    world.csv(named("a", "b"), provider="onerouter")
+    world.sandbox.fault("create", "late", delay_s=8, times=2)
     child = world.start()
     until(lambda: len(world.charges()) == 2)
+    sender = sender_of(world)
     child.signal(signal.SIGTERM)
-    threading.Event().wait(0.5)
+    until(lambda: "2 creates are in flight" in child.text("stderr"))
+    assert f"process {sender}" in child.text("stderr")
     child.signal(signal.SIGTERM)
     assert child.wait(10) == 130
-    assert {attempt.state for attempt in world.attempts()} == {State.SUBMITTING}
+    assert {attempt.state for attempt in world.attempts()} == {State.SUBMITTING}, "and not in doubt"
+    until(lambda: {attempt.state for attempt in world.attempts()} == {State.COMPLETED})
     result = assert_invariants(world)
     assert result and result.code == 0 and len(world.charges()) == 2
 
@@ -98,6 +106,27 @@ def test_a_signal_before_the_first_create_ends_cleanly(world: World) -> None:
         assert child.wait(20) == 130
     assert "Traceback" not in child.text("stderr") and "interrupted" in child.text("stderr"), child.text("stderr")
     assert not world.posts()
+
+
+def sender_of(world: World) -> int:
+    """The process that holds a create that is under way; 0 while there is none."""
+    owners = [Owner.parse(a.owner) for a in world.attempts() if a.state is State.SUBMITTING]
+    return owners[0].pid if owners else 0
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process has stopped itself."""
+    return pid > 0 and Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+
+
+def stopped_children(pid: int) -> list[int]:
+    """The stopped processes among those that a process has started."""
+    return [int(child) for child in children_file(pid).read_text().split() if is_stopped(int(child))]
+
+
+def children_file(pid: int) -> Path:
+    """Where the kernel lists the children that a process's main thread has started."""
+    return Path(f"/proc/{pid}/task/{pid}/children")
 
 
 @contextmanager
@@ -123,12 +152,13 @@ def test_a_run_that_is_outrun_at_the_claim_waits_for_the_other_one(each_world: W
     """Both decided to buy, one was faster: the slower one sees the clip delivered too, and ends well."""
     each_world.csv(1)
     each_world.sandbox.fault("create", "delay", delay_s=1)
-    faster, slower = (each_world.start(DAILIES_FAILPOINTS="before-claim=stop") for _ in range(2))
-    for child in (faster, slower):
-        child.wait_until_stopped()
-    faster.signal(signal.SIGCONT)
-    until(each_world.attempts)
-    slower.signal(signal.SIGCONT)
+    runs = [each_world.start(DAILIES_FAILPOINTS="before-claim=stop") for _ in range(2)]
+    until(lambda: all(stopped_children(run.pid) for run in runs))
+    faster, slower = runs
+    for run in runs:
+        [sender] = stopped_children(run.pid)
+        os.kill(sender, signal.SIGCONT)
+        until(each_world.attempts)
     assert (faster.wait(), slower.wait()) == (0, 0), slower.text("stdout") + slower.text("stderr")
     assert_invariants(each_world)
     assert len(each_world.posts()) == 1

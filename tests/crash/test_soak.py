@@ -16,6 +16,7 @@ from contextlib import suppress
 import pytest
 
 from dailies.failpoints import NAMES
+from tests.crash.test_kill import SENDING, WHO
 from tests.e2e.forks import KILLED
 from tests.e2e.harness import World, named
 from tests.e2e.invariants import assert_invariants
@@ -58,7 +59,9 @@ def killed_somewhere(world: World, luck: random.Random) -> int:
     """One run that is killed at a step or at a moment of luck's choosing. 1 if it died of it."""
     armed = {}
     if luck.random() < 0.6:
-        armed["DAILIES_FAILPOINTS"] = f"{luck.choice(NAMES)}=kill@{luck.randint(1, CLIPS)}"
+        name = luck.choice(NAMES)
+        who = luck.choice(tuple(WHO)) if name in SENDING else "sender"
+        armed["DAILIES_FAILPOINTS"] = f"{name}={WHO[who]}@{luck.randint(1, CLIPS)}"
     child = world.start("run", str(world.prompts), "--json", **armed)
     if not armed:
         threading.Event().wait(luck.uniform(0.2, 2.0))

@@ -152,7 +152,7 @@ def _import_everything() -> None:
         "psycopg",
         "pyarrow.parquet",
     )  # imported only when first used
-    for name in (*(f"dailies.{name}" for name in ours), "flows.collect", "flows.generate", *late):
+    for name in (*(f"dailies.{name}" for name in ours), "flows.collect", "flows.generate", "tests.e2e.senders", *late):
         import_module(name)
     Image.init()  # every format's module
     boto3.client("s3", region_name="us-east-1")  # reads the service's description, a third of a second
@@ -171,6 +171,9 @@ def _become(order: dict[str, Any]) -> None:
         os.environ.clear()
         os.environ.update(order["environ"])
         os.chdir(order["cwd"])
+        from tests.e2e.senders import fork_a_sender
+
+        fork_a_sender()
         from prefect.settings import PREFECT_API_URL, temporary_settings
 
         from dailies.cli.app import main

@@ -33,6 +33,7 @@ from dailies.sandbox import Charge, Sandbox
 from dailies.sandbox.world import Seen
 from tests.e2e.forks import ROOT, Child, Forks
 from tests.e2e.s3_proxy import FaultyStore
+from tests.e2e.senders import senders_in_threads
 
 AIML_KEY, ONEROUTER_KEY = "sk-marker-aiml-4711", "sk-marker-onerouter-0815"
 AWS_SECRET = "marker-aws-secret-2342"
@@ -189,7 +190,8 @@ class World:
         os.environ.update({**self.environ, **environ})
         os.chdir(self.folder)
         try:
-            yield
+            with senders_in_threads():
+                yield
         finally:
             os.chdir(cwd)
             os.environ.clear()

@@ -223,7 +223,7 @@ def test_a_worker_taken_for_dead_still_gets_its_id_on_record(make_ledger: MakeLe
     attempt = claimed(stopped)
     clock.advance(301)
     ledger.reap()
-    assert not stopped.still_mine(attempt)
+    assert not stopped.ours_for_s(attempt)
     recorded = stopped.answer(attempt.id, "gen-1")
     assert (recorded.state, recorded.owner) == (State.SUBMITTED, str(stopped.owner))
     assert recorded.epoch > attempt.epoch
@@ -268,9 +268,9 @@ def test_both_workers_that_stored_the_same_clip_agree(make_ledger: MakeLedger, c
 
 def test_a_create_may_only_be_sent_while_the_claim_stands(ledger: Ledger) -> None:
     attempt = claimed(ledger)
-    assert ledger.still_mine(attempt)
+    assert ledger.ours_for_s(attempt)
     ledger.doubt(attempt.id, "lost")
-    assert not ledger.still_mine(attempt)
+    assert not ledger.ours_for_s(attempt)
 
 
 # Real processes

@@ -179,7 +179,7 @@ def nobody_sends_for_an_attempt_in_doubt(bench: Bench) -> None:
     attempt = claimed(bench.far)
     bench.clock.advance(301)
     bench.near.reap()
-    assert not bench.far.still_mine(attempt)
+    assert not bench.far.ours_for_s(attempt)
 
 
 def the_stored_row_keeps_no_url(bench: Bench) -> None:
@@ -367,7 +367,7 @@ MUTANTS: dict[str, tuple[Callable[[Bench, Patch], None], Callable[[Bench], None]
     "taking over keeps the epoch": (keep_the_epoch, who_lost_a_clip_can_not_move_it),
     "everybody is dead": (setting(Ledger, "is_dead", lambda *_: True), a_living_worker_keeps_its_clip),
     "nobody asks before sending": (
-        setting(Ledger, "still_mine", lambda *_: True),
+        setting(Ledger, "ours_for_s", lambda *_: 1.0),
         nobody_sends_for_an_attempt_in_doubt,
     ),
     "a stored row takes a url": (url_comes_back, the_stored_row_keeps_no_url),

@@ -337,7 +337,7 @@ def test_the_client_that_holds_the_key_pays_nobody_whose_certificate_is_unknown(
         async with serve({"/a": reply(b"{}")}, context) as server:
             client = ApiClient(server.url("", host="localhost"), SecretStr("key"), 5)
             try:
-                return await client.post_once("/a", {}, {}), await client.get("/a", {})
+                return await client.post_once("/a", {}, {}, lambda: True), await client.get("/a", {})
             finally:
                 await client.close()
 

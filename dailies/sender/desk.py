@@ -1,0 +1,225 @@
+"""Carries out what a flow orders: claim, send once, record. The only place where money is spent.
+
+Between T1 and T2 nothing here may be cancelled, retried by anybody else, or wait for who ordered it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+
+import anyio
+import anyio.to_thread
+from sqlalchemy.exc import SQLAlchemyError
+
+from dailies.domain.creates import Accepted, CreateOutcome, Doubtful, Free, KnownAttempt
+from dailies.domain.outcomes import Answer, Fault, Meaning, Streak, Verdict, judge
+from dailies.domain.records import Attempt
+from dailies.domain.states import Failure
+from dailies.errors import explained
+from dailies.failpoints import hit
+from dailies.ledger import Ledger, Spool
+from dailies.ledger.brakes import result_of
+from dailies.providers import Created, Provider, open_providers
+from dailies.providers.refusals import weighed
+from dailies.sender.clock import Clock, SendWindow
+from dailies.sender.flow import create_in_hand
+from dailies.sender.protocol import (
+    Broken,
+    Buy,
+    Claimed,
+    Ended,
+    GiveUp,
+    NotClaimed,
+    NotTaken,
+    Parked,
+    Purchase,
+    Refusal,
+    Reply,
+    SendAgain,
+    Sold,
+)
+from dailies.settings import PROVIDERS, Settings
+from dailies.steps.record import record_outcome
+
+logger = logging.getLogger("dailies.sender")
+
+
+class Desk:
+    """All creates of one flow. `tell` hands a reply to the flow; it neither waits nor fails, also when the flow is gone."""
+
+    def __init__(
+        self, settings: Settings, ledger: Ledger, spool: Spool, tell: Callable[[Reply], None], clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._spool = spool
+        self._tell = tell
+        self._clock = clock
+        self._providers: dict[str, Provider] = {}
+        self._streaks: dict[str, Streak] = {}
+        self._instructions: dict[int, asyncio.Queue[SendAgain | GiveUp]] = {}
+        self._one_ended = anyio.Event()
+        self._flow_gone = False
+        self.closing = False
+
+    async def idle(self) -> None:
+        """Wait until no create is in hand."""
+        while self._instructions:
+            await self._one_ended.wait()
+
+    def instruct(self, message: SendAgain | GiveUp) -> None:
+        """Pass on what the flow wants of a parked create."""
+        if message.create in self._instructions:
+            self._instructions[message.create].put_nowait(message)
+
+    def flow_ended(self) -> None:
+        """Nobody orders any more: what is parked is set free, what is on its way is finished."""
+        self._flow_gone = self.closing = True
+        for create, instructions in self._instructions.items():
+            instructions.put_nowait(GiveUp(create))
+
+    async def buy(self, order: Buy) -> None:
+        """One create, from its claim to its record. Whatever goes wrong with it ends no other."""
+        if self.closing:
+            self._tell(NotTaken(order.create))
+            return
+        create_in_hand.set(order.create)
+        self._instructions[order.create] = asyncio.Queue()
+        try:
+            reply = await self._buy(order.create, order.purchase)
+        except Exception as error:  # the edge: what is claimed and not recorded is in doubt once this process has ended
+            logger.exception("create %d broke off", order.create)
+            reply = Broken(order.create, explained(error))
+        del self._instructions[order.create]
+        self._tell(reply)
+        self._one_ended.set()
+        self._one_ended = anyio.Event()
+
+    async def _buy(self, create: int, purchase: Purchase) -> Reply:
+        hit("before-claim")
+        try:
+            claimed = await anyio.to_thread.run_sync(partial(claim, self._ledger, purchase))
+        except (SQLAlchemyError, OSError) as error:
+            return NotClaimed(create, explained(error))
+        if not isinstance(claimed, Attempt):
+            return NotClaimed(create, claimed)
+        self._tell(Claimed(create, claimed.id))
+        hit("after-claim")
+        verdict, created = await self._send(create, purchase, claimed)
+        return await self._record(create, purchase, claimed, verdict, created)
+
+    async def _send(self, create: int, purchase: Purchase, attempt: Attempt) -> tuple[Verdict, Created | None]:
+        """Send until the answer is final, or nobody wants it sent again."""
+        while not self._flow_gone:
+            verdict, created = await self._send_once(purchase, attempt)
+            if verdict.meaning not in (Meaning.TRY_AGAIN, Meaning.WAIT) or not await self._again(create, verdict):
+                return verdict, created
+            await self._count(purchase.provider, verdict)
+        return Verdict(Meaning.FAILED, "its flow ended before it was sent", Failure.NOT_SENT), None
+
+    async def _again(self, create: int, verdict: Verdict) -> bool:
+        if self._flow_gone:
+            return False
+        self._tell(Parked(create, verdict))
+        return isinstance(await self._instructions[create].get(), SendAgain)
+
+    async def _count(self, provider: str, verdict: Verdict) -> None:
+        """Count a request that is sent once more; a count is worth no clip."""
+        with suppress(SQLAlchemyError, OSError):
+            result = result_of(verdict.failure or Failure.NOT_SENT)
+            await anyio.to_thread.run_sync(self._ledger.count_create, provider, result)
+
+    async def _send_once(self, purchase: Purchase, attempt: Attempt) -> tuple[Verdict, Created | None]:
+        window = await self._window(attempt)
+        if window is None:
+            return Verdict(Meaning.TRY_AGAIN, "the ledger could not be asked whose it is", Failure.NOT_SENT), None
+        hit("before-post")
+        if not window.open():
+            return judge(Fault.NOT_OURS), None
+        created = await self._provider(purchase.provider).create(purchase.body, attempt.id, window.open)
+        hit("after-post")
+        return await self._weighed(purchase.provider, created), created
+
+    async def _weighed(self, provider: str, created: Created) -> Verdict:
+        async def needed() -> Decimal:
+            return await anyio.to_thread.run_sync(self._ledger.usd_in_flight, provider)
+
+        streak = self._streaks.setdefault(provider, Streak())
+        return await weighed(self._provider(provider), created.outcome, streak, needed)
+
+    async def _window(self, attempt: Attempt) -> SendWindow | None:
+        """What the ledger says of a claim just before its request is sent. None when it can't be asked."""
+        asked_at = self._clock()
+        try:
+            return SendWindow(await anyio.to_thread.run_sync(self._ledger.ours_for_s, attempt), asked_at, self._clock)
+        except (SQLAlchemyError, OSError):
+            return None
+
+    async def _record(
+        self, create: int, purchase: Purchase, attempt: Attempt, verdict: Verdict, created: Created | None
+    ) -> Reply:
+        """T2: what became of it, in the ledger or the spool before anybody is told."""
+        known = KnownAttempt(attempt, purchase.row, purchase.source, purchase.destination)
+        recorded = await record_outcome(self._ledger, self._spool, known, outcome_of(verdict, created))
+        if verdict.meaning is not Meaning.ACCEPTED:
+            return Ended(create, attempt.id, replace(verdict, words=(recorded and recorded.error) or verdict.words))
+        if recorded is None:
+            return Ended(create, attempt.id, await self._accepted_and_not_on_record(attempt, created))
+        return Sold(create, recorded)
+
+    async def _accepted_and_not_on_record(self, attempt: Attempt, created: Created | None) -> Verdict:
+        """In doubt for everybody, where the ledger takes at least that; else it is once this process has ended."""
+        answer = created and created.outcome
+        accepted = f"accepted as {answer.generation_id}" if isinstance(answer, Answer) else "accepted"
+        with suppress(SQLAlchemyError, OSError):
+            words = f"{accepted}, and the ledger did not take the id"
+            await anyio.to_thread.run_sync(self._ledger.doubt, attempt.id, words)
+        going_on = "the next run or `dailies collect` goes on from the spool"
+        return Verdict(Meaning.IN_DOUBT, f"{accepted}, and the ledger has not taken it yet; {going_on}")
+
+    def _provider(self, name: str) -> Provider:
+        if name not in self._providers:
+            self._providers.update(open_providers(self._settings, [name]))
+        return self._providers[name]
+
+    async def keep_leases(self) -> None:
+        """Tell the others for ever that this process lives; trouble with the ledger is tried again."""
+        shortest = min(self._settings.lease_s(name) for name in PROVIDERS)
+        while True:
+            await anyio.sleep(max(0.2, min(shortest / 3, 60)))
+            with suppress(SQLAlchemyError, OSError):
+                await anyio.to_thread.run_sync(self._ledger.renew)
+
+    async def close(self) -> None:
+        """Close every client."""
+        for provider in self._providers.values():
+            await provider.close()
+        with suppress(SQLAlchemyError, OSError):
+            await anyio.to_thread.run_sync(self._ledger.close)
+
+
+def claim(ledger: Ledger, purchase: Purchase) -> Attempt | Refusal:
+    """T1 for a purchase: the attempt, or why it was not granted."""
+    clip = purchase.row.clip
+    return ledger.claim(
+        clip.key, purchase.batch, purchase.provider, purchase.usd_quoted, purchase.caps, purchase.digest,
+        clip.image.sha256, purchase.at_once,
+    )  # fmt: skip
+
+
+def outcome_of(verdict: Verdict, created: Created | None) -> CreateOutcome:
+    """What the ledger is told of a create: all that an accepting answer said, or why it cost nothing, or the doubt."""
+    answer = created.outcome if created and isinstance(created.outcome, Answer) else None
+    match verdict.meaning:
+        case Meaning.ACCEPTED if answer and answer.generation_id:
+            return Accepted(answer.generation_id, answer.url, answer.usd_charged, answer.credits_used)
+        case Meaning.IN_DOUBT | Meaning.ACCEPTED:
+            return Doubtful(verdict.words, answer.raw if answer else b"", verdict.wait_s)
+        case Meaning.FAILED | Meaning.STOP | Meaning.TRY_AGAIN | Meaning.WAIT:
+            return Free(verdict.failure or Failure.REFUSED, verdict.words)

@@ -1,0 +1,94 @@
+"""The sender's own process, from its first message to its end: `python -m dailies.sender FD`.
+
+It has no console, ignores what ends a terminal, and ends by itself when nothing is in hand and nobody orders any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+
+import anyio
+import anyio.to_thread
+from sqlalchemy.exc import SQLAlchemyError
+
+from dailies.errors import DailiesError, explained
+from dailies.ledger import Ledger, Owner, Spool, open_engine
+from dailies.sender.clock import unstoppable_clock
+from dailies.sender.desk import Desk
+from dailies.sender.flow import Flow
+from dailies.sender.protocol import Buy, GiveUp, Hello, Ready, SendAgain, Unable, read_message
+
+QUIET = ("httpx", "httpcore", "asyncio")
+
+
+def main(descriptor: int) -> None:
+    """Serve the flow at the other end of this socket."""
+    os.umask(0o077)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.ERROR)  # their lines hold headers and signed URLs
+    asyncio.run(_until_nobody_orders(socket.socket(fileno=descriptor)))
+
+
+async def _until_nobody_orders(connection: socket.socket) -> None:
+    closing = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, closing.set)
+    await serve(connection, closing)
+
+
+async def serve(connection: socket.socket, closing: asyncio.Event) -> None:
+    """Serve one flow until it is gone and its creates are recorded. Once `closing` is set no new order is taken."""
+    reader, writer = await asyncio.open_unix_connection(sock=connection)
+    flow = Flow(writer)
+    hello = await read_message(reader)
+    if isinstance(hello, Hello):
+        try:
+            ledger = await anyio.to_thread.run_sync(open_ledger, hello)
+        except (DailiesError, SQLAlchemyError, OSError) as error:
+            flow.tell(Unable(explained(error)))
+        else:
+            desk = Desk(hello.settings, ledger, Spool(hello.settings.home / "spool"), flow.tell, unstoppable_clock())
+            flow.tell(Ready(os.getpid(), str(ledger.owner)))
+            with flow.hears_the_log(hello.settings.home):
+                await _work(desk, reader, flow, closing)
+                await desk.close()
+    await flow.end()
+
+
+def open_ledger(hello: Hello) -> Ledger:
+    """The flow's ledger, for a sender that hands on to the flow what it has bought. Raises LedgerVanished."""
+    settings = hello.settings
+    if hello.ledger_file:
+        hello.ledger_file.require()  # before it is opened, which would make another one
+    ledger = Ledger(open_engine(settings.ledger_url), Owner.this_process(), settings.lease_s, heir=hello.heir)
+    ledger.began_at = hello.began_at  # what the brake knows of the run's start must not begin anew with another sender
+    return ledger
+
+
+async def _work(desk: Desk, reader: asyncio.StreamReader, flow: Flow, closing: asyncio.Event) -> None:
+    leases = asyncio.create_task(desk.keep_leases())
+    last_orders = asyncio.create_task(_last_orders(desk, reader, closing))
+    async with anyio.create_task_group() as creates:
+        while (message := await read_message(reader)) is not None:
+            match message:
+                case Buy():
+                    creates.start_soon(desk.buy, message)
+                case SendAgain() | GiveUp():
+                    desk.instruct(message)
+        flow.gone = True
+        desk.flow_ended()
+    leases.cancel()
+    last_orders.cancel()
+
+
+async def _last_orders(desk: Desk, reader: asyncio.StreamReader, closing: asyncio.Event) -> None:
+    """Told to close: take no new order, and stop listening when all that were taken are done."""
+    await closing.wait()
+    desk.closing = True
+    await desk.idle()
+    reader.feed_eof()
