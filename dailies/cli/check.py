@@ -20,6 +20,7 @@ from dailies.order import Order
 from dailies.planning import Plan
 from dailies.report.credits import Credits, answer_json, credits_of, dump
 from dailies.settings import Settings
+from dailies.steps.changes import Changed, changed_rows, changes_lines, other_content
 from dailies.steps.purchase import Purchase, purchase_of
 from dailies.steps.start import check_budgets, plan_order, vetted_job
 from dailies.steps.store import store_notes
@@ -37,7 +38,8 @@ class Checked:
     purchase: Purchase
     refusal: DailiesError | None
     balances: tuple[tuple[str, Decimal], ...] = ()
-    store: tuple[str, ...] = ()
+    changed: tuple[Changed, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def run_check(order: Order, json: bool) -> int:
@@ -49,7 +51,7 @@ def run_check(order: Order, json: bool) -> int:
         print(dump(_answer(credits, checked)))
     else:
         _print(credits, checked, order)
-    for note in (*checked.plan.notes, *checked.store):
+    for note in checked.notes:
         say(f"note: {note}")
     if checked.refusal:
         say(f"dailies: {checked.refusal}")
@@ -67,8 +69,12 @@ def _answer(credits: Credits, checked: Checked) -> dict[str, Any]:
     ]
     answer |= {
         "to_buy": len(checked.purchase.rows), "usd_to_buy": float(checked.purchase.usd),
-        "seconds_expected": round(checked.purchase.seconds), "notes": [*checked.plan.notes, *checked.store],
+        "seconds_expected": round(checked.purchase.seconds), "notes": list(checked.notes),
         "price_origins": dict(checked.plan.price_origins), "own_columns": list(checked.plan.own_columns),
+        "changed": [
+            {"id": one.row.id, "row": one.row.sheet_row, "what": list(one.what),
+             "usd_quoted": None if one.usd_quoted is None else float(one.usd_quoted)} for one in checked.changed
+        ],
     }  # fmt: skip
     if checked.refusal:
         answer |= {"error": str(checked.refusal), "bad_rows": []}
@@ -87,6 +93,8 @@ def _print(credits: Credits, checked: Checked, order: Order) -> None:
         print(f"Taken as your own columns: {', '.join(plan.own_columns)}.")
     others = f", {purchase.others} bought or refused earlier and not bought again" if purchase.others else ""
     print(f"{len(lines)} clips, {len(purchase.delivered)} in S3 already{others}. {purchase.sentence()}")
+    for line in changes_lines(checked.changed):
+        print(line)
     origins = ", ".join(f"{count} {origin}" for origin, count in sorted(plan.price_origins.items()))
     print(f"Prices: {origins}." + "".join(f" Balance at {name}: {show_usd(left)}." for name, left in checked.balances))
     if not checked.refusal:
@@ -115,8 +123,10 @@ async def _check(settings: Settings, order: Order) -> Checked:
             for row in plan.rows
         ]  # fmt: skip
         purchase = await purchase_of(studio, plan, order.in_flight or settings.dailies_in_flight)
-        refusal = await _refusal(studio, order, plan)
-        return Checked(plan, rows, purchase, refusal, await _balances(studio, plan), store_notes(studio))
+        refusal, balances = await _refusal(studio, order, plan), await _balances(studio, plan)
+        changed = await changed_rows(studio, plan, purchase.rows)
+        notes = (*plan.notes, *await other_content(studio, plan), *store_notes(studio))
+        return Checked(plan, rows, purchase, refusal, balances, tuple(changed), notes)
 
 
 async def _refusal(studio: Studio, order: Order, plan: Plan) -> DailiesError | None:

@@ -27,6 +27,7 @@ from dailies.order import Order
 from dailies.report.credits import Credits, answer_json, dump
 from dailies.report.write import report_folder
 from dailies.settings import Settings, load_settings
+from dailies.steps.changes import changed_rows, changes_lines, other_content
 from dailies.steps.purchase import Purchase, purchase_of
 from dailies.steps.report import final_credits
 from dailies.steps.start import Prepared, plan_order, prepared, start_job
@@ -47,11 +48,13 @@ async def _run(settings: Settings, order: Order, json: bool, yes: bool) -> int:
     async with open_studio(settings) as studio:
         plan = await plan_order(studio, order, counting("images measured"))
         job = await start_job(studio, order, plan)
-        for note in plan.notes:
+        for note in (*plan.notes, *await other_content(studio, plan)):
             say(f"note: {note}")
         purchase = await purchase_of(studio, plan, order.in_flight or settings.dailies_in_flight)
         earlier = len(job.delivered_before)
         say(f"{order.title}: {len(plan.rows)} clips, {earlier} in S3 already. {purchase.sentence()}")
+        for line in changes_lines(await changed_rows(studio, plan, purchase.rows)):
+            say(line)
         confirm(purchase, yes or json)
         prepared.set(Prepared(order, plan))
         async with prefect_api(settings.home):

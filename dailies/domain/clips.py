@@ -9,14 +9,19 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from dailies.domain.addresses import unsigned
+from dailies.domain.text import one_form
+
 Option = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """The first frame of a clip, as the row names it and as it was measured.
+    """The first frame of a clip, as the row names it and as it was measured; width and height in pixels as it is sent.
 
-    `sha256` is the digest of the bytes that are sent, for a local file; None for an image that only has an address.
+    `sha256` is the digest of the file as it lies there; None for an image that is known by its address. `made` says what
+    is done to it before it is sent: nothing, `upright`, `crop 1280x720` or `pad 1280x720`. `seen` tells whether the bytes
+    behind an address are still the same.
     """
 
     source: str
@@ -25,16 +30,23 @@ class Image:
     format: str
     size_bytes: int | None = None
     sha256: str | None = None
+    made: str = ""
+    seen: str | None = None
 
     @property
     def identity(self) -> str:
-        """The image's part of the clip's identity: its bytes where we hold them, else its address."""
-        return f"sha256:{self.sha256}" if self.sha256 else self.source
+        """The image's part of the clip's identity: its bytes where we hold them, else its address without signature; and
+        what is done to it. Never the bytes that an encoder made of it."""
+        content = f"sha256:{self.sha256}" if self.sha256 else unsigned(self.source)
+        return f"{content} {self.made}" if self.made else content
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One wanted video. Provider, batch and row number are not part of it."""
+    """One wanted video. Provider, batch and row number are not part of it.
+
+    `known_as` is the key under which the ledger has it, where an earlier version gave it another than today's.
+    """
 
     model: str
     prompt: str
@@ -44,32 +56,43 @@ class Clip:
     duration_s: int | None
     take: str = ""
     options: Mapping[str, Option] = field(default_factory=dict)
-    _key: str = field(default="", init=False, repr=False, compare=False)
+    known_as: str | None = field(default=None, compare=False)
+    _identity: str = field(default="", init=False, repr=False, compare=False)
 
     @property
     def key(self) -> str:
-        """The clip_key: 64 hex digits that change when, and only when, another video is asked for.
+        """The clip_key: 64 hex digits, for ever those under which the clip was first put on record."""
+        return self.known_as or self.identity
+
+    @property
+    def identity(self) -> str:
+        """What the clip is: 64 hex digits that change when, and only when, another video is asked for.
 
         Options enter only where a row sets one, so that a clip without options keeps its key when options are invented.
         """
-        if not self._key:
-            object.__setattr__(self, "_key", self._digest())  # asked for a dozen times in a run
-        return self._key
+        if not self._identity:
+            object.__setattr__(self, "_identity", self._digest())  # asked for a dozen times in a run
+        return self._identity
 
     def _digest(self) -> str:
         parts: list[object] = [
             self.model,
-            self.prompt,
+            one_form(self.prompt),
             self.image.identity,
             self.resolution or "",
             self.aspect_ratio or "",
             "" if self.duration_s is None else str(self.duration_s),
-            self.take,
+            one_form(self.take),
         ]
         if self.options:
-            parts.append(sorted((name, self.options[name]) for name in self.options))
+            parts.append(sorted((name, _plain(self.options[name])) for name in self.options))
         text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _plain(value: Option) -> Option:
+    """An option as identity knows it: an address without its signature, a text in one form."""
+    return one_form(unsigned(value)) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, slots=True)

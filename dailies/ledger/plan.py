@@ -14,19 +14,31 @@ from sqlalchemy.dialects import postgresql, sqlite
 from dailies.domain.clips import Row
 from dailies.domain.creates import KnownAttempt
 from dailies.ledger import tables as t
+from dailies.ledger.identity import write_identities
 from dailies.ledger.rows import clip_values
 
 CHUNK = 1000
+MAY_BE_DESCRIBED = sa.text(
+    "clip.prompt = '' OR NOT EXISTS"
+    " (SELECT 1 FROM attempt WHERE attempt.clip_key = clip.clip_key AND attempt.state <> 'failed')"
+)
+"""A clip that was bought stays described as it was bought; one that was only adopted is described when its row is planned."""
 
 
-def upsert(connection: Connection, table: sa.Table, rows: Sequence[dict[str, Any]], update: Sequence[str] = ()) -> None:
-    """Insert rows; where one is already there, leave it, or take over the columns in `update`."""
+def upsert(
+    connection: Connection,
+    table: sa.Table,
+    rows: Sequence[dict[str, Any]],
+    update: Sequence[str] = (),
+    where: sa.TextClause | None = None,
+) -> None:
+    """Insert rows; where one is already there, leave it, or take over the columns in `update` (if `where` is so)."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(table)
     keys = [column.name for column in table.primary_key]
     if update:
         statement = statement.on_conflict_do_update(
-            index_elements=keys, set_={name: statement.excluded[name] for name in update}
+            index_elements=keys, set_={name: statement.excluded[name] for name in update}, where=where
         )
     else:
         statement = statement.on_conflict_do_nothing(index_elements=keys)
@@ -57,13 +69,23 @@ def write_plan(
     rows = sorted(rows, key=lambda row: row.clip.key)  # two plans that share clips lock them in the same order
     described = tuple(name for name in clip_values(rows[0].clip) if name != "clip_key") if rows else ()
     clips = [{**clip_values(row.clip), "created_at": now} for row in rows]
-    upsert(connection, t.clip, clips, update=described)  # the same values, but for a clip that was only adopted
+    upsert(connection, t.clip, clips, update=described, where=MAY_BE_DESCRIBED)
+    write_identities(connection)
+    _name_by_identity(connection, rows)
     if not part:
         connection.execute(sa.update(t.batch_row).where(t.batch_row.c.batch == batch).values(retired=True))
     planned = [_row_values(batch, row.clip.key, row, quotes[row.clip.key]) for row in rows]
     upsert(
         connection, t.batch_row, planned, update=("number", "row_id", "providers", "usd_quoted", "labels", "retired")
     )
+
+
+def _name_by_identity(connection: Connection, rows: Sequence[Row]) -> None:
+    """A clip under an earlier version's key is found at once from now on, though its record alone does not tell."""
+    named = [{"of": row.clip.key, "is_now": row.clip.identity} for row in rows if row.clip.known_as]
+    if named:
+        put = sa.update(t.clip).where(t.clip.c.clip_key == sa.bindparam("of")).values(identity=sa.bindparam("is_now"))
+        connection.execute(put, named)
 
 
 def write_known(connection: Connection, known: KnownAttempt, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,6 +10,7 @@ from decimal import Decimal
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
+from dailies.domain.clips import Clip
 from dailies.domain.money import ZERO
 from dailies.domain.records import Attempt, BatchRow, Brief, Event
 from dailies.domain.schedule import Bracket
@@ -17,6 +18,7 @@ from dailies.domain.states import State
 from dailies.ledger import history
 from dailies.ledger import rows as r
 from dailies.ledger import tables as t
+from dailies.ledger.identity import clips_like, delivered_as
 
 
 class Questions:
@@ -44,6 +46,16 @@ class Questions:
     def _read(self) -> Iterator[Connection]:
         with self.engine.connect() as connection, connection.begin():
             yield connection
+
+    def clips_like(self, identities: Sequence[str]) -> Mapping[str, Clip]:
+        """The clips on record by what they are, each with the key that it was first given."""
+        with self._read() as connection:
+            return clips_like(connection, identities)
+
+    def delivered_as(self, batch: str, row_ids: Sequence[str]) -> dict[str, list[Clip]]:
+        """The clips that were delivered in a batch under these rows' ids, oldest first."""
+        with self._read() as connection:
+            return delivered_as(connection, batch, row_ids)
 
     def attempts(self, clip_key: str) -> tuple[Attempt, ...]:
         """All attempts of one clip, oldest first."""

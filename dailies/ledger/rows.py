@@ -47,6 +47,8 @@ def to_clip(row: RowMapping) -> Clip:
         same(row["image_format"]),
         row["image_bytes"],
         row["image_sha256"],
+        same(row["image_made"]) or "",
+        row["image_seen"],
     )
     return Clip(
         same(row["model"]),
@@ -57,6 +59,7 @@ def to_clip(row: RowMapping) -> Clip:
         row["duration_s"],
         same(row["take"]),
         row["options"],
+        row["clip_key"],
     )
 
 
@@ -64,6 +67,7 @@ def clip_values(clip: Clip) -> dict[str, Any]:
     """A clip as column values."""
     return {
         "clip_key": clip.key,
+        "identity": clip.identity,
         "model": clip.model,
         "prompt": clip.prompt,
         "image": clip.image.source,
@@ -72,6 +76,8 @@ def clip_values(clip: Clip) -> dict[str, Any]:
         "image_height": clip.image.height,
         "image_format": clip.image.format,
         "image_bytes": clip.image.size_bytes,
+        "image_made": clip.image.made,
+        "image_seen": clip.image.seen,
         "resolution": clip.resolution,
         "aspect_ratio": clip.aspect_ratio,
         "duration_s": clip.duration_s,

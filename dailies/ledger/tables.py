@@ -78,6 +78,10 @@ clip = sa.Table(
     sa.Column("take", sa.Text, nullable=False),
     sa.Column("options", sa.JSON, nullable=False),
     sa.Column("created_at", Utc, nullable=False),
+    sa.Column("identity", sa.Text),  # what the key would be by today's rules (identity.py)
+    sa.Column("image_made", sa.Text),
+    sa.Column("image_seen", sa.Text),
+    sa.Index("clip_by_identity", "identity"),
 )
 
 batch = sa.Table(

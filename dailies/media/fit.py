@@ -48,6 +48,25 @@ def fit_image(
     return out.getvalue()
 
 
+def upright_image(source: bytes) -> bytes:
+    """The same picture turned as its EXIF orientation says, its colours as they were: a JPEG stays one, others become PNG
+    where they have transparency or were one, else JPEG. Raises BadImage."""
+    measure(source, len(source))
+    try:
+        with Image.open(BytesIO(source), formats=("PNG", "JPEG", "WEBP")) as opened:
+            form, profile = opened.format, opened.info.get("icc_profile")
+            turned = ImageOps.exif_transpose(opened)
+            turned.load()
+        out = BytesIO()
+        if form == "PNG" or turned.has_transparency_data:
+            turned.save(out, "PNG", icc_profile=profile)
+        else:
+            turned.save(out, "JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=True, icc_profile=profile)
+    except Exception as error:  # decoders raise anything on hostile bytes; whatever it was, the image is no good
+        raise BadImage(f"the image can't be turned upright ({error})") from error
+    return out.getvalue()
+
+
 def crop_window(length: int, window: float, energy: Sequence[float]) -> float:
     """Choose where along `length` pixels a window of `window` pixels begins: most detail, all else equal the centre.
 

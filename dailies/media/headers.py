@@ -20,7 +20,7 @@ from PIL.PngImagePlugin import PngImageFile
 ImageFormat = Literal["png", "jpeg", "webp"]
 
 # VP8X flags, RFC 9649 section 2.7.
-WEBP_ALPHA, WEBP_ANIMATED = 0x10, 0x02
+WEBP_ALPHA, WEBP_EXIF, WEBP_ANIMATED = 0x10, 0x08, 0x02
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def read_png(head: bytes, size_bytes: int) -> Header:
     with PngImageFile(BytesIO(head)) as image:
         # getexif() would decode the pixels to look for an EXIF chunk behind them.
         known = "exif" in image.info or "Raw profile type exif" in image.info
-        orientation = _orientation(image.getexif()) if known else 1
+        orientation = _orientation(image.getexif()) if known else _exif_orientation(_png_chunk(head, b"eXIf"))
         cut = len(head) >= size_bytes and head.rfind(b"IEND") < 0
         return Header("png", *image.size, orientation, image.is_animated, image.mode, cut)
 
@@ -66,7 +66,10 @@ def read_webp(head: bytes, size_bytes: int) -> Header:
         flags = data[0]
         width, height = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (4, 7))
         alpha, animated = bool(flags & WEBP_ALPHA), bool(flags & WEBP_ANIMATED)
-        orientation = next((_exif_orientation(body) for name, body in chunks if name == b"EXIF"), 1)
+        exif = next((body for name, body in chunks if name == b"EXIF"), b"")
+        if flags & WEBP_EXIF and not exif and len(head) < size_bytes:
+            raise ValueError("its EXIF stands further behind")
+        orientation = _exif_orientation(exif)
     elif kind == b"VP8L" and data[:1] == b"\x2f":
         (bits,) = struct.unpack_from("<I", data, 1)
         width, height, alpha = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bool(bits >> 28 & 1)
@@ -86,7 +89,20 @@ def _webp_chunks(head: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += 8 + size + size % 2
 
 
+def _png_chunk(head: bytes, name: bytes) -> bytes:
+    """What a chunk of a PNG holds; empty where there is none in these bytes."""
+    at = 8
+    while at + 8 <= len(head):
+        size, kind = struct.unpack_from(">I4s", head, at)
+        if kind == name:
+            return head[at + 8 : at + 8 + size]
+        at += 12 + size
+    return b""
+
+
 def _exif_orientation(body: bytes) -> int:
+    if not body:
+        return 1
     exif = Image.Exif()
     exif.load(body)
     return _orientation(exif)

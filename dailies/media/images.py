@@ -7,7 +7,7 @@ import base64
 import hashlib
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -21,7 +21,9 @@ MAX_PIXELS = 50_000_000
 MAX_BYTES = 30 * 1024 * 1024
 """The largest image a model here documents; as base64 in a request it becomes 40 MiB."""
 HEAD_BYTES = 256 * 1024
-"""The most of a remote image that is kept; EXIF, thumbnail and colour profile come before the size in a JPEG."""
+"""So much of a remote image is read at first; more, where the size stands behind metadata that is larger."""
+REDIRECTS = 5
+"""Links to pictures lead over shorteners and sign-on pages of content stores."""
 URL_DEADLINE_S = 20.0
 """For one remote image, redirects and all: the provider will have to fetch it too, and is no more patient."""
 
@@ -42,9 +44,16 @@ class BadImage(BadInput):
     """An image that can't be used; the text is the reason. Nothing was bought."""
 
 
+class Unfinished(BadImage):
+    """The bytes at hand end before the image's size is told."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """An image as its header tells: pixels as stored, before the EXIF `orientation` (1 = upright) turns them."""
+    """An image as its header tells: pixels as stored, before the EXIF `orientation` (1 = upright) turns them.
+
+    `seen` tells the bytes behind an address from others: how many there are, and a digest of the first HEAD_BYTES.
+    """
 
     format: ImageFormat
     width: int
@@ -53,6 +62,7 @@ class ImageFacts:
     orientation: int = 1
     animated: bool = False
     mode: str = "RGB"
+    seen: str | None = field(default=None, compare=False)
 
     @property
     def shown_size(self) -> tuple[int, int]:
@@ -114,7 +124,7 @@ async def measure_url(url: str, client: httpx.AsyncClient, trust: Trust) -> Imag
     """
     where = safe_url(url)
     try:
-        async with asyncio.timeout(URL_DEADLINE_S), get_vetted(client, url, trust) as response:
+        async with asyncio.timeout(URL_DEADLINE_S), get_vetted(client, url, trust, max_redirects=REDIRECTS) as response:
             return await _measure_response(response)
     except TimeoutError:
         raise BadImage(f"{where}: no image within {URL_DEADLINE_S:.0f} s") from None
@@ -144,8 +154,9 @@ def _header(head: bytes, size_bytes: int) -> Header:
     try:
         return reader(head, size_bytes)
     except Exception as error:  # hostile bytes make a parser raise anything; whatever it was, the image is no good
-        seen = "its header is broken" if len(head) >= size_bytes else f"no size in its first {len(head) // 1024} KiB"
-        raise BadImage(f"a corrupt image: {seen}") from error
+        if len(head) < size_bytes:
+            raise Unfinished(f"a corrupt image: no size in its first {len(head) // 1024} KiB") from error
+        raise BadImage("a corrupt image: its header is broken") from error
 
 
 def _what_it_is(head: bytes) -> str:
@@ -183,10 +194,24 @@ async def _measure_response(response: httpx.Response) -> ImageFacts:
     declared = int(length) if length.isascii() and length.isdigit() else None
     if declared is not None and declared > MAX_BYTES:
         raise _too_many_bytes(declared)
-    head, seen = bytearray(), 0
+    head, seen, enough = bytearray(), 0, HEAD_BYTES
     async for chunk in response.aiter_raw():
         seen += len(chunk)
-        head += chunk[: HEAD_BYTES - len(head)]
-        if seen > MAX_BYTES or (declared is not None and len(head) >= HEAD_BYTES):
-            break
-    return measure(bytes(head), declared if declared is not None else seen)
+        head += chunk
+        if seen > MAX_BYTES:
+            raise _too_many_bytes(seen)
+        if declared is not None and len(head) >= enough:
+            try:
+                return _seen(measure(bytes(head), declared), head)
+            except Unfinished:
+                enough = 4 * len(head)
+    return _seen(measure(bytes(head), declared if declared is not None else seen), head)
+
+
+def _seen(facts: ImageFacts, head: bytearray) -> ImageFacts:
+    return replace(facts, seen=f"{facts.size_bytes}:{hashlib.sha256(head[:HEAD_BYTES]).hexdigest()[:32]}")
+
+
+def as_sent(address: str) -> str:
+    """An address as the standard writes it: blanks and letters beyond ASCII percent-encoded, such a host in IDNA."""
+    return address if address.isascii() and " " not in address else str(httpx.URL(address))

@@ -1,48 +1,121 @@
-"""`--fit crop|pad`: an image that is not of the size a model wants is made so; the original is untouched."""
+"""What is done to an image before it is sent: turned upright, or (`--fit crop|pad`) made of the size that a model wants.
+
+The original is untouched, and it is what a clip is known by, together with what is done to it: another version of an
+encoder makes other bytes of the same picture, and must buy nothing again.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import replace
+from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 from dailies.catalog import Model, nearest_size
 from dailies.catalog.values import pick, ratio_of
-from dailies.media.fit import fit_image
-from dailies.media.images import measure
+from dailies.media.fit import fit_image, upright_image
+from dailies.media.images import BadImage, ImageFacts, measure
 from dailies.order import Order
 from dailies.planning.images import Measured
 from dailies.prompts import RawRow
 
+ALIKE = 2.0
+"""Mean difference of two pictures, of 255 steps, up to which an encoder explains it."""
+_EARLIER = re.compile(r"[0-9a-f]{64}\.jpeg")
+"""How the first version named what it fitted: by the digest of the very bytes, which was also the clip's identity."""
 
-def fit_to_disk(image: Measured, model: Model, raw: RawRow, order: Order, derived: Path) -> Measured:
-    """The image, or one derived from it that has the nearest pixels the model takes. Kept in `derived` under its digest.
 
-    The bytes of the derived file are the clip's identity from here on; an image that fits already keeps its own.
+def make_ready(image: Measured, model: Model, raw: RawRow, order: Order, derived: Path) -> Measured:
+    """The image as it is sent: itself where nothing has to be done to it, else a file of its own in `derived`.
+
+    Raises BadImage for one that can't be decoded.
     """
     original = image.path or image.fetched
-    if original is None or model.image.sizes is None or order.fit == "strict":
+    if original is None:
         return image
-    size = nearest_size(
+    shown = image.facts.shown_size
+    size = _size(model, raw, order, shown) if order.fit != "strict" else None
+    if size is not None and size != shown:
+        made = f"{order.fit} {size[0]}x{size[1]}"
+    elif image.facts.orientation != 1:
+        made = "upright"
+    else:
+        return image
+    path, facts, sha256 = _made(original.read_bytes(), made, derived)
+    # The bytes are the original's: by them a picture behind an address is known as the one that was bought.
+    facts = replace(facts, size_bytes=image.facts.size_bytes, seen=image.facts.seen)
+    return replace(image, facts=facts, path=path, sha256=sha256, made=made)
+
+
+def _size(model: Model, raw: RawRow, order: Order, shown: tuple[int, int]) -> tuple[int, int] | None:
+    return nearest_size(
         model,
         resolution=_value(raw.get("resolution") or order.resolution, model.resolution),
         aspect_ratio=_value(raw.get("aspect_ratio") or order.aspect_ratio, model.aspect_ratio),
-        image_size=image.facts.shown_size,
+        image_size=shown,
     )
-    if size is None or (size == (image.facts.width, image.facts.height) and image.facts.orientation == 1):
-        return image
-    content = fit_image(original.read_bytes(), *size, order.fit)
-    sha256 = hashlib.sha256(content).hexdigest()
+
+
+def _made(source: bytes, made: str, derived: Path) -> tuple[Path, ImageFacts, str]:
+    """The file that this makes of an image, its measures and its digest. Made once, and kept."""
+    name = f"made-{hashlib.sha256(source).hexdigest()[:32]}-{made.replace(' ', '-')}"
+    for path in (derived / f"{name}.jpeg", derived / f"{name}.png"):
+        try:
+            content = path.read_bytes()
+            return path, measure(content, len(content)), hashlib.sha256(content).hexdigest()
+        except (OSError, BadImage):
+            continue
+    content = _make(source, made)
     facts = measure(content, len(content))
-    path = derived / f"{sha256}.{facts.format}"
-    if not path.exists():
-        derived.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        part.write_bytes(content)
-        part.chmod(0o600)
-        part.rename(path)
-    return replace(image, facts=facts, path=path, sha256=sha256)
+    path = derived / f"{name}.{facts.format}"
+    derived.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_bytes(content)
+    part.chmod(0o600)
+    part.rename(path)
+    return path, facts, hashlib.sha256(content).hexdigest()
+
+
+def _make(source: bytes, made: str) -> bytes:
+    how, _, size = made.partition(" ")
+    if how == "upright":
+        return upright_image(source)
+    width, _, height = size.partition("x")
+    return fit_image(source, int(width), int(height), "crop" if how == "crop" else "pad")
+
+
+def earlier_digests(image: Measured) -> list[str]:
+    """Digests by which the first version may have known a fitted image: of what it made of it, and of what we make.
+
+    Its own files lie beside ours; another version of the encoder made the same pixels of other bytes.
+    """
+    if image.path is None or image.sha256 is None or not image.made.startswith(("crop", "pad")):
+        return []
+    found = [image.sha256]
+    ours = _pixels(image.path)
+    for path in image.path.parent.iterdir():
+        if _EARLIER.fullmatch(path.name) and path.stem not in found and _alike(ours, _pixels(path)):
+            found.append(path.stem)
+    return found
+
+
+def _alike(one: np.ndarray | None, two: np.ndarray | None) -> bool:
+    return one is not None and two is not None and one.shape == two.shape and float(np.abs(one - two).mean()) <= ALIKE
+
+
+@lru_cache(maxsize=64)
+def _pixels(path: Path) -> np.ndarray | None:
+    try:
+        with Image.open(BytesIO(path.read_bytes()), formats=("JPEG",)) as picture:
+            return np.asarray(picture.convert("RGB"), dtype="int16")
+    except (OSError, ValueError):
+        return None
 
 
 def _value(text: object, choice: object) -> str | None:

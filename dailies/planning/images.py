@@ -13,8 +13,9 @@ import anyio
 import anyio.to_thread
 import httpx
 
+from dailies.domain.addresses import names_its_content
 from dailies.errors import BadInput
-from dailies.media.images import MAX_BYTES, BadImage, ImageFacts, measure, measure_file, measure_url
+from dailies.media.images import MAX_BYTES, REDIRECTS, BadImage, ImageFacts, measure, measure_file, measure_url
 from dailies.media.paths import Finder
 from dailies.net import Trust, UnsafeUrl, check_url
 from dailies.storage.download import DownloadFailed, download
@@ -26,16 +27,19 @@ AT_ONCE_REMOTE = 16
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """An image as it was found. `path` and `sha256` for what lies on disk; `source` is its address or path.
+    """An image as it was found. `path` and `sha256` are the file to be sent, where its bytes are sent at all.
 
-    `fetched` is a copy of a remote image, made only where it may have to be fitted; its identity stays its address.
+    `content` is the digest by which it is known, None where its address names it. `fetched` is a copy of a remote image,
+    made only where something has to be done to it; `made` says what was done (`upright`, `crop 1280x720`).
     """
 
     source: str
     facts: ImageFacts
     path: Path | None = None
     sha256: str | None = None
+    content: str | None = None
     fetched: Path | None = None
+    made: str = ""
 
 
 class Images:
@@ -47,10 +51,11 @@ class Images:
         client: httpx.AsyncClient,
         trust: Trust,
         s3: Callable[[], S3],
-        keep: Path | None = None,
+        keep: Path,
+        fits: bool = False,
     ) -> None:
-        """`below` is the CSV's folder; `keep` is where copies of remote images go, when they may have to be fitted."""
-        self._below, self._client, self._trust, self._s3, self._keep = below, client, trust, s3, keep
+        """`below` is the CSV's folder. In `keep` go copies of remote images that must be turned, or (`fits`) may be fitted."""
+        self._below, self._client, self._trust, self._s3, self._keep, self._fits = below, client, trust, s3, keep, fits
         self._finder = None if below is None else Finder(below)
 
     async def measure_all(
@@ -79,7 +84,7 @@ class Images:
         if scheme in ("http", "https"):
             check_url(source, self._trust)
             facts = await measure_url(source, self._client, self._trust)
-            return Measured(source, facts, fetched=await self._fetch(source) if self._keep else None)
+            return await self._measured_address(source, facts)
         if scheme == "s3":
             return await anyio.to_thread.run_sync(self._measure_object, source, limiter=local)
         if scheme:
@@ -95,15 +100,35 @@ class Images:
         except BadImage as error:
             near = None if path.exists() else self._finder.nearly(source)
             raise BadImage(f"{error}; there is {near!r}" if near else str(error)) from error
-        return Measured(source, found.facts, found.path, found.sha256)
+        return Measured(source, found.facts, found.path, found.sha256, found.sha256)
+
+    async def _measured_address(self, source: str, facts: ImageFacts) -> Measured:
+        """With a copy where something will be done to the image, and its digest where its address doesn't name it."""
+        named = names_its_content(source)
+        if named and not self._to_be_made(facts):
+            return Measured(source, facts)
+        copy = await self._fetch(source)
+        digest = (
+            None if named else await anyio.to_thread.run_sync(lambda: hashlib.sha256(copy.read_bytes()).hexdigest())
+        )
+        return Measured(source, facts, content=digest, fetched=copy)
+
+    def _to_be_made(self, facts: ImageFacts) -> bool:
+        return self._fits or facts.orientation != 1
 
     async def _fetch(self, source: str) -> Path:
         """A copy of an image behind an address, under a name made from the address."""
-        assert self._keep
         name = f"source-{hashlib.sha256(source.encode()).hexdigest()[:32]}"
         try:
             got = await download(
-                source, self._keep, name, client=self._client, trust=self._trust, max_bytes=MAX_BYTES, deadline_s=60
+                source,
+                self._keep,
+                name,
+                client=self._client,
+                trust=self._trust,
+                max_bytes=MAX_BYTES,
+                deadline_s=60,
+                max_redirects=REDIRECTS,
             )
         except DownloadFailed as error:
             raise BadImage(str(error)) from error
@@ -112,12 +137,12 @@ class Images:
     def _measure_object(self, source: str) -> Measured:
         content = read_object(self._s3(), source)
         facts, sha256 = measure(content, len(content)), hashlib.sha256(content).hexdigest()
-        if not self._keep:
-            return Measured(source, facts, None, sha256)
+        if not self._to_be_made(facts):
+            return Measured(source, facts)
         self._keep.mkdir(parents=True, exist_ok=True, mode=0o700)
         copy = self._keep / f"source-{sha256[:32]}"
         copy.write_bytes(content)
-        return Measured(source, facts, None, sha256, copy)
+        return Measured(source, facts, fetched=copy)
 
 
 def read_object(s3: S3, uri: str) -> bytes:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import anyio.to_thread
 
+from dailies.domain.addresses import is_address
 from dailies.domain.clips import Row
-from dailies.media.images import BadImage, data_uri
+from dailies.media.images import BadImage, as_sent, data_uri
 from dailies.planning.images import read_object
 from dailies.steps.store import abilities_at
 from dailies.storage.abilities import StoreAbilities
@@ -22,9 +22,8 @@ TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 async def image_url(studio: Studio, row: Row, takes_data_uri: bool) -> str:
     """What goes into the request's image field. Raises BadImage when the file is no longer the one that was measured."""
     image = row.clip.image
-    scheme = urlsplit(image.source).scheme if "://" in image.source else ""
-    if scheme in ("http", "https") and image.sha256 is None:
-        return image.source
+    if is_address(image.source) and row.clip.key not in studio.the_job.plan.files:
+        return as_sent(image.source)
     content = await anyio.to_thread.run_sync(_content, studio, row)
     if takes_data_uri:
         return data_uri(content, image.format)  # type: ignore[arg-type]
@@ -34,13 +33,13 @@ async def image_url(studio: Studio, row: Row, takes_data_uri: bool) -> str:
 
 
 def _content(studio: Studio, row: Row) -> bytes:
-    path = studio.the_job.plan.files.get(row.clip.key)
-    if path is None:
+    file = studio.the_job.plan.files.get(row.clip.key)
+    if file is None:
         return read_object(studio.s3(), row.clip.image.source)
-    return read_unchanged(path, row.clip.image.sha256)
+    return read_unchanged(file.path, file.sha256)
 
 
-def read_unchanged(path: Path, sha256: str | None) -> bytes:
+def read_unchanged(path: Path, sha256: str) -> bytes:
     """A local image's bytes. Raises BadImage when they are not the ones that the clip's identity was made of."""
     try:
         content = path.read_bytes()

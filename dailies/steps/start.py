@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio.to_thread
 
+from dailies.domain.clips import Clip
 from dailies.domain.money import ZERO, show_usd, sum_usd
 from dailies.errors import BadInput, Misconfigured
 from dailies.failpoints import hit
@@ -38,13 +39,16 @@ async def plan_order(studio: Studio, order: Order, progress: Progress = lambda d
     sheet = await anyio.to_thread.run_sync(read_sheet, content, order.prompts, studio.catalog.option_words())
     if order.prompts.startswith("s3://"):
         sheet = replace(sheet, rows=tuple(_beside(row, order.prompts) for row in sheet.rows))
-    kept = None if order.fit == "strict" else studio.home / "images"
-    images = Images(below, studio.web, studio.trust, studio.s3, kept)
+    kept = studio.home / "images"
+    images = Images(below, studio.web, studio.trust, studio.s3, kept, order.fit != "strict")
 
     async def ask(provider: str, names: list[str]) -> dict[str, Live]:
         return await studio.asking(provider).live(names, studio.home / "cache")
 
-    return await make_plan(sheet, order, order.prompts, studio.catalog, images, studio.home / "images", ask, progress)
+    async def recall(identities: Sequence[str]) -> Mapping[str, Clip]:
+        return await anyio.to_thread.run_sync(studio.ledger.clips_like, identities)
+
+    return await make_plan(sheet, order, order.prompts, studio.catalog, images, kept, ask, recall, progress)
 
 
 async def _read(studio: Studio, prompts: str) -> tuple[bytes, Path | None]:

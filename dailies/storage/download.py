@@ -18,7 +18,7 @@ from typing import BinaryIO
 import httpx
 
 from dailies.errors import Misconfigured
-from dailies.net import Trust, get_vetted, safe_url
+from dailies.net import MAX_REDIRECTS, Trust, get_vetted, safe_url
 
 MAX_BYTES = 2 * 1024**3
 """Fifteen seconds at 4k are some 100 MB; what is twenty times larger is no clip."""
@@ -78,6 +78,7 @@ async def download(
     trust: Trust,
     max_bytes: int = MAX_BYTES,
     deadline_s: float = DEADLINE_S,
+    max_redirects: int = MAX_REDIRECTS,
 ) -> Download:
     """Stream a URL into `folder/name` (0600, atomically, replacing an older file), hashing while writing, piece by piece
     as they come from the wire: 64 KiB of it are in memory.
@@ -88,7 +89,7 @@ async def download(
         raise ValueError(f"not a plain file name: {name!r}")
     where = safe_url(url)
     try:
-        async with asyncio.timeout(deadline_s), get_vetted(client, url, trust) as response:
+        async with asyncio.timeout(deadline_s), get_vetted(client, url, trust, max_redirects=max_redirects) as response:
             expected_bytes = _announced(response, where, max_bytes)
             return await _save(response, folder / name, where, max_bytes, expected_bytes)
     except TimeoutError:

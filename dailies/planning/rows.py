@@ -1,0 +1,205 @@
+"""Each row by itself: its model and providers, its settings, its image; or all that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from dailies.catalog import Catalog, Model, Problem, Settled, check_prompt, settle
+from dailies.domain.clips import Clip, Image, Option, Row
+from dailies.errors import BadInput, BadRow
+from dailies.order import Order
+from dailies.planning.fitting import make_ready
+from dailies.planning.images import Measured
+from dailies.prompts import RawRow
+from dailies.settings import DEFAULT_MODEL, DEFAULT_PROVIDER, PROVIDERS
+from dailies.sheets.columns import REQUIRED
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Where and with which model one row is to be made."""
+
+    raw: RawRow
+    model: Model
+    providers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One good row with what its request and its price depend on."""
+
+    row: Row
+    model: Model
+    settled: Settled
+    image: Measured
+    sideways: Clip | None = None
+
+
+def check_order(order: Order, catalog: Catalog) -> list[BadRow]:
+    """Problems of the command line itself, which stand for the whole file."""
+    bad = []
+    if order.provider:
+        bad += [BadRow(0, "--provider", reason) for reason in _provider_problems(order.provider)]
+    if order.model:
+        try:
+            catalog.find(order.model)
+        except BadInput as error:
+            bad.append(BadRow(0, "--model", str(error)))
+    if not order.batch_name.strip() or len(order.batch_name) > 200:
+        bad.append(BadRow(0, "--batch", "needs a name of 1 to 200 characters"))
+    return bad
+
+
+def _provider_problems(text: str) -> list[str]:
+    names = [name.strip().lower() for name in text.split(",")]
+    return [
+        f"{name!r} is not a provider; there are {' and '.join(PROVIDERS)}" for name in names if name not in PROVIDERS
+    ]
+
+
+def choose(raw_rows: Sequence[RawRow], order: Order, catalog: Catalog) -> tuple[list[Choice], list[BadRow]]:
+    """Model and providers of every row, and the rows for which that can't be said."""
+    choices, bad = [], []
+    for raw in raw_rows:
+        found = [raw.problem(name, "is empty", "fill it in") for name in REQUIRED if not raw.get(name)]
+        found += raw.bad
+        try:
+            choices.append(_choice(raw, order, catalog))
+        except _Bad as error:
+            found.append(error.row)
+        bad += found
+    return choices, bad
+
+
+class _Bad(Exception):
+    def __init__(self, row: BadRow) -> None:
+        self.row = row
+
+
+def _refused(raw: RawRow, column: str, reason: str) -> _Bad:
+    """Of the row whose own cell says it, else of the whole file: the command line or a setting said it."""
+    return _Bad(raw.problem(column, reason) if raw.get(column) else BadRow(0, column, reason))
+
+
+def _choice(raw: RawRow, order: Order, catalog: Catalog) -> Choice:
+    name = raw.get("model") or order.model or DEFAULT_MODEL
+    try:
+        model = catalog.find(name)
+    except BadInput as error:
+        raise _refused(raw, "model", str(error)) from None
+    text = raw.get("provider") or order.provider
+    if text:
+        problems = _provider_problems(text)
+        if problems:
+            raise _refused(raw, "provider", problems[0])
+        providers = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
+    else:
+        providers = (catalog.provider_of(name) or _first_offer(model),)
+    for provider in providers:
+        try:
+            model.offer_at(provider)
+        except BadInput as error:
+            raise _Bad(raw.problem("provider", str(error))) from None
+    return Choice(raw, model, providers)
+
+
+def _first_offer(model: Model) -> str:
+    return DEFAULT_PROVIDER if DEFAULT_PROVIDER in model.offers else next(iter(model.offers))
+
+
+def settle_rows(
+    choices: Sequence[Choice],
+    order: Order,
+    measured: Mapping[str, Measured | BadInput],
+    ids: Mapping[int, str],
+    derived: Path,
+) -> tuple[list[Made], list[BadRow]]:
+    """Every row as a clip, and all that is wrong with the others. Images are turned and fitted here: it blocks."""
+    made: list[Made] = []
+    bad: list[BadRow] = []
+    for choice in choices:
+        found = _row(choice, order, measured, ids, derived)
+        if isinstance(found, Made):
+            made.append(found)
+        else:
+            bad += found
+    return made, bad
+
+
+def _row(
+    choice: Choice, order: Order, measured: Mapping[str, Measured | BadInput], ids: Mapping[int, str], derived: Path
+) -> Made | list[BadRow]:
+    """One row as a clip, with its file if it lies on disk; or all that is wrong with it."""
+    raw, model = choice.raw, choice.model
+    problems = check_prompt(model, raw.cells["prompt"]) if raw.get("prompt") else []
+    image = measured.get(raw.cells["image"])
+    if isinstance(image, BadInput):
+        problems.append(Problem("image", str(image)))
+        image = None
+    options = {name: text for name, text in raw.labels.items() if name in model.options}
+    original = image
+    if image:
+        try:
+            image = make_ready(image, model, raw, order, derived)
+        except BadInput as error:
+            problems.append(Problem("image", str(error)))
+            image = None
+    asked = {
+        "resolution": raw.get("resolution") or order.resolution,
+        "aspect_ratio": raw.get("aspect_ratio") or order.aspect_ratio,
+        "duration": raw.get("duration") or order.duration,
+    }
+    settled = settle(model, **asked, options=options, image_size=image.facts.shown_size if image else None)
+    if isinstance(settled, list):
+        problems += settled
+    elif image and image.facts.format not in model.image.formats:
+        wanted = " or ".join(model.image.formats)
+        problems.append(Problem("image", f"is a {image.facts.format}; {model.id} takes {wanted}", f"use {wanted}"))
+    if problems or isinstance(settled, list) or image is None or original is None:
+        told = {bad.column for bad in raw.bad}
+        return [raw.problem(p.column, p.reason, p.cure) for p in problems if p.column not in told]
+    labels = {name: text for name, text in raw.labels.items() if name not in options}
+    row = Row(
+        raw.number, ids[raw.number], _clip(raw, model, settled, image, order), choice.providers, labels, raw.sheet_row
+    )
+    return Made(row, model, settled, image, _sideways(choice, original, asked, options, order))
+
+
+def _sideways(
+    choice: Choice, image: Measured, asked: Mapping[str, object], options: Mapping[str, str], order: Order
+) -> Clip | None:
+    """The clip that the first version made of this row, where it sent the image as it is stored though it is shown turned."""
+    if image.facts.orientation == 1 or order.fit != "strict":
+        return None
+    stored = settle(choice.model, **asked, options=options, image_size=(image.facts.width, image.facts.height))
+    return _clip(choice.raw, choice.model, stored, image, order) if isinstance(stored, Settled) else None
+
+
+def _clip(raw: RawRow, model: Model, settled: Settled, image: Measured, order: Order) -> Clip:
+    facts = image.facts
+    return Clip(
+        model=model.id,
+        prompt=raw.cells["prompt"],
+        image=Image(
+            image.source,
+            facts.width,
+            facts.height,
+            facts.format,
+            facts.size_bytes,
+            image.content,
+            image.made,
+            facts.seen,
+        ),
+        resolution=settled.resolution,
+        aspect_ratio=settled.aspect_ratio,
+        duration_s=settled.duration_s,
+        take=raw.get("take") or order.take or "",
+        options={name: _plain(value) for name, value in settled.options.items()},
+    )
+
+
+def _plain(value: object) -> Option:
+    return float(value) if isinstance(value, Decimal) else value  # type: ignore[return-value]
