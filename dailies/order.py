@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from decimal import Decimal
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
 from dailies.domain.commands import command
 from dailies.prompts import default_batch
@@ -57,6 +59,20 @@ class Order:
         )
         return " · ".join([self.batch_name, *filter(None, parts)])
 
+    def asked(self) -> dict[str, Any]:
+        """What is asked of the whole batch, as plain values: a part of it is asked for in the same way."""
+        whole = replace(self, rows=None, fingerprint=None, ids=None, limit=None, prompts=_absolute(self.prompts))
+        said = {name: value for name, value in asdict(whole).items() if value not in (None, False)}
+        return {name: str(value) if isinstance(value, Decimal) else value for name, value in said.items()}
+
+    @classmethod
+    def from_asked(cls, asked: Mapping[str, Any]) -> Self:
+        """The order that `asked` tells of; what a later version wrote and this one does not know is left out."""
+        known = {field.name for field in fields(cls)}
+        values = {name: value for name, value in asked.items() if name in known}
+        budget = values.pop("budget_usd", None)
+        return cls(**values, budget_usd=None if budget is None else Decimal(budget))
+
     def as_command(self, verb: str = "run") -> str:
         """The command line that asks for the same, to be typed as it stands."""
         options = (
@@ -73,3 +89,8 @@ class Order:
             if on
         ]
         return command(verb, self.prompts, *said, *flags)
+
+
+def _absolute(prompts: str) -> str:
+    """A path that means the same wherever one stands."""
+    return prompts if "://" in prompts else str(Path(prompts).expanduser().absolute())

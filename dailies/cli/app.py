@@ -219,6 +219,44 @@ def resolve(attempt: str, /, *, charged: str | None = None, not_charged: bool = 
 
 
 @app.command
+def retry(
+    *,
+    batch: str | None = None,
+    failed: bool = False,
+    refused: bool = False,
+    lost: bool = False,
+    cancelled: bool = False,
+    dry_run: bool = False,
+    yes: bool = False,
+    json: JsonFlag = False,
+) -> int:
+    """Buy again what failed, was refused, was lost or was cancelled; none of these words means all four.
+
+    Parameters
+    ----------
+    batch
+        One batch only; needed where several have such clips.
+    failed
+        Accepted by the provider, then failed.
+    refused
+        Never accepted.
+    lost
+        Paid for, and gone: this is a second charge.
+    cancelled
+        Cancelled by a person.
+    dry_run
+        Only show them, with what they would cost.
+    yes
+        Do not ask before spending.
+    """
+    from dailies.cli.retry import run_retry
+    from dailies.domain.retry import Kind
+
+    said = {Kind.FAILED: failed, Kind.REFUSED: refused, Kind.LOST: lost, Kind.CANCELLED: cancelled}
+    return run_retry(batch, [kind for kind, wanted in said.items() if wanted], dry_run, yes, json)
+
+
+@app.command
 def sandbox(*, port: int = 8790, time_scale: float = 1.0) -> int:
     """The free provider on its own: both APIs on loopback, real MP4s, no charge.
 

@@ -41,10 +41,11 @@ def run_batch(order: Order, json: bool, yes: bool) -> int:
     """Plan, ask, make, report. Returns the exit code."""
     settings = settings_here({"dailies_in_flight": order.in_flight})
     log_to_stderr()
-    return asyncio.run(_run(settings, order, json, yes))
+    return asyncio.run(run_order(settings, order, json, yes))
 
 
-async def _run(settings: Settings, order: Order, json: bool, yes: bool) -> int:
+async def run_order(settings: Settings, order: Order, json: bool, yes: bool) -> int:
+    """One batch, or a part of it, from its plan to its result."""
     async with open_studio(settings) as studio:
         plan = await plan_order(studio, order, counting("images measured"))
         job = await start_job(studio, order, plan)

@@ -52,15 +52,15 @@ class Ledger(Decisions):
 
     def plan(
         self, batch: str, source: str, destination: str, rows: Sequence[Row], quotes: Mapping[str, Decimal | None],
-        part: bool = False,
+        part: bool = False, asked: Mapping[str, object] | None = None,
     ) -> None:  # fmt: skip
-        """T0: put the rows of a batch on record, and where its clips go (`s3://bucket/prefix`).
+        """T0: put the rows of a batch on record, where its clips go (`s3://bucket/prefix`), and how the run was asked for.
 
-        Repeating it changes nothing but labels, numbers, quotes and the destination. Rows that are not named have left
+        Repeating it changes nothing but labels, numbers, quotes, the destination and the asking. Rows that are not named have left
         the CSV, unless these are only a `part` of the batch.
         """
         with self._write() as connection:
-            write_plan(connection, batch, source, destination, rows, quotes, self.now(), part)
+            write_plan(connection, batch, source, destination, rows, quotes, self.now(), part, asked)
 
     def claim(
         self, clip_key: str, batch: str, provider: str, usd_quoted: Decimal, caps: Caps, request_digest: str,

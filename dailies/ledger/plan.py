@@ -55,6 +55,7 @@ def write_plan(
     quotes: Mapping[str, Decimal | None],
     now: datetime,
     part: bool = False,
+    asked: Mapping[str, object] | None = None,
 ) -> None:
     """Insert the batch, its clips and its rows. Rows that left the CSV stay, marked retired: their money stays on record.
 
@@ -63,8 +64,17 @@ def write_plan(
     upsert(
         connection,
         t.batch,
-        [{"name": batch, "source": source, "destination": destination, "created_at": now, "planned_at": now}],
-        update=("source", "destination", "planned_at"),
+        [
+            {
+                "name": batch,
+                "source": source,
+                "destination": destination,
+                "created_at": now,
+                "planned_at": now,
+                "asked": dict(asked or {}),
+            }
+        ],
+        update=("source", "destination", "planned_at", "asked"),
     )
     rows = sorted(rows, key=lambda row: row.clip.key)  # two plans that share clips lock them in the same order
     described = tuple(name for name in clip_values(rows[0].clip) if name != "clip_key") if rows else ()

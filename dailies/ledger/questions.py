@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
@@ -164,6 +165,11 @@ class Questions:
             query = sa.select(t.store_probe.c.tried_at, t.store_probe.c.abilities).where(t.store_probe.c.place == place)
             found = connection.execute(query).one_or_none()
         return None if found is None else (found.tried_at, found.abilities)
+
+    def batch_asked(self, batch: str) -> dict[str, Any]:
+        """How the latest run of a batch was asked for (the fields of an order); empty for one of an earlier version."""
+        with self._read() as connection:
+            return connection.execute(sa.select(t.batch.c.asked).where(t.batch.c.name == batch)).scalar() or {}
 
     def knows(self, attempt_id: str) -> bool:
         """Whether an attempt of exactly this id is on record."""

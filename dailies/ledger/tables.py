@@ -92,6 +92,7 @@ batch = sa.Table(
     sa.Column("destination", sa.Text, nullable=False),
     sa.Column("created_at", Utc, nullable=False),
     sa.Column("planned_at", Utc, nullable=False),
+    sa.Column("asked", sa.JSON),  # how the latest run of all of it was asked for: what a person would type again
 )
 
 batch_row = sa.Table(

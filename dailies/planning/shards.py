@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -71,7 +72,8 @@ def chosen(
 
 
 def _with_ids(rows: Sequence[N], text: str, names: Mapping[int, str]) -> list[N]:
-    wanted = dict.fromkeys(part.strip() for part in text.split(",") if part.strip())
+    parts = next(csv.reader([text], skipinitialspace=True), [])  # an id that holds a comma stands in quotes
+    wanted = dict.fromkeys(part.strip() for part in parts if part.strip())
     found = [row for row in rows if names.get(row.number) in wanted]
     known = {names.get(row.number) for row in found}
     missing = [name for name in wanted if name not in known]

@@ -89,7 +89,14 @@ async def start_job(studio: Studio, order: Order, plan: Plan) -> Job:
     hit("before-plan")
     destination = f"s3://{job.bucket}/{job.prefix}".rstrip("/")
     await anyio.to_thread.run_sync(
-        studio.ledger.plan, plan.batch, plan.source, destination, plan.rows, plan.quotes, order.partial
+        studio.ledger.plan,
+        plan.batch,
+        plan.source,
+        destination,
+        plan.rows,
+        plan.quotes,
+        order.partial,
+        order.asked(),
     )
     hit("after-plan")
     for words in store_notes(studio):

@@ -63,10 +63,9 @@ class Result:
     stderr: str
 
     @property
-    def json(self) -> dict[str, Any]:
-        """The one JSON object on stdout."""
-        answer: dict[str, Any] = json.loads(self.stdout)
-        return answer
+    def json(self) -> Any:
+        """The one JSON document on stdout."""
+        return json.loads(self.stdout)
 
     def clip(self, row_id: str) -> dict[str, Any]:
         """The JSON of one clip."""
