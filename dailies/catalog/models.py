@@ -111,7 +111,9 @@ class Offer(Data):
     """How one provider sells a model.
 
     `fields` maps our words to that provider's fields where they differ; a dot descends: `keyframes.frame0.url`.
-    `constants` are always sent. `strings`: every option travels as text. `price` is None where none was found.
+    A number in it is a place in a list: `content.0.text`. `constants` are always sent. `strings`: every option travels as
+    text. `synchronous`: the create's answer is the clip itself, and takes as long. `asynchronous`: it goes into the
+    provider's queue, where the provider has both. `price` is None where none was found.
     """
 
     name: str = Field(min_length=1)
@@ -121,7 +123,14 @@ class Offer(Data):
     strings: bool = False
     takes_data_uri: bool = True
     synchronous: bool = False
+    asynchronous: bool = False
     price: Price | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.synchronous and self.asynchronous:
+            raise ValueError("an offer is synchronous or asynchronous, not both")
+        return self
 
 
 class Model(Data):

@@ -47,9 +47,21 @@ def _wire(value: OptionValue, *, strings: bool) -> JSON:
 
 def _put(body: dict[str, JSON], path: str, value: JSON) -> None:
     *parents, leaf = path.split(".")
-    for parent in parents:
-        inner = body.setdefault(parent, {})
-        if not isinstance(inner, dict):
-            raise ValueError(f"{path}: {parent} is both a value and an object")
-        body = inner
-    body[leaf] = value
+    holder: JSON = body
+    for name, following in zip(parents, path.split(".")[1:], strict=True):
+        holder = _at(holder, name, path, [] if following.isdigit() else {})
+    _at(holder, leaf, path, value, replace=True)
+
+
+def _at(holder: JSON, name: str, path: str, value: JSON, replace: bool = False) -> JSON:
+    """What stands under a name of an object, or at a place of a list; `value` is put there where nothing is."""
+    if isinstance(holder, list) and name.isdigit():
+        holder.extend({} for _ in range(int(name) + 1 - len(holder)))
+        if replace or not holder[int(name)]:
+            holder[int(name)] = value
+        return holder[int(name)]
+    if isinstance(holder, dict):
+        if replace:
+            holder[name] = value
+        return holder.setdefault(name, value)
+    raise ValueError(f"{path}: what stands before {name} is a value, not an object")

@@ -40,6 +40,21 @@ An entry that says what you pay, for `DAILIES_MODELS`:
   "rates": [{"usd": "0.20", "per": "second", "when": {"resolution": "720p"}}],
   "as_of": "2026-11-01", "source": "our invoice"}}}}]}
 ```
+
+An entry for a model that OneRouter makes asynchronously, in its queue: the create is answered at once and nothing waits on
+an open connection. A number in a field's path is a place in a list. None is built in, for no page says which of its names
+is which model here; `seedance@onerouter` is yours to name.
+
+```json
+{"models": [{"id": "seedance@onerouter", "title": "Seedance, in OneRouter's queue", "family": "seedance",
+  "duration": {"min": 4, "max": 12, "default": 5},
+  "resolution": {"values": ["480p", "720p"], "default": "720p"},
+  "aspect_ratio": {"values": ["adaptive", "16:9", "9:16"], "default": "adaptive"},
+  "options": {"generate_audio": {"type": "bool"}, "watermark": {"type": "bool"}}, "typical_s": 139, "longest_s": 600,
+  "offers": {"onerouter": {"name": "bytedance/seedance", "asynchronous": true, "takes_data_uri": false,
+    "fields": {"prompt": "content.0.text", "image": "content.1.image_url.url", "aspect_ratio": "ratio"},
+    "constants": {"content.0.type": "text", "content.1.type": "image_url"}}}}]}
+```
 """
 
 

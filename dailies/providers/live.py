@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from dailies.domain.money import to_usd
 from dailies.providers.http import ApiClient
+from dailies.providers.words import parts_of
 
 FRESH_S = 3600.0  # an answer is good for an hour; after that its ETag is shown and a 304 makes it good again
 MODELS, DEPRECATIONS = "/v1/models", "/v1/models/deprecations"
@@ -74,7 +79,95 @@ async def ask_aiml(client: ApiClient, names: Iterable[str], cache: Path) -> dict
     return read_live(wanted, models, deprecations)
 
 
-async def _cached(client: ApiClient, path: str, params: dict[str, str], cache: Path) -> Any:
+async def ask_list(client: ApiClient, address: str, names: Iterable[str], cache: Path) -> dict[str, Live]:
+    """Ask a public list of models whether these are on it. Raises LiveUnavailable when that can't be told."""
+    document = await _cached(client, address, {}, cache / "models.json", lambda body: bool(list(_objects(body))))
+    return read_listed(names, document)
+
+
+def read_listed(names: Iterable[str], document: Any) -> dict[str, Live]:
+    """Which of these models stand among a list's video models, whatever its shape and the case of its names.
+
+    A name that the list only shows is left out: nothing is known of it. Raises LiveUnavailable for a list without video
+    models, which says nothing of ours.
+    """
+    listed: dict[str, bool] = {}
+    for entry in _objects(document):
+        if _makes_video(entry):
+            usable = str(_field(entry, "isdisplayonly")).lower() != "true"
+            for key in ("id", "modelid", "model", "slug", "name"):
+                if isinstance(name := _field(entry, key), str) and name:
+                    listed[_plain(name)] = listed.get(_plain(name), False) or usable
+    if not listed:
+        raise LiveUnavailable("its list shows no video models")
+    only_shown = {name for name, usable in listed.items() if not usable}
+    return {name: Live(_plain(name) in listed) for name in names if _plain(name) not in only_shown}
+
+
+def balance_in(document: Any) -> Decimal | None:
+    """The dollars left on an account, by the likeliest name in an answer of any shape; None where that can't be told."""
+    for names in (
+        ("balance", "availablebalance", "currentbalance", "balanceusd"),
+        ("available", "remaining"),
+        ("totalbalance",),
+    ):
+        for entry in _objects(document):
+            currency = _field(entry, "currency") or _field(entry, "unit") or "USD"
+            for name in names:
+                value = _field(entry, name)
+                if (
+                    isinstance(value, int | float | str)
+                    and not isinstance(value, bool)
+                    and str(currency).upper() in ("USD", "$")
+                ):
+                    try:
+                        return to_usd(value)
+                    except ValueError:
+                        continue
+    return None
+
+
+MOST_OBJECTS = 20_000
+_KIND_OF_INPUT = re.compile("[-_ ]?((image|text|reference)[-_ ]?to[-_ ]?video|[it]2v)$", re.IGNORECASE)
+
+
+def _plain(name: str) -> str:
+    """A model's name without its maker, its case, and what it is made from: lists write them in several ways."""
+    return _KIND_OF_INPUT.sub("", name.strip().rpartition("/")[2]).casefold()
+
+
+def _makes_video(entry: Mapping[str, Any]) -> bool:
+    said = (
+        str(value).lower()
+        for key, value in entry.items()
+        if {"category", "output", "outputs"} & set(parts_of(str(key)))
+    )
+    return any("video" in text for text in said)
+
+
+def _field(entry: Mapping[str, Any], name: str) -> Any:
+    return next((value for key, value in entry.items() if "".join(parts_of(str(key))) == name), None)
+
+
+def _objects(document: Any) -> Iterator[Mapping[str, Any]]:
+    """Every object in a document, the nearest first, up to a limit."""
+    waiting, seen = deque([document]), 0
+    while waiting and seen < MOST_OBJECTS:
+        value, seen = waiting.popleft(), seen + 1
+        if isinstance(value, Mapping):
+            yield value
+            waiting.extend(inner for inner in value.values() if isinstance(inner, Mapping | list))
+        elif isinstance(value, list):
+            waiting.extend(value[:MOST_OBJECTS])
+
+
+def _has_data(body: Any) -> bool:
+    return isinstance(body, dict) and isinstance(body.get("data"), list)
+
+
+async def _cached(
+    client: ApiClient, path: str, params: dict[str, str], cache: Path, usable: Callable[[Any], bool] = _has_data
+) -> Any:
     kept = _read(cache, client.base_url, params)
     if kept and time.time() - kept["at"] < FRESH_S:
         return kept["body"]
@@ -82,12 +175,7 @@ async def _cached(client: ApiClient, path: str, params: dict[str, str], cache: P
     reply = await client.get(path, params, headers)
     if reply is not None and reply.status == 304 and kept:
         body, etag = kept["body"], kept["etag"]
-    elif (
-        reply is not None
-        and reply.status == 200
-        and isinstance(reply.body, dict)
-        and isinstance(reply.body.get("data"), list)
-    ):
+    elif reply is not None and reply.status == 200 and usable(reply.body):
         body, etag = reply.body, reply.headers.get("etag")
     else:
         raise LiveUnavailable("no answer" if reply is None else f"HTTP {reply.status}")

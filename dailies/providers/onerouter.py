@@ -1,13 +1,14 @@
 """OneRouter (Infron): `POST /v1/videos/generations` holds the connection until the clip is ready, or answers with a task.
+Models that the catalog calls asynchronous go into its queue (`POST /v1/images/generations`, for clips too), at another host.
 
-One parser for both: a list under `data` is a result, an object is a task. Errors may come inside an HTTP 200, so the
+One reader for all: a list under `data` is a result, an object is a task. Errors may come inside an HTTP 200, so the
 body is looked at first; here 403 is moderation and 402 is an empty account, the opposite of AI/ML API.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,27 +20,48 @@ from dailies.providers.addresses import addresses_of
 from dailies.providers.base import Created, Found, Logged, LogUnavailable, Look, LookKind, look_of
 from dailies.providers.dialect import Reading, id_in, id_of_address, read
 from dailies.providers.http import ApiClient, MaySend, Reply, words_in
-from dailies.providers.live import Live, LiveUnavailable
+from dailies.providers.live import Live, ask_list, balance_in
 from dailies.providers.refusals import complaint_of, names_model, numbered, refusal
 
 GENERATIONS = "/v1/videos/generations"
+QUEUE = "/v1/images/generations"
 TASKS = "/v1/videos/tasks/"
+MODELS, BALANCE = "/v1/models", "/v1/balance"
 ID_NAMES = ("task_id", "video_id", "id", "request_id", "generation_id")
 
 
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """Where its parts answer."""
+
+    video: str = "https://video.onerouter.pro"
+    queue: str = "https://image.onerouter.pro"
+    models: str = "https://llm.onerouter.pro"
+    account: str = "https://api.onerouter.pro"
+
+    @classmethod
+    def below(cls, base_url: str) -> Hosts:
+        """Its own hosts, or all of them at this address where it is another than the usual one."""
+        usual = cls()
+        return usual if base_url == usual.video else cls(base_url, base_url, base_url, base_url)
+
+
 class OneRouter:
-    """The provider `onerouter`."""
+    """The provider `onerouter`. `queued` are its names of the models that go into its queue."""
 
     name = "onerouter"
     result_life: timedelta | None = None
     creates_at_once: int | None = None
 
-    def __init__(self, client: ApiClient) -> None:
-        self._client = client
+    def __init__(self, client: ApiClient, hosts: Hosts | None = None, queued: Set[str] = frozenset()) -> None:
+        self._client, self._queued = client, queued
+        self._hosts = hosts or Hosts.below(client.base_url)
 
     async def create(self, body: Mapping[str, Any], reference: str, may_send: MaySend) -> Created:
-        """One POST that may take minutes. Its answer is the clip itself, or a task to look at."""
-        reply = await self._client.post_once(GENERATIONS, body, {"X-Client-Request-Id": reference}, may_send)
+        """One POST, which may take minutes. Its answer is the clip itself, or a task to look at."""
+        queued = body.get("model") in self._queued
+        address = self._hosts.queue + QUEUE if queued else self._hosts.video + GENERATIONS
+        reply = await self._client.post_once(address, body, {"X-Client-Request-Id": reference}, may_send)
         return Created(reply if isinstance(reply, Fault) else self._answer(reply, body))
 
     def _answer(self, reply: Reply, sent: Mapping[str, Any]) -> Answer:
@@ -77,7 +99,7 @@ class OneRouter:
 
     async def look(self, generation_id: str) -> Look:
         """`GET /v1/videos/tasks/{task_id}`. A synchronous result has no task: its URL is all there ever was."""
-        reply = await self._client.get(TASKS + quote(generation_id, safe=""), {})
+        reply = await self._client.get(f"{self._hosts.video}{TASKS}{quote(generation_id, safe='')}", {})
         if reply is None:
             return Look(LookKind.GENERATING, "no answer", trouble=True)
         if not 200 <= reply.status < 300 or reply.body is None:
@@ -93,12 +115,13 @@ class OneRouter:
         raise LogUnavailable("OneRouter documents no log of requests")
 
     async def live(self, names: Iterable[str], cache: Path) -> dict[str, Live]:
-        """Nothing is documented that says which models are served."""
-        raise LiveUnavailable("it documents no list of models")
+        """The public list of models, which nobody documents: whether a model is served, and nothing else."""
+        return await ask_list(self._client, self._hosts.models + MODELS, names, cache / self.name)
 
     async def standing(self) -> Standing:
-        """Nothing is documented that says it."""
-        return Standing()
+        """The balance, in whatever shape. Its refusal proves nothing of the key: nobody documents this question."""
+        reply = await self._client.get(self._hosts.account + BALANCE, {})
+        return Standing(balance_usd=balance_in(reply.body) if reply is not None and reply.status == 200 else None)
 
     async def close(self) -> None:
         """Close the connections."""

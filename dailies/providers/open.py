@@ -7,6 +7,7 @@ from datetime import timedelta
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from dailies.catalog import load_catalog
 from dailies.errors import Misconfigured
 from dailies.net import Trust
 from dailies.providers.aiml import Aiml
@@ -29,7 +30,15 @@ def _open(settings: Settings, name: str, need_keys: bool) -> Provider:
     check_base_url(f"{name.upper()}_BASE_URL", base_url, Trust.parse(settings.dailies_trusted_hosts))
     scheme = "" if name == ONEROUTER and settings.onerouter_auth == "raw" else "Bearer "
     client = ApiClient(base_url, key, settings.create_timeout_s(name), scheme)
+    if name == ONEROUTER:
+        return OneRouter(client, queued=queued_models(settings, name))
     return CLASSES[name](client)
+
+
+def queued_models(settings: Settings, provider: str) -> frozenset[str]:
+    """The provider's names of the models that the catalog calls asynchronous there."""
+    offers = [offer for model in load_catalog(settings.dailies_models) for offer in model.offers.items()]
+    return frozenset(offer.name for name, offer in offers if name == provider and offer.asynchronous)
 
 
 def result_life(name: str) -> timedelta | None:

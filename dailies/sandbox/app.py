@@ -13,6 +13,7 @@ from dailies.sandbox.config import SandboxConfig
 from dailies.sandbox.control import Control
 from dailies.sandbox.files import Files
 from dailies.sandbox.onerouter import OneRouter
+from dailies.sandbox.onerouter_queue import OneRouterQueue
 from dailies.sandbox.world import Seen, World
 
 
@@ -23,7 +24,7 @@ def create_app(config: SandboxConfig | None = None, world: World | None = None) 
     """
     world = world or World(config or SandboxConfig())
     aiml, onerouter, files = Aiml(world), OneRouter(world), Files(world)
-    parts = (aiml, onerouter, files, Account(world, aiml), Catalogue(world, aiml))
+    parts = (aiml, OneRouterQueue(world), onerouter, files, Account(world, aiml), Catalogue(world, aiml))
     control = Control(world, files, [aiml, onerouter])
     app = Starlette(routes=[route for part in (*parts, control) for route in part.routes()])
     return _Noted(app, world)

@@ -1,4 +1,7 @@
-"""The AI/ML API's public list of models: what is served, at which price, and what is about to go."""
+"""The AI/ML API's public list of models: what is served, at which price, and what is about to go.
+
+OneRouter's list has the same path, at another host. Whoever asks without any filter, as its clients do, gets both.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +44,8 @@ class Catalogue:
             for model in self.world.models["aiml"].values()
             if model.id not in gone and _wanted(model, request)
         ]
+        if not query:
+            data += [_routed(model) for model in self.world.models["onerouter"].values() if model.id not in gone]
         return {"object": "list", "data": data}
 
     def deprecations(self, request: Request) -> Any:
@@ -117,6 +122,12 @@ def _entry(model: Model, sections: set[str]) -> dict[str, Any]:
         "capabilities": ["image_to_video"],
     }
     return entry | {key: value for key, value in extra.items() if sections & {key, "all"}}
+
+
+def _routed(model: Model) -> dict[str, Any]:
+    """An entry of OneRouter's list, as it was seen: its own fields, in letters that are large at times."""
+    seen = {"category_type": "Video", "is_display_only": False, "display_name": model.id.title()}
+    return _entry(model, set()) | seen | {"input_modalities": ["TEXT", "image"], "output_modalities": ["Video"]}
 
 
 def _pricing(model: Model) -> dict[str, Any]:

@@ -40,7 +40,8 @@ class InvalidRequest(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model: documented fields, typical seconds, USD per second by resolution, sizes an image must have."""
+    """One model: documented fields, typical seconds, USD per second by resolution, sizes an image must have; `queued`: its
+    creates go into the provider's queue."""
 
     id: str
     seconds: float
@@ -48,6 +49,7 @@ class Model:
     fields: Mapping[str, Mapping[str, Any]]
     schema: type[BaseModel] = field(repr=False)
     pixels: Mapping[str, Size] = field(default_factory=dict)
+    queued: bool = False
 
     def checked(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The body with the documented defaults filled in; InvalidRequest names every field that is wrong."""
@@ -109,6 +111,7 @@ def _model(model_id: str, data: Mapping[str, Any]) -> Model:
         fields=data["fields"],
         schema=create_model("Request", __config__=ConfigDict(extra="forbid", strict=True), **fields),
         pixels={key: (wide, high) for key, (wide, high) in data.get("pixels", {}).items()},
+        queued=data.get("queued", False),
     )
 
 

@@ -52,6 +52,8 @@ class OneRouter(Api):
         """Check the fields as documented: every value is a string, the image is a URL."""
         body = await json_object(request)
         model = self.model(body.pop("model", None))
+        if model.queued:
+            raise InvalidRequest("model: this one is made asynchronously only")
         wanted = model.checked(body)
         if wanted["image_url"].startswith("data:"):
             raise InvalidRequest("image_url: a public URL is needed")

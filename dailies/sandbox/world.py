@@ -233,6 +233,8 @@ class World:
 
     def _new_id(self, order: Order) -> str:
         # Not from the seed: a ledger that outlives this sandbox must never meet the same id again.
+        if order.model.queued:
+            return f"cgt-{self.now():%Y%m%d%H%M%S}-{secrets.token_hex(8)}"
         if order.provider == "onerouter":
             kind = "video" if self.config.onerouter_form == "result" else "task"
             return f"{kind}_{secrets.token_hex(16)}"

@@ -21,7 +21,7 @@ from dailies.domain.creates import Accepted, CreateOutcome, Doubtful, Free, Know
 from dailies.domain.outcomes import Answer, Fault, Meaning, Streak, Verdict, judge
 from dailies.domain.records import Attempt
 from dailies.domain.states import Failure
-from dailies.errors import explained
+from dailies.errors import DailiesError, explained
 from dailies.failpoints import hit
 from dailies.ledger import Ledger, Spool
 from dailies.ledger.brakes import result_of
@@ -104,8 +104,9 @@ class Desk:
     async def _buy(self, create: int, purchase: Purchase) -> Reply:
         hit("before-claim")
         try:
+            self._provider(purchase.provider)  # what it needs is found before anything is claimed
             claimed = await anyio.to_thread.run_sync(partial(claim, self._ledger, purchase))
-        except (SQLAlchemyError, OSError) as error:
+        except (DailiesError, SQLAlchemyError, OSError) as error:
             return NotClaimed(create, explained(error))
         if not isinstance(claimed, Attempt):
             return NotClaimed(create, claimed)

@@ -147,3 +147,49 @@ def test_in_task_form_a_failure_says_why(tasks: Sandbox) -> None:
 def test_a_generation_of_one_provider_is_unknown_to_the_other(tasks: Sandbox) -> None:
     made = onerouter(tasks).json()["data"]["task_id"]
     assert call(tasks, "GET", "/v2/video/generations", params={"generation_id": made}).status_code == 404
+
+
+def queue(sandbox: Sandbox, prompt: str = "she smiles", **changes: Any) -> httpx.Response:
+    """An asynchronous create; a change to None leaves the field out."""
+    image = {"type": "image_url", "image_url": {"url": f"{sandbox.url}/images/1280x720.jpg"}}
+    body = {
+        "model": "bytedance/seedance",
+        "content": [{"type": "text", "text": prompt}, image],
+        "duration": 5,
+    } | changes
+    body = {name: value for name, value in body.items() if value is not None}
+    return call(sandbox, "POST", "/v1/images/generations", json=body)
+
+
+def test_the_queue_answers_at_once_with_a_task_and_tells_its_end_in_its_own_dialect(sandbox: Sandbox) -> None:
+    answer = queue(sandbox).json()
+    assert (answer["code"], answer["message"], answer["data"]["object"]) == (200, "success", "video")
+    (charge,) = sandbox.charges()
+    assert answer["data"]["task_id"] == charge.generation_id and charge.generation_id.startswith("cgt-")
+    done = task(sandbox, charge.generation_id)
+    assert done["status"] == "SUCCESS" and done["fail_reason"] == done["data"]["content"]["video_url"]
+    assert get(done["fail_reason"]).content[4:8] == b"ftyp"
+    assert charge.usd == Decimal("0.50")
+
+
+def test_the_queue_fails_and_refuses_as_the_video_endpoint_does(sandbox: Sandbox) -> None:
+    failed = task(sandbox, queue(sandbox, "will-fail").json()["data"]["task_id"])
+    assert failed["status"] == "FAILURE" and "could not" in failed["fail_reason"]
+    assert problem(queue(sandbox, "a forbidden dance")) == 403
+    assert problem(queue(sandbox, model="openai/sora-9")) == 404
+    assert problem(queue(sandbox, duration="5")) == 400
+    assert problem(queue(sandbox, content=None)) == 400
+    assert problem(queue(sandbox, content=[{"type": "song"}])) == 400
+    assert problem(queue(sandbox, model="openai/sora-2-pro-image-to-video")) == 400
+    assert problem(onerouter(sandbox, model="bytedance/seedance")) == 400
+    assert problem(call(sandbox, "GET", "/v1/videos/tasks/cgt-1")) == 404
+
+
+def test_the_list_of_models_and_the_balance_are_there(sandbox: Sandbox) -> None:
+    listed = call(sandbox, "GET", "/v1/models", key=None).json()
+    documented("aiml-models", listed)
+    ids = {entry["id"] for entry in listed["data"] if entry.get("category_type") == "Video"}
+    assert ids == {"openai/sora-2-pro-image-to-video", "bytedance/seedance"}
+    queue(sandbox)
+    assert call(sandbox, "GET", "/v1/balance").json()["data"]["balance"] == 999.5
+    assert problem(call(sandbox, "GET", "/v1/balance", key="wrong")) == 401

@@ -7,12 +7,23 @@ from pathlib import Path
 
 import anyio
 import pytest
+from pydantic import SecretStr
 
 from dailies.catalog import Settled, load_catalog
 from dailies.errors import BadInput, Misconfigured
 from dailies.planning.live import LiveView, ask_all, refuse_gone
 from dailies.providers.http import ApiClient
-from dailies.providers.live import DEPRECATIONS, MODELS, Live, LiveUnavailable, ask_aiml, read_live
+from dailies.providers.live import (
+    DEPRECATIONS,
+    MODELS,
+    Live,
+    LiveUnavailable,
+    ask_aiml,
+    balance_in,
+    read_listed,
+    read_live,
+)
+from dailies.providers.onerouter import Hosts, OneRouter
 from dailies.sandbox import Sandbox, SandboxConfig
 
 SORA, VEO = "openai/sora-2-pro-i2v", "google/veo-3.1-i2v"
@@ -120,3 +131,83 @@ def test_a_live_price_comes_before_the_catalogs_and_says_so() -> None:
     usd, origin = LiveView().quote(model, "aiml", Settled("720p", "16:9", 4))
     assert usd == Decimal("1.26")
     assert origin.startswith("catalog of ")
+
+
+ROUTED = "openai/sora-2-pro-image-to-video"
+VIDEO = {"category_type": "VIDEO"}
+
+
+@pytest.mark.parametrize(
+    ("document", "served"),
+    [
+        pytest.param({"data": [{"id": ROUTED, **VIDEO}]}, True, id="as it was seen"),
+        pytest.param([{"id": ROUTED.upper(), "categoryType": "video"}], True, id="a bare list, another case"),
+        pytest.param(
+            {"models": {"a": {"name": "Sora-2-Pro", "output_modalities": ["Video"]}}},
+            True,
+            id="an object, a short name",
+        ),
+        pytest.param({"data": [{"id": "kling/v3", **VIDEO}]}, False, id="other video models alone"),
+        pytest.param({"data": [{"id": ROUTED, **VIDEO, "is_display_only": True}]}, None, id="only shown"),
+        pytest.param(
+            {"data": [{"id": ROUTED, **VIDEO, "is_display_only": True}, {"id": ROUTED, **VIDEO}]},
+            True,
+            id="shown and usable",
+        ),
+    ],
+)
+def test_a_list_of_any_shape_says_whether_a_model_is_served(document: object, served: bool | None) -> None:
+    found = read_listed([ROUTED], document).get(ROUTED)
+    assert (found.served if found else None) is served
+
+
+@pytest.mark.parametrize(
+    "document",
+    [None, [], {}, {"data": []}, {"data": [{"id": "gpt", "category_type": "LLM"}]}, {"data": [1, None]}, "x",
+     {"data": [{"id": SORA, "aliases": [], "type": "video-generation"}]}],
+)  # fmt: skip
+def test_a_list_without_video_models_says_nothing(document: object) -> None:
+    with pytest.raises(LiveUnavailable):
+        read_listed([ROUTED], document)
+
+
+@pytest.mark.parametrize(
+    ("document", "usd"),
+    [
+        ({"data": {"balance": 12.5, "currency": "USD"}}, "12.5"),
+        ({"balance": "3"}, "3"),
+        ({"code": 200, "data": [{"availableBalance": 4}]}, "4"),
+        ({"total_balance": 9, "remaining": 2}, "2"),
+        ({"balance": 12, "currency": "CNY"}, None),
+        ({"balance": True}, None),
+        ({"balance": -4}, None),
+        ({"message": "no"}, None),
+        (None, None),
+        ([], None),
+    ],
+)
+def test_a_balance_is_found_in_any_shape_or_unknown(document: object, usd: str | None) -> None:
+    assert balance_in(document) == (Decimal(usd) if usd else None)
+
+
+def test_onerouters_own_hosts_are_asked_unless_its_address_is_another() -> None:
+    assert Hosts.below("https://video.onerouter.pro") == Hosts()
+    below = Hosts.below("http://127.0.0.1:1/x")
+    assert {below.video, below.queue, below.models, below.account} == {"http://127.0.0.1:1/x"}
+
+
+def test_onerouters_list_and_balance_are_asked_for_free(tmp_path: Path) -> None:
+    async def story(sandbox: Sandbox) -> None:
+        onerouter = OneRouter(ApiClient(sandbox.url, SecretStr("sandbox-key"), 5))
+        assert (await onerouter.live([ROUTED], tmp_path))[ROUTED].served
+        assert (await onerouter.standing()).balance_usd == 1000
+        await onerouter.close()
+        sandbox.withdraw(ROUTED)
+        stranger = OneRouter(ApiClient(sandbox.url, SecretStr("wrong"), 5))
+        assert not (await stranger.live([ROUTED], tmp_path / "later"))[ROUTED].served
+        standing = await stranger.standing()
+        assert (standing.refused, standing.balance_usd) == (None, None), "an undocumented no proves nothing"
+        await stranger.close()
+
+    with Sandbox(SandboxConfig(time_scale=0)) as sandbox:
+        anyio.run(story, sandbox)
