@@ -11,7 +11,7 @@ from prefect.states import Completed, Failed
 import tasks
 from dailies.domain.next_step import Step
 from dailies.errors import explained
-from dailies.steps.recover import remaining, step_for
+from dailies.steps.recover import attempt_step_for, reconsidered, remaining
 from dailies.studio import Studio, open_studio
 from flows.interrupt import interruptible
 from flows.run import EXPECTED, alone, run_name, settings_for_run
@@ -26,12 +26,12 @@ async def collect_clips() -> State[Any]:
         async with open_studio(await settings_for_run()) as studio:
             await tasks.recover()
             async with interruptible(studio) as clips:
-                for clip_key, label in (await remaining(studio)).clips:
-                    clips.start_soon(finish, studio, label, clip_key)
+                for attempt_id, label in (*(await remaining(studio)).attempts, *(await reconsidered(studio))):
+                    clips.start_soon(finish, studio, label, attempt_id)
             left = await remaining(studio)
             return (
                 Completed(message=left.sentence)
-                if not left.clips
+                if not left.attempts
                 else Completed(name="Unfinished", message=left.sentence)
             )
     except EXPECTED as error:
@@ -39,17 +39,13 @@ async def collect_clips() -> State[Any]:
 
 
 @alone
-async def finish(studio: Studio, label: str, clip_key: str) -> None:
-    """One clip: found again if in doubt, taken over, polled, delivered. What another run watches is left to it."""
-    attempt: object = None
-    match await step_for(studio, clip_key):
-        case Step.COLLECT:
-            attempt = await tasks.take(label, clip_key)
-        case Step.SETTLE:
-            attempt = await tasks.settle(label, clip_key)
-        case _:
-            return
-    ready = await tasks.poll_until_ready(label, clip_key, attempt) if isinstance(attempt, str) else None
+async def finish(studio: Studio, label: str, attempt_id: str) -> None:
+    """One attempt: found again if in doubt or lost, taken over, polled, delivered. What another run watches is left to it."""
+    step = await attempt_step_for(studio, attempt_id)
+    if step not in (Step.COLLECT, Step.SETTLE, Step.REOPEN):
+        return
+    attempt = await tasks.go_on(label, attempt_id, str(step))
+    ready = await tasks.poll_until_ready(label, attempt) if isinstance(attempt, str) else None
     if ready:
         await tasks.deliver(label, ready)
 

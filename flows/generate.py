@@ -21,7 +21,7 @@ from dailies.domain.clips import Row
 from dailies.domain.next_step import Step
 from dailies.errors import explained
 from dailies.order import Order
-from dailies.steps.recover import rows_in_doubt, step_for
+from dailies.steps.recover import rows_in_doubt, step_for, unwatched
 from dailies.studio import Studio, open_studio
 from flows import parameters as p
 from flows.approve import approved
@@ -109,17 +109,16 @@ async def generate_clips(
 async def make_clips(studio: Studio) -> State[Any]:
     """Every clip on its own way; none waits for another, and none takes another along when it fails."""
     plan = studio.the_job.plan
-    left_behind = await tasks.recover()
-    rows = paid_first(plan.rows, left_behind)
+    rows = paid_first(plan.rows, await tasks.recover())
+    left_behind = await unwatched(studio)
     progress = Progress(studio.the_job.order.title, len(plan.rows))
     batch = Batch(studio, await shared_limits(plan.providers), progress)
     await batch.progress.start()
     async with interruptible(studio) as clips:
         for provider in plan.providers:
             clips.start_soon(feed, batch, clips, provider, [row for row in rows if row.providers[0] == provider])
-        for clip_key in left_behind:
-            if clip_key not in studio.the_job.rows:
-                clips.start_soon(bring_home, clip_key[:12], clip_key)
+        for attempt_id, label in left_behind:
+            clips.start_soon(bring_home, label, attempt_id)
     in_doubt = await rows_in_doubt(studio)  # what was lost on the way may stand in the provider's log by now
     async with interruptible(studio) as clips:
         for row in in_doubt:
@@ -170,7 +169,7 @@ async def generate(studio: Studio, row: Row, provider: str) -> tuple[str | None,
     attempt, go_on = await advance(studio, row, provider)
     while attempt is None and await step_for(studio, row.clip.key, provider) is Step.FOLLOW:
         attempt, go_on = await advance(studio, row, provider)  # another run was faster: see it through with it
-    ready = await tasks.poll_until_ready(row.id, row.clip.key, attempt) if attempt else None
+    ready = await tasks.poll_until_ready(row.id, attempt) if attempt else None
     return ready, go_on
 
 
@@ -197,10 +196,10 @@ async def advance(studio: Studio, row: Row, provider: str) -> tuple[str | None, 
 
 
 @alone
-async def bring_home(label: str, clip_key: str) -> None:
-    """A clip of another batch that was paid for and that nobody watches."""
-    attempt = await tasks.take(label, clip_key)
-    ready = await tasks.poll_until_ready(label, clip_key, attempt) if attempt else None
+async def bring_home(label: str, attempt_id: str) -> None:
+    """What was paid for and nobody watches: a clip of another batch, or an attempt that does not speak for its clip."""
+    attempt = await tasks.go_on(label, attempt_id, str(Step.COLLECT))
+    ready = await tasks.poll_until_ready(label, attempt) if isinstance(attempt, str) else None
     if ready:
         await tasks.deliver(label, ready)
 

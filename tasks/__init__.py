@@ -3,7 +3,7 @@
 No task caches or persists a result: the ledger decides what has been done.
 """
 
-from tasks.collect import settle, take
+from tasks.collect import go_on, settle, take
 from tasks.create import create
 from tasks.deliver import deliver
 from tasks.plan import plan
@@ -11,4 +11,16 @@ from tasks.poll import follow, poll, poll_until_ready
 from tasks.recover import recover
 from tasks.report import report
 
-__all__ = ["create", "deliver", "follow", "plan", "poll", "poll_until_ready", "recover", "report", "settle", "take"]
+__all__ = [
+    "create",
+    "deliver",
+    "follow",
+    "go_on",
+    "plan",
+    "poll",
+    "poll_until_ready",
+    "recover",
+    "report",
+    "settle",
+    "take",
+]

@@ -8,8 +8,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 
+from dailies.domain.next_step import Step
 from dailies.errors import DailiesError
-from dailies.steps.recover import settle_clip, take_clip
+from dailies.steps.recover import reopen_attempt, settle_attempt, settle_clip, take_attempt, take_clip
 from dailies.studio import current_studio
 from tasks.states import failed
 
@@ -28,3 +29,25 @@ async def settle(label: str, clip_key: str) -> str | State[Any]:
         return (await settle_clip(current_studio(), clip_key)).id
     except DailiesError as error:
         return failed(error)
+
+
+@task(name="go on", task_run_name="{step} · {label}", cache_policy=NO_CACHE, persist_result=False)
+async def go_on(label: str, attempt_id: str, step: str) -> str | State[Any] | None:
+    """Take over, look up in the provider's log, or ask for again: one attempt, whichever speaks for its clip.
+
+    Returns the attempt's id when it is ours and accepted, None when somebody was faster.
+    """
+    studio = current_studio()
+    try:
+        match Step(step):
+            case Step.COLLECT:
+                attempt = await take_attempt(studio, attempt_id)
+            case Step.SETTLE:
+                attempt = await settle_attempt(studio, attempt_id)
+            case Step.REOPEN:
+                attempt = await reopen_attempt(studio, attempt_id)
+            case _:
+                return None
+    except DailiesError as error:
+        return failed(error)
+    return attempt.id if attempt else None

@@ -53,7 +53,7 @@ async def poll(label: str, attempt_id: str, first_look: datetime | None = None) 
         return failed(error)
 
 
-async def poll_until_ready(label: str, clip_key: str, attempt_id: str) -> str | None:
+async def poll_until_ready(label: str, attempt_id: str) -> str | None:
     """Poll by the schedule of clips of its kind. The attempt's id when it is ready, None when it is not to be delivered."""
     looks = await schedule(current_studio(), attempt_id)
     timed = poll.with_options(retries=looks.retries, retry_delay_seconds=looks.delays_s)

@@ -137,6 +137,6 @@ async def _left(studio: Studio) -> Finding:
     words = left.sentence + (f" · {spooled} answers in the spool" if spooled else "")
     return Finding(
         "left over",
-        "warning" if left.clips or spooled else "ok",
-        words + (": dailies collect" if left.clips or spooled else ""),
+        "warning" if left.attempts or spooled else "ok",
+        words + (": dailies collect" if left.attempts or spooled else ""),
     )

@@ -7,7 +7,7 @@ import sys
 from dailies.cli.here import settings_here
 from dailies.cli.tables import table
 from dailies.domain.money import show_usd, sum_usd
-from dailies.domain.records import Attempt, BatchRow
+from dailies.domain.records import Attempt, BatchRow, at_risk
 from dailies.domain.states import IllegalMove, State
 from dailies.errors import BadInput
 from dailies.ledger import DuplicateGeneration, Ledger
@@ -27,21 +27,26 @@ def run_status(batch: str | None, json: bool) -> int:
     ledger = _open(settings)
     try:
         unfinished = [a for a in ledger.unfinished() if batch in (None, a.batch)]
-        labels = {row.clip_key: row for row in ledger.rows_of_clips(a.clip_key for a in unfinished)}
         spooled = len(list((settings.home / "spool").glob("*.json")))
-        risk = sum_usd(a.usd_at_risk for a in unfinished)
+        given_up = [a for a in ledger.unsettled() if a.state is State.SUPERSEDED and batch in (None, a.batch)]
+        risk = at_risk([*unfinished, *given_up])
+        labels = {row.clip_key: row for row in ledger.rows_of_clips(a.clip_key for a in (*unfinished, *given_up))}
         entries = [_entry(ledger, attempt, labels.get(attempt.clip_key)) for attempt in unfinished]
+        abandoned = [_entry(ledger, attempt, labels.get(attempt.clip_key)) for attempt in given_up]
     finally:
         ledger.close()
     if json:
         silent = [a for a in unfinished if a.unreported]
         money = {"unreported": len(silent), "usd_unreported_quoted": sum_usd(a.usd_quoted for a in silent)}
-        print(dump({"unfinished": entries, "spooled": spooled, "usd_at_risk": risk, **money}))
+        print(dump({"unfinished": entries, "given_up": abandoned, "spooled": spooled, "usd_at_risk": risk, **money}))
         return 0
     if spooled:
         print(f"{spooled} answers wait in the spool: dailies collect", file=sys.stderr)
+    if abandoned:
+        whose = ", ".join(f"{entry['clip']} ({str(entry['attempt'])[:8]})" for entry in abandoned)
+        print(f"given up and not settled, so still at risk: {whose}", file=sys.stderr)
     if not entries:
-        print("nothing is in flight, in doubt or overdue")
+        print("nothing is in flight, in doubt or overdue" + (f" · {show_usd(risk)} at risk" if risk else ""))
         return 0
     columns = ["clip", "batch", "state", "provider", "generation", "quoted", "age_min", "next"]
     table(columns, [[str(entry[name]) for name in columns] for entry in entries], ["quoted", "age_min"])
@@ -51,9 +56,8 @@ def run_status(batch: str | None, json: bool) -> int:
 
 
 def _entry(ledger: Ledger, attempt: Attempt, row: BatchRow | None) -> dict[str, object]:
-    dead = attempt.state is not State.IN_DOUBT and ledger.is_dead(attempt)
-    step = "dailies collect" if dead else "being watched"
-    if attempt.state is State.IN_DOUBT:
+    step = "dailies collect" if ledger.is_dead(attempt) else "being watched"
+    if attempt.usd_at_risk:
         step = f"dailies collect, then dailies resolve {attempt.id[:8]}"
     return {
         "attempt": attempt.id,

@@ -160,15 +160,15 @@ async def _collect(settings: Settings, json: bool) -> int:
             print(
                 dump(
                     {
-                        "remaining": len(left.clips),
+                        "remaining": len(left.attempts),
                         "message": left.sentence,
-                        "clips": [label for _, label in left.clips],
+                        "clips": [label for _, label in left.attempts],
                     }
                 )
             )
         else:
             print(left.sentence)
-        return INTERRUPTED if studio.stopping.is_set() else 1 if left.clips else 0
+        return INTERRUPTED if studio.stopping.is_set() else 1 if left.attempts else 0
 
 
 def run_ui() -> int:

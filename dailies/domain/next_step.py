@@ -16,6 +16,7 @@ class Step(StrEnum):
     COLLECT = "collect"  # paid already and nobody's: poll and deliver it
     FOLLOW = "follow"  # somebody who lives is at work on it: wait for the result
     SETTLE = "settle"  # in doubt: ask the provider's log
+    REOPEN = "reopen"  # paid and lost: ask the provider whether it shows the clip again
     NOTHING = "nothing"  # delivered, failed for good, or left to the next run
 
 
@@ -26,18 +27,25 @@ def next_step(
 
     `provider` is the one that would be asked next, when the row names several.
     """
-    attempt = current(attempts)
     if may_claim(attempts, provider):
         return Step.BUY
+    attempt = current(attempts)
     assert attempt is not None
-    if attempt.delivered or attempt.state in (State.FAILED, State.RESULT_LOST, State.STORED):
+    step = attempt_step(attempt, mine, is_dead)
+    return Step.NOTHING if step is Step.REOPEN else step
+
+
+def attempt_step(attempt: Attempt, mine: str, is_dead: Callable[[Attempt], bool]) -> Step:
+    """What one attempt needs, whether it speaks for its clip or another one does: each that has an id comes home."""
+    if attempt.delivered or attempt.state in (State.FAILED, State.STORED):
         return Step.NOTHING
-    if attempt.state is State.ORPHANED and attempt.failure:
-        return Step.NOTHING
-    if attempt.state is State.IN_DOUBT:
+    if attempt.lost:
+        return Step.REOPEN
+    if attempt.usd_at_risk:
         return Step.SETTLE
-    if (
-        attempt.state is State.SUBMITTING
-    ):  # ours is not followed: its create has ended, and the ledger did not take the news
+    if attempt.ended or attempt.state is State.SUPERSEDED:
+        return Step.NOTHING
+    if attempt.state is State.SUBMITTING:
+        # ours is not followed: its create has ended, and the ledger did not take the news
         return Step.NOTHING if attempt.owner == mine else Step.FOLLOW
     return Step.COLLECT if attempt.owner == mine or is_dead(attempt) else Step.FOLLOW

@@ -17,6 +17,7 @@ from dailies.catalog import Settled, expected_video
 from dailies.domain.clips import clip_name, object_key
 from dailies.domain.figures import NOT_STORED
 from dailies.domain.records import Attempt, BatchRow
+from dailies.domain.states import State
 from dailies.errors import DeliveryDelayed, Misconfigured, ResultLost
 from dailies.failpoints import hit
 from dailies.media.video import BadVideo, CutShort, Wanted, check_boxes, inspect, mismatches
@@ -172,6 +173,8 @@ async def _store(studio: Studio, attempt: Attempt, row: BatchRow, file: Download
     parcel = await anyio.to_thread.run_sync(pack, attempt, row, file, ways)
     key = object_key(prefix, row.batch, row.id, attempt.clip_key)
     beside = key.removesuffix(".mp4") + f"-{file.sha256[:8]}.mp4"
+    if attempt.state is State.ORPHANED and any(a.delivered for a in row.attempts):
+        key = key.removesuffix(".mp4") + f"-{attempt.id[:8]}.mp4"  # a second clip, which was paid for too
     for candidate in (key, beside):
         if await _put(studio, bucket, candidate, parcel):
             return f"s3://{bucket}/{candidate}"

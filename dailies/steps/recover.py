@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,18 +11,21 @@ import anyio
 import anyio.to_thread
 
 from dailies.domain.clips import Row
-from dailies.domain.money import show_usd, sum_usd
-from dailies.domain.next_step import Step, next_step
-from dailies.domain.records import Attempt
-from dailies.domain.states import State
-from dailies.errors import DailiesError, MaybeCharged
+from dailies.domain.creates import Accepted
+from dailies.domain.money import show_usd
+from dailies.domain.next_step import Step, attempt_step, next_step
+from dailies.domain.records import Attempt, at_risk
+from dailies.domain.states import State, current
+from dailies.errors import DailiesError, MaybeCharged, ResultLost
 from dailies.ledger import DuplicateGeneration
-from dailies.providers.base import LogUnavailable
+from dailies.providers.base import LogUnavailable, LookKind
 from dailies.steps.record import drain_spool
 from dailies.studio import Studio
 
 logger = logging.getLogger("dailies.recover")
 LOG_MARGIN = timedelta(hours=1)  # the provider's clock and ours may differ
+RECONSIDERED_FOR = timedelta(days=8)
+"""After that a result is gone at every provider (the longest documented life is seven days)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +67,37 @@ async def follow_clip(studio: Studio, clip_key: str) -> Step:
     return step
 
 
+async def attempt_step_for(studio: Studio, attempt_id: str) -> Step:
+    """What this attempt needs now, by the ledger, whichever attempt speaks for its clip."""
+    attempt = await anyio.to_thread.run_sync(studio.ledger.attempt, attempt_id)
+    return attempt_step(attempt, str(studio.ledger.owner), studio.ledger.is_dead) if attempt else Step.NOTHING
+
+
+async def take_attempt(studio: Studio, attempt_id: str) -> Attempt | None:
+    """Become the owner of an attempt that is paid for and not delivered. None when somebody was faster."""
+    attempt = await anyio.to_thread.run_sync(studio.ledger.attempt, attempt_id)
+    return await anyio.to_thread.run_sync(studio.ledger.take_over, attempt) if attempt else None
+
+
 async def take_clip(studio: Studio, clip_key: str) -> Attempt | None:
-    """Become the owner of a clip that is paid for and not delivered. None when somebody was faster."""
-    attempts = await anyio.to_thread.run_sync(studio.ledger.attempts, clip_key)
-    for attempt in reversed(attempts):
-        if attempt.generation_id and not attempt.delivered:
-            taken = await anyio.to_thread.run_sync(studio.ledger.take_over, attempt)
-            if taken:
-                return taken
-    return None
+    """Become the owner of the attempt that speaks for a clip. None when somebody was faster."""
+    attempt = current(await anyio.to_thread.run_sync(studio.ledger.attempts, clip_key))
+    return await take_attempt(studio, attempt.id) if attempt else None
+
+
+async def reopen_attempt(studio: Studio, attempt_id: str) -> Attempt:
+    """Ask the provider whether it shows a lost clip again. Raises ResultLost while it does not."""
+    attempt = await anyio.to_thread.run_sync(studio.ledger.attempt, attempt_id)
+    if attempt is None or attempt.generation_id is None:
+        raise DailiesError(f"no attempt {attempt_id} that was accepted")
+    look = await studio.provider(attempt.provider).look(attempt.generation_id)
+    if look.kind is not LookKind.READY or not look.url:
+        raise ResultLost(
+            f"{attempt.provider} does not show {attempt.generation_id} again ({look.words}): it stays lost"
+        )
+    shown = Accepted(attempt.generation_id, look.url, look.usd_charged, look.credits_used)
+    note = f"{attempt.provider} shows it again"
+    return await anyio.to_thread.run_sync(studio.ledger.reopen, attempt.id, note, shown)
 
 
 async def settle_doubt(studio: Studio, attempt: Attempt) -> Attempt:
@@ -88,19 +114,28 @@ async def settle_doubt(studio: Studio, attempt: Attempt) -> Attempt:
             f"dailies resolve {attempt.id[:8]} --charged GENERATION_ID | --not-charged | --resubmit"
         )
     note = "found in the provider's log by our reference"
+    charged = found.usd_charged if found.succeeded else None  # of a failed one the next look tells
+    told = Accepted(found.generation_id, None, charged, found.credits_used if found.succeeded else None)
     try:
-        return await anyio.to_thread.run_sync(studio.ledger.resolve_found, attempt.id, found.generation_id, note)
+        return await anyio.to_thread.run_sync(studio.ledger.resolve_found, attempt.id, told, note)
     except DuplicateGeneration as error:
         raise MaybeCharged(f"attempt {attempt.id[:8]} stays in doubt: its id belongs to another attempt") from error
 
 
+async def settle_attempt(studio: Studio, attempt_id: str) -> Attempt:
+    """Settle the doubt about one attempt. Raises MaybeCharged when it stays."""
+    attempt = await anyio.to_thread.run_sync(studio.ledger.attempt, attempt_id)
+    if attempt is None or not attempt.usd_at_risk:
+        raise DailiesError(f"nothing is in doubt about attempt {attempt_id}")
+    return await settle_doubt(studio, attempt)
+
+
 async def settle_clip(studio: Studio, clip_key: str) -> Attempt:
     """Settle the doubt about one clip. Raises MaybeCharged when it stays."""
-    attempts = await anyio.to_thread.run_sync(studio.ledger.attempts, clip_key)
-    for attempt in attempts:
-        if attempt.state is State.IN_DOUBT:
-            return await settle_doubt(studio, attempt)
-    raise DailiesError(f"nothing is in doubt about clip {clip_key[:12]}")
+    attempt = current(await anyio.to_thread.run_sync(studio.ledger.attempts, clip_key))
+    if attempt is None or attempt.state is not State.IN_DOUBT:
+        raise DailiesError(f"nothing is in doubt about clip {clip_key[:12]}")
+    return await settle_doubt(studio, attempt)
 
 
 async def rows_in_doubt(studio: Studio) -> list[Row]:
@@ -110,23 +145,46 @@ async def rows_in_doubt(studio: Studio) -> list[Row]:
     return [row for key, row in studio.the_job.rows.items() if key in doubtful]
 
 
+async def unwatched(studio: Studio) -> list[tuple[str, str]]:
+    """Paid attempts that nobody brings home unless it is done for them, as (attempt id, label): of clips that the batch in
+    hand does not want, and those that do not speak for their clip."""
+    wanted = studio.the_job.rows
+    unfinished = sorted(await anyio.to_thread.run_sync(studio.ledger.unfinished), key=studio.result_ends)
+    mine, is_dead = str(studio.ledger.owner), studio.ledger.is_dead
+    paid = [a for a in unfinished if attempt_step(a, mine, is_dead) is Step.COLLECT]
+    known = await anyio.to_thread.run_sync(studio.ledger.attempts_of, sorted({a.clip_key for a in paid}))
+    speak = {attempt.id for attempts in known.values() if (attempt := current(attempts))}
+    return await _labelled(studio, [a for a in paid if a.clip_key not in wanted or a.id not in speak])
+
+
+async def reconsidered(studio: Studio) -> list[tuple[str, str]]:
+    """Attempts at an end that is not the last word, as (attempt id, label): paid and lost, which the provider may show
+    again, and given up in doubt, which its log may show yet. Those that are too old for either are left out."""
+    since = studio.ledger.now() - RECONSIDERED_FOR
+    found = await anyio.to_thread.run_sync(studio.ledger.lost, since)
+    doubts = await anyio.to_thread.run_sync(studio.ledger.unsettled)
+    found += [a for a in doubts if a.state is State.SUPERSEDED and a.created_at >= since]
+    return await _labelled(studio, found)
+
+
+async def _labelled(studio: Studio, attempts: Sequence[Attempt]) -> list[tuple[str, str]]:
+    rows = await anyio.to_thread.run_sync(studio.ledger.rows_of_clips, [a.clip_key for a in attempts])
+    labels = {row.clip_key: row.id for row in rows}
+    return [(a.id, labels.get(a.clip_key, a.clip_key[:12])) for a in attempts]
+
+
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """Clips that are not at an end, as (clip_key, label), with a sentence that sums them up."""
+    """Attempts that are not at an end, as (attempt id, label of the clip), with a sentence that sums them up."""
 
-    clips: tuple[tuple[str, str], ...]
+    attempts: tuple[tuple[str, str], ...]
     sentence: str
 
 
 async def remaining(studio: Studio) -> Remaining:
-    """Every clip in the ledger that is in flight, paid and not stored, or in doubt."""
+    """Every attempt in the ledger that is in flight, paid and not stored, or in doubt."""
     unfinished = sorted(await anyio.to_thread.run_sync(studio.ledger.unfinished), key=studio.result_ends)
-    rows = await anyio.to_thread.run_sync(studio.ledger.rows_of_clips, [a.clip_key for a in unfinished])
-    labels = {row.clip_key: row.id for row in rows}
-    doubt = [a for a in unfinished if a.state is State.IN_DOUBT]
-    risk = sum_usd(a.usd_at_risk for a in doubt)
-    words = (
-        f"{len(unfinished) - len(doubt)} in flight or to be fetched · {len(doubt)} in doubt · {show_usd(risk)} at risk"
-    )
-    clips = tuple((a.clip_key, labels.get(a.clip_key, a.clip_key[:12])) for a in unfinished)
-    return Remaining(clips, words if clips else "nothing is left to collect")
+    doubt = sum(a.state is State.IN_DOUBT for a in unfinished)
+    risk = show_usd(at_risk(await anyio.to_thread.run_sync(studio.ledger.unsettled)))
+    words = f"{len(unfinished) - doubt} in flight or to be fetched · {doubt} in doubt · {risk} at risk"
+    return Remaining(tuple(await _labelled(studio, unfinished)), words if unfinished else "nothing is left to collect")

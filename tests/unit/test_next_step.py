@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dailies.domain.next_step import Step, next_step
+from dailies.domain.next_step import Step, attempt_step, next_step
 from dailies.domain.records import Attempt
 from dailies.domain.states import Failure, State
-from tests.ledger.factories import an_attempt
+from tests.ledger.factories import NOON, an_attempt
 
 MINE, OTHER = "here", "elsewhere"
 
@@ -47,3 +47,24 @@ def test_whose_attempt_it_is_decides(state: State, mine: Step, others: Step, dea
 )  # fmt: skip
 def test_only_what_was_free_and_may_help_is_tried_again(failure: Failure, wanted: Step) -> None:
     assert step(an_attempt(State.FAILED, failure=failure)) is wanted
+
+
+@pytest.mark.parametrize(
+    ("attempt", "wanted"),
+    [
+        (an_attempt(State.ORPHANED, generation_id="g"), Step.COLLECT),
+        (an_attempt(State.ORPHANED, generation_id="g", s3_uri="s3://c/a.mp4"), Step.NOTHING),
+        (an_attempt(State.ORPHANED, generation_id="g", failure=Failure.GENERATION), Step.NOTHING),
+        (an_attempt(State.ORPHANED, generation_id="g", failure=Failure.GENERATION, completed_at=NOON), Step.REOPEN),
+        (an_attempt(State.RESULT_LOST, generation_id="g"), Step.REOPEN),
+        (an_attempt(State.SUPERSEDED), Step.SETTLE),
+        (an_attempt(State.SUPERSEDED, generation_id="g"), Step.NOTHING),
+        (an_attempt(State.IN_DOUBT), Step.SETTLE),
+        (an_attempt(State.SUBMITTED, generation_id="g"), Step.COLLECT),
+        (an_attempt(State.FAILED, failure=Failure.NOT_SENT), Step.NOTHING),
+    ],
+)
+def test_each_attempt_with_an_id_comes_home_whichever_speaks_for_its_clip(attempt: Attempt, wanted: Step) -> None:
+    """Beside a stored one the clip itself needs nothing, and that decides nothing about this attempt."""
+    assert attempt_step(attempt, MINE, lambda _attempt: True) is wanted
+    assert step(an_attempt(State.STORED, no=9, s3_uri="s3://c/b.mp4"), attempt) is Step.NOTHING
