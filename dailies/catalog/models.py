@@ -200,9 +200,15 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedVideo:
-    """What the finished MP4 should be; None where the documents don't say."""
+    """What the finished MP4 should be; None where the documents don't say.
+
+    Either exact pixels, or a size class (`short_side_px`) and an aspect ratio, or neither: a model declares which.
+    """
 
     width: int | None
     height: int | None
     duration_s: int | None
     audio: bool | None
+    short_side_px: int | None = None
+    aspect_ratio: str | None = None
+    fps: int | None = None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from decimal import Decimal
 
 from dailies.catalog.models import ExpectedVideo, Model, Problem, Settled
+from dailies.catalog.values import short_side_of
 
 # A ratio counts as the image's own within 1%: 1366x768 is meant as 16:9.
 RATIO_TOLERANCE = 0.01
@@ -70,16 +73,21 @@ def own_ratio(model: Model, image_size: tuple[int, int] | None) -> str | None:
     return None
 
 
-def expected_video(model: Model, settled: Settled, image_size: tuple[int, int] | None = None) -> ExpectedVideo:
-    """What the finished MP4 should be; pixels only where the documents fix them, seconds as bought.
+def expected_video(model: Model, settled: Settled) -> ExpectedVideo:
+    """What the finished MP4 should be by the model's own declaration: seconds as bought, sound and frames as asked.
 
-    `image_size` is not needed by any documented model today; it is here for one whose clip copies its image.
+    Pixels only where the documents fix them; else the size class and the ratio that were asked for, where there are any.
     """
-    by_ratio = (model.image.sizes or {}).get(settled.resolution or "", {})
-    width, height = by_ratio.get(settled.aspect_ratio or "") or (None, None)
-    asked = settled.options.get("generate_audio")
+    asked, fps = settled.options.get("generate_audio"), settled.options.get("fps")
     audio = asked if isinstance(asked, bool) else model.audio
-    return ExpectedVideo(width, height, settled.duration_s, audio)
+    frames = int(fps) if isinstance(fps, int | Decimal | float) and not isinstance(fps, bool) else None
+    by_ratio = (model.image.sizes or {}).get(settled.resolution or "", {})
+    pixels = by_ratio.get(settled.aspect_ratio or "")
+    if pixels:
+        return ExpectedVideo(*pixels, settled.duration_s, audio, fps=frames)
+    short_side_px = short_side_of(settled.resolution) if settled.resolution else None
+    ratio = settled.aspect_ratio if re.fullmatch(r"\d+:\d+", settled.aspect_ratio or "") else None
+    return ExpectedVideo(None, None, settled.duration_s, audio, short_side_px, ratio, frames)
 
 
 def _sizes(model: Model) -> Iterator[tuple[str, str, tuple[int, int]]]:

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 _SECONDS = re.compile(r"(\d{1,6})(?:\.0+)?\s*(?:s|sec|secs|second|seconds)?", re.IGNORECASE)
 # Spreadsheets turn 16:9 into the time of day 16:09 or 16:09:00.
 _RATIO = re.compile(r"(\d{1,6})\s*[:x/]\s*(\d{1,6})(?::00)?", re.IGNORECASE)
+_CLASSES = {"hd": 720, "fhd": 1080, "2k": 1440, "4k": 2160, "8k": 4320}
 _YES = frozenset({"true", "yes", "on", "1", "1.0"})
 _NO = frozenset({"false", "no", "off", "0", "0.0"})
 
@@ -36,6 +37,13 @@ def pick(text: str, values: Iterable[str]) -> str | None:
     wanted = re.sub(r"\s+", "", text).casefold()
     by_form = {value.casefold(): value for value in values}
     return by_form.get(wanted) or (by_form.get(f"{wanted}p") if wanted.isdigit() else None)
+
+
+def short_side_of(resolution: str) -> int | None:
+    """The short side in pixels of a size class: 1080 for `1080p`, `fhd`; None for a word that promises no size."""
+    word = resolution.strip().casefold()
+    digits = word.removesuffix("p")
+    return _CLASSES.get(word) or (int(digits) if digits.isascii() and digits.isdigit() else None)
 
 
 def bool_of(text: str) -> bool | None:

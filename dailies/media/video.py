@@ -20,6 +20,10 @@ DURATION_TOLERANCE = 0.10
 """Providers round to whole frames and groups of frames: half a second or a tenth, whichever is more, is no fault."""
 ASPECT_TOLERANCE = 0.03
 """Frame sides are multiples of 16: 854x480 and 848x480 both pass for 16:9."""
+AREA_TOLERANCE = 0.10
+"""How much smaller the area of a size class may come out: sides are multiples of 16 in both directions."""
+FPS_TOLERANCE = 0.02
+"""29.97 frames per second are 30; 24 are not 25."""
 TAIL_S = 1.0
 """How much of the clip's end is decoded; it starts at the key frame before, so often it is more."""
 FIRST_FRAMES = 3
@@ -47,6 +51,7 @@ class VideoFacts:
     has_audio: bool
     video_codec: str
     size_bytes: int
+    fps: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class Wanted:
     aspect_ratio: str | None = None
     duration_s: float | None = None
     audio: bool | None = None
+    fps: float | None = None
 
 
 def check_boxes(path: Path) -> None:
@@ -95,7 +101,7 @@ def inspect(path: Path) -> VideoFacts:
 def mismatches(facts: VideoFacts, wanted: Wanted) -> tuple[str, ...]:
     """Name each way in which a clip is not what was bought; empty when it is."""
     found = (_size(facts, wanted), _short_side(facts, wanted), _aspect(facts, wanted), _duration(facts, wanted))
-    return tuple(sentence for sentence in (*found, _audio(facts, wanted)) if sentence)
+    return tuple(sentence for sentence in (*found, _audio(facts, wanted), _fps(facts, wanted)) if sentence)
 
 
 def _boxes(file: BinaryIO, size_bytes: int) -> Iterator[bytes]:
@@ -129,7 +135,8 @@ def _facts(container: InputContainer, stream: VideoStream, size_bytes: int) -> V
     _decode_tail(container, stream, duration_s)
     width, height = (first.height, first.width) if first.rotation % 180 else (first.width, first.height)
     codec = stream.codec_context.name
-    return VideoFacts(width, height, duration_s, bool(container.streams.audio), codec, size_bytes)
+    fps = float(stream.average_rate) if stream.average_rate else None
+    return VideoFacts(width, height, duration_s, bool(container.streams.audio), codec, size_bytes, fps)
 
 
 def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame:
@@ -171,9 +178,14 @@ def _size(facts: VideoFacts, wanted: Wanted) -> str | None:
 
 
 def _short_side(facts: VideoFacts, wanted: Wanted) -> str | None:
+    if wanted.short_side_px is None:
+        return None
     short = min(facts.width, facts.height)
-    # More is no fault: for square clips some models keep the area of a 16:9 picture, not its short side.
-    if wanted.short_side_px is None or short >= wanted.short_side_px * (1 - ASPECT_TOLERANCE):
+    # More is no fault. Some models keep the area of a 16:9 picture instead: 960x416 is a 480p of 21:9.
+    area = wanted.short_side_px**2 * 16 / 9
+    if short >= wanted.short_side_px * (1 - ASPECT_TOLERANCE) or facts.width * facts.height >= area * (
+        1 - AREA_TOLERANCE
+    ):
         return None
     return f"asked for {wanted.short_side_px}p, got {short}p ({facts.width}x{facts.height})"
 
@@ -202,3 +214,9 @@ def _audio(facts: VideoFacts, wanted: Wanted) -> str | None:
     if wanted.audio is None or wanted.audio == facts.has_audio:
         return None
     return "asked for sound, got none" if wanted.audio else "asked for no sound, got some"
+
+
+def _fps(facts: VideoFacts, wanted: Wanted) -> str | None:
+    if wanted.fps is None or facts.fps is None or abs(facts.fps - wanted.fps) <= FPS_TOLERANCE * wanted.fps:
+        return None
+    return f"asked for {wanted.fps:g} frames per second, got {facts.fps:.4g}"

@@ -79,6 +79,7 @@ class Aiml(Api):
             audio=wanted.get("generate_audio", True),
             image=image,
             client_request_id=stored_client_id(request.headers.get("x-client-request-id")),
+            fps=wanted.get("fps"),
         )
 
     def out_of_credits(self) -> Refusal:

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from dailies.sandbox.answers import Refusal
 from dailies.sandbox.pictures import test_image
-from dailies.sandbox.render import Spec, render, stamped
+from dailies.sandbox.render import FPS, Spec, render, stamped
 from dailies.sandbox.spoil import spoiled
 from dailies.sandbox.world import Generation, World
 
@@ -73,7 +73,8 @@ class Files:
     async def data(self, generation: Generation) -> bytes:
         """The clip's own bytes, the same at each call."""
         order, quick = generation.order, self.world.config.render == "quick"
-        spec = Spec(order.size, order.duration_s, order.audio, *([_QUICK_FPS] if quick else []))
+        fps = order.fps or (_QUICK_FPS if quick else FPS)
+        spec = Spec(order.size, order.duration_s, order.audio, fps)
         return stamped(await self._render(spec, order.image), generation.id)
 
     async def _render(self, spec: Spec, image: bytes | None) -> bytes:

@@ -20,6 +20,8 @@ from dailies.sandbox.pictures import test_image
 
 _RATE_HZ = 44_100
 _AAC_FRAME = 1024
+FPS = 12
+"""Frames per second where nothing was asked for."""
 _TRAVEL = 0.12
 """How much larger than the clip the picture is: the distance it can move."""
 
@@ -31,7 +33,7 @@ class Spec:
     size: Size
     duration_s: int
     audio: bool = True
-    fps: int = 12
+    fps: int = FPS
 
 
 @functools.lru_cache(maxsize=32)

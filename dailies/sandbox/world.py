@@ -64,6 +64,7 @@ class Order:
     audio: bool = True
     image: bytes | None = field(default=None, repr=False)
     client_request_id: str | None = None
+    fps: int | None = None
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import anyio
@@ -160,8 +160,7 @@ def _compare(studio: Studio, row: BatchRow, path: Path) -> str | None:
     try:
         model = studio.catalog.find(clip.model)
         settled = Settled(clip.resolution, clip.aspect_ratio, clip.duration_s, dict(clip.options))  # type: ignore[arg-type]
-        wanted = expected_video(model, settled, (clip.image.width, clip.image.height))
-        asked = Wanted(wanted.width, wanted.height, None, None, wanted.duration_s, wanted.audio)
+        asked = Wanted(**asdict(expected_video(model, settled)))
         return "; ".join(mismatches(inspect(path), asked)) or None
     except (BadVideo, CutShort) as error:
         return f"it does not decode: {error}"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dailies.domain.records import BatchRow
 from dailies.domain.states import State
 from tests.e2e.harness import World, named, sha256
 from tests.e2e.invariants import assert_invariants
@@ -147,3 +148,29 @@ def test_a_whole_clip_that_is_not_what_was_bought_is_stored_and_marked(world: Wo
             assert row.attempt and row.attempt.mismatch and row.id in row.attempt.mismatch
             assert row.attempt.mismatch in report
     assert_invariants(world)
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "sentence"),
+    [
+        ("openai/sora-2-pro-i2v", {}, "asked for 1280x720, got 640x360"),
+        ("google/veo-3.1-i2v", {"resolution": "1080p", "duration": "8"}, "asked for 1080p, got 360p (640x360)"),
+        ("kling-video/v1.6/standard/image-to-video", {"resolution": "", "aspect_ratio": "", "duration": "5"}, None),
+    ],
+)
+def test_another_size_than_ordered_is_marked_as_the_model_declares_it(
+    world: World, model: str, asked: dict[str, str], sentence: str | None
+) -> None:
+    """Exact pixels, a size class, or nothing: stored all the same, and marked where something was promised."""
+    world.csv([{"id": name, "prompt": f"<{name}>", "model": model, **asked} for name in ("small", "right")])
+    world.sandbox.fault("download", "wrong", match="<small>", width=640, height=360)
+    result = world.run()
+    assert result.code == 0, result.stderr
+    marked = {row.id: row.attempt.mismatch for row in rows_of(world) if row.attempt}
+    assert marked == {"small": sentence, "right": None}
+
+
+def rows_of(world: World) -> list[BatchRow]:
+    """The rows of the world's batch."""
+    with world.ledger() as ledger:
+        return list(ledger.rows("batch"))

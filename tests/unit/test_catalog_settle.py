@@ -85,7 +85,7 @@ def test_an_image_of_exact_size_decides_resolution_and_ratio(
 ) -> None:
     settled = good(settle(SORA, resolution=written, aspect_ratio=written, image_size=size))
     assert (settled.resolution, settled.aspect_ratio) == pair
-    video = expected_video(SORA, settled, size)
+    video = expected_video(SORA, settled)
     assert (video.width, video.height, video.duration_s, video.audio) == (*size, 4, True)
 
 
