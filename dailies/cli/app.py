@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
+from dailies.cli.ledger_admin import ledger_app
 from dailies.errors import BadInput, DailiesError, Misconfigured, explained
 
 REFUSED, INTERRUPTED = 2, 130
@@ -25,6 +26,8 @@ app = App(
     default_parameter=Parameter(negative=()),
     suppress_keyboard_interrupt=False,  # `main` says what an interruption means
 )
+
+app.command(ledger_app)
 
 
 @Parameter(name="*")

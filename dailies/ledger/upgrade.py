@@ -24,6 +24,7 @@ from dailies.ledger.migrations import (
     revision,
     version_table,
 )
+from dailies.ledger.seal import refuse_closed
 from dailies.ledger.tables import meta, metadata
 
 _one_at_a_time = threading.Lock()
@@ -39,15 +40,16 @@ class Upgrade:
     copy: Path | None = None
 
 
-def bring_up(engine: Engine) -> Upgrade:
+def bring_up(engine: Engine, incoming_from: str | None = None) -> Upgrade:
     """Make the schema of a new ledger, or run the migrations that an older one lacks, in one transaction.
 
-    Raises Misconfigured, with nothing changed, for a newer ledger, one that can't be copied first, and one that is in use
-    where a migration can't run beside older programs.
+    Raises Misconfigured, with nothing changed, for a newer ledger, one that was copied away, a copy that is not finished (but
+    one of the ledger `incoming_from`), one that can't be copied first, and one that is in use where a migration can't run
+    beside older programs.
     """
     with engine.connect() as connection, connection.begin():
         found = read_meta(connection)
-    if found and _opens(engine, found):
+    if found and _opens(engine, found, incoming_from):
         return Upgrade(int(found["schema"]), int(found["schema"]))
     with engine.connect().execution_options(dailies_writes=True) as connection, connection.begin():
         if engine.dialect.name == "postgresql":
@@ -57,7 +59,7 @@ def bring_up(engine: Engine) -> Upgrade:
             _create(connection)
             return Upgrade(None, HEAD)
         before = int(found["schema"])
-        if _opens(engine, found):  # somebody was faster
+        if _opens(engine, found, incoming_from):  # somebody was faster
             return Upgrade(before, before)
         due = range(before + 1, HEAD + 1)
         if ALONE.intersection(due):
@@ -74,8 +76,9 @@ def read_meta(connection: Connection) -> dict[str, str]:
     return {row.name: row.value for row in connection.execute(sa.select(meta))}
 
 
-def _opens(engine: Engine, found: dict[str, str]) -> bool:
-    """Whether this version can work with a ledger as it stands. Raises Misconfigured for one that is too new."""
+def _opens(engine: Engine, found: dict[str, str], incoming_from: str | None) -> bool:
+    """Whether this version can work with a ledger as it stands. Raises Misconfigured for one that it must leave alone."""
+    refuse_closed(shown(engine.url), found, incoming_from)
     schema = int(found["schema"])
     if schema > HEAD and int(found.get("oldest_that_may_open", schema)) > HEAD:
         raise Misconfigured(

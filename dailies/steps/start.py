@@ -16,6 +16,7 @@ from dailies.errors import BadInput, Misconfigured
 from dailies.failpoints import hit
 from dailies.ledger import Caps
 from dailies.ledger.address import shown
+from dailies.ledger.beside import refuse_unsettled_beside
 from dailies.order import Order
 from dailies.planning import Plan, make_plan
 from dailies.planning.images import Images
@@ -124,6 +125,7 @@ async def vetted_job(studio: Studio, order: Order, plan: Plan, to: str) -> Job:
     job = Job(order, plan, bucket, prefix, caps, await delivered_clips(studio, plan))
     if len(job.delivered_before) == len(plan.rows):
         return job
+    await anyio.to_thread.run_sync(refuse_unsettled_beside, studio.home, studio.ledger)
     studio.open_providers(plan.providers)
     await check_accounts(studio, plan)
     if to:

@@ -1,0 +1,124 @@
+"""`dailies ledger upgrade` and `dailies ledger copy`: what is done to the ledger as a whole."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from dailies.ledger.copying import Copied, Sums
+    from dailies.ledger.spool import Spool
+    from dailies.ledger.upgrade import Upgrade
+
+ledger_app = App(name="ledger", help="Upgrade the ledger, or move it to another database.")
+JsonFlag = Annotated[bool, Parameter(help="Print one JSON object on stdout.")]
+
+
+@ledger_app.command
+def upgrade(*, json: JsonFlag = False) -> int:
+    """Bring the ledger to this version's schema now, as the first start would."""
+    from dailies.cli.here import settings_here
+    from dailies.ledger.address import shown
+    from dailies.ledger.engine import connect
+    from dailies.ledger.upgrade import bring_up
+    from dailies.report.credits import dump
+    from dailies.studio import make_home
+
+    settings = settings_here()
+    make_home(settings.home)
+    engine = connect(settings.ledger_url)
+    try:
+        done = bring_up(engine)
+    finally:
+        engine.dispose()
+    where = shown(engine.url)
+    if json:
+        beside = str(done.copy) if done.copy else None
+        print(dump({"ledger": where, "before": done.before, "schema": done.after, "copy": beside}))
+    else:
+        print(_in_words(where, done))
+    return 0
+
+
+def _in_words(where: str, done: Upgrade) -> str:
+    if done.before is None:
+        return f"{where} is new, with schema {done.after}"
+    if done.before == done.after:
+        return f"{where} has schema {done.after} already"
+    words = f"{where}: schema {done.before} → {done.after}"
+    return f"{words}\nas it was before: {done.copy}" if done.copy else words
+
+
+@ledger_app.command
+def copy(
+    to_url: str | None = None,
+    /,
+    *,
+    source: Annotated[str | None, Parameter(name="--from")] = None,
+    json: JsonFlag = False,
+) -> int:
+    """Copy the whole ledger into an empty database, compare, and seal the old one. From then on the copy is the ledger.
+
+    Parameters
+    ----------
+    to_url
+        Where to, such as `postgresql://user:password@host/db` or `sqlite:////path/ledger.db`. Default: the configured ledger.
+    source
+        Where from. Default: the configured ledger; if that is where it goes, the SQLite ledger in DAILIES_HOME.
+    """
+    from dailies.cli.here import settings_here
+    from dailies.ledger.address import parse_address
+    from dailies.ledger.copying import copy_ledger
+    from dailies.ledger.spool import Spool
+    from dailies.report.credits import dump
+
+    settings = settings_here()
+    target = to_url or settings.ledger_url
+    is_configured = parse_address(target) == parse_address(settings.ledger_url)
+    usual = f"sqlite:///{settings.home / 'ledger.db'}" if is_configured else settings.ledger_url
+    done = copy_ledger(source or usual, target, partial(_refuse_waiting_answers, Spool(settings.home / "spool")))
+    if json:
+        tables = {name: _figures(sums) for name, sums in done.tables.items()}
+        print(dump({"source": done.source, "target": done.target, "tables": tables}))
+    else:
+        _show(done, is_configured)
+    return 0
+
+
+def _refuse_waiting_answers(spool: Spool, source: Engine) -> None:
+    """Answers that the ledger has not taken yet would be looked for in vain in its copy."""
+    from dailies.errors import Misconfigured
+    from dailies.ledger import Ledger, Owner
+    from dailies.ledger.address import shown
+    from dailies.steps.record import on_record
+
+    ledger = Ledger(source, Owner.this_process())
+    waiting = len(spool) - sum(on_record(ledger, spooled) for _, spooled in spool)
+    if waiting:
+        there = f"DAILIES_LEDGER_URL='{shown(source.url)}' " if source.dialect.name == "sqlite" else ""
+        raise Misconfigured(
+            f"{waiting} answers wait in {spool.folder} that the ledger {shown(source.url)} has not taken yet. Nothing was "
+            f"changed. Let it take them first: {there}dailies collect"
+        )
+
+
+def _figures(sums: Sums) -> dict[str, object]:
+    return {"rows": sums.rows, **sums.usd}
+
+
+def _show(done: Copied, is_configured: bool) -> None:
+    from dailies.cli.tables import table
+    from dailies.domain.money import show_usd
+
+    lines = [
+        [name, str(sums.rows), " · ".join(f"{show_usd(usd)} {column}" for column, usd in sums.usd.items())]
+        for name, sums in done.tables.items()
+    ]
+    table(["table", "rows", "sums"], lines, ["rows"])
+    print(f"{done.source} was copied to {done.target}, counted on both sides, and is sealed")
+    if not is_configured:
+        print("From now on set DAILIES_LEDGER_URL to that address (with its password), on every machine")
