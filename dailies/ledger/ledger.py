@@ -239,6 +239,12 @@ class Ledger(Decisions):
         with self._write() as connection:
             self._update(connection, self._locked(connection, attempt_id), error=error)
 
+    def noted(self, attempt_id: str, note: str) -> None:
+        """Put a word about an attempt on record that moves nothing."""
+        with self._write() as connection:
+            found = self._locked(connection, attempt_id)
+            self._record(connection, found.id, found.state, found.state, note, self.now())
+
     def charged(self, attempt_id: str, usd: Decimal, credits_used: int | None) -> Attempt:
         """What the provider's own ledger says an attempt cost, learned later than its answer."""
         with self._write() as connection:

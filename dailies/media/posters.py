@@ -9,7 +9,7 @@ import av
 from av.video.frame import VideoFrame
 from PIL import Image, ImageStat
 
-from dailies.media.video import BadVideo
+from dailies.media.video import BadVideo, demuxer
 
 LOOK_FOR_S = 2.0
 """Fades from black are over by then."""
@@ -39,7 +39,7 @@ def shows_something(image: Image.Image) -> bool:
 def _first_good(path: Path, max_px: int) -> Image.Image:
     first: Image.Image | None = None
     try:
-        with av.open(f"file:{path}", format="mp4") as container:
+        with av.open(f"file:{path}", format=demuxer(path)) as container:
             for frame in container.decode(video=0):
                 if first is not None and (frame.time or 0.0) > LOOK_FOR_S:
                     break

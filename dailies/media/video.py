@@ -1,19 +1,18 @@
-"""Finished clips checked before they are stored: the boxes add up, pictures decode, and it is what was bought."""
+"""Finished clips looked at before they are stored: pictures decode, and it is what was bought."""
 
 from __future__ import annotations
 
 import math
-import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import av
 from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+
+from dailies.media.containers import DEMUXERS, HEAD_BYTES, container_of
 
 DURATION_TOLERANCE_S = 0.5
 DURATION_TOLERANCE = 0.10
@@ -31,14 +30,6 @@ FIRST_FRAMES = 3
 
 class BadVideo(Exception):
     """A file that is no usable clip; the text is the reason."""
-
-
-class CutShort(BadVideo):
-    """The end of the file is missing: download it again."""
-
-
-class NotAnMp4(BadVideo):
-    """The file is something else, or has no pictures in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,27 +58,13 @@ class Wanted:
     fps: float | None = None
 
 
-def check_boxes(path: Path) -> None:
-    """Check that an MP4's boxes (ISO/IEC 14496-12) add up to the file's length; raises CutShort or NotAnMp4.
-
-    `ftyp` comes first, `moov` and `mdat` are present. Reads a few bytes per box, whatever the file's size.
-    """
-    size_bytes = path.stat().st_size
-    with path.open("rb") as file:
-        kinds = list(_boxes(file, size_bytes))
-    missing = [name for name in ("moov", "mdat") if name.encode() not in kinds]
-    if missing:
-        raise NotAnMp4(f"an MP4 without {' and '.join(missing)}")
-
-
 def inspect(path: Path) -> VideoFacts:
-    """Check the boxes, decode the first and last pictures, and say what the clip is; raises BadVideo."""
-    check_boxes(path)
+    """Decode the first and last pictures, and say what the clip is; raises BadVideo."""
     try:
         # `file:` and the fixed format keep a hostile name or file from being taken for a URL or a playlist.
-        with av.open(f"file:{path}", format="mp4") as container:
+        with av.open(f"file:{path}", format=demuxer(path)) as container:
             if not container.streams.video:
-                raise NotAnMp4("an MP4 without pictures")
+                raise BadVideo("there are no pictures in it")
             stream = container.streams.video[0]
             decoder: VideoCodecContext | None = stream.codec_context
             if decoder is None:
@@ -98,41 +75,26 @@ def inspect(path: Path) -> VideoFacts:
         raise BadVideo(f"the pictures can't be decoded ({error})") from error
 
 
+def demuxer(path: Path) -> str:
+    """FFmpeg's name for the container that a file's first bytes announce; raises BadVideo for none."""
+    with path.open("rb") as file:
+        container = container_of(file.read(HEAD_BYTES))
+    if container is None:
+        raise BadVideo("it is none of the containers of video")
+    return DEMUXERS[container]
+
+
 def mismatches(facts: VideoFacts, wanted: Wanted) -> tuple[str, ...]:
     """Name each way in which a clip is not what was bought; empty when it is."""
     found = (_size(facts, wanted), _short_side(facts, wanted), _aspect(facts, wanted), _duration(facts, wanted))
     return tuple(sentence for sentence in (*found, _audio(facts, wanted), _fps(facts, wanted)) if sentence)
 
 
-def _boxes(file: BinaryIO, size_bytes: int) -> Iterator[bytes]:
-    at = 0
-    while at < size_bytes or at == 0:
-        file.seek(at)
-        head = file.read(16)
-        if at == 0 and not b"ftyp".startswith(head[4:8]):
-            raise NotAnMp4("not an MP4: it doesn't begin with ftyp")
-        if len(head) < 8:
-            raise CutShort(f"cut short at {size_bytes} bytes" if size_bytes else "an empty file")
-        length, kind = struct.unpack_from(">I4s", head)
-        header = 8
-        if length == 1:  # too long for 32 bits: the length follows the name
-            if len(head) < 16:
-                raise CutShort(f"cut short at {size_bytes} bytes")
-            (length,), header = struct.unpack_from(">Q", head, 8), 16
-        elif length == 0:  # to the end of the file
-            length = size_bytes - at
-        if length < header:
-            raise NotAnMp4(f"a broken MP4: box {kind!r} at byte {at} has length {length}")
-        if at + length > size_bytes:
-            raise CutShort(f"cut short: {size_bytes} bytes where box {kind!r} ends at {at + length}")
-        yield kind
-        at += length
-
-
 def _facts(container: InputContainer, stream: VideoStream, size_bytes: int) -> VideoFacts:
     first = _first_frame(container, stream)
-    duration_s = _duration_s(container, stream)
-    _decode_tail(container, stream, duration_s)
+    told_s = _told_duration_s(container, stream)
+    shown_s = _decode_tail(container, stream, told_s or 0.0)
+    duration_s = told_s or shown_s
     width, height = (first.height, first.width) if first.rotation % 180 else (first.width, first.height)
     codec = stream.codec_context.name
     fps = float(stream.average_rate) if stream.average_rate else None
@@ -150,22 +112,25 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame:
     return first
 
 
-def _decode_tail(container: InputContainer, stream: VideoStream, duration_s: float) -> None:
-    """Decode from the last key frame before the final second, and expect the last picture to be near the end."""
-    container.seek(int(max(duration_s - TAIL_S, 0) * av.time_base))
+def _decode_tail(container: InputContainer, stream: VideoStream, told_s: float) -> float:
+    """Decode from the last key frame before the final second, and expect the last picture to be near the end.
+
+    Returns the end of the last picture, in seconds; with nothing told, all pictures are decoded.
+    """
+    container.seek(int(max(told_s - TAIL_S, 0) * av.time_base))
     last_s = -math.inf
     for frame in container.decode(stream):
         last_s = max(last_s, frame.time or 0.0)
-    if last_s < duration_s - max(TAIL_S, DURATION_TOLERANCE * duration_s):
-        raise BadVideo(f"{duration_s:.1f} s long, but its pictures end at {max(last_s, 0):.1f} s")
+    if last_s < told_s - max(TAIL_S, DURATION_TOLERANCE * told_s):
+        raise BadVideo(f"{told_s:.1f} s long, but its pictures end at {max(last_s, 0):.1f} s")
+    return max(last_s, 0.0) + (float(1 / stream.average_rate) if stream.average_rate else 0.0)
 
 
-def _duration_s(container: InputContainer, stream: VideoStream) -> float:
-    if stream.duration is not None and stream.time_base is not None:
+def _told_duration_s(container: InputContainer, stream: VideoStream) -> float | None:
+    """The duration that the track tells, else the file; zero is what some writers leave where they tell nothing."""
+    if stream.duration and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
-    if container.duration is not None:
-        return container.duration / av.time_base
-    raise BadVideo("it doesn't say how long it is")
+    return container.duration / av.time_base if container.duration else None
 
 
 def _size(facts: VideoFacts, wanted: Wanted) -> str | None:

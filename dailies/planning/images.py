@@ -17,7 +17,7 @@ from dailies.domain.addresses import names_its_content
 from dailies.errors import BadInput
 from dailies.media.images import MAX_BYTES, REDIRECTS, BadImage, ImageFacts, measure, measure_file, measure_url
 from dailies.media.paths import Finder
-from dailies.net import Trust, UnsafeUrl, check_url
+from dailies.net import Trust, UnsafeUrl, check_url, safe_url
 from dailies.storage.download import DownloadFailed, download
 from dailies.storage.s3 import S3, StoreRefused, StoreTrouble, parse_s3_uri
 
@@ -132,6 +132,9 @@ class Images:
             )
         except DownloadFailed as error:
             raise BadImage(str(error)) from error
+        if got.told_whole is False:
+            got.path.unlink(missing_ok=True)
+            raise BadImage(f"{safe_url(source)}: not all of it came ({got.broke_off or 'fewer bytes than announced'})")
         return got.path
 
     def _measure_object(self, source: str) -> Measured:

@@ -31,7 +31,7 @@ class LookKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Look:
     """One look at a generation. Dollars and credits are None where the provider did not say. `strange` is a status word that
-    our table does not know."""
+    our table does not know. `gone`: it says that it does not know the job, which a young one may also be told by."""
 
     kind: LookKind
     words: str = ""
@@ -40,6 +40,7 @@ class Look:
     credits_used: int | None = None
     trouble: bool = False
     strange: str = ""
+    gone: bool = False
 
 
 _KINDS = {Phase.DONE: LookKind.READY, Phase.ENDED: LookKind.FAILED}

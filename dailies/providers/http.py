@@ -167,6 +167,11 @@ def json_in(content: bytes) -> Any:
     return None
 
 
+def says_gone(reply: Reply) -> bool:
+    """Whether an answer is the provider's own word that it does not know what was asked for; a gateway's page is not."""
+    return reply.status in (404, 410) and isinstance(reply.body, dict)
+
+
 def words_in(reply: Reply) -> str:
     """What an error answer says, whichever of the documented shapes it has; gateways answer HTML, of which nothing is kept."""
     body = reply.body

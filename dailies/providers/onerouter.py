@@ -19,7 +19,7 @@ from dailies.domain.outcomes import Answer, Fault
 from dailies.providers.addresses import addresses_of
 from dailies.providers.base import Created, Found, Logged, LogUnavailable, Look, LookKind, look_of
 from dailies.providers.dialect import Reading, id_in, id_of_address, read
-from dailies.providers.http import ApiClient, MaySend, Reply, words_in
+from dailies.providers.http import ApiClient, MaySend, Reply, says_gone, words_in
 from dailies.providers.live import Live, ask_list, balance_in
 from dailies.providers.refusals import complaint_of, names_model, numbered, refusal
 
@@ -103,7 +103,7 @@ class OneRouter:
         if reply is None:
             return Look(LookKind.GENERATING, "no answer", trouble=True)
         if not 200 <= reply.status < 300 or reply.body is None:
-            return Look(LookKind.GENERATING, self._client.clean(words_in(reply)), trouble=True)
+            return Look(LookKind.GENERATING, self._client.clean(words_in(reply)), trouble=True, gone=says_gone(reply))
         return look_of(read(reply.body), self._client.clean)
 
     async def find(self, reference: str, since: datetime, until: datetime) -> Found | None:

@@ -12,12 +12,10 @@ from dailies.storage.download import Download
 from dailies.storage.metadata import clip_metadata
 from dailies.storage.s3 import S3, Body, KeyTaken, Stored
 
-KIND = "video/mp4"
-
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A clip's file with what travels along, and the ways in which its store takes it.
+    """A clip's file with what travels along, and the ways in which its store takes it. `kind` is its content type.
 
     `md5` is the file's, in hex, where the store's answers hold no SHA-256.
     """
@@ -26,15 +24,16 @@ class Parcel:
     metadata: Mapping[str, str]
     ways: StoreAbilities
     md5: str | None
+    kind: str = "video/mp4"
 
 
-def pack(attempt: Attempt, row: BatchRow, file: Download, ways: StoreAbilities) -> Parcel:
+def pack(attempt: Attempt, row: BatchRow, file: Download, ways: StoreAbilities, kind: str = "video/mp4") -> Parcel:
     """Make the parcel of one downloaded clip. Reads the file once more where its MD5 is needed."""
     md5 = None
     if ways.proof is not Proof.CHECKSUM:
         with file.path.open("rb") as content:
             md5 = hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    return Parcel(Body(file.path, file.sha256), clip_metadata(attempt, row, file.sha256, md5), ways, md5)
+    return Parcel(Body(file.path, file.sha256), clip_metadata(attempt, row, file.sha256, md5), ways, md5, kind)
 
 
 def put_where_nothing_is(s3: S3, bucket: str, key: str, parcel: Parcel) -> bool | None:
@@ -47,7 +46,7 @@ def put_where_nothing_is(s3: S3, bucket: str, key: str, parcel: Parcel) -> bool 
         if there is not None:
             return None if same_content(s3, bucket, there, parcel) else False
     try:
-        s3.put(bucket, key, parcel.body, KIND, parcel.metadata, parcel.ways)
+        s3.put(bucket, key, parcel.body, parcel.kind, parcel.metadata, parcel.ways)
     except KeyTaken:
         pass  # a lost answer of ours, or somebody else's object: the look tells
     return None

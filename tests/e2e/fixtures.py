@@ -6,6 +6,7 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+import tasks
 from dailies.cli.prefect_server import local_server
 from dailies.sandbox import Sandbox, SandboxConfig
 from tests.e2e.forks import Forks
@@ -105,5 +107,14 @@ def each_world(request: pytest.FixtureRequest, make_world: MakeWorld) -> World:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short pauses between tries, for runs in this process that shall use all their tries up."""
     monkeypatch.setattr("dailies.steps.deliver.PAUSES_S", (0.01,) * 5)
+    monkeypatch.setattr("dailies.steps.fetch.PAUSES_S", (0.01,) * 5)
+    monkeypatch.setattr("dailies.steps.fetch.PATIENCE", timedelta(0))
     monkeypatch.setattr("dailies.steps.create.SEND_PAUSES_S", (0.01, 0.01, 0.01))
     monkeypatch.setattr("dailies.steps.record.RETRY_S", (0.01, 0.02, 0.03))
+
+
+@pytest.fixture
+def short_visits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Visits to a result follow one another at once, for runs in this process; the run's patience is the real one."""
+    monkeypatch.setattr("dailies.steps.fetch.PAUSES_S", (0.01,) * 5)
+    monkeypatch.setattr(tasks.deliver, "retry_delay_seconds", [0.1])

@@ -67,6 +67,11 @@ class Result:
         """The one JSON document on stdout."""
         return json.loads(self.stdout)
 
+    @property
+    def waiting(self) -> int:
+        """How many clips are paid and not home, whatever keeps them."""
+        return int(self.json["overdue"] + self.json["interrupted"])
+
     def clip(self, row_id: str) -> dict[str, Any]:
         """The JSON of one clip."""
         return next(clip for clip in self.json["clips"] if clip["id"] == row_id)

@@ -69,6 +69,29 @@ class _Notes(BaseHTTPRequestHandler):
     do_GET = do_POST = do_HEAD = _serve  # noqa: N815
 
 
+class Answers(Loopback):
+    """A host of results whose answers are written byte by byte: `routes` holds a whole HTTP answer for each path."""
+
+    def __init__(self, routes: dict[str, bytes] | None = None) -> None:
+        self.routes = routes or {}
+
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        """One that writes the answer of its path, 404 where there is none, and closes."""
+        return type("Handler", (_Writes,), {"owner": self})
+
+
+class _Writes(BaseHTTPRequestHandler):
+    owner: ClassVar[Answers]
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep quiet."""
+
+    def do_GET(self) -> None:
+        """Write it."""
+        self.wfile.write(self.owner.routes.get(self.path, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"))
+        self.close_connection = True
+
+
 class OpensLate:
     """A port that refuses connections until `open()` is called, and then leads to another server."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -41,22 +42,101 @@ def test_a_url_that_expired_once_is_asked_for_again(each_world: World) -> None:
     assert_invariants(each_world)
 
 
-def test_a_url_that_expired_for_ever_is_a_lost_result_and_not_bought_again(hasty: None, world: World) -> None:
-    """Charged, on record as lost, and left to a person."""
+def test_an_address_is_tried_for_as_long_as_the_job_is_shown(hasty: None, world: World) -> None:
+    """Refused for good is not lost: the clip waits, paid, run after run, and comes home when its address works."""
     world.csv(2)
     world.sandbox.fault("download", "expired", match="clip 1", times=None)
     first = world.run()
-    assert (first.code, first.json["delivered"], first.json["failed"]) == (1, 1, 1)
-    assert first.clip("clip-1")["state"] == "result_lost" and first.clip("clip-1")["usd_charged"] > 0
+    assert (first.code, first.json["delivered"], first.json["failed"], first.waiting) == (1, 1, 0, 1)
+    assert first.clip("clip-1")["state"] == "completed" and "403" in first.clip("clip-1")["error"]
+    for _ in range(3):
+        assert world.command("collect", "--json").code == 1
+    again = assert_invariants(world)
+    assert again and again.code == 0 and len(world.posts()) == 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 425, 429, 500, 502, 503])
+def test_an_address_that_works_only_after_a_while_comes_home_in_the_same_run(
+    short_visits: None, world: World, status: int
+) -> None:
+    """Storage that is behind, a CDN that has cached the miss: many visits, one run, no POST."""
+    world.csv(1)
+    world.sandbox.fault("download", "status", status=status, times=14)
+    assert world.run().code == 0
     assert_invariants(world)
-    assert len(world.posts()) == 2
+    assert len(world.posts()) == 1
 
 
-def test_an_expired_url_of_a_synchronous_provider_is_a_lost_result(hasty: None, world: World) -> None:
-    """Paid and lost, and not bought again."""
+def test_an_address_that_works_late_at_a_synchronous_provider_comes_home_too(short_visits: None, world: World) -> None:
+    """There is no job to be asked for: its address is tried again."""
+    world.csv(1, provider="onerouter")
+    world.sandbox.fault("download", "status", status=404, times=14)
+    assert world.run().code == 0
+    assert_invariants(world)
+
+
+def test_a_delivery_that_waits_keeps_no_place_from_others(
+    short_visits: None, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one place for deliveries, and one clip that can't be had for long, the others come home meanwhile."""
+    monkeypatch.setattr("dailies.studio.DELIVERIES_AT_ONCE", 1)
+    world.csv(named("late", "a", "b", "c"))
+    world.sandbox.fault("download", "status", status=404, times=20, match="<late>")
+    assert world.run().code == 0
+    with world.ledger() as ledger:
+        order = sorted(ledger.rows("batch"), key=lambda row: str(row.attempt and row.attempt.stored_at))
+    assert order[-1].id == "late"
+
+
+def test_only_the_providers_own_word_again_and_again_makes_a_result_lost(
+    hasty: None, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not once, not after trouble in between, not by a gateway's page; charged, on record, and not bought again."""
+    monkeypatch.setattr("dailies.domain.results.GONE_FOR", timedelta(0))
+    world.csv(1)
+    world.sandbox.fault("download", "expired", times=None)
+    gone = {"status": 404, "times": None, "after": 1}  # the first look shows it
+    world.sandbox.fault("poll", "html", **gone)
+    assert world.run().clip("clip-1")["state"] == "completed"
+
+    def collect(times: int, kind: str, **fault: Any) -> str:
+        world.sandbox.clear_faults()
+        world.sandbox.fault("download", "expired", times=None)
+        world.sandbox.fault("poll", kind, times=None, **fault)
+        for _ in range(times):
+            world.command("collect", "--json")
+        [attempt] = world.attempts()
+        return str(attempt.state)
+
+    assert collect(4, "html", status=404) == "completed"
+    assert collect(4, "status", status=503) == "completed"
+    assert collect(2, "status", status=404) == "completed"
+    world.sandbox.clear_faults()
+    world.sandbox.fault("download", "expired", times=None)
+    assert world.command("collect", "--json").code == 1  # it shows the job again: counted anew
+    assert collect(2, "status", status=404) == "completed"
+    assert collect(1, "status", status=404) == "result_lost"
+    [attempt] = world.attempts()
+    assert attempt.usd_charged and attempt.error and "403" in attempt.error
+    assert_invariants(world)
+    assert len(world.posts()) == 1
+
+
+def test_a_job_that_can_not_be_asked_for_is_lost_only_when_its_results_life_is_over(
+    hasty: None, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A synchronous answer's job is unknown to the provider from the first moment: that says nothing."""
+    monkeypatch.setattr("dailies.domain.results.GONE_FOR", timedelta(0))
     world.csv(1, provider="onerouter")
     world.sandbox.fault("download", "expired", times=None)
-    assert world.run().clip("clip-1")["state"] == "result_lost"
+    world.sandbox.fault("poll", "status", status=404, times=None)
+    assert world.run().clip("clip-1")["state"] == "completed"
+    for _ in range(4):
+        world.command("collect", "--json")
+    assert [a.state for a in world.attempts()] == [State.COMPLETED]
+    monkeypatch.setattr("dailies.domain.results.GIVEN_UP_AFTER", timedelta(0))
+    world.command("collect", "--json")
+    assert [a.state for a in world.attempts()] == [State.RESULT_LOST]
     assert_invariants(world)
     assert len(world.posts()) == 1
 
@@ -68,7 +148,7 @@ def test_a_download_that_fails_for_good_waits_for_the_next_run(hasty: None, worl
     for kind in kinds:
         world.sandbox.fault("download", kind, times=None, match=f"<{kind}>", status=500 if kind == "status" else None)
     first = world.run()
-    assert (first.code, first.json["overdue"], first.json["failed"]) == (1, 4, 0)
+    assert (first.code, first.waiting, first.json["failed"]) == (1, 4, 0)
     for clip in first.json["clips"]:
         assert clip["state"] == "completed" and "download" in clip["error"]
     again = assert_invariants(world)
@@ -102,7 +182,7 @@ def test_a_redirect_to_a_private_address_is_refused_in_every_spelling(hasty: Non
     for n, address in enumerate(PRIVATE):
         world.sandbox.fault("download", "redirect", url=address, times=None, match=f"<{n}>")
     first = world.run()
-    assert first.json["overdue"] == len(PRIVATE) and "hunter2" not in first.stdout + first.stderr
+    assert first.waiting == len(PRIVATE) and "hunter2" not in first.stdout + first.stderr
     again = assert_invariants(world)
     assert again and again.code == 0 and len(world.posts()) == len(PRIVATE)
 
@@ -113,7 +193,7 @@ def test_a_redirect_to_another_port_of_this_machine_is_refused(world: World) -> 
     world.environ["DAILIES_TRUSTED_HOSTS"] = world.sandbox.url.removeprefix("http://")
     with Elsewhere(b"stolen") as other:
         world.sandbox.fault("download", "redirect", url=other.url, times=None)
-        assert world.run().json["overdue"] == 1
+        assert world.run().waiting == 1
         assert not other.requests
     assert_invariants(world)
 

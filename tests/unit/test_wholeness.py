@@ -1,0 +1,192 @@
+"""Whether a file is the whole clip, may be it, is cut, or is none: by its own bytes."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dailies.media.containers import Container
+from dailies.media.video import inspect
+from dailies.media.wholeness import Grade, judge
+from tests.unit.video_files import FTYP, box, boxes, clip
+
+MOVIE = box(b"moov") + box(b"mdat", b"x" * 9)
+C2PA = box(b"uuid", b"\xd8\xfe\xc3\xd6\x1b\x0eH<\x92\x97X(\x87~\xc4\x81" + b"manifest" * 40)
+CONTAINERS = {
+    Container.MP4: ("mp4", "mpeg4"),
+    Container.MOV: ("mov", "mpeg4"),
+    Container.WEBM: ("webm", "libvpx-vp9"),
+    Container.MATROSKA: ("matroska", "mpeg4"),
+    Container.AVI: ("avi", "mpeg4"),
+    Container.MPEG_TS: ("mpegts", "mpeg2video"),
+    Container.FLV: ("flv", "flv1"),
+}
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[Container, bytes]:
+    folder = tmp_path_factory.mktemp("kinds")
+    made = {kind: clip(folder / name, container=name, codec=codec) for kind, (name, codec) in CONTAINERS.items()}
+    return {kind: path.read_bytes() for kind, path in made.items()}
+
+
+@pytest.fixture(scope="module")
+def forms(tmp_path_factory: pytest.TempPathFactory, clips: dict[Container, bytes]) -> dict[str, bytes]:
+    """An MP4 with its index at the end, at the front, and with a box of provenance behind or between."""
+    folder = tmp_path_factory.mktemp("forms")
+    front = clip(folder / "front.mp4", options={"movflags": "faststart"}).read_bytes()
+    last = clips[Container.MP4]
+    return {
+        "index last": last,
+        "index first": front,
+        "provenance last": last + C2PA,
+        "free last": front + box(b"free", b"0" * 50),
+    }
+
+
+def grade(folder: Path, content: bytes, told: bool | None = None) -> Grade:
+    return judge(boxes(folder, content), told).grade
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        FTYP + MOVIE,
+        FTYP + box(b"free") + box(b"mdat", b"x" * 9) + box(b"moov"),
+        FTYP + box(b"moov") + struct.pack(">I4sQ", 1, b"mdat", 25) + b"x" * 9,
+        FTYP + box(b"moov") + struct.pack(">I4s", 0, b"mdat") + b"x" * 9,
+        MOVIE,  # QuickTime before there was ftyp
+        box(b"wide") + MOVIE,
+        FTYP + C2PA + MOVIE,
+        FTYP + MOVIE + bytes(8),
+        FTYP + MOVIE + bytes(100_000),
+    ],
+)
+def test_boxes_that_add_up_are_whole_in_any_order_and_form_and_zeros_may_follow(tmp_path: Path, content: bytes) -> None:
+    assert grade(tmp_path, content) is Grade.WHOLE
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"\0\0\0", "cut short"),
+        (FTYP[:12], "box 'ftyp' ends at 20"),
+        (FTYP + b"\0\0", "cut short"),
+        (FTYP + MOVIE[:-1], "cut short"),
+        (FTYP + struct.pack(">I4sI", 1, b"mdat", 0), "cut short"),
+        (FTYP + struct.pack(">I4sQ", 1, b"mdat", 2**63), "cut short"),
+        (FTYP + box(b"mdat"), "without moov"),
+        (FTYP + box(b"free"), "without moov and mdat"),
+        (FTYP + struct.pack(">I4s", 7, b"moov"), "length 7"),
+        (FTYP + struct.pack(">I4sQ", 1, b"moov", 15), "length 15"),
+        (FTYP + box(b"moov") + bytes(64), "length 0"),
+        (FTYP + MOVIE + box(b"uuid", b"y" * 90)[:-1], "box 'uuid'"),
+    ],
+)
+def test_boxes_that_do_not_add_up_are_cut(tmp_path: Path, content: bytes, why: str) -> None:
+    verdict = judge(boxes(tmp_path, content), None)
+    assert verdict.grade is Grade.CUT and why in verdict.words
+
+
+@settings(deadline=None, max_examples=300)
+@given(data=st.data())
+def test_every_truncation_of_a_real_clip_is_noticed(
+    forms: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Anywhere, whichever box comes last; but for its end exactly between two boxes after the pictures."""
+    whole = forms[data.draw(st.sampled_from(sorted(forms)))]
+    between = {len(whole) - len(tail) for tail in (C2PA, box(b"free", b"0" * 50)) if whole.endswith(tail)}
+    size = data.draw(st.integers(0, len(whole) - 1).filter(lambda n: n not in between))
+    folder = tmp_path_factory.getbasetemp()
+    verdict = judge(boxes(folder, whole[:size]), None)
+    assert verdict.grade < Grade.WHOLE
+    assert judge(boxes(folder, whole), None).grade is Grade.WHOLE
+
+
+def test_a_cut_between_two_boxes_is_noticed_by_the_announced_length(tmp_path: Path, forms: dict[str, bytes]) -> None:
+    cut = forms["provenance last"].removesuffix(C2PA)
+    assert grade(tmp_path, cut, told=False) is Grade.ODD
+
+
+@pytest.mark.parametrize(
+    "tail", [b"\r\n", b"\r\n--boundary--\r\n", b"\xff" * 64, b"\0\0\0", C2PA[:-1], b"0\r\n\r\n", b"</html>"]
+)
+def test_what_follows_a_clip_whose_every_sample_is_there_makes_it_odd_and_not_cut(
+    tmp_path: Path, forms: dict[str, bytes], tail: bytes
+) -> None:
+    for name in ("index last", "index first"):
+        assert grade(tmp_path, forms[name] + tail) is Grade.ODD
+
+
+def test_rubbish_after_a_clip_that_lacks_samples_does_not_make_it_better(
+    tmp_path: Path, forms: dict[str, bytes]
+) -> None:
+    whole = bytearray(forms["index first"])
+    at = whole.index(b"mdat") - 4
+    (length,) = struct.unpack_from(">I", whole, at)
+    struct.pack_into(">I", whole, at, length - 3000)  # as if its writer had been wrong about its length
+    assert grade(tmp_path, bytes(whole[:-3000]) + b"junk") is Grade.CUT
+
+
+@pytest.mark.parametrize("kind", list(CONTAINERS))
+def test_other_containers_are_known_and_decoded(tmp_path: Path, clips: dict[Container, bytes], kind: Container) -> None:
+    """Where one tells its length it is whole by that; else by the length that was announced, else odd."""
+    path = boxes(tmp_path, clips[kind])
+    tells = kind not in (Container.MPEG_TS, Container.FLV)
+    assert judge(path, None) == judge(path, None)
+    assert (judge(path, None).container, judge(path, None).grade) == (kind, Grade.WHOLE if tells else Grade.ODD)
+    assert judge(path, True).grade is Grade.WHOLE
+    assert judge(path, False).grade is Grade.ODD
+    facts = inspect(path)
+    assert (facts.width, facts.height) == (128, 72) and facts.duration_s == pytest.approx(2.0, abs=0.3)
+
+
+@pytest.mark.parametrize("kind", [Container.WEBM, Container.MATROSKA, Container.AVI])
+@settings(deadline=None, max_examples=30)
+@given(data=st.data())
+def test_a_cut_is_noticed_in_other_containers_too(
+    clips: dict[Container, bytes], tmp_path_factory: pytest.TempPathFactory, kind: Container, data: st.DataObject
+) -> None:
+    whole = clips[kind]
+    cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
+    assert judge(boxes(tmp_path_factory.getbasetemp(), cut), None).grade < Grade.WHOLE
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "empty"),
+        (b" \r\n", "empty"),
+        (b"<html><body>Not found</body></html>", "page"),
+        (b"\xef\xbb\xbf\n<!DOCTYPE html>", "page"),
+        (b"<?xml version='1.0'?><Error/>", "page"),
+        (b'{"error": "not ready"}', "text"),
+        (b"nope, none", "text"),
+        ("später".encode(), "text"),
+        (b"#EXTM3U\n#EXT-X-VERSION:3\n", "text"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(90), "picture"),
+        (b"\xff\xd8\xff\xe0" + bytes(90), "picture"),
+        (b"\x1f\x8b" + bytes(90), "packed"),
+        (b"PK\x03\x04" + bytes(90), "packed"),
+    ],
+)
+def test_what_answers_in_a_clips_place_is_no_clip(tmp_path: Path, content: bytes, why: str) -> None:
+    verdict = judge(boxes(tmp_path, content), True)
+    assert verdict.grade is Grade.NO_CLIP and why in verdict.words
+
+
+def test_bytes_of_no_known_kind_are_unknown(tmp_path: Path) -> None:
+    assert grade(tmp_path, bytes(range(128, 256)) * 50, told=True) is Grade.UNKNOWN
+
+
+@settings(deadline=None)
+@given(
+    content=st.binary(max_size=300),
+    start=st.sampled_from([b"", FTYP, b"\x1aE\xdf\xa3", b"RIFF\0\0\0\0AVI ", b"FLV\x01"]),
+)
+def test_any_bytes_can_be_judged(tmp_path_factory: pytest.TempPathFactory, content: bytes, start: bytes) -> None:
+    judge(boxes(tmp_path_factory.getbasetemp(), start + content), None)
