@@ -27,6 +27,5 @@ async def create(label: str, clip_key: str, provider: str) -> str | State[Any]:
         return failed(error)
     if provider in current_studio().brake_news:
         await tell_brake(provider)
-    if not attempt.delivered:  # else it was found in S3, and cost nothing now
-        tell_attempt("bought", label, attempt)
+    tell_attempt("bought", label, attempt)
     return attempt.id

@@ -144,6 +144,9 @@ class Ledger(Decisions):
             )
             if not may_claim(earlier) or connection.execute(known).first():
                 return None
+            write_forgotten(
+                connection, adopted.clip_key, adopted.batch, adopted.row_id, adopted.model, now
+            )  # its batch, too
             stored = adopted.s3_uri is not None
             attempt = Attempt(
                 id=adopted.attempt_id, clip_key=adopted.clip_key, no=1 + max((a.no for a in earlier), default=0),

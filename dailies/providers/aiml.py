@@ -23,6 +23,7 @@ from dailies.providers.words import Phase
 GENERATIONS = "/v2/video/generations"
 ID_NAMES = ("id", "generation_id", "task_id", "request_id")
 LOG_PAGE = 100
+LOG_MOST = 5000  # fifty pages: a run that looks for forgotten purchases waits seconds for it, not minutes
 
 
 class Aiml:
@@ -86,8 +87,13 @@ class Aiml:
         return None
 
     async def finished(self, since: datetime, until: datetime) -> list[Logged]:
-        """The same log, whole."""
-        return [entry async for entry in self._log(since, until)]
+        """The same log, newest first, as far as LOG_MOST requests go."""
+        found = []
+        async for entry in self._log(since, until):
+            found.append(entry)
+            if len(found) >= LOG_MOST:
+                break
+        return found
 
     async def _log(self, since: datetime, until: datetime) -> AsyncIterator[Logged]:
         window = {"start": _iso(since), "end": _iso(until), "limit": LOG_PAGE}

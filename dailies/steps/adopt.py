@@ -1,141 +1,169 @@
-"""A ledger that is gone or old: what the store, the spool or the provider's log knows better is taken in, not bought again."""
+"""A ledger that knows less than the store, the spool or the provider's log: what they show under a clip's key is taken in, not
+bought again, whatever the row, the batch or the file is called."""
 
 from __future__ import annotations
 
 import logging
 import re
-from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import timedelta
 
+import anyio
 import anyio.to_thread
 
 from dailies.domain.clips import Row, object_key, slug
-from dailies.domain.money import to_usd
 from dailies.domain.records import Attempt
-from dailies.errors import Misconfigured, NotCharged
+from dailies.errors import Misconfigured
 from dailies.ledger import Adopted
 from dailies.providers.base import LogUnavailable
+from dailies.steps.found import read_purchase
 from dailies.steps.known import taken_clips
-from dailies.steps.record import drain_spool
-from dailies.storage.metadata import decoded
-from dailies.storage.s3 import Stored, StoreTrouble, parse_s3_uri
+from dailies.steps.record import drain_spool, on_record
+from dailies.steps.store import abilities_at
+from dailies.storage.metadata import cut
+from dailies.storage.s3 import StoreRefused, StoreTrouble, parse_s3_uri
 from dailies.studio import Job, Studio
 
 logger = logging.getLogger("dailies.adopt")
 CLIP_NAME = re.compile(r"-([0-9a-f]{12})(-[0-9a-f]{8})?\.mp4$")
 LOOK_BACK = timedelta(days=7)  # a clip that nobody fetched for longer is gone at every provider
+HEADS_AT_ONCE = 16
 
 
-async def adopt_stored(studio: Studio, row: Row) -> Attempt | None:
-    """Before a clip is bought: is it in S3 under the key it would take? Then it is ours already.
+async def adopt_known(studio: Studio, job: Job) -> None:
+    """Before anything is bought: take in what spool, store and log know of the clips that the ledger would buy.
 
-    Raises NotCharged when the store can't be asked: what can't be looked up is not bought.
+    One listing and one query of each provider's log, and nothing at all where there is nothing to buy. Raises Misconfigured
+    when they can't be asked, or when the spool holds what the ledger does not take.
     """
-    job = studio.the_job
-    key = object_key(job.prefix, job.plan.batch, row.id, row.clip.key)
-    try:
-        found = await anyio.to_thread.run_sync(studio.s3().head, job.bucket, key)
-    except StoreTrouble as error:
-        raise NotCharged(
-            f"{row.id}: S3 can't be asked whether the clip is there already ({error}); nothing was bought"
-        ) from error
-    adopted = read_metadata(found, f"s3://{job.bucket}/{key}") if found else None
-    if adopted is None or adopted.clip_key != row.clip.key:
-        return None
-    taken = await anyio.to_thread.run_sync(studio.ledger.adopt, adopted)
-    if taken:
-        logger.warning("%s: found in S3 and adopted, not bought again: %s", row.id, taken.s3_uri)
-    return taken
+    await _adopt_spooled(studio)
+    to_buy = await _to_buy(studio, job)
+    if to_buy:
+        await _adopt_stored(studio, job, to_buy)
+        to_buy = await _to_buy(studio, job)
+    if to_buy:
+        await _adopt_logged(studio, job, to_buy)
 
 
-def read_metadata(stored: Stored, uri: str) -> Adopted | None:
-    """The purchase that a clip's own metadata tells of; None when the object is not a whole clip of ours."""
-    fields = decoded(stored.metadata)
-    required = ("clip-key", "attempt", "provider", "generation-id", "sha256", "batch", "row", "model")
-    if any(not fields.get(name) for name in required) or not stored.size_bytes:
-        return None
-    if stored.checksum not in (None, fields["sha256"]):
-        return None
-    try:
-        created = datetime.fromisoformat(fields["created"])
-        quoted = to_usd(Decimal(fields.get("usd-quoted") or "0"))
-        charged = to_usd(Decimal(fields["usd-charged"])) if fields.get("usd-charged") else None
-    except (KeyError, ValueError, InvalidOperation):
-        return None
-    return Adopted(
-        attempt_id=fields["attempt"], clip_key=fields["clip-key"], batch=fields["batch"], row_id=fields["row"],
-        model=fields["model"], provider=fields["provider"], generation_id=fields["generation-id"], usd_quoted=quoted,
-        created_at=created, note=f"adopted from {uri}", usd_charged=charged, s3_uri=uri, sha256=fields["sha256"],
-        size_bytes=stored.size_bytes, credits_used=int(spent) if (spent := fields.get("credits-used", "")).isdigit() else None,
-    )  # fmt: skip
+async def _to_buy(studio: Studio, job: Job) -> Mapping[str, Row]:
+    taken = await taken_clips(studio, job.plan)
+    return {key: row for key, row in job.rows.items() if key not in taken}
 
 
-async def refuse_an_old_ledger(studio: Studio, job: Job) -> None:
-    """Stop when the spool or the store knows purchases that the ledger has forgotten. Raises Misconfigured."""
-    answers = [answer for _, answer in studio.spool]
-    lost = [a for a in answers if not await anyio.to_thread.run_sync(studio.ledger.knows, a.attempt_id)]
-    strangers = await anyio.to_thread.run_sync(unknown_clips, studio, job)
-    if lost or strangers:
-        what = [f"{len(lost)} answers in the spool"] if lost else []
-        what += [f"{len(strangers)} clips in S3 (such as {strangers[0]})"] if strangers else []
+async def _adopt_spooled(studio: Studio) -> None:
+    await drain_spool(studio.ledger, studio.spool)
+    unclear = [path for path, spooled in studio.spool if not on_record(studio.ledger, spooled)]
+    if unclear:
         raise Misconfigured(
-            f"the ledger knows less than {' and '.join(what)}: it was deleted or restored from an older copy, so buying now "
-            "could pay twice. Nothing was bought. Take it in first: dailies doctor --adopt"
+            f"the ledger does not take what waits in {unclear[0]}: buying now could pay twice. Nothing was bought. "
+            "See what dailies doctor --adopt says of it"
         )
 
 
-async def adopt_listed(studio: Studio, job: Job) -> None:
-    """Adopt what the batch's folder holds already of the clips that would be bought: one listing, and a HEAD for each find."""
-    there = set(await anyio.to_thread.run_sync(_names, studio, job))
-    taken = await taken_clips(studio, job.plan)
-    for key, row in job.rows.items():
-        if key not in taken and object_key(job.prefix, job.plan.batch, row.id, key) in there:
-            await adopt_stored(studio, row)
-
-
-def _names(studio: Studio, job: Job) -> list[str]:
-    folder = "/".join(part for part in (job.prefix, slug(job.plan.batch, "batch")) if part) + "/"
+async def _adopt_stored(studio: Studio, job: Job, to_buy: Mapping[str, Row]) -> None:
+    """Adopt the clips of a plan that lie anywhere below its destination, and all that its own folder holds of lost rows."""
     try:
-        return list(studio.s3().names(job.bucket, folder))
-    except StoreTrouble as error:
-        raise Misconfigured(f"the bucket can't be listed: {error}. Nothing was bought.") from error
+        names = await _names_to_look_at(studio, job, to_buy)
+        for attempt in await _adopt_objects(studio, job, names):
+            logger.warning("found in S3 and adopted, not bought again: %s", attempt.s3_uri)
+    except (StoreTrouble, StoreRefused) as error:
+        raise Misconfigured(
+            f"S3 can't be asked whether clips are there already ({error}). Nothing was bought."
+        ) from error
 
 
-def unknown_clips(studio: Studio, job: Job) -> list[str]:
-    """URIs of clips in the batch's folder that neither the ledger nor the plan knows."""
-    known = {key[:12] for key in studio.ledger.known_clips(job.plan.batch) | set(job.rows)}
-    found = ((name, CLIP_NAME.search(name)) for name in _names(studio, job))
-    return [f"s3://{job.bucket}/{name}" for name, match in found if match and match[1] not in known]
+async def _names_to_look_at(studio: Studio, job: Job, to_buy: Mapping[str, Row]) -> list[str]:
+    """The names in one listing that hold a clip's digits; for a key that may not list, the names that clips would take."""
+    ways = await abilities_at(studio, job.bucket, job.prefix)
+    if ways.may_list:
+        try:
+            return await anyio.to_thread.run_sync(_listed, studio, job, to_buy)
+        except StoreRefused as error:
+            if not error.denied:
+                raise
+            studio.stores[job.bucket, job.prefix] = replace(ways, may_list=False)
+    return [object_key(job.prefix, job.plan.batch, row.id, key) for key, row in to_buy.items()]
 
 
-async def adopt_from_log(studio: Studio, job: Job) -> int:
-    """On a ledger that never bought anything: clips of this plan that the provider's log shows as bought by us.
+def _listed(studio: Studio, job: Job, to_buy: Iterable[str]) -> list[str]:
+    wanted = {key[:12] for key in to_buy}
+    known = {key[:12] for key in studio.ledger.known_clips(job.plan.batch)} | {key[:12] for key in job.rows}
+    below = f"{job.prefix}/" if job.prefix else ""
+    own = f"{below}{slug(job.plan.batch, 'batch')}/"
+    found = ((name, CLIP_NAME.search(name)) for name in studio.s3().names(job.bucket, below))
+    return [
+        name
+        for name, match in found
+        if match and (match[1] in wanted or (match[1] not in known and name.startswith(own)))
+    ]
+
+
+async def _adopt_objects(studio: Studio, job: Job, names: Iterable[str]) -> list[Attempt]:
+    """Adopt what these objects' metadata tell of, a few at a time. Raises the first StoreTrouble or StoreRefused."""
+    blind = not studio.stores[job.bucket, job.prefix].may_list
+    waiting, adopted, troubles = iter(names), list[Attempt](), list[Exception]()
+
+    async def work() -> None:
+        for name in waiting:
+            try:
+                taken = await anyio.to_thread.run_sync(adopt_object, studio, job.bucket, name, job.plan.batch, blind)
+            except (StoreTrouble, StoreRefused) as error:
+                troubles.append(error)
+            else:
+                adopted.extend([taken] if taken else [])
+            if troubles:
+                return
+
+    async with anyio.create_task_group() as group:
+        for _ in range(HEADS_AT_ONCE):
+            group.start_soon(work)
+    if troubles:
+        raise troubles[0]
+    return adopted
+
+
+def adopt_object(
+    studio: Studio, bucket: str, name: str, batch: str | None = None, blind: bool = False
+) -> Attempt | None:
+    """Take in the purchase that an object's metadata tells of, as a clip that lies there. None when there is nothing to take.
+
+    `batch` is the whole name of the batch in hand, which is cut in the metadata where it is long.
+    """
+    digits, found = CLIP_NAME.search(name), studio.s3().head(bucket, name, blind=blind)
+    purchase = read_purchase(studio.s3(), bucket, found) if found and digits else None
+    if purchase is None or digits is None or purchase.clip_key[:12] != digits[1]:
+        return None
+    if batch is not None and purchase.batch == cut(batch):
+        purchase = replace(purchase, batch=batch)
+    return studio.ledger.adopt(purchase)
+
+
+async def _adopt_logged(studio: Studio, job: Job, to_buy: Mapping[str, Row]) -> None:
+    """Adopt the clips of a plan that a provider's log shows as bought by us, to be polled and delivered.
 
     Our reference ends in the clip's identity. Finished requests only; what is still generating is not in the log.
     """
-    if not await anyio.to_thread.run_sync(studio.ledger.is_empty):
-        return 0
-    by_prefix = {key[:24]: row for key, row in job.rows.items()}
-    taken = 0
+    by_reference = {key[:24]: row for key, row in to_buy.items()}
     now = studio.ledger.now()
-    for name in job.plan.providers:
+    for name in dict.fromkeys(provider for row in to_buy.values() for provider in row.providers):
         try:
             log = await studio.provider(name).finished(now - LOOK_BACK, now + timedelta(hours=1))
-        except LogUnavailable:
+        except LogUnavailable as error:
+            logger.info("what %s knows of earlier purchases can't be asked: %s", name, error)
             continue
         for entry in log:
-            row = by_prefix.get(entry.reference.rpartition(".")[2]) if entry.found.succeeded else None
-            if row is None or await adopt_stored(studio, row):
+            row = by_reference.get(entry.reference.rpartition(".")[2]) if entry.found.succeeded else None
+            if row is None:
                 continue
             adopted = Adopted(
                 attempt_id=entry.reference, clip_key=row.clip.key, batch=job.plan.batch, row_id=row.id, model=row.clip.model,
                 provider=name, generation_id=entry.found.generation_id, usd_quoted=entry.found.usd_charged,
                 created_at=entry.created_at, note="adopted from the provider's log", usd_charged=entry.found.usd_charged,
+                credits_used=entry.found.credits_used,
             )  # fmt: skip
             if await anyio.to_thread.run_sync(studio.ledger.adopt, adopted):
                 logger.warning("%s: the provider's log shows that it was bought already; adopted", row.id)
-                taken += 1
-    return taken
 
 
 async def adopt_everything(studio: Studio) -> list[str]:
@@ -148,8 +176,7 @@ async def adopt_everything(studio: Studio) -> list[str]:
     for uri in {to, *(studio.ledger.batch_destination(name) for name in studio.ledger.batches())} - {None, ""}:
         bucket, prefix = parse_s3_uri(str(uri))
         for name in studio.s3().names(bucket, prefix):
-            found = studio.s3().head(bucket, name) if CLIP_NAME.search(name) else None
-            adopted = read_metadata(found, f"s3://{bucket}/{name}") if found else None
-            if adopted and not studio.ledger.knows(adopted.attempt_id) and studio.ledger.adopt(adopted):
-                said.append(f"adopted {adopted.s3_uri}")
+            taken = adopt_object(studio, bucket, name) if CLIP_NAME.search(name) else None
+            if taken:
+                said.append(f"adopted {taken.s3_uri}")
     return said

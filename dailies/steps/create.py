@@ -39,7 +39,6 @@ from dailies.ledger.file import LedgerVanished
 from dailies.pace import Pace
 from dailies.sender.line import PendingCreate, SenderEnded
 from dailies.sender.protocol import Ended, NotClaimed, NotTaken, Parked, Purchase, Result, Sold
-from dailies.steps.adopt import adopt_stored
 from dailies.steps.image import image_url
 from dailies.studio import Studio
 
@@ -64,16 +63,13 @@ class Prepared:
 
 
 async def create_clip(studio: Studio, clip_key: str, provider: str) -> Attempt:
-    """Buy one clip at one of its row's providers. Returns the attempt, submitted (or completed, or adopted from S3).
+    """Buy one clip at one of its row's providers. Returns the attempt, submitted (or completed).
 
     Raises NotCharged in its kinds, MaybeCharged, or AlreadyTaken when somebody else was faster.
     """
     row = studio.the_job.rows[clip_key]
     async with studio.creating(provider):
         refuse_stopped(studio, row, provider)
-        adopted = await adopt_stored(studio, row)
-        if adopted:
-            return adopted
         return await _buy(studio, await prepare(studio, row, provider))
 
 

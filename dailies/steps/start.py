@@ -24,7 +24,7 @@ from dailies.planning.plan import unpriced_message
 from dailies.planning.shards import fingerprint
 from dailies.prompts import MAX_BYTES, RawRow, read_local, read_sheet
 from dailies.providers.live import Live
-from dailies.steps.adopt import adopt_from_log, adopt_listed, refuse_an_old_ledger
+from dailies.steps.adopt import adopt_known
 from dailies.steps.known import delivered_clips, taken_clips
 from dailies.steps.store import store_notes, tried_before_buying
 from dailies.storage.s3 import StoreTrouble, parse_s3_uri
@@ -105,15 +105,15 @@ async def start_job(studio: Studio, order: Order, plan: Plan) -> Job:
     studio.job, studio.figures = job, None
     studio.in_flight = order.in_flight
     if len(job.delivered_before) < len(plan.rows):
-        await adopt_listed(studio, job)
-        await adopt_from_log(studio, job)
+        if order.fingerprint is None:  # a shard's batch was looked for by its dispatch
+            await adopt_known(studio, job)
         studio.job = job = replace(job, delivered_before=await delivered_clips(studio, plan))
         await check_budgets(studio, job)
     return job
 
 
 async def vetted_job(studio: Studio, order: Order, plan: Plan, to: str) -> Job:
-    """What `check` and `run` refuse alike before anything is written: prices, keys, accounts, the store, an old ledger.
+    """What `check` and `run` refuse alike before anything is written: prices, keys, accounts, the store.
 
     `to` may be empty, which only a check allows: then no store is asked. Raises Misconfigured or BadInput.
     """
@@ -130,7 +130,6 @@ async def vetted_job(studio: Studio, order: Order, plan: Plan, to: str) -> Job:
     await check_accounts(studio, plan)
     if to:
         await tried_before_buying(studio, bucket, prefix, dispatched=order.fingerprint is not None)
-        await refuse_an_old_ledger(studio, job)
     return job
 
 
