@@ -55,10 +55,9 @@ async def deliver_clip(studio: Studio, attempt_id: str) -> Attempt:
             ways = await abilities_at(studio, *destination(studio, attempt))
             uri = await _store(studio, attempt, row, fetched, ways)
         except (StoreRefused, StoreTrouble) as error:
-            reason = f"{error}. The clip is paid for and kept as {file.path}"
             if isinstance(error, StoreRefused):
                 stop_for_the_store(studio, attempt, error)
-                reason = f"{NOT_STORED}: {reason}"
+            reason = f"{NOT_STORED}: {error}. The clip is paid for and kept as {file.path}"
             await anyio.to_thread.run_sync(flush, file.path)
             raise await delayed(studio, attempt, reason) from error
         hit("before-stored")
