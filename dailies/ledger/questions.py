@@ -184,6 +184,11 @@ class Questions:
             query = sa.select(t.batch_row.c.clip_key).where(t.batch_row.c.batch == batch)
             return frozenset(connection.execute(query).scalars())
 
+    def is_empty(self) -> bool:
+        """Whether nothing was ever bought by this ledger."""
+        with self._read() as connection:
+            return connection.execute(sa.select(t.attempt.c.id).limit(1)).scalar() is None
+
     def counts(self, batch: str) -> dict[State, int]:
         """How many attempts of a batch are in each state: cheap enough to ask every second."""
         with self._read() as connection:
