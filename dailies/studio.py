@@ -80,6 +80,8 @@ class Studio:
     figures: Credits | None = None  # what the batch in hand came to, once its report is written
     stopped: dict[str, str] = field(default_factory=dict)
     stopping: anyio.Event = field(default_factory=anyio.Event)
+    over: anyio.Event = field(default_factory=anyio.Event)  # the flow's story is told; its engine may still be at work
+    last_words: str = ""  # how it ended, as its final state says
     paces: dict[str, Pace] = field(default_factory=dict)
     in_flight: int | None = None
     told: set[str] = field(default_factory=set)  # news that a run tells once

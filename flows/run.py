@@ -114,8 +114,20 @@ async def _has_a_container_of_its_own() -> bool:
     return pool is not None and pool.type != "process"
 
 
+def over(studio: Studio, state: State[Any]) -> State[Any]:
+    """The flow's last act: whoever started it need not wait longer for an engine that can't record its end."""
+    studio.last_words = str(state.message or "")
+    studio.over.set()
+    return state
+
+
 def ending(studio: Studio, sentence: str) -> State[Any]:
-    """The flow's final state, honest for people who watch states: Completed, PartialSuccess, or Failed."""
+    """The flow's last act, with its final state: honest for people who watch states."""
+    return over(studio, final_state(studio, sentence))
+
+
+def final_state(studio: Studio, sentence: str) -> State[Any]:
+    """Completed, PartialSuccess, or Failed."""
     totals = final_credits(studio).totals
     if studio.stopping.is_set():
         return Failed(name="Interrupted", message=f"interrupted: {sentence}. Go on: run it again, or dailies collect")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from uuid import UUID
 
+import anyio
 import anyio.to_thread
 from prefect import task
 from prefect.artifacts import (
@@ -24,6 +25,7 @@ from dailies.studio import current_studio
 from tasks.states import only_shown
 
 logger = logging.getLogger("dailies.report")
+MOVED_WITHIN_S = 5.0  # a bar that does not move holds the clip that moves it
 
 
 @task(name="report", task_run_name="report · {batch}", cache_policy=NO_CACHE, persist_result=False)
@@ -68,9 +70,10 @@ class Progress:
             return
         self._moving = True
         try:
-            while (percent := min(100, int(100 * self._done / self._total))) > self._shown:
-                self._shown = percent
-                await aupdate_progress_artifact(self._id, progress=float(percent))
+            with anyio.fail_after(MOVED_WITHIN_S):
+                while (percent := min(100, int(100 * self._done / self._total))) > self._shown:
+                    self._shown = percent
+                    await aupdate_progress_artifact(self._id, progress=float(percent))
         except Exception as error:
             logger.debug("the progress bar stays where it is: %s", explained(error))
         finally:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import anyio
 from prefect.client.schemas.objects import State
 from prefect.logging.handlers import APILogHandler
 from prefect.states import Failed
@@ -22,11 +23,17 @@ def failed(error: Exception) -> State[Any]:
     return Failed(name="InDoubt" if isinstance(error, MaybeCharged) else "Failed", message=explained(error))
 
 
+SHOWN_WITHIN_S = 15.0
+"""Prefect's client tries for a minute to reach a server that is gone; what is only there to be seen is not worth that."""
+
+
 @contextmanager
 def only_shown(what: str) -> Iterator[None]:
-    """What is only there to be seen in the UI ends nothing: where the server does not take it, that is a line in the log."""
+    """What is only there to be seen in the UI ends nothing and holds nothing up: where the server does not take it, that is
+    a line in the log."""
     try:
-        yield
+        with anyio.fail_after(SHOWN_WITHIN_S):
+            yield
     except Exception as error:
         logger.warning("the UI does not show %s: %s", what, explained(error))
 
@@ -38,6 +45,7 @@ def show_our_logs() -> None:
     """
     outlive_the_console()
     logging.getLogger("prefect.task_runs").setLevel(logging.CRITICAL)
+    logging.getLogger("prefect._internal.concurrency").setLevel(logging.CRITICAL)  # prints each event that is not taken
     ours = logging.getLogger("dailies")
     ours.setLevel(logging.INFO)
     if not any(isinstance(handler, APILogHandler) for handler in ours.handlers):

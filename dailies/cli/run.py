@@ -16,6 +16,7 @@ from typing import TextIO
 
 import anyio.to_thread
 
+from dailies.cli.engine import Engine
 from dailies.cli.here import require_api, settings_here
 from dailies.cli.prefect_server import LocalServer, configured_api_url, local_server
 from dailies.cli.progress import progress
@@ -46,6 +47,11 @@ def run_batch(order: Order, json: bool, yes: bool) -> int:
 
 async def run_order(settings: Settings, order: Order, json: bool, yes: bool) -> int:
     """One batch, or a part of it, from its plan to its result."""
+    engine = Engine()
+    return engine.leave(await _make(settings, order, json, yes, engine))
+
+
+async def _make(settings: Settings, order: Order, json: bool, yes: bool, engine: Engine) -> int:
     async with open_studio(settings) as studio:
         plan = await plan_order(studio, order, counting("images measured"))
         job = await start_job(studio, order, plan)
@@ -59,7 +65,7 @@ async def run_order(settings: Settings, order: Order, json: bool, yes: bool) -> 
         confirm(purchase, yes or json)
         prepared.set(Prepared(order, plan))
         async with prefect_api(settings.home):
-            message = await _in_flow(studio, order)
+            message = await _in_flow(studio, order, engine)
         credits = await anyio.to_thread.run_sync(final_credits, studio)
         folder = report_folder(studio.home, plan.batch, order.report_dir)
         show_result(credits, str(folder), json, message)
@@ -78,7 +84,7 @@ def exit_code(totals: Totals, stopped: bool) -> int:
     return REFUSED if stopped and not touched else 1
 
 
-async def _in_flow(studio: Studio, order: Order) -> str:
+async def _in_flow(studio: Studio, order: Order, engine: Engine) -> str:
     """Run the flow and return its final message. When Prefect itself fails, the ledger still has all that was done."""
     from flows.generate import generate_clips
 
@@ -87,13 +93,15 @@ async def _in_flow(studio: Studio, order: Order) -> str:
         parameters["budget_usd"] = float(order.budget_usd)
     try:
         async with progress(studio):
-            state = await generate_clips(**parameters, return_state=True)
+            state = await engine.see_through(studio, generate_clips(**parameters, return_state=True))
     except Exception as error:  # the engine's, not ours: flows return what goes wrong with clips
         say(f"the run ended early, Prefect failed: {explained(error)}")
         return ""
-    if (state.is_failed() or studio.stopped) and not studio.stopping.is_set():
-        say(f"dailies: {state.message}")
-    return str(state.message or "")
+    message = str(state.message or "") if state else studio.last_words
+    failed = state.is_failed() if state else not final_credits(studio).totals.complete
+    if (failed or studio.stopped) and not studio.stopping.is_set():
+        say(f"dailies: {message}")
+    return message
 
 
 def confirm(purchase: Purchase, yes: bool) -> None:
@@ -148,13 +156,18 @@ def run_collect(json: bool) -> int:
 
 
 async def _collect(settings: Settings, json: bool) -> int:
+    engine = Engine()
+    return engine.leave(await _bring_home(settings, json, engine))
+
+
+async def _bring_home(settings: Settings, json: bool, engine: Engine) -> int:
     from dailies.steps.recover import remaining
 
     async with open_studio(settings) as studio:
         async with prefect_api(settings.home):
             from flows.collect import collect_clips
 
-            await collect_clips(return_state=True)
+            await engine.see_through(studio, collect_clips(return_state=True))
         left = await remaining(studio)
         if json:
             print(
