@@ -106,8 +106,8 @@ def _migrate(connection: Connection) -> None:
     _sign(connection)
 
 
-def run_migrations(connection: Connection) -> None:
-    """Run every migration that the database has not seen, in the open transaction."""
+def run_migrations(connection: Connection, to: int = HEAD) -> None:
+    """Run every migration up to a schema's number that the database has not seen, in the open transaction."""
     from alembic import command  # most of a second, which only an upgrade pays
     from alembic.config import Config
 
@@ -115,7 +115,7 @@ def run_migrations(connection: Connection) -> None:
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection
     with _one_at_a_time:
-        command.upgrade(config, revision(HEAD))
+        command.upgrade(config, revision(to))
 
 
 def _sign(connection: Connection) -> None:

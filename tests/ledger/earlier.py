@@ -11,14 +11,24 @@ from pathlib import Path
 
 import pytest
 
+from dailies.ledger.engine import connect
+from dailies.ledger.migrations import BASELINE, version_table
+from dailies.ledger.upgrade import run_migrations
+
 HERE = Path(__file__).parent
 FIRST = "48f82a2"
 """The last commit before there were migrations."""
 
 
+DUMP = HERE / "data" / "first_ledger.sql"
+"""What `first_version.py write` had written, for where the history is not there: rows only, as both databases read them."""
+
+
 def code_of_the_first_version(folder: Path) -> Path:
     """Its code, in a folder. Skips the test, visibly, where the history is not there."""
-    done = subprocess.run(["git", "archive", FIRST, "dailies"], cwd=HERE.parents[1], capture_output=True)
+    done = subprocess.run(
+        ["git", "archive", FIRST, "dailies", "flows", "tasks"], cwd=HERE.parents[1], capture_output=True
+    )
     if done.returncode:
         pytest.skip(f"{FIRST} is not in this repository's history: {done.stderr.decode().strip()}")
     with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
@@ -45,4 +55,21 @@ def written_by_the_first_version(code: Path, url: str) -> str:
     done = first_version(code, "write", url)
     said, _ = done.communicate(timeout=120)
     assert (done.returncode, said.strip()) == (0, "written")
+    return url
+
+
+def read_from_the_dump(url: str) -> str:
+    """The same ledger from the file in the repository. Returns its URL."""
+    engine = connect(url)
+    with engine.connect().execution_options(dailies_writes=True) as connection, connection.begin():
+        run_migrations(connection, BASELINE)
+        version_table.drop(connection)  # the first version knew nothing of it
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL TIME ZONE 'UTC'")
+        for statement in DUMP.read_text(encoding="utf-8").split(";\n"):
+            if statement.strip():
+                connection.exec_driver_sql(statement)
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT setval('event_id_seq', (SELECT max(id) FROM event))")
+    engine.dispose()
     return url
