@@ -21,23 +21,31 @@ UNKNOWN = t.clip.c.identity.is_(None) & (t.clip.c.prompt != "")
 """Clips without an identity; of those that were only adopted nothing is known from which it could be computed."""
 
 
-def clips_like(connection: Connection, identities: Sequence[str]) -> Mapping[str, Clip]:
-    """The clips on record, by their identity; each knows its key. Where several have one: the one that was bought."""
-    found: dict[str, list[Clip]] = defaultdict(list)
+def keys_like(connection: Connection, identities: Sequence[str]) -> Mapping[str, str]:
+    """The keys of clips on record, by their identity. Where several have one: the key of the clip that was bought."""
+    found: dict[str, list[str]] = defaultdict(list)
     for start in range(0, len(identities), CHUNK):
         named = t.clip.c.identity.in_(identities[start : start + CHUNK])
-        for row in connection.execute(sa.select(t.clip).where(named)).mappings():
-            found[row["identity"]].append(to_clip(row))
+        for identity, key in connection.execute(sa.select(t.clip.c.identity, t.clip.c.clip_key).where(named)):
+            found[identity].append(key)
     wanted = set(identities)
     for clip in _unknown(connection):
         if clip.identity in wanted:
-            found[clip.identity].append(clip)
-    several = [clip.key for clips in found.values() if len(clips) > 1 for clip in clips]
-    bought = _bought(connection, several)
+            found[clip.identity].append(clip.key)
+    bought = _bought(connection, [key for keys in found.values() if len(keys) > 1 for key in keys])
     return {
-        identity: max(clips, key=lambda clip: (bought.get(clip.key, 0), clip.key == identity))
-        for identity, clips in found.items()
+        identity: max(keys, key=lambda key: (bought.get(key, 0), key == identity)) for identity, keys in found.items()
     }
+
+
+def clips_of(connection: Connection, clip_keys: Sequence[str]) -> dict[str, Clip]:
+    """Clips as they are on record, by their keys."""
+    found = {}
+    for start in range(0, len(clip_keys), CHUNK):
+        named = t.clip.c.clip_key.in_(clip_keys[start : start + CHUNK])
+        for row in connection.execute(sa.select(t.clip).where(named)).mappings():
+            found[row["clip_key"]] = to_clip(row)
+    return found
 
 
 def delivered_as(connection: Connection, batch: str, row_ids: Sequence[str]) -> dict[str, list[Clip]]:

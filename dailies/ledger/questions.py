@@ -19,7 +19,7 @@ from dailies.domain.states import State
 from dailies.ledger import history
 from dailies.ledger import rows as r
 from dailies.ledger import tables as t
-from dailies.ledger.identity import clips_like, delivered_as
+from dailies.ledger.identity import clips_of, delivered_as, keys_like
 
 
 class Questions:
@@ -48,10 +48,15 @@ class Questions:
         with self.engine.connect() as connection, connection.begin():
             yield connection
 
-    def clips_like(self, identities: Sequence[str]) -> Mapping[str, Clip]:
-        """The clips on record by what they are, each with the key that it was first given."""
+    def keys_like(self, identities: Sequence[str]) -> Mapping[str, str]:
+        """The keys of clips on record, by what they are: the key that each was first given."""
         with self._read() as connection:
-            return clips_like(connection, identities)
+            return keys_like(connection, identities)
+
+    def clips_of(self, clip_keys: Sequence[str]) -> dict[str, Clip]:
+        """Clips as they are on record, by their keys: as they were bought, where they were."""
+        with self._read() as connection:
+            return clips_of(connection, clip_keys)
 
     def delivered_as(self, batch: str, row_ids: Sequence[str]) -> dict[str, list[Clip]]:
         """The clips that were delivered in a batch under these rows' ids, oldest first."""

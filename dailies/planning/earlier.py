@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-
-import anyio.to_thread
+from typing import Protocol
 
 from dailies.domain.clips import Clip
 from dailies.planning.fitting import earlier_digests
 from dailies.planning.images import Measured
 
-Recall = Callable[[Sequence[str]], Awaitable[Mapping[str, Clip]]]
-"""Asks the ledger for clips by their identity."""
+
+class Record(Protocol):
+    """What is asked of the ledger. Its methods block."""
+
+    def keys_like(self, identities: Sequence[str]) -> Mapping[str, str]:
+        """The keys of clips on record, by their identity."""
+        ...
+
+    def clips_of(self, clip_keys: Sequence[str]) -> Mapping[str, Clip]:
+        """Clips as they are on record, by their keys."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,26 +32,29 @@ class Wanted:
     sideways: Clip | None = None
 
 
-async def recognised(wanted: Sequence[Wanted], recall: Recall) -> dict[str, Clip]:
-    """The clips of the ledger that are these, by identity. Each has the key under which it is on record."""
-    found = dict(await recall(list(dict.fromkeys(w.clip.identity for w in wanted))))
-    earlier: dict[str, list[Clip]] = {}
-    for one in wanted:
-        if one.clip.identity not in found and (one.image.made or one.sideways):
-            earlier[one.clip.identity] = await anyio.to_thread.run_sync(_earlier, one)
-    known = await recall([clip.identity for clips in earlier.values() for clip in clips]) if earlier else {}
+def recognised(wanted: Sequence[Wanted], record: Record) -> dict[str, str]:
+    """The keys under which the ledger has these clips, by their identity. Blocks."""
+    found = dict(record.keys_like(list(dict.fromkeys(w.clip.identity for w in wanted))))
+    earlier = {
+        one.clip.identity: _earlier(one)
+        for one in wanted
+        if one.clip.identity not in found and (one.image.made or one.sideways)
+    }
+    keys = record.keys_like([clip.identity for clips in earlier.values() for clip in clips]) if earlier else {}
+    bought = record.clips_of(list(keys.values())) if keys else {}
     for identity, clips in earlier.items():
         for clip in clips:
-            bought = known.get(clip.identity)
-            if bought and (bought.image.source == clip.image.source or clip is clips[0]):  # the first one is sure
-                found.setdefault(identity, bought)
+            key = keys.get(clip.identity)
+            # The first one is sure; the others only look the same, and count where they were made of the same file.
+            if key and (clip is clips[0] or bought[key].image.source == clip.image.source):
+                found.setdefault(identity, key)
     return found
 
 
 def _earlier(one: Wanted) -> list[Clip]:
     """The row as the first version knew it: with an image that nobody turned, or by the digest of the fitted one.
 
-    The first is the very same picture; the others only look the same, and count where they were made of the same file.
+    The first is the very same picture; the others only look the same.
     """
     if one.sideways:
         return [one.sideways]

@@ -11,11 +11,11 @@ from pathlib import Path
 import anyio.to_thread
 
 from dailies.catalog import Catalog, Settled
-from dailies.domain.clips import Clip, Row
+from dailies.domain.clips import Row
 from dailies.domain.money import show_usd, sum_usd
 from dailies.errors import BadRow, BadRows
 from dailies.order import Order
-from dailies.planning.earlier import Recall, Wanted, recognised
+from dailies.planning.earlier import Record, Wanted, recognised
 from dailies.planning.images import Images
 from dailies.planning.live import Ask, LiveView, ask_all, refuse_gone
 from dailies.planning.rows import Choice, Made, check_order, choose, settle_rows
@@ -45,7 +45,6 @@ class Plan:
     quotes_elsewhere: Mapping[tuple[str, str], Decimal | None] = field(default_factory=dict)
     price_origins: Mapping[str, int] = field(default_factory=dict)
     own_columns: tuple[str, ...] = ()
-    on_record: Mapping[str, Clip] = field(default_factory=dict)
 
     def quote_at(self, clip_key: str, provider: str) -> Decimal | None:
         """The quote at a row's first provider, or at one that it may be moved to."""
@@ -75,13 +74,13 @@ async def make_plan(
     images: Images,
     derived: Path,
     ask: Ask,
-    recall: Recall,
+    record: Record,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Plan:
     """Settle every row. Raises BadRows with all problems of all rows at once. Buys nothing and sends no key anywhere.
 
     `derived` is the folder where images that were turned or fitted are kept; `ask` asks a provider about its models, and
-    `recall` the ledger about clips.
+    `record` is the ledger, which knows what was bought.
     """
     ids, bad = with_ids(sheet.rows)  # of the whole CSV: a part's rows keep the names they have in the whole
     raw_rows = chosen(sheet.rows, order.rows, order.ids, order.limit, ids)
@@ -96,7 +95,8 @@ async def make_plan(
     if bad:
         raise BadRows(source, sorted(set(bad), key=lambda b: (b.row, b.column, b.reason)))
     made = _served(made, catalog, view)
-    known = await recognised([Wanted(m.row.clip, m.image, m.sideways) for m in made], recall)
+    wanted = [Wanted(m.row.clip, m.image, m.sideways) for m in made]
+    known = await anyio.to_thread.run_sync(recognised, wanted, record)
     made = [_under_its_key(m, known.get(m.row.clip.identity)) for m in made]
     quotes: dict[tuple[str, str], Decimal | None] = {}
     origins: Counter[str] = Counter()
@@ -114,15 +114,14 @@ async def make_plan(
         quotes_elsewhere=quotes,
         price_origins=origins,
         own_columns=sheet.own_columns,
-        on_record={m.row.clip.key: known[m.row.clip.identity] for m in made if m.row.clip.identity in known},
     )
 
 
-def _under_its_key(made: Made, known: Clip | None) -> Made:
+def _under_its_key(made: Made, key: str | None) -> Made:
     """The row with the key under which the ledger has its clip, where that is not today's."""
-    if known is None or known.key == made.row.clip.identity:
+    if key is None or key == made.row.clip.identity:
         return made
-    return replace(made, row=replace(made.row, clip=replace(made.row.clip, known_as=known.key)))
+    return replace(made, row=replace(made.row, clip=replace(made.row.clip, known_as=key)))
 
 
 def _sideways_notes(made: Sequence[Made]) -> list[str]:

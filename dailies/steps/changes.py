@@ -67,14 +67,15 @@ def changes_lines(changed: Sequence[Changed]) -> list[str]:
 
 async def other_content(studio: Studio, plan: Plan) -> list[str]:
     """What to say of clips that were bought with another picture than the one that is behind their address now."""
-    rows = [row for row in plan.rows if _another(plan.on_record.get(row.clip.key), row.clip.image)]
+    named = [row for row in plan.rows if "://" in row.clip.image.source and row.clip.image.sha256 is None]
 
-    def bought() -> frozenset[str]:
-        briefs = studio.ledger.briefs_of([row.clip.key for row in rows])
-        return frozenset(key for key, attempts in briefs if any(a.state is not State.FAILED for a in attempts))
+    def another() -> list[Row]:
+        before = studio.ledger.clips_of([row.clip.key for row in named])
+        rows = [row for row in named if _another(before.get(row.clip.key), row.clip.image)]
+        briefs = dict(studio.ledger.briefs_of([row.clip.key for row in rows]))
+        return [row for row in rows if any(a.state is not State.FAILED for a in briefs.get(row.clip.key, ()))]
 
-    paid = await anyio.to_thread.run_sync(bought) if rows else frozenset[str]()
-    rows = [row for row in rows if row.clip.key in paid]
+    rows = await anyio.to_thread.run_sync(another) if named else []
     if not rows:
         return []
     first = ", ".join(f"row {row.sheet_row} ({row.id})" for row in rows[:SHOWN]) + (", …" if len(rows) > SHOWN else "")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio.to_thread
 
-from dailies.domain.clips import Clip
 from dailies.domain.money import ZERO, show_usd, sum_usd
 from dailies.errors import BadInput, Misconfigured
 from dailies.failpoints import hit
@@ -46,10 +45,7 @@ async def plan_order(studio: Studio, order: Order, progress: Progress = lambda d
     async def ask(provider: str, names: list[str]) -> dict[str, Live]:
         return await studio.asking(provider).live(names, studio.home / "cache")
 
-    async def recall(identities: Sequence[str]) -> Mapping[str, Clip]:
-        return await anyio.to_thread.run_sync(studio.ledger.clips_like, identities)
-
-    return await make_plan(sheet, order, order.prompts, studio.catalog, images, kept, ask, recall, progress)
+    return await make_plan(sheet, order, order.prompts, studio.catalog, images, kept, ask, studio.ledger, progress)
 
 
 async def _read(studio: Studio, prompts: str) -> tuple[bytes, Path | None]:

@@ -182,6 +182,7 @@ def test_a_row_that_was_edited_since_it_was_delivered_is_shown_with_its_price(wo
     said = world.command("check", str(world.prompts)).stdout
     assert "2 rows were changed since delivery and would be bought again, for $" in said
     assert "row 2 (a): prompt; row 3 (b): duration" in said
+    assert "2 rows were changed since delivery" in world.run("--rows", "a,b").stderr
 
 
 def test_a_row_that_only_moved_is_no_change(world: World) -> None:
