@@ -202,23 +202,42 @@ def report(
 
 
 @app.command
-def resolve(attempt: str, /, *, charged: str | None = None, not_charged: bool = False, resubmit: bool = False) -> int:
-    """Settle an attempt in doubt, which only a person can.
+def resolve(
+    attempt: str | None = None, /, *,
+    charged: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    not_charged: bool = False, resubmit: bool = False, take_back: bool = False, all_in_doubt: bool = False,
+    older_than: str = "2h",
+    batch: Annotated[str | None, Parameter(help="With --all-in-doubt: of this batch only.")] = None,
+    yes: bool = False,
+    json: Annotated[bool, Parameter(help="Print a list of what was settled on stdout.")] = False,
+) -> int:  # fmt: skip
+    """Settle an attempt in doubt, which only a person can; or all of them.
 
     Parameters
     ----------
     attempt
         The attempt's id, or its first digits, as `dailies status` shows it.
     charged
-        It was charged, and this is its generation id: the clip is collected.
+        It was charged, and this is its generation id: the provider is asked, then the clip is collected.
     not_charged
         It was surely never charged: the clip may be bought again.
     resubmit
         Buy it again whatever happened; what was in doubt stays on record as at risk.
+    take_back
+        Take back that it was never charged: in doubt again. For a lost clip: ask the provider once more.
+    all_in_doubt
+        Everything in doubt, with --not-charged or --resubmit, after a preview.
+    older_than
+        With --all-in-doubt: only what was sent so long ago, such as 2h, 30m or 1d.
+    yes
+        Do not ask.
     """
-    from dailies.cli.ledger import run_resolve
+    from dailies.cli.resolve import Said, run_resolve, run_resolve_all
 
-    return run_resolve(attempt, charged, not_charged, resubmit)
+    said = Said(charged, not_charged, resubmit, take_back, json, yes)
+    if all_in_doubt is (attempt is not None):
+        raise BadInput("say one ATTEMPT, or --all-in-doubt. Nothing was changed.")
+    return run_resolve(attempt, said) if attempt is not None else run_resolve_all(said, older_than, batch)
 
 
 @app.command

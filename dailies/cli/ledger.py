@@ -1,4 +1,4 @@
-"""`dailies status`, `report` and `resolve`: what the ledger knows, and what a person decides."""
+"""`dailies status`: what the ledger knows of everything that is not at an end."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dailies.cli.here import settings_here
 from dailies.cli.tables import table
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import Attempt, BatchRow, at_risk
-from dailies.domain.states import IllegalMove, State
-from dailies.errors import BadInput
-from dailies.ledger import DuplicateGeneration, Ledger
+from dailies.domain.states import State
+from dailies.ledger import Ledger
 from dailies.report.credits import dump
 from dailies.settings import Settings
 from dailies.studio import make_home, open_ledger
@@ -75,40 +74,3 @@ def _entry(ledger: Ledger, attempt: Attempt, row: BatchRow | None) -> dict[str, 
         "error": attempt.error,
         "next": step,
     }
-
-
-def run_resolve(attempt_id: str, charged: str | None, not_charged: bool, resubmit: bool) -> int:
-    """Settle an attempt by a person's word; the word stays in the ledger's history."""
-    if sum((charged is not None, not_charged, resubmit)) != 1:
-        raise BadInput("say one of --charged GENERATION_ID, --not-charged, --resubmit")
-    ledger = _open(settings_here())
-    try:
-        found = ledger.attempt(attempt_id) if len(attempt_id) >= 6 else None
-        if found is None:
-            raise BadInput(f"no attempt {attempt_id!r} (or more than one): dailies status shows them")
-        print(_resolve(ledger, found, charged, not_charged))
-    except IllegalMove:
-        raise BadInput(
-            f"attempt {attempt_id} is {found.state if found else '?'}: there is nothing to resolve"
-        ) from None
-    finally:
-        ledger.close()
-    return 0
-
-
-def _resolve(ledger: Ledger, attempt: Attempt, charged: str | None, not_charged: bool) -> str:
-    who = f"attempt {attempt.id[:8]}"
-    if charged is not None:
-        if attempt.state not in (State.IN_DOUBT, State.SUPERSEDED, State.FAILED) or attempt.generation_id:
-            raise IllegalMove(who)
-        try:
-            settled = ledger.resolve_found(attempt.id, charged.strip(), "a person says that it was charged")
-        except DuplicateGeneration:
-            raise BadInput(f"generation {charged} already belongs to another attempt") from None
-        return f"{who} is {settled.state} as {charged}: dailies collect brings it home"
-    if not_charged:
-        ledger.resolve_free(attempt.id, "a person says that it was never charged")
-        return f"{who} was not charged; the next run of batch {attempt.batch} may buy the clip again"
-    moved = ledger.resubmit(attempt.id, "a person accepts the risk and lets it be bought again")
-    risk = f"; {show_usd(moved.usd_at_risk)} stays at risk" if moved.usd_at_risk else ""
-    return f"{who} is given up{risk}; the next run of batch {attempt.batch} buys the clip again"

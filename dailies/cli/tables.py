@@ -20,14 +20,16 @@ COLOURS = {
 }  # fmt: skip
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], right: Sequence[str] = ()) -> None:
+def table(
+    columns: Sequence[str], rows: Sequence[Sequence[str | Text]], right: Sequence[str] = (), stderr: bool = False
+) -> None:
     """Print a table; cells are plain text, whatever brackets they hold."""
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
         shown.add_column(name, justify="right" if name in right else "left", overflow="fold")
     for row in rows:
         shown.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
-    console = Console(highlight=False)
+    console = Console(highlight=False, stderr=stderr)
     if not console.is_terminal:
         console.width = PIPE_WIDTH  # a pipe has no edge: addresses stay whole
     console.print(shown)

@@ -12,7 +12,7 @@ from dailies.ledger import rows as r
 from dailies.ledger import tables as t
 from dailies.ledger.answers import Answers
 from dailies.ledger.owner import Owner
-from dailies.ledger.terms import BoughtAgain
+from dailies.ledger.terms import TAKEN_FOR_DEAD, BoughtAgain
 
 
 class Decisions(Answers):
@@ -97,5 +97,5 @@ class Decisions(Answers):
         if attempt.state is State.SUBMITTING:
             return not self.is_dead(attempt)
         last = next((event for event in reversed(self.history(attempt.id)) if event.after is not event.before), None)
-        reaped = last is not None and last.after is State.IN_DOUBT and last.owner != attempt.owner
+        reaped = last is not None and last.after is State.IN_DOUBT and last.note == TAKEN_FOR_DEAD
         return attempt.state is State.IN_DOUBT and reaped and Owner.parse(attempt.owner).is_here(self.owner)

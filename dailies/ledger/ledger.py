@@ -32,7 +32,7 @@ from dailies.ledger import tables as t
 from dailies.ledger.decisions import Decisions
 from dailies.ledger.plan import upsert, write_forgotten, write_plan
 from dailies.ledger.questions import day_of
-from dailies.ledger.terms import Adopted, Caps, LostOwnership, Unclaimed
+from dailies.ledger.terms import TAKEN_FOR_DEAD, Adopted, Caps, LostOwnership, Unclaimed
 
 
 class Ledger(Decisions):
@@ -292,8 +292,8 @@ class Ledger(Decisions):
                 and found.epoch == attempt.epoch
                 and found.lease_until == attempt.lease_until
             ):
-                note = "its owner died while the create was under way: it may have been charged"
-                self._move(connection, found, State.IN_DOUBT, note, error=note, epoch=found.epoch + 1)
+                note, epoch = TAKEN_FOR_DEAD, found.epoch + 1
+                self._move(connection, found, State.IN_DOUBT, note, error=note, epoch=epoch)
 
     def take_over(self, attempt: Attempt) -> Attempt | None:
         """Become the owner of a paid attempt whose owner is dead (or who is us). None when somebody was faster."""

@@ -9,6 +9,9 @@ from enum import StrEnum
 
 from dailies.domain.records import Attempt
 
+TAKEN_FOR_DEAD = "its owner died while the create was under way: it may have been charged"
+"""The note of the move that puts a dead owner's create in doubt. Where the owner was only stopped, it may hold the answer."""
+
 
 class Unclaimed(StrEnum):
     """Why a claim was not granted."""

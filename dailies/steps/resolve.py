@@ -1,0 +1,185 @@
+"""What a person decides about an attempt: checked against the ledger and the provider first, then put on record as a move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+import anyio.to_thread
+
+from dailies.domain.creates import Accepted
+from dailies.domain.money import show_usd
+from dailies.domain.records import Attempt
+from dailies.domain.states import IllegalMove, State
+from dailies.errors import BadInput, ResultLost
+from dailies.ledger import BoughtAgain, DuplicateGeneration, Ledger
+from dailies.providers import LookKind
+from dailies.providers.base import LogUnavailable
+from dailies.steps.recover import LOG_MARGIN, reopen_attempt
+from dailies.studio import Studio
+
+FEWEST_DIGITS = 6
+
+
+class Word(StrEnum):
+    """What a person may say of an attempt."""
+
+    CHARGED = "charged"
+    NOT_CHARGED = "not_charged"
+    RESUBMIT = "resubmit"
+    TAKE_BACK = "take_back"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """The attempts in doubt that may be settled together, and how many are left alone."""
+
+    old: tuple[Attempt, ...]
+    younger: int
+    sender_lives: int
+
+
+def attempt_named(ledger: Ledger, name: str) -> Attempt:
+    """The one attempt whose id begins so. Raises BadInput, with the candidates where there are several."""
+    found = ledger.like(name) if len(name) >= FEWEST_DIGITS else []
+    exact = [attempt for attempt in found if attempt.id == name]
+    if len(exact or found) == 1:
+        return (exact or found)[0]
+    if not found:
+        few = "" if len(name) >= FEWEST_DIGITS else f" (say at least its first {FEWEST_DIGITS} digits)"
+        raise BadInput(f"no attempt {name!r}{few}: dailies status shows them. Nothing was changed")
+    each = "\n".join(f"  {attempt.id}  {attempt.batch}  {attempt.state}" for attempt in found)
+    raise BadInput(f"{name!r} begins several attempts. Nothing was changed. Say more of one:\n{each}")
+
+
+def doubts(ledger: Ledger, older_than: timedelta, batch: str | None) -> Doubts:
+    """What is in doubt for so long; never what a living sender may yet hold the answer to."""
+    since = ledger.now() - older_than
+    asked = [a for a in ledger.unsettled() if a.state is State.IN_DOUBT and batch in (None, a.batch)]
+    old = [a for a in asked if a.created_at <= since]
+    free = tuple(a for a in old if not ledger.sender_lives(a))
+    return Doubts(free, len(asked) - len(old), len(old) - len(free))
+
+
+def settle_all(ledger: Ledger, attempts: tuple[Attempt, ...], word: Word) -> list[Attempt]:
+    """Settle many by one word. What was found, settled or bought by somebody else meanwhile is left out."""
+    settled = []
+    for attempt in attempts:
+        try:
+            found = ledger.attempt(attempt.id)
+            if found is not None and found.state is State.IN_DOUBT and not ledger.sender_lives(found):
+                settled.append(_move(ledger, attempt.id, word))
+        except IllegalMove:
+            continue
+    return settled
+
+
+def _move(ledger: Ledger, attempt_id: str, word: Word) -> Attempt:
+    if word is Word.NOT_CHARGED:
+        return ledger.resolve_free(attempt_id, "a person says that it was never charged")
+    return ledger.resubmit(attempt_id, "a person accepts the risk and lets it be bought again")
+
+
+def settle_one(ledger: Ledger, attempt: Attempt, word: Word) -> tuple[Attempt, str]:
+    """`not_charged`, `resubmit`, or taking `not_charged` back: the attempt as it is now, and a sentence for the person.
+
+    Raises BadInput where there is nothing to settle, or somebody else may yet hold the answer.
+    """
+    who, again = _who(attempt), f"the next run of batch {attempt.batch}"
+    _refuse_while_its_sender_lives(ledger, attempt)
+    try:
+        if word is Word.TAKE_BACK:
+            taken = ledger.take_back(attempt.id, "a person takes back that it was never charged")
+            return taken, f"{who} is in doubt again; {show_usd(taken.usd_at_risk)} at risk"
+        moved = _move(ledger, attempt.id, word)
+    except IllegalMove:
+        raise BadInput(f"{who} is {attempt.state}: there is nothing to resolve. Nothing was changed") from None
+    except BoughtAgain as error:
+        raise BadInput(
+            f"{who} can't be taken back: its clip was bought again since, and attempt {error.attempt.id[:8]} is "
+            f"{error.attempt.state}. Nothing was changed"
+        ) from None
+    if word is Word.NOT_CHARGED:
+        return moved, f"{who} was not charged; {again} may buy the clip again"
+    risk = f"; {show_usd(moved.usd_at_risk)} stays at risk" if moved.usd_at_risk else ""
+    return moved, f"{who} is given up{risk}; {again} buys the clip again"
+
+
+async def settle_charged(studio: Studio, attempt: Attempt, generation_id: str) -> tuple[Attempt, str]:
+    """A person has found its generation id. The provider is asked first; an id that it does not show, that is on record
+    already, or that its log shows for another request, is refused. Raises BadInput."""
+    who, ledger = _who(attempt), studio.ledger
+    told = generation_id.strip()
+    if not told:
+        raise BadInput("--charged needs the generation id that the provider shows for it. Nothing was changed")
+    if attempt.state not in (State.IN_DOUBT, State.SUPERSEDED, State.FAILED) or attempt.generation_id:
+        raise BadInput(f"{who} is {attempt.state}: there is nothing to resolve. Nothing was changed")
+    await anyio.to_thread.run_sync(_refuse_while_its_sender_lives, ledger, attempt)
+    holder = await anyio.to_thread.run_sync(ledger.attempt_of_generation, attempt.provider, told)
+    if holder:
+        raise BadInput(
+            f"generation {told} is on record already: it is {_who(holder)} ({holder.state}). Nothing was changed"
+        )
+    shown = await _shown_in_the_log(studio, attempt, told) or await _shown_by_a_look(studio, attempt, told)
+    try:
+        note = "a person says that it was charged, and the provider shows it"
+        settled = await anyio.to_thread.run_sync(ledger.resolve_found, attempt.id, shown, note)
+    except DuplicateGeneration:
+        raise BadInput(f"generation {told} already belongs to another attempt. Nothing was changed") from None
+    return settled, f"{who} is {settled.state} as {told}: dailies collect brings it home"
+
+
+async def _shown_in_the_log(studio: Studio, attempt: Attempt, told: str) -> Accepted | None:
+    """What the provider's log says, where it has one that can be read now. Raises BadInput where it contradicts."""
+    since, until = attempt.created_at - LOG_MARGIN, studio.ledger.now() + LOG_MARGIN
+    try:
+        log = await studio.provider(attempt.provider).finished(since, until)
+    except LogUnavailable:
+        return None
+    for entry in log:
+        ours, same = entry.reference == attempt.id, entry.found.generation_id == told
+        if same and not ours:
+            raise BadInput(
+                f"{attempt.provider}'s log shows generation {told} for another request ({entry.reference}), not for "
+                f"{_who(attempt)}. Nothing was changed"
+            )
+        if ours and not same:
+            raise BadInput(
+                f"{attempt.provider}'s log shows {_who(attempt)} as generation {entry.found.generation_id}, not {told}. "
+                "Nothing was changed; dailies collect takes it from there"
+            )
+        if ours and entry.found.succeeded:
+            return Accepted(told, None, entry.found.usd_charged, entry.found.credits_used)
+    return None
+
+
+async def _shown_by_a_look(studio: Studio, attempt: Attempt, told: str) -> Accepted:
+    look = await studio.provider(attempt.provider).look(told)
+    if look.trouble:
+        raise BadInput(
+            f"{attempt.provider} does not show generation {told} ({look.words}), so it can't be {_who(attempt)}'s as far as "
+            "anybody can tell now. Nothing was changed"
+        )
+    return Accepted(told, look.url if look.kind is LookKind.READY else None, look.usd_charged, look.credits_used)
+
+
+async def ask_again(studio: Studio, attempt: Attempt) -> tuple[Attempt, str]:
+    """A lost clip: the provider is asked whether it shows it again. Raises BadInput while it does not."""
+    try:
+        ready = await reopen_attempt(studio, attempt.id)
+    except ResultLost as error:
+        raise BadInput(f"{error}. Nothing was changed") from None
+    return ready, f"{_who(attempt)} is {ready.state} again: dailies collect brings it home"
+
+
+def _refuse_while_its_sender_lives(ledger: Ledger, attempt: Attempt) -> None:
+    if ledger.sender_lives(attempt):
+        raise BadInput(
+            f"{_who(attempt)} is not settled yet: the process that sent it is there and may hold its answer. "
+            "Nothing was changed"
+        )
+
+
+def _who(attempt: Attempt) -> str:
+    return f"attempt {attempt.id[:8]}"
