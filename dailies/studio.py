@@ -100,6 +100,11 @@ class Studio:
         self.trying = anyio.Lock()  # one try of a store at a time, whoever wants to know
 
     @property
+    def owners(self) -> frozenset[str]:
+        """Under which names this run stands in the ledger: its own, and its senders'."""
+        return frozenset({str(self.ledger.owner), *self.sender.owners})
+
+    @property
     def home(self) -> Path:
         """DAILIES_HOME."""
         return self.settings.home

@@ -9,6 +9,8 @@ from functools import partial
 from prefect.logging.handlers import PrefectConsoleHandler
 from rich.console import Console
 
+from dailies.cli.hangup import let_go
+
 
 def outlive_the_console() -> None:
     """Let a run go on when the terminal, or the worker that reads its output, is gone.
@@ -29,3 +31,4 @@ def _console_handlers() -> Iterator[PrefectConsoleHandler]:
 
 def _fall_silent(console: Console) -> None:
     console.quiet = True
+    let_go(console.file)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from dailies.cli.hangup import outlasting_the_terminal
 from dailies.cli.prefect_server import LocalServer, local_server
 from dailies.cli.progress import progress
 from dailies.cli.run import log_to_stderr, show_result, wait_for_interrupt
@@ -43,6 +44,7 @@ class Stage:
     s3_url: str
 
 
+@outlasting_the_terminal()
 def run_demo(output: Path, stay: bool) -> int:
     """Make the clips of `data/prompts.csv`; leave them with a report in `output`. Exit code as for `run`."""
     log_to_stderr()

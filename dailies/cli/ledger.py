@@ -9,7 +9,7 @@ from dailies.cli.tables import table
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import Attempt, BatchRow, at_risk
 from dailies.domain.states import State
-from dailies.ledger import Ledger
+from dailies.ledger import Ledger, Owner
 from dailies.report.credits import dump
 from dailies.settings import Settings
 from dailies.studio import make_home, open_ledger
@@ -55,7 +55,11 @@ def run_status(batch: str | None, json: bool) -> int:
 
 
 def _entry(ledger: Ledger, attempt: Attempt, row: BatchRow | None) -> dict[str, object]:
-    step = "dailies collect" if ledger.is_dead(attempt) else "being watched"
+    dead = ledger.is_dead(attempt)
+    sender = Owner.parse(attempt.owner) if attempt.state is State.SUBMITTING and not dead else None
+    step = "dailies collect" if dead else "being watched"
+    if sender:
+        step = f"being sent by process {sender.pid} since {attempt.created_at.astimezone():%H:%M}"
     if attempt.usd_at_risk:
         step = f"dailies collect, then dailies resolve {attempt.id[:8]}"
     return {
@@ -72,5 +76,6 @@ def _entry(ledger: Ledger, attempt: Attempt, row: BatchRow | None) -> dict[str, 
         "usd_at_risk": attempt.usd_at_risk,
         "age_min": round((ledger.now() - attempt.created_at).total_seconds() / 60),
         "error": attempt.error,
+        "sender_pid": sender and sender.pid,
         "next": step,
     }

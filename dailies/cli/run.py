@@ -17,6 +17,7 @@ from typing import TextIO
 import anyio.to_thread
 
 from dailies.cli.engine import Engine
+from dailies.cli.hangup import outlasting_the_terminal
 from dailies.cli.here import require_api, settings_here
 from dailies.cli.prefect_server import LocalServer, configured_api_url, local_server
 from dailies.cli.progress import progress
@@ -38,6 +39,7 @@ INTERRUPTED, REFUSED = 130, 2
 ON_STDERR = "dailies on stderr"
 
 
+@outlasting_the_terminal()
 def run_batch(order: Order, json: bool, yes: bool) -> int:
     """Plan, ask, make, report. Returns the exit code."""
     settings = settings_here({"dailies_in_flight": order.in_flight})
@@ -148,6 +150,7 @@ def show_result(credits: Credits, folder: str, json: bool, sentence: str) -> Non
     print(f"Report: {page}" if page.exists() else f"Report: {folder}")
 
 
+@outlasting_the_terminal()
 def run_collect(json: bool) -> int:
     """Bring home what is paid for. Exit code 0 when nothing remains."""
     settings = settings_here()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from enum import StrEnum
 
 from dailies.domain.records import Attempt
@@ -21,9 +21,9 @@ class Step(StrEnum):
 
 
 def next_step(
-    attempts: Sequence[Attempt], mine: str, is_dead: Callable[[Attempt], bool], provider: str | None = None
+    attempts: Sequence[Attempt], mine: Collection[str], is_dead: Callable[[Attempt], bool], provider: str | None = None
 ) -> Step:
-    """Decide by the clip's attempts; `mine` is our owner's name, `is_dead` tells whether another owner is gone.
+    """Decide by the clip's attempts; `mine` are the names of our owner and its senders, `is_dead` tells whether another owner is gone.
 
     `provider` is the one that would be asked next, when the row names several.
     """
@@ -35,7 +35,7 @@ def next_step(
     return Step.NOTHING if step is Step.REOPEN else step
 
 
-def attempt_step(attempt: Attempt, mine: str, is_dead: Callable[[Attempt], bool]) -> Step:
+def attempt_step(attempt: Attempt, mine: Collection[str], is_dead: Callable[[Attempt], bool]) -> Step:
     """What one attempt needs, whether it speaks for its clip or another one does: each that has an id comes home."""
     if attempt.delivered or attempt.state in (State.FAILED, State.STORED):
         return Step.NOTHING
@@ -47,5 +47,5 @@ def attempt_step(attempt: Attempt, mine: str, is_dead: Callable[[Attempt], bool]
         return Step.NOTHING
     if attempt.state is State.SUBMITTING:
         # ours is not followed: its create has ended, and the ledger did not take the news
-        return Step.NOTHING if attempt.owner == mine else Step.FOLLOW
-    return Step.COLLECT if attempt.owner == mine or is_dead(attempt) else Step.FOLLOW
+        return Step.NOTHING if attempt.owner in mine else Step.FOLLOW
+    return Step.COLLECT if attempt.owner in mine or is_dead(attempt) else Step.FOLLOW

@@ -18,6 +18,7 @@ from dailies.ledger import history
 from dailies.ledger import rows as r
 from dailies.ledger import tables as t
 from dailies.ledger.brakes import Brakes, result_of
+from dailies.ledger.moves import GIVEN_UP
 from dailies.ledger.plan import write_known
 from dailies.ledger.terms import DuplicateGeneration
 
@@ -69,9 +70,9 @@ class Answers(Brakes):
                 self._answered(connection, attempt, CreateResult.ACCEPTED)
             attempt = self._move(
                 connection, attempt, on_answer(attempt.state), f"{note}: {told.generation_id}",
-                generation_id=told.generation_id, owner=self.heir,
+                generation_id=told.generation_id, owner=self.heir or str(self.owner),
                 epoch=attempt.epoch + (attempt.state is not State.SUBMITTING), submitted_at=now,
-                lease_until=self._lease(attempt.provider, now), error=None, failure=None,
+                lease_until=self._lease(attempt.provider, now) if self.heir else GIVEN_UP, error=None, failure=None,
                 usd_charged=attempt.usd_charged or None,  # "never charged" was wrong: it counts at its quote again
             )  # fmt: skip
         if attempt.generation_id != told.generation_id:

@@ -7,7 +7,7 @@ may decide (`decisions.py`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -30,6 +30,7 @@ from dailies.ledger import history
 from dailies.ledger import rows as r
 from dailies.ledger import tables as t
 from dailies.ledger.decisions import Decisions
+from dailies.ledger.moves import GIVEN_UP
 from dailies.ledger.plan import upsert, write_forgotten, write_plan
 from dailies.ledger.questions import day_of
 from dailies.ledger.terms import TAKEN_FOR_DEAD, Adopted, Caps, LostOwnership, Unclaimed
@@ -42,9 +43,7 @@ class Ledger(Decisions):
         """Give up what is left unfinished, so that others need not wait for the lease, and close the connections."""
         try:
             with self._write() as connection:
-                connection.execute(
-                    sa.update(t.attempt).where(self._mine()).values(lease_until=datetime(2000, 1, 1, tzinfo=UTC))
-                )
+                connection.execute(sa.update(t.attempt).where(self._mine()).values(lease_until=GIVEN_UP))
         finally:
             self.engine.dispose()
 

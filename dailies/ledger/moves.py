@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +22,9 @@ from dailies.ledger.engine import ledger_file
 from dailies.ledger.owner import Owner
 from dailies.ledger.plan import upsert
 from dailies.ledger.questions import Questions, day_of
+
+GIVEN_UP = datetime(2000, 1, 1, tzinfo=UTC)
+"""The lease of what nobody works on any more: whoever comes first may take it over."""
 
 
 class Moves(Questions):
@@ -39,7 +42,8 @@ class Moves(Questions):
         super().__init__(engine, clock)
         self.owner = owner
         self.began_at = self.now()
-        self.heir = heir or str(owner)
+        self.heir: str | None = heir or str(owner)
+        """Who goes on with what is bought; None: whoever comes first."""
         self._lease_s = lease_s
         self._one_writer = threading.Lock() if engine.dialect.name == "sqlite" else None
         self.file = ledger_file(engine)

@@ -38,6 +38,8 @@ class Sender:
         self._numbers = count(1)
         self._starting = asyncio.Lock()
         self._failed: list[str] = []
+        self.owners: set[str] = set()
+        """Under which names senders of this flow stand, or stood, in the ledger."""
 
     async def order(self, purchase: Purchase) -> PendingCreate:
         """Have a clip bought. Raises NotSent when no process can be started that would do it."""
@@ -82,6 +84,7 @@ class Sender:
             await writer.drain()
         match await read_message(reader):
             case Ready() as ready:
+                self.owners.add(ready.owner)
                 return Line(process, reader, writer, ready)
             case Unable(detail):
                 words = f"the process that sends can't work: {detail}"

@@ -79,8 +79,9 @@ class Desk:
             self._instructions[message.create].put_nowait(message)
 
     def flow_ended(self) -> None:
-        """Nobody orders any more: what is parked is set free, what is on its way is finished."""
+        """Nobody orders any more: what is parked is set free, what is on its way is finished, for whoever comes first."""
         self._flow_gone = self.closing = True
+        self._ledger.heir = None
         for create, instructions in self._instructions.items():
             instructions.put_nowait(GiveUp(create))
 

@@ -42,7 +42,8 @@ async def record_outcome(ledger: Ledger, spool: Spool, known: KnownAttempt, outc
         await anyio.sleep(pause_s)
         try:
             recorded = await _tell(ledger, known, outcome)
-        except (SQLAlchemyError, OSError):
+        except (SQLAlchemyError, OSError) as error:
+            path = path or await _spooled(spool, spooled, error)  # the folder may have been moved away at that moment
             continue
         if path:
             await _forget(ledger, path, spooled)

@@ -53,7 +53,7 @@ async def recover(studio: Studio) -> Recovered:
 async def step_for(studio: Studio, clip_key: str, provider: str | None = None) -> Step:
     """What this clip needs now, by the ledger; `provider` is the one that would be asked to make it."""
     attempts = await anyio.to_thread.run_sync(studio.ledger.attempts, clip_key)
-    return next_step(attempts, str(studio.ledger.owner), studio.ledger.is_dead, provider)
+    return next_step(attempts, studio.owners, studio.ledger.is_dead, provider)
 
 
 async def follow_clip(studio: Studio, clip_key: str) -> Step:
@@ -70,7 +70,7 @@ async def follow_clip(studio: Studio, clip_key: str) -> Step:
 async def attempt_step_for(studio: Studio, attempt_id: str) -> Step:
     """What this attempt needs now, by the ledger, whichever attempt speaks for its clip."""
     attempt = await anyio.to_thread.run_sync(studio.ledger.attempt, attempt_id)
-    return attempt_step(attempt, str(studio.ledger.owner), studio.ledger.is_dead) if attempt else Step.NOTHING
+    return attempt_step(attempt, studio.owners, studio.ledger.is_dead) if attempt else Step.NOTHING
 
 
 async def take_attempt(studio: Studio, attempt_id: str) -> Attempt | None:
@@ -150,7 +150,7 @@ async def unwatched(studio: Studio) -> list[tuple[str, str]]:
     hand does not want, and those that do not speak for their clip."""
     wanted = studio.the_job.rows
     unfinished = sorted(await anyio.to_thread.run_sync(studio.ledger.unfinished), key=studio.result_ends)
-    mine, is_dead = str(studio.ledger.owner), studio.ledger.is_dead
+    mine, is_dead = studio.owners, studio.ledger.is_dead
     paid = [a for a in unfinished if attempt_step(a, mine, is_dead) is Step.COLLECT]
     known = await anyio.to_thread.run_sync(studio.ledger.attempts_of, sorted({a.clip_key for a in paid}))
     speak = {attempt.id for attempts in known.values() if (attempt := current(attempts))}

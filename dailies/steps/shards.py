@@ -15,7 +15,7 @@ async def open_shards(studio: Studio, size: int) -> list[Shard]:
     ledger, found = studio.ledger, []
     for shard in split(studio.the_job.plan.rows, size):
         attempts = await anyio.to_thread.run_sync(ledger.attempts_of, shard.clip_keys)
-        steps = (next_step(attempts.get(key, ()), str(ledger.owner), ledger.is_dead) for key in shard.clip_keys)
+        steps = (next_step(attempts.get(key, ()), {str(ledger.owner)}, ledger.is_dead) for key in shard.clip_keys)
         if any(step is not Step.NOTHING for step in steps):
             found.append(shard)
     return found

@@ -26,7 +26,20 @@ DOCKERFILE = (HERE / "Dockerfile").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load((HERE / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PINNED = re.compile(r"^[\w./-]+:(?!latest)[\w.-]*\d+\.\d+[\w.-]*$|^[\w./-]+:RELEASE\.[\w-]+$")
-KNOWN = {"ARG", "CMD", "COPY", "ENV", "FROM", "HEALTHCHECK", "RUN", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"}
+KNOWN = {
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "FROM",
+    "HEALTHCHECK",
+    "RUN",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
+}
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -135,7 +148,19 @@ def test_a_worker_keeps_its_ledger_on_postgres_and_its_home_on_a_volume_and_may_
     assert worker["environment"]["DAILIES_LEDGER_URL"].startswith("postgresql+psycopg://")
     assert f"home:{worker['environment']['DAILIES_HOME']}" in worker["volumes"]
     assert worker["stop_grace_period"] == "16m", "longer than the 900 s of a synchronous create"
+    assert "entrypoint" not in worker, "the image's own is the init that waits for the sender"
     assert "container_name" not in worker and "ports" not in worker, "else it could not be scaled"
+
+
+def test_the_first_process_of_a_container_and_of_a_unit_is_the_one_that_waits_for_the_sender() -> None:
+    """What it does is shown by tests/crash/test_init.py; that all ways of stopping reach it, here."""
+    assert [json.loads(line) for line in of("ENTRYPOINT")] == [["python", "-m", "dailies.sender.init", "--"]]
+    kubernetes = json.loads((HERE / "work-pools" / "kubernetes.json").read_text())
+    (container,) = kubernetes["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == "{{ command }}" and "command" not in container, "else the entrypoint is replaced"
+    unit = (HERE / "dailies-worker.service").read_text()
+    assert re.search(r"^ExecStart=\S+/python -m dailies\.sender\.init -- \S+/prefect worker start ", unit, re.M)
+    assert "\nKillMode=mixed\n" in unit and "\nTimeoutStopSec=16min\n" in unit and "\nSendSIGHUP=no\n" in unit
 
 
 def test_only_settings_that_exist_are_set() -> None:

@@ -14,7 +14,7 @@ MINE, OTHER = "here", "elsewhere"
 
 def step(*attempts: Attempt, dead: bool = False) -> Step:
     """The decision of the owner `here`."""
-    return next_step(attempts, MINE, lambda _attempt: dead)
+    return next_step(attempts, {MINE}, lambda _attempt: dead)
 
 
 def test_a_clip_without_an_attempt_is_bought() -> None:
@@ -66,5 +66,5 @@ def test_only_what_was_free_and_may_help_is_tried_again(failure: Failure, wanted
 )
 def test_each_attempt_with_an_id_comes_home_whichever_speaks_for_its_clip(attempt: Attempt, wanted: Step) -> None:
     """Beside a stored one the clip itself needs nothing, and that decides nothing about this attempt."""
-    assert attempt_step(attempt, MINE, lambda _attempt: True) is wanted
+    assert attempt_step(attempt, {MINE}, lambda _attempt: True) is wanted
     assert step(an_attempt(State.STORED, no=9, s3_uri="s3://c/b.mp4"), attempt) is Step.NOTHING
