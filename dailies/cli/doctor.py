@@ -10,6 +10,7 @@ from typing import Literal
 from dailies.cli.prefect_server import configured_api_url
 from dailies.cli.screen import say
 from dailies.cli.tables import table
+from dailies.cli.ways import ways
 from dailies.domain.money import show_usd
 from dailies.errors import DailiesError
 from dailies.ledger.address import shown
@@ -67,6 +68,8 @@ async def _examine(settings: Settings) -> list[Finding]:
     async with open_studio(settings, need_keys=False) as studio:
         findings.append(Finding("ledger", "ok", shown(studio.ledger.engine.url)))
         findings.append(Finding("catalog", "ok", f"{len(studio.catalog)} models"))
+        async for what, reached, says in ways(studio):
+            findings.append(Finding(what, "ok" if reached else "wrong", says))
         asks: list[tuple[str, Callable[[Studio], Awaitable[Finding]]]] = [
             *((name, _provider(name)) for name in PROVIDERS),
             ("bucket", _bucket),

@@ -9,7 +9,7 @@ import httpx
 
 from dailies.cli.prefect_server import configured_api_url
 from dailies.errors import Misconfigured
-from dailies.net import certificates
+from dailies.net import Network
 from dailies.settings import Settings, load_settings
 
 
@@ -33,9 +33,13 @@ def settings_here(overrides: Mapping[str, object] | None = None) -> Settings:
 
 
 def require_api(api_url: str) -> None:
-    """Raise Misconfigured when nothing answers at the address of the configured Prefect API. Blocks for ten seconds at most."""
+    """Raise Misconfigured when nothing answers at the configured Prefect API, or a proxy is no use. Blocks for ten seconds."""
+    network = Network.here()
+    network.routes.check()  # Prefect's own client reads the same variables, and fails without a word of theirs
+    proxy = network.routes.to(api_url).proxy
+    address, context = f"{api_url.rstrip('/')}/health", network.authorities.context()
     try:
-        httpx.get(f"{api_url.rstrip('/')}/health", timeout=10, verify=certificates())
+        httpx.get(address, timeout=10, verify=context, trust_env=False, proxy=proxy.url if proxy else None)
     except httpx.HTTPError as error:
         raise _dead(api_url, error) from None
 

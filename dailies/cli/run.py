@@ -25,6 +25,7 @@ from dailies.cli.screen import counting, say
 from dailies.domain.figures import Totals
 from dailies.domain.money import show_usd
 from dailies.errors import BadInput, explained
+from dailies.net import Network
 from dailies.order import Order
 from dailies.report.credits import Credits, answer_json, dump
 from dailies.report.write import report_folder
@@ -124,6 +125,7 @@ async def prefect_api(home: Path) -> AsyncIterator[str]:
         await anyio.to_thread.run_sync(require_api, configured)
         yield configured
         return
+    Network.here().routes.check()
     say("starting a local Prefect server …")
     server = local_server(home)
     local = await anyio.to_thread.run_sync(server.__enter__)

@@ -10,7 +10,6 @@ address in any spelling, and a name that resolves here to one. A name that only 
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -77,8 +76,3 @@ async def get_vetted(
                 return
             target = check_url(response.next_request.url, trust)
     raise httpx.TooManyRedirects(f"{safe_url(url)}: more than {max_redirects} redirects")
-
-
-def certificates() -> ssl.SSLContext:
-    """What certificates are checked by in this process's environment."""
-    return Network.here().authorities.context()

@@ -87,6 +87,12 @@ class Routes:
         entries = filter(None, map(_exempt, text.replace(",", " ").split()))
         return cls(proxies, tuple(entries), name)
 
+    def check(self) -> None:
+        """Raise Misconfigured for a proxy that can't be used, whichever URL leads through it: other programs of ours read
+        the same variables."""
+        for named in self.proxies.values():
+            read_proxy(*named)
+
     def to(self, url: str | httpx.URL) -> Route:
         """The way to the host of an http or https URL. Raises Misconfigured that names the variable of an unusable proxy."""
         url = httpx.URL(url)

@@ -26,6 +26,7 @@ from dailies.providers.live import Live
 from dailies.steps.adopt import adopt_known
 from dailies.steps.known import delivered_clips, taken_clips
 from dailies.steps.store import store_notes, tried_before_buying
+from dailies.steps.ways import refuse_without_a_way
 from dailies.storage.s3 import StoreTrouble, parse_s3_uri
 from dailies.studio import Job, Studio
 
@@ -123,6 +124,7 @@ async def vetted_job(studio: Studio, order: Order, plan: Plan, to: str) -> Job:
         return job
     await anyio.to_thread.run_sync(refuse_unsettled_beside, studio.home, studio.ledger)
     studio.open_providers(plan.providers)
+    await refuse_without_a_way(studio, [row for row in plan.rows if row.clip.key not in job.delivered_before])
     await check_accounts(studio, plan)
     if to:
         await tried_before_buying(studio, bucket, prefix, dispatched=order.fingerprint is not None)

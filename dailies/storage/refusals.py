@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from dailies.errors import Misconfigured
+from dailies.net import Network
+from dailies.net.authorities import certificate_trouble
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -111,17 +113,18 @@ def _cure(operation: str, code: str, status: int, said: str) -> str:
     return "the store can't do what this request asks for"
 
 
-def unreachable(bucket: str, operation: str, endpoint: str, error: BaseException) -> Exception:
-    """An error without an answer: which host was asked, and the innermost cause (TLS, DNS, proxy, time-out)."""
+def unreachable(bucket: str, operation: str, endpoint: str, error: BaseException, network: Network) -> Exception:
+    """An error without an answer: which host was asked, by which way, and the innermost cause (TLS, DNS, proxy, time-out)."""
     name = type(error).__name__
     if name in ("NoCredentialsError", "PartialCredentialsError", "ParamValidationError", "NoRegionError"):
         return StoreRefused(f"s3://{bucket}: {error}. Set AWS_* as for any AWS tool")
     host = urlsplit(endpoint).netloc.rpartition("@")[2]
-    via = ""
-    if name == "ProxyConnectionError":  # its text names the proxy, whose address may hold a password
-        proxy = str(getattr(error, "kwargs", {}).get("proxy_url", ""))
-        via = f" through the proxy {urlsplit(proxy).netloc.rpartition('@')[2] or 'of this environment'}"
-    return StoreTrouble(f"s3://{bucket}: {host} can't be reached{via} ({name} on {operation}: {_innermost(error)})")
+    route = network.routes.to(endpoint)
+    via = f" {route}" if route.proxy else ""
+    cause, refused = _innermost(error), certificate_trouble(error)
+    if refused:
+        cause = f"its certificate is not accepted: {refused}, checked by {network.authorities}"
+    return StoreTrouble(f"s3://{bucket}: {host} can't be reached{via} ({name} on {operation}: {cause})")
 
 
 def _innermost(error: BaseException) -> str:
@@ -131,6 +134,8 @@ def _innermost(error: BaseException) -> str:
     while id(error) not in seen:
         seen.add(id(error))
         text = getattr(error, "strerror", None) or getattr(error, "verify_message", None)
+        if text is None and type(error) is OSError:  # a proxy's answer to CONNECT
+            text = str(error)
         words = str(text) if text else words
         inner = getattr(error, "kwargs", {}).get("error") or getattr(error, "reason", None)
         error = inner if isinstance(inner, BaseException) else error.__cause__ or error.__context__ or error

@@ -187,7 +187,7 @@ class S3:
         except ClientError as error:
             raise refusal(operation, arguments, error) from error
         except (BotoCoreError, OSError) as error:
-            raise unreachable(bucket, operation, self.endpoint, error) from error
+            raise unreachable(bucket, operation, self.endpoint, error, self._network) from error
 
     def _reading(self, bucket: str, step: Any, *arguments: Any) -> bytes:
         """One step through a body; a connection that breaks in it is trouble like any other."""
@@ -197,7 +197,7 @@ class S3:
         try:
             return bytes(step(*arguments))
         except (BotoCoreError, HTTPError, OSError) as error:
-            raise unreachable(bucket, "get_object", self.endpoint, error) from error
+            raise unreachable(bucket, "get_object", self.endpoint, error, self._network) from error
 
 
 def _connect(network: Network, signed: bool) -> S3Client:

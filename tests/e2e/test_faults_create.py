@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from decimal import Decimal
 from email.utils import formatdate
 from time import time
@@ -95,19 +96,57 @@ def test_a_connection_closed_before_acceptance_is_in_doubt_and_never_bought_agai
     assert status["unfinished"][0]["state"] == "in_doubt" and status["usd_at_risk"] > 0
 
 
-def test_connections_refused_at_first_are_tried_again(world: World) -> None:
+def test_a_provider_that_can_not_be_reached_is_named_before_anything_is_bought(hasty: None, world: World) -> None:
+    """Nothing is on record; a proxy or an authority that is in the way is named by its variable."""
+    world.csv(1)
+    first = world.run(AIML_BASE_URL=f"http://127.0.0.1:{free_port()}")
+    assert first.code == 2 and "can't be reached" in first.stderr and "Nothing was bought" in first.stderr
+    far = {"AIML_BASE_URL": "https://api.provider.example"}
+    proxied = world.run(**far, HTTPS_PROXY=f"http://me:hunter2@127.0.0.1:{free_port()}")
+    assert proxied.code == 2 and "through the proxy of HTTPS_PROXY=http://127.0.0.1:" in proxied.stderr
+    assert "hunter2" not in proxied.stdout + proxied.stderr
+    socks = world.run(**far, ALL_PROXY="socks5://127.0.0.1:1080")
+    assert socks.code == 2 and "ALL_PROXY names a SOCKS proxy" in socks.stderr
+    missing = world.run(**far, REQUESTS_CA_BUNDLE="/nowhere.pem")
+    assert missing.code == 2 and "REQUESTS_CA_BUNDLE=/nowhere.pem can't be used" in missing.stderr
+    assert not world.attempts() and not world.posts()
+
+
+def test_a_row_whose_first_provider_can_not_be_reached_is_made_by_its_second(hasty: None, world: World) -> None:
+    """Refused is only what has no way at all."""
+    world.csv(1, provider="")
+    result = world.run("--provider", "aiml,onerouter", AIML_BASE_URL=f"http://127.0.0.1:{free_port()}")
+    assert result.code == 0 and {clip["provider"] for clip in result.json["clips"]} == {"onerouter"}
+
+
+@pytest.fixture
+def ways_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the way to the provider had been there a moment ago, before anything was bought."""
+
+    async def reached(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr("dailies.steps.start.refuse_without_a_way", reached)
+
+
+def test_connections_refused_at_first_are_tried_again(ways_unseen: None, world: World) -> None:
     """What was never sent may be sent again; the clip is charged once."""
     world.csv(1)
     with OpensLate(world.sandbox.url) as late:
-        child = world.start(AIML_BASE_URL=late.url)
-        until(lambda: world.attempts())
-        late.open()
-        assert child.wait() == 0
+
+        def open_when_it_is_bought() -> None:
+            until(lambda: world.attempts())
+            late.open()
+
+        opener = threading.Thread(target=open_when_it_is_bought)
+        opener.start()
+        assert world.run(AIML_BASE_URL=late.url).code == 0
+        opener.join()
     assert_invariants(world)
     assert len(world.posts()) == 1
 
 
-def test_connections_refused_for_good_cost_nothing(hasty: None, world: World) -> None:
+def test_connections_refused_for_good_cost_nothing(ways_unseen: None, hasty: None, world: World) -> None:
     """Failed, not charged, and bought by the next run."""
     world.csv(1)
     first = world.run(AIML_BASE_URL=f"http://127.0.0.1:{free_port()}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -50,7 +51,10 @@ class ForwardProxy:
         if method == "CONNECT":
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         else:
-            upstream[1].write(head.replace(f"http://{authority}", "", 1).encode())
+            here = head.replace(
+                f"http://{authority}", "", 1
+            )  # one request to a connection: the next may be another host's
+            upstream[1].write(re.sub(r"(?i)connection: keep-alive", "Connection: close", here).encode())
         await asyncio.gather(_pump(reader, upstream[1]), _pump(upstream[0], writer))
         return None
 

@@ -78,7 +78,7 @@ def test_the_provider_is_asked_through_the_same_proxy(tmp_path: Path, authority:
             network = Network.read({"https_proxy": proxy.url, "REQUESTS_CA_BUNDLE": str(authority.file)})
             client = ApiClient(server.url("", host=NAME), SecretStr("sk-secret"), 5, network=network)
             try:
-                return await client.post_once("/a", {}, {}), await client.get("/a", {}), proxy
+                return await client.post_once("/a", {}, {}, lambda: True), await client.get("/a", {}), proxy
             finally:
                 await client.close()
 
@@ -172,7 +172,7 @@ def test_trouble_with_a_proxy_names_its_variable_and_nothing_was_sent(kind: str,
             client = ApiClient(f"https://{NAME}", SecretStr("key"), 30, network=network)
             client._paid.timeout = httpx.Timeout(30, connect=0.3)
             try:
-                paid = await client.post_once("/a", {}, {})
+                paid = await client.post_once("/a", {}, {}, lambda: True)
                 with pytest.raises(httpx.HTTPError) as trouble:
                     await client._paid.get("/a")
                 return paid, str(trouble.value)
@@ -283,3 +283,39 @@ def test_the_store_is_reached_by_the_same_rule(
 
     seen = asyncio.run(run())
     assert len(seen) == 1 and NAME in seen[0]
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ("login", r"through the proxy of HTTPS_PROXY=http://127.0.0.1:\d+ .*407 Proxy Authentication Required"),
+        (
+            "expired",
+            r"through the proxy of .*certificate is not accepted: certificate has expired, checked by .*AWS_CA",
+        ),
+        ("unknown", r"certificate is not accepted: self-signed certificate in certificate chain, checked by the usual"),
+    ],
+)
+def test_trouble_on_the_way_to_the_store_says_which_way_and_why(
+    tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch, case: str, words: str
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+
+    async def run() -> str:
+        context = authority.server(tmp_path, NAME, expired=case == "expired")
+        login = "a:b" if case == "login" else None
+        async with serve({}, context) as server, forward_proxy(login, NAMES) as proxy:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url("", host=NAME))
+            environ = {"HTTPS_PROXY": proxy.url.replace("//", "//me:hunter2@")}
+            if case != "unknown":
+                environ["AWS_CA_BUNDLE"] = str(authority.file)
+            with pytest.raises(StoreTrouble) as trouble:
+                await asyncio.to_thread(S3(network=Network.read(environ)).head, "bucket", "key")
+            return str(trouble.value)
+
+    said = asyncio.run(run())
+    assert re.search(words, said), said
+    assert "hunter2" not in said

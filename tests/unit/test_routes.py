@@ -118,6 +118,12 @@ def test_a_socks_proxy_is_refused_in_so_many_words(scheme: str) -> None:
         way("https://api.example/", ALL_PROXY=f"{scheme}://user:hunter2@proxy:1080")
 
 
+def test_every_proxy_is_checked_at_once_before_another_program_of_ours_stumbles_over_it() -> None:
+    Routes.read({"HTTPS_PROXY": PROXY}).check()
+    with pytest.raises(Misconfigured, match="HTTP_PROXY is not"):
+        Routes.read({"HTTPS_PROXY": PROXY, "HTTP_PROXY": "http://"}).check()
+
+
 def test_a_password_is_sent_and_never_shown() -> None:
     routes = Routes.read({"HTTPS_PROXY": "http://us%40er:hun%3Ater2@proxy.example:3128"})
     route = routes.to("https://api.example/")

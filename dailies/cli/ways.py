@@ -1,0 +1,38 @@
+"""What `dailies doctor` says of the network: which way each host is reached, and what certificates are checked by."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import anyio.to_thread
+
+from dailies.errors import Misconfigured
+from dailies.net import Network, reach
+from dailies.settings import PROVIDERS
+from dailies.studio import Studio
+
+
+async def ways(studio: Studio) -> AsyncIterator[tuple[str, bool, str]]:
+    """For each host that the settings name: what it is, whether it was reached, and the way there or what is in it."""
+    network = Network.here()
+    try:
+        network.authorities.context()
+        yield "certificates", True, f"checked by {network.authorities}"
+    except Misconfigured as error:
+        yield "certificates", False, str(error)
+        return
+    settings = studio.settings
+    hosts = [(name, settings.base_url(name)) for name in PROVIDERS if settings.api_key(name)]
+    if settings.dailies_to:
+        hosts.append(("store", await _store(studio)))
+    for name, url in hosts:
+        try:
+            await reach(network, url)
+            yield f"way to {name}", True, f"{urlsplit(url).netloc}: {network.routes.to(url)}"
+        except Misconfigured as error:
+            yield f"way to {name}", False, str(error)
+
+
+async def _store(studio: Studio) -> str:
+    return str((await anyio.to_thread.run_sync(studio.s3)).client.meta.endpoint_url)
