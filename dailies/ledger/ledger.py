@@ -29,14 +29,14 @@ from dailies.domain.states import (
 from dailies.ledger import history
 from dailies.ledger import rows as r
 from dailies.ledger import tables as t
-from dailies.ledger.decisions import Decisions
+from dailies.ledger.adoption import Adoption
 from dailies.ledger.moves import GIVEN_UP
-from dailies.ledger.plan import upsert, write_forgotten, write_plan
+from dailies.ledger.plan import upsert, write_plan
 from dailies.ledger.questions import day_of
-from dailies.ledger.terms import TAKEN_FOR_DEAD, Adopted, Caps, LostOwnership, Unclaimed
+from dailies.ledger.terms import TAKEN_FOR_DEAD, Caps, LostOwnership, Unclaimed
 
 
-class Ledger(Decisions):
+class Ledger(Adoption):
     """All moves of attempts, for one owner. Methods block and are safe to call from several threads."""
 
     def close(self) -> None:
@@ -125,40 +125,6 @@ class Ledger(Decisions):
         if found is None or found.state is not State.SUBMITTING or found.epoch != attempt.epoch:
             return 0.0
         return max(0.0, (found.lease_until - self.now()).total_seconds())
-
-    def adopt(self, adopted: Adopted) -> Attempt | None:
-        """Take in a purchase that this ledger has forgotten or never knew. None when the clip is accounted for already.
-
-        With an S3 URI it is stored; without one it is submitted, to be polled and delivered.
-        """
-        now = self.now()
-        with self._write() as connection:
-            locked = sa.select(t.clip.c.clip_key).where(t.clip.c.clip_key == adopted.clip_key).with_for_update()
-            if connection.execute(locked).scalar() is None:
-                write_forgotten(connection, adopted.clip_key, adopted.batch, adopted.row_id, adopted.model, now)
-            earlier = dict(r.attempts_of(connection, [adopted.clip_key])).get(adopted.clip_key, ())
-            known = sa.select(t.attempt.c.id).where(
-                (t.attempt.c.id == adopted.attempt_id)
-                | ((t.attempt.c.provider == adopted.provider) & (t.attempt.c.generation_id == adopted.generation_id))
-            )
-            if not may_claim(earlier) or connection.execute(known).first():
-                return None
-            write_forgotten(
-                connection, adopted.clip_key, adopted.batch, adopted.row_id, adopted.model, now
-            )  # its batch, too
-            stored = adopted.s3_uri is not None
-            attempt = Attempt(
-                id=adopted.attempt_id, clip_key=adopted.clip_key, no=1 + max((a.no for a in earlier), default=0),
-                batch=adopted.batch, provider=adopted.provider, state=State.STORED if stored else State.SUBMITTED,
-                owner=str(self.owner), epoch=1, lease_until=self._lease(adopted.provider, now), created_at=adopted.created_at,
-                usd_quoted=adopted.usd_quoted, usd_charged=adopted.usd_charged,
-                credits_used=adopted.credits_used, generation_id=adopted.generation_id,
-                s3_uri=adopted.s3_uri, sha256=adopted.sha256, size_bytes=adopted.size_bytes, submitted_at=now,
-                stored_at=now if stored else None, updated_at=now,
-            )  # fmt: skip
-            self._insert(connection, attempt, None, adopted.note)
-            self._count(connection, attempt)
-            return attempt
 
     # T3, T4
 

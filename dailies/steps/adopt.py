@@ -18,7 +18,7 @@ from dailies.errors import Misconfigured
 from dailies.ledger import Adopted
 from dailies.providers.base import LogUnavailable
 from dailies.steps.found import read_purchase
-from dailies.steps.known import taken_clips
+from dailies.steps.known import delivered_clips, taken_clips
 from dailies.steps.record import drain_spool, on_record
 from dailies.steps.store import abilities_at
 from dailies.storage.metadata import cut
@@ -32,23 +32,21 @@ HEADS_AT_ONCE = 16
 
 
 async def adopt_known(studio: Studio, job: Job) -> None:
-    """Before anything is bought: take in what spool, store and log know of the clips that the ledger would buy.
+    """Before anything is bought: take in what spool, store and log know of clips that are not home by the ledger.
 
-    One listing and one query of each provider's log, and nothing at all where there is nothing to buy. Raises Misconfigured
+    One listing where a clip is not home, and one query of each provider's log where one is to be bought. Raises Misconfigured
     when they can't be asked, or when the spool holds what the ledger does not take.
     """
     await _adopt_spooled(studio)
-    to_buy = await _to_buy(studio, job)
-    if to_buy:
-        await _adopt_stored(studio, job, to_buy)
-        to_buy = await _to_buy(studio, job)
-    if to_buy:
+    away = _without(job.rows, await delivered_clips(studio, job.plan))
+    if away:
+        await _adopt_stored(studio, job, away)
+        to_buy = _without(away, await taken_clips(studio, job.plan))
         await _adopt_logged(studio, job, to_buy)
 
 
-async def _to_buy(studio: Studio, job: Job) -> Mapping[str, Row]:
-    taken = await taken_clips(studio, job.plan)
-    return {key: row for key, row in job.rows.items() if key not in taken}
+def _without(rows: Mapping[str, Row], keys: frozenset[str]) -> Mapping[str, Row]:
+    return {key: row for key, row in rows.items() if key not in keys}
 
 
 async def _adopt_spooled(studio: Studio) -> None:
@@ -61,10 +59,10 @@ async def _adopt_spooled(studio: Studio) -> None:
         )
 
 
-async def _adopt_stored(studio: Studio, job: Job, to_buy: Mapping[str, Row]) -> None:
+async def _adopt_stored(studio: Studio, job: Job, away: Mapping[str, Row]) -> None:
     """Adopt the clips of a plan that lie anywhere below its destination, and all that its own folder holds of lost rows."""
     try:
-        names = await _names_to_look_at(studio, job, to_buy)
+        names = await _names_to_look_at(studio, job, away)
         for attempt in await _adopt_objects(studio, job, names):
             logger.warning("found in S3 and adopted, not bought again: %s", attempt.s3_uri)
     except (StoreTrouble, StoreRefused) as error:
@@ -73,21 +71,21 @@ async def _adopt_stored(studio: Studio, job: Job, to_buy: Mapping[str, Row]) -> 
         ) from error
 
 
-async def _names_to_look_at(studio: Studio, job: Job, to_buy: Mapping[str, Row]) -> list[str]:
+async def _names_to_look_at(studio: Studio, job: Job, away: Mapping[str, Row]) -> list[str]:
     """The names in one listing that hold a clip's digits; for a key that may not list, the names that clips would take."""
     ways = await abilities_at(studio, job.bucket, job.prefix)
     if ways.may_list:
         try:
-            return await anyio.to_thread.run_sync(_listed, studio, job, to_buy)
+            return await anyio.to_thread.run_sync(_listed, studio, job, away)
         except StoreRefused as error:
             if not error.denied:
                 raise
             studio.stores[job.bucket, job.prefix] = replace(ways, may_list=False)
-    return [object_key(job.prefix, job.plan.batch, row.id, key) for key, row in to_buy.items()]
+    return [object_key(job.prefix, job.plan.batch, row.id, key) for key, row in away.items()]
 
 
-def _listed(studio: Studio, job: Job, to_buy: Iterable[str]) -> list[str]:
-    wanted = {key[:12] for key in to_buy}
+def _listed(studio: Studio, job: Job, away: Iterable[str]) -> list[str]:
+    wanted = {key[:12] for key in away}
     known = {key[:12] for key in studio.ledger.known_clips(job.plan.batch)} | {key[:12] for key in job.rows}
     below = f"{job.prefix}/" if job.prefix else ""
     own = f"{below}{slug(job.plan.batch, 'batch')}/"

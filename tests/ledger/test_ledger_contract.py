@@ -397,6 +397,56 @@ def test_a_forgotten_purchase_is_adopted_once_and_not_bought_again(ledger: Ledge
     assert_counters_are_sums(ledger)
 
 
+def stored_by(attempt: Attempt, generation_id: str = "video_1:m") -> Adopted:
+    """The same attempt as its clip in S3 remembers it."""
+    found = adopted(attempt.clip_key, generation_id, attempt.id)
+    return replace(found, s3_uri="s3://bucket/clip.mp4", sha256="f" * 64, size_bytes=7, usd_charged=USD, note="in S3")
+
+
+@pytest.mark.parametrize(
+    "known", ["submitting", "in doubt", "submitted", "completed", "lost", "superseded", "settled free"]
+)
+def test_a_clip_in_s3_settles_its_attempt_in_a_ledger_that_was_rolled_back(ledger: Ledger, known: str) -> None:
+    """The copy was made before the clip came home; the provider may have forgotten it since."""
+    attempt = claim(ledger, plan(ledger)[0])
+    if known in ("in doubt", "superseded", "settled free"):
+        ledger.doubt(attempt.id, "no answer")
+    if known in ("submitted", "completed", "lost"):
+        attempt = ledger.answer(attempt.id, "video_1:m")
+    if known in ("completed", "lost"):
+        attempt = ledger.completed(attempt, "https://results.example/a")
+    if known == "lost":
+        ledger.result_lost(attempt, "gone")
+    if known == "superseded":
+        ledger.resubmit(attempt.id, "again")
+    if known == "settled free":
+        ledger.resolve_free(attempt.id, "surely")
+    taken = ledger.adopt(stored_by(attempt))
+    assert taken and taken.delivered and taken.result_url is None
+    assert taken.state is (State.ORPHANED if known in ("superseded", "settled free") else State.STORED)
+    assert taken.usd_charged == USD
+    assert ledger.claim(attempt.clip_key, "smiles", "aiml", USD, NO_CAPS, "digest") is Unclaimed.TAKEN
+    assert ledger.adopt(stored_by(attempt)) is None
+    assert_counters_are_sums(ledger)
+
+
+def test_an_attempt_is_not_settled_by_an_object_of_another_generation(ledger: Ledger) -> None:
+    """Two ids for one attempt: the first stays, and the second is noted."""
+    attempt = ledger.answer(claim(ledger, plan(ledger)[0]).id, "video_1:m")
+    assert ledger.adopt(stored_by(attempt, "video_2:m")) is None
+    found = ledger.attempt(attempt.id)
+    assert found and (found.state, found.generation_id) == (State.SUBMITTED, "video_1:m")
+
+
+def test_a_clip_of_another_batch_is_adopted_into_its_own(ledger: Ledger) -> None:
+    """The clip is planned here, and was bought under a name that this ledger never heard."""
+    key = plan(ledger)[0]
+    taken = ledger.adopt(replace(adopted(key, "video_1:m"), batch="earlier name"))
+    assert taken and taken.batch == "earlier name" and "earlier name" in ledger.batches()
+    assert ledger.counted("earlier name") == USD and ledger.counted("smiles") == 0
+    assert_counters_are_sums(ledger)
+
+
 def test_a_generation_that_is_on_record_under_another_clip_is_not_adopted(ledger: Ledger) -> None:
     first, second = plan(ledger, 2)
     known = ledger.answer(claim(ledger, first).id, "video_1:m")
