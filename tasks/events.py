@@ -2,6 +2,7 @@
 
     dailies.clip.bought | delivered | failed | in-doubt | overdue     resource dailies.clip.<clip_key>
     dailies.budget.nearly-spent | reached                             resource dailies.budget.<batch>
+    dailies.provider.charged-more                                     resource dailies.provider.<provider>
     dailies.provider.halted | given-up | resumed                      resource dailies.provider.<provider>
 
 Related resources name the batch, the provider and the model; Prefect adds the run, its flow, deployment and tags.
@@ -9,6 +10,7 @@ Related resources name the batch, the provider and the model; Prefect adds the r
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -26,6 +28,7 @@ from dailies.steps.create import BudgetReached
 from dailies.steps.poll import Overdue
 from dailies.studio import Studio, current_studio
 
+logger = logging.getLogger("dailies.events")
 News = Literal["bought", "delivered", "failed", "in-doubt", "overdue"]
 
 
@@ -110,6 +113,26 @@ async def tell_brake(provider: str) -> None:
             related=[_resource("batch", studio.the_job.plan.batch)],
             payload={"says": studio.stopped.get(provider, "")},
         )
+
+
+def tell_surcharge(label: str, attempt: Attempt) -> None:
+    """Say at once, once for each price, that a provider charged more than it was quoted at."""
+    studio, charged = current_studio(), attempt.usd_charged
+    news = f"charged {attempt.provider} {charged}"
+    if charged is None or charged <= attempt.usd_quoted or news in studio.told:
+        return
+    studio.told.add(news)
+    words = f"charged {show_usd(charged)} for a clip quoted at {show_usd(attempt.usd_quoted)}"
+    logger.warning("%s · %s %s: what follows is reserved at that price", label, attempt.provider, words)
+    emit_event(
+        event="dailies.provider.charged-more",
+        resource={
+            "prefect.resource.id": f"dailies.provider.{attempt.provider}",
+            "prefect.resource.name": attempt.provider,
+        },
+        related=_related(studio, attempt.clip_key, ""),
+        payload={"says": words, "attempt": attempt.id},
+    )
 
 
 def _tell_budget(studio: Studio, news: str, payload: dict[str, str]) -> None:

@@ -16,7 +16,7 @@ from dailies.steps.poll import Overdue, StillGenerating, look_at
 from dailies.steps.recover import Elsewhere, follow_clip
 from dailies.steps.schedule import schedule, until
 from dailies.studio import current_studio
-from tasks.events import tell_trouble
+from tasks.events import tell_surcharge, tell_trouble
 from tasks.states import failed
 
 FOLLOW_DELAYS_S = [1.0, 2.0, 4.0, 8.0, 15.0]
@@ -45,7 +45,9 @@ async def poll(label: str, attempt_id: str, first_look: datetime | None = None) 
     if first_look:
         await until(studio, first_look)  # in here, so that the clip shows as running while nobody asks for it
     try:
-        return (await look_at(studio, attempt_id)).id
+        attempt = await look_at(studio, attempt_id)
+        tell_surcharge(label, attempt)
+        return attempt.id
     except LostOwnership:
         return failed(Overdue("another run has taken this clip over and delivers it"))
     except DailiesError as error:

@@ -47,6 +47,7 @@ class Attempt:
     completed_at: datetime | None = None
     stored_at: datetime | None = None
     updated_at: datetime | None = None
+    usd_reserved: Decimal | None = None
 
     @property
     def delivered(self) -> bool:
@@ -79,10 +80,11 @@ class Attempt:
 
     @property
     def usd_counted(self) -> Decimal:
-        """What this attempt takes from a budget: the charge where it is known, the quote while money may have gone."""
+        """What this attempt takes from a budget: the charge where it is known; while money may have gone what
+        was reserved for it, which is its quote, or more where its like was charged more."""
         if self.state is State.FAILED:
             return self.usd_charged or ZERO
-        return self.usd_quoted if self.usd_charged is None else self.usd_charged
+        return (self.usd_reserved or self.usd_quoted) if self.usd_charged is None else self.usd_charged
 
     @property
     def usd_at_risk(self) -> Decimal:

@@ -12,9 +12,9 @@ from dailies.domain.brake import Brake, CreateResult, GivenUp, Go, Hold, Phase, 
 from dailies.domain.records import Attempt
 from dailies.domain.states import Failure, State
 from dailies.ledger import tables as t
-from dailies.ledger.moves import Moves
 from dailies.ledger.owner import Owner
 from dailies.ledger.plan import upsert
+from dailies.ledger.surcharges import Surcharges
 
 
 def result_of(failure: Failure) -> CreateResult:
@@ -30,7 +30,7 @@ def result_of(failure: Failure) -> CreateResult:
             return CreateResult.REFUSED
 
 
-class Brakes(Moves):
+class Brakes(Surcharges):
     """The brake of each provider, and the counts of its creates. The `_` methods are parts of T1 and T2.
 
     In every transaction the brake's row is locked before those of the budgets, or two of them would wait for each other.

@@ -65,7 +65,8 @@ class Ledger(Adoption):
         self, clip_key: str, batch: str, provider: str, usd_quoted: Decimal, caps: Caps, request_digest: str,
         image_sha256: str | None = None, at_once: int | None = None,
     ) -> Attempt | Unclaimed | Hold | GivenUp:  # fmt: skip
-        """T1: one durable transaction that makes the attempt and reserves its quote against every budget.
+        """T1: one durable transaction that makes the attempt and reserves its quote against every budget, or more
+        where the provider was seen to charge more.
 
         Only after it has returned an Attempt may the POST be sent. A Hold says when to ask again: the provider's brake is
         on, or `at_once` of its creates are unanswered, over all processes. GivenUp: nothing more is to be bought there.
@@ -81,16 +82,19 @@ class Ledger(Adoption):
             granted = self._may_send(connection, provider, at_once)
             if not isinstance(granted, Go):
                 return granted
-            refusal = self._reserve(connection, batch, now, usd_quoted, caps)
+            kind = history.kind_of(wanted["model"], wanted["resolution"], wanted["duration_s"]) if wanted else None
+            charges = self._surcharges(connection, provider, kind)
+            usd = self._expected(connection, batch, kind, usd_quoted, charges)
+            left = self._left_of(connection, caps, provider, batch, now, charges)
+            refusal = self._reserve(connection, batch, now, usd, left)
             if refusal:
                 return refusal
             attempt = Attempt(
                 id=new_attempt_id(clip_key), clip_key=clip_key, no=1 + max((a.no for a in earlier), default=0), batch=batch,
                 provider=provider, state=State.SUBMITTING, owner=str(self.owner), epoch=1, lease_until=self._lease(provider, now),
                 created_at=now, usd_quoted=usd_quoted, request_digest=request_digest, image_sha256=image_sha256,
-                updated_at=now,
+                updated_at=now, usd_reserved=usd if usd > usd_quoted else None,
             )  # fmt: skip
-            kind = history.kind_of(wanted["model"], wanted["resolution"], wanted["duration_s"]) if wanted else None
             self._insert(connection, attempt, kind, f"claimed for {batch}")
             self._claimed(connection, provider, granted, attempt.id)
             return attempt

@@ -129,6 +129,7 @@ attempt = sa.Table(
     sa.Column("failure", sa.Text),
     sa.Column("error", sa.Text),
     sa.Column("usd_quoted", Usd, nullable=False),
+    sa.Column("usd_reserved", Usd),  # where that is more than its quote: its kind was charged more before
     sa.Column("usd_charged", Usd),
     sa.Column("credits_used", sa.BigInteger),
     sa.Column("result_url", sa.Text),
@@ -212,6 +213,17 @@ spend = sa.Table(
 )
 """What counts against a budget, per batch and per UTC day: always the sum of the attempts' counted dollars, moved in
 the same transaction as they are."""
+
+surcharge = sa.Table(
+    "surcharge",
+    metadata,
+    sa.Column("provider", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("usd_quoted", Usd, nullable=False),
+    sa.Column("usd_charged", Usd, nullable=False),
+    sa.Column("learned_at", Utc, nullable=False),
+)
+"""What the latest clip of a kind was charged, where a provider was ever seen to charge more than it was quoted at."""
 
 brake = sa.Table(
     "brake",

@@ -103,8 +103,8 @@ def test_what_was_never_charged_is_room_again(ledger: Ledger) -> None:
 def test_a_charge_above_the_quote_takes_room_from_what_follows(ledger: Ledger) -> None:
     first, second = plan(ledger, 2)
     ledger.completed(ledger.answer(claim(ledger, first).id, "gen-1"), "https://c/1", 2 * USD)
-    assert ask(ledger, second, Caps(batch_usd=3 * USD - CENT)) is Unclaimed.BATCH_BUDGET
-    assert isinstance(ask(ledger, second, Caps(batch_usd=3 * USD)), Attempt)
+    assert ask(ledger, second, Caps(batch_usd=4 * USD - CENT)) is Unclaimed.BATCH_BUDGET
+    assert isinstance(ask(ledger, second, Caps(batch_usd=4 * USD)), Attempt)
 
 
 # Never passed
