@@ -6,7 +6,7 @@ import pytest
 
 from dailies.domain.records import Attempt, at_risk
 from dailies.domain.states import State
-from tests.e2e.harness import World
+from tests.e2e.harness import World, until
 from tests.e2e.invariants import assert_invariants
 
 
@@ -81,3 +81,28 @@ def test_a_lost_clip_that_the_provider_shows_again_is_collected(world: World) ->
     assert (again.id, again.state) == (stored.id, State.STORED) and len(world.clips()) == 1
     assert len(world.posts()) == 1
     assert_invariants(world)
+
+
+FORGET = {
+    "everything": ("event", "attempt", "batch_row", "clip", "batch", "spend"),
+    "the attempt": ("event", "attempt", "spend"),
+}
+
+
+@pytest.mark.parametrize("provider", ["aiml", "onerouter"])
+@pytest.mark.parametrize("what", sorted(FORGET))
+def test_an_answer_to_an_attempt_that_the_ledger_has_forgotten_is_written_anew_and_comes_home(
+    world: World, what: str, provider: str
+) -> None:
+    """A failover to an older replica while the create is under way, or a backup put back: bought once, delivered, on record."""
+    world.csv(1, provider=provider)
+    world.sandbox.fault("create", "late", delay_s=2)
+    child = world.start()
+    until(lambda: world.charges())
+    world.sql(*(f"DELETE FROM {table}" for table in FORGET[what]))
+    child.wait()
+    world.csv(1, provider=provider)
+    again = assert_invariants(world)
+    assert again and again.code == 0 and len(world.posts()) == 1, child.text("stderr")
+    [attempt] = world.attempts()
+    assert attempt.state is State.STORED and attempt.generation_id == world.charges()[0].generation_id
