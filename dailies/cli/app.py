@@ -241,6 +241,22 @@ def resolve(
 
 
 @app.command
+def fetch(*, batch: str | None = None, to: str = ".", json: JsonFlag = False) -> int:
+    """Delivered clips to disk, checked; what is there already is not fetched again.
+
+    Parameters
+    ----------
+    batch
+        One batch only.
+    to
+        A folder on this machine.
+    """
+    from dailies.cli.fetch import run_fetch
+
+    return run_fetch(batch, to, json)
+
+
+@app.command
 def retry(
     *,
     batch: str | None = None,

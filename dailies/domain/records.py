@@ -127,6 +127,15 @@ class Brief:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """A delivered clip that was copied inside S3 to where another batch wants it, or the same batch elsewhere."""
+
+    batch: str
+    clip_key: str
+    s3_uri: str
+
+
+@dataclass(frozen=True, slots=True)
 class BatchRow:
     """One row of a batch with all that was tried for its clip."""
 
@@ -140,6 +149,8 @@ class BatchRow:
     labels: Mapping[str, str] = field(default_factory=dict)
     attempts: tuple[Attempt, ...] = ()
     retired: bool = False
+    copy_uri: str | None = None
+    """Where this batch's own copy of the clip lies, if it has one."""
     counted: bool = True
     """False for a part of a clip's attempts that does not hold the one that speaks for it: money, and no row."""
 

@@ -1,6 +1,7 @@
 """The states of an attempt and the only moves between them. Every move in the ledger goes through `MOVES`.
 
     (claim) ─► submitting ─► submitted(id) ─► completed(url) ─► stored(key, sha256, size)
+                  │               │                │                 └─► completed   (its object is gone from S3)
                   │               │                └─► result_lost   (charged; the provider itself says it is gone)
                   │               │                        └─► completed | superseded   (shown again | a person buys it again)
                   │               └─► failed        (the provider's own failure; charged or not as the provider declares)
@@ -53,7 +54,7 @@ MOVES: dict[State, frozenset[State]] = {
     State.IN_DOUBT: frozenset({State.SUBMITTED, State.FAILED, State.SUPERSEDED, State.SUBMITTING}),
     State.FAILED: frozenset({State.ORPHANED, State.IN_DOUBT}),
     State.SUPERSEDED: frozenset({State.ORPHANED}),
-    State.STORED: frozenset(),
+    State.STORED: frozenset({State.COMPLETED}),
     State.RESULT_LOST: frozenset({State.COMPLETED, State.SUPERSEDED}),
     State.ORPHANED: frozenset(),
 }

@@ -7,6 +7,7 @@ may decide (`decisions.py`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -18,7 +19,7 @@ from sqlalchemy import Connection
 from dailies.domain.brake import GivenUp, Go, Hold
 from dailies.domain.clips import Row
 from dailies.domain.money import ZERO
-from dailies.domain.records import Attempt
+from dailies.domain.records import Attempt, Copy
 from dailies.domain.states import (
     LEASED,
     Failure,
@@ -205,6 +206,21 @@ class Ledger(Adoption):
             if found.state is State.ORPHANED:
                 return self._update(connection, found, **values)
             return self._move(connection, found, State.STORED, s3_uri, **values)
+
+    def gone_from_store(self, attempt_id: str, note: str) -> Attempt:
+        """A stored clip whose object is no longer in S3: → completed, to be fetched from the provider again."""
+        with self._write() as connection:
+            found = self._locked(connection, attempt_id)
+            if found.state is not State.STORED:
+                return found
+            lost: dict[str, Any] = {"s3_uri": None, "stored_at": None, "error": note}
+            return self._move(connection, found, State.COMPLETED, note, **lost)
+
+    def copied(self, copies: Sequence[Copy]) -> None:
+        """Delivered clips lie in another batch's place, too: copies made inside S3, for which nothing was charged."""
+        rows = [{**asdict(copy), "copied_at": self.now()} for copy in copies]
+        with self._write() as connection:
+            upsert(connection, t.copy, rows, update=("s3_uri", "copied_at"))
 
     def note_error(self, attempt_id: str, error: str) -> None:
         """Keep why a paid clip is not home yet; its state does not change."""

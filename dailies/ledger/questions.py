@@ -176,6 +176,17 @@ class Questions:
         with self._read() as connection:
             return connection.execute(sa.select(t.batch.c.asked).where(t.batch.c.name == batch)).scalar() or {}
 
+    def copies_of(self, clip_keys: Sequence[str]) -> dict[str, list[str]]:
+        """Where copies of these clips lie, whichever batch they were made for."""
+        found: dict[str, list[str]] = {}
+        with self._read() as connection:
+            for start in range(0, len(clip_keys), r.CHUNK):
+                c = t.copy.c
+                query = sa.select(c.clip_key, c.s3_uri).where(c.clip_key.in_(clip_keys[start : start + r.CHUNK]))
+                for clip_key, uri in connection.execute(query):
+                    found.setdefault(clip_key, []).append(uri)
+        return found
+
     def knows(self, attempt_id: str) -> bool:
         """Whether an attempt of exactly this id is on record."""
         with self._read() as connection:

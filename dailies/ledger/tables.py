@@ -109,6 +109,16 @@ batch_row = sa.Table(
     sa.Index("batch_row_by_clip", "clip_key"),
 )
 
+copy = sa.Table(
+    "copy",
+    metadata,
+    sa.Column("batch", sa.Text, sa.ForeignKey("batch.name"), primary_key=True),
+    sa.Column("clip_key", sa.Text, sa.ForeignKey("clip.clip_key"), primary_key=True),
+    sa.Column("s3_uri", sa.Text, nullable=False),
+    sa.Column("copied_at", Utc, nullable=False),
+)
+"""Clips that a batch has from another place in S3, copied there without a charge."""
+
 attempt = sa.Table(
     "attempt",
     metadata,

@@ -14,6 +14,7 @@ from dailies.report.credits import Credits, credits_of
 from dailies.report.links import on_disk
 from dailies.report.page import PageFacts
 from dailies.report.write import Extras, Written, report_folder, write_report
+from dailies.steps.to_disk import fetch_all
 from dailies.studio import Studio
 
 logger = logging.getLogger("dailies.report")
@@ -39,8 +40,21 @@ async def report_job(studio: Studio) -> tuple[Credits, Written]:
     job = studio.the_job
     credits = await anyio.to_thread.run_sync(batch_credits, studio, job.plan.batch)
     studio.figures = credits
+    if job.order.keep_local:
+        await anyio.to_thread.run_sync(_fetch_earlier, studio, credits, Path(job.order.keep_local).expanduser())
     folder = report_folder(studio.home, job.order.title, job.order.report_dir)
     return credits, await anyio.to_thread.run_sync(_write, studio, credits, folder)
+
+
+def _fetch_earlier(studio: Studio, credits: Credits, folder: Path) -> None:
+    """What was delivered before this run goes into `--keep-local` too. Trouble is a log line: every clip is in S3."""
+    earlier = [line for line in credits.lines if line.counted and line.clip_key in studio.the_job.delivered_before]
+    try:
+        for one in fetch_all(studio.s3(), earlier, folder) if earlier else []:
+            if one.trouble:
+                logger.error("%s: %s", one.id, one.trouble)
+    except Misconfigured as error:
+        logger.error("%s", error)
 
 
 def _write(studio: Studio, credits: Credits, folder: Path) -> Written:

@@ -25,6 +25,7 @@ from dailies.prompts import MAX_BYTES, RawRow, read_local, read_sheet
 from dailies.providers.live import Live
 from dailies.steps.adopt import adopt_known
 from dailies.steps.known import delivered_clips, taken_clips
+from dailies.steps.places import settle_places
 from dailies.steps.store import store_notes, tried_before_buying
 from dailies.steps.ways import refuse_without_a_way
 from dailies.storage.s3 import StoreTrouble, parse_s3_uri
@@ -106,6 +107,9 @@ async def start_job(studio: Studio, order: Order, plan: Plan) -> Job:
             await adopt_known(studio, job)
         studio.job = job = replace(job, delivered_before=await delivered_clips(studio, plan))
         await check_budgets(studio, job)
+    placed = await settle_places(studio, job)
+    if placed.gone:
+        studio.job = job = replace(job, delivered_before=job.delivered_before - set(placed.gone))
     return job
 
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 
 from dailies.errors import BadInput, Misconfigured
@@ -148,16 +148,35 @@ class S3:
             digest.update(chunk)
         return digest.hexdigest()
 
+    def sizes(self, bucket: str, prefix: str) -> Iterator[tuple[str, int]]:
+        """Key and size of all objects whose key begins with `prefix`."""
+        return ((entry["Key"], entry["Size"]) for entry in self._listed(bucket, prefix))
+
+    def copy(self, source: tuple[str, str], bucket: str, key: str) -> None:
+        """Copy an object inside the store, metadata and all. Raises KeyError when there is none."""
+        place: dict[str, Any] = {"CopySource": {"Bucket": source[0], "Key": source[1]}, **self.writing.arguments()}
+        self._call("copy_object", Bucket=bucket, Key=key, **place)
+
+    def fetch(self, bucket: str, key: str, file: BinaryIO, from_byte: int = 0) -> None:
+        """Write an object into an open file, from a byte on. Raises KeyError when there is none."""
+        more: dict[str, Any] = {"Range": f"bytes={from_byte}-"} if from_byte else {}
+        chunks = self._call("get_object", Bucket=bucket, Key=key, **more)["Body"].iter_chunks(1 << 20)
+        while chunk := self._reading(bucket, next, chunks, b""):
+            file.write(chunk)
+
     def names(self, bucket: str, prefix: str) -> Iterator[str]:
         """The keys of all objects whose key begins with `prefix`."""
         return (key for key, _ in self.versions(bucket, prefix))
 
     def versions(self, bucket: str, prefix: str) -> Iterator[tuple[str, str]]:
         """Key and ETag of all objects whose key begins with `prefix`; the ETag changes when the content does."""
+        return ((entry["Key"], entry.get("ETag", "")) for entry in self._listed(bucket, prefix))
+
+    def _listed(self, bucket: str, prefix: str) -> Iterator[Any]:
         more: dict[str, Any] = {}
         while True:
             page = self._call("list_objects_v2", Bucket=bucket, Prefix=prefix, **more)
-            yield from ((entry["Key"], entry.get("ETag", "")) for entry in page.get("Contents", ()))
+            yield from page.get("Contents", ())
             if not page.get("IsTruncated"):
                 return
             more = {"ContinuationToken": page["NextContinuationToken"]}

@@ -157,8 +157,14 @@ def idle(world: World, worker: int, rules: Rules) -> Iterator[Step]:
             yield "no URL any more", moved(world, number, State.RESULT_LOST)
         if attempt.state is State.RESULT_LOST:
             yield "shown again", moved(world, number, State.COMPLETED)
+        if attempt.state is State.STORED:  # somebody deleted it, and the listing of the next run shows that
+            yield "gone from S3", moved(gone(world, attempt.generation), number, State.COMPLETED)
         if attempt.state in (State.COMPLETED, State.ORPHANED) and attempt.generation not in world.objects:
             yield store_first_half(world, number, worker, rules)
+
+
+def gone(world: World, generation: int) -> World:
+    return world._replace(objects=world.objects - {generation})
 
 
 def store_first_half(world: World, number: int, worker: int, rules: Rules) -> Step:

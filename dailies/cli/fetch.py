@@ -1,0 +1,45 @@
+"""`dailies fetch`: delivered clips to disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dailies.cli.here import settings_here
+from dailies.cli.screen import counting, say
+from dailies.errors import BadInput
+from dailies.report.credits import credits_of, dump
+from dailies.report.select import Choice, chosen
+from dailies.steps.to_disk import fetch_all
+from dailies.storage.s3 import S3
+from dailies.studio import make_home, open_ledger
+
+
+def run_fetch(batch: str | None, to: str, json: bool) -> int:
+    """Bring the delivered clips of one batch, or of all, into a folder. Exit code 1 when one of them could not be had."""
+    if "://" in to:
+        raise BadInput(f"--to {to}: fetch brings clips to a folder on this machine, such as --to clips")
+    settings = settings_here()
+    make_home(settings.home)
+    ledger = open_ledger(settings)
+    try:
+        names = [batch] if batch else ledger.batches()
+        rows = chosen((row for name in names for row in ledger.rows(name)), Choice(batch))
+    finally:
+        ledger.close()
+    lines = [line for line in credits_of("", rows).lines if line.s3_uri and line.counted]
+    folder = Path(to).expanduser()
+    found = fetch_all(S3(), lines, folder, counting("clips fetched")) if lines else []
+    missing = [one for one in found if one.trouble]
+    for one in missing:
+        say(f"{one.id}: {one.trouble}")
+    new, there = sum(one.new for one in found), sum(not one.new and not one.trouble for one in found)
+    if json:
+        clips = [{"id": one.id, "path": str(one.path), "error": one.trouble} for one in found]
+        print(dump({"fetched": new, "already_there": there, "missing": len(missing), "clips": clips}))
+    else:
+        print(
+            f"{new} clips fetched, {there} were there already"
+            + (f", {len(missing)} missing" if missing else "")
+            + f": {folder}"
+        )
+    return 1 if missing else 0
