@@ -208,12 +208,13 @@ class Ledger(Adoption):
             return self._move(connection, found, State.STORED, s3_uri, **values)
 
     def gone_from_store(self, attempt_id: str, note: str) -> Attempt:
-        """A stored clip whose object is no longer in S3: → completed, to be fetched from the provider again."""
+        """A stored clip whose object is no longer in S3: → completed, and ours to fetch from the provider again."""
         with self._write() as connection:
             found = self._locked(connection, attempt_id)
             if found.state is not State.STORED:
                 return found
-            lost: dict[str, Any] = {"s3_uri": None, "stored_at": None, "error": note}
+            lost: dict[str, Any] = {"s3_uri": None, "stored_at": None, "error": note, "owner": str(self.owner)}
+            lost |= {"epoch": found.epoch + 1, "lease_until": self._lease(found.provider, self.now())}
             return self._move(connection, found, State.COMPLETED, note, **lost)
 
     def copied(self, copies: Sequence[Copy]) -> None:
