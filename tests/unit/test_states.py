@@ -27,7 +27,7 @@ from dailies.domain.states import (
 )
 from tests.ledger.factories import an_attempt
 
-FINAL = {State.STORED, State.ORPHANED}
+FINAL = {State.ORPHANED}
 attempts = st.lists(
     st.builds(an_attempt, st.sampled_from(State), failure=st.none() | st.sampled_from(Failure)), max_size=4
 ).map(lambda made: [an_attempt(a.state, no=no, failure=a.failure) for no, a in enumerate(made, 1)])
