@@ -147,10 +147,8 @@ def _short_side(facts: VideoFacts, wanted: Wanted) -> str | None:
         return None
     short = min(facts.width, facts.height)
     # More is no fault. Some models keep the area of a 16:9 picture instead: 960x416 is a 480p of 21:9.
-    area = wanted.short_side_px**2 * 16 / 9
-    if short >= wanted.short_side_px * (1 - ASPECT_TOLERANCE) or facts.width * facts.height >= area * (
-        1 - AREA_TOLERANCE
-    ):
+    area = wanted.short_side_px**2 * 16 / 9 * (1 - AREA_TOLERANCE)
+    if short >= wanted.short_side_px * (1 - ASPECT_TOLERANCE) or facts.width * facts.height >= area:
         return None
     return f"asked for {wanted.short_side_px}p, got {short}p ({facts.width}x{facts.height})"
 
