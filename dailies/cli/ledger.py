@@ -10,7 +10,7 @@ from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import Attempt, BatchRow, at_risk
 from dailies.domain.states import State
 from dailies.ledger import Ledger, Owner
-from dailies.report.credits import dump
+from dailies.report.credits import dump, statuses_json
 from dailies.settings import Settings
 from dailies.studio import make_home, open_ledger
 
@@ -31,13 +31,15 @@ def run_status(batch: str | None, json: bool) -> int:
         risk = at_risk([*unfinished, *given_up])
         labels = {row.clip_key: row for row in ledger.rows_of_clips(a.clip_key for a in (*unfinished, *given_up))}
         entries = [_entry(ledger, attempt, labels.get(attempt.clip_key)) for attempt in unfinished]
+        strange = statuses_json(ledger.unknown_statuses())
         abandoned = [_entry(ledger, attempt, labels.get(attempt.clip_key)) for attempt in given_up]
     finally:
         ledger.close()
     if json:
         silent = [a for a in unfinished if a.unreported]
         money = {"unreported": len(silent), "usd_unreported_quoted": sum_usd(a.usd_quoted for a in silent)}
-        print(dump({"unfinished": entries, "given_up": abandoned, "spooled": spooled, "usd_at_risk": risk, **money}))
+        more = {"spooled": spooled, "usd_at_risk": risk, **money, "unknown_statuses": strange}
+        print(dump({"unfinished": entries, "given_up": abandoned, **more}))
         return 0
     if spooled:
         print(f"{spooled} answers wait in the spool: dailies collect", file=sys.stderr)

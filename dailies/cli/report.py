@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +17,7 @@ from dailies.domain.figures import Totals, totals_of
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import BatchRow
 from dailies.ledger import Ledger
-from dailies.report.credits import Credits, answer_json, credits_of, dump, plain_totals
+from dailies.report.credits import Credits, answer_json, credits_of, dump, plain_totals, statuses_json
 from dailies.report.gather import gather_posters
 from dailies.report.links import POSTERS, PRESIGNED, Linker, from_base, on_disk, presigned
 from dailies.report.page import PageFacts
@@ -57,10 +57,11 @@ def run_report(wanted: Wanted) -> int:
         books = asyncio.run(books_of(settings, rows, wanted.choice)) if wanted.reconcile else None
         if books and learn_charges(ledger, books):
             rows = _rows(ledger, wanted)
+        strange = tuple(ledger.unknown_statuses())
     finally:
         ledger.close()
     rows = chosen(rows, wanted.choice)
-    credits = credits_of(wanted.choice.title, rows)
+    credits = replace(credits_of(wanted.choice.title, rows), unknown_statuses=strange)
     claims = claims_of(rows, books) if wanted.refund_pack else []
     folder = _write(settings, credits, wanted, books, claims)
     if wanted.json:
@@ -135,6 +136,7 @@ def _answer(
     folder: Path | None,
 ) -> dict[str, Any]:
     answer = answer_json(credits, str(folder) if folder else None)
+    answer["unknown_statuses"] = statuses_json(credits.unknown_statuses)
     if wanted.group_by:
         groups = grouped(rows, wanted.group_by)
         answer["groups"] = {value: plain_totals(totals_of(lines)) for value, lines in sorted(groups.items())}

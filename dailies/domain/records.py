@@ -170,3 +170,12 @@ class Event:
     after: State
     note: str
     owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenStatus:
+    """A status word of a provider that our table does not know, and how many looks met it."""
+
+    provider: str
+    status: str
+    count: int

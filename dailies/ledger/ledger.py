@@ -34,10 +34,11 @@ from dailies.ledger.adoption import Adoption
 from dailies.ledger.moves import GIVEN_UP
 from dailies.ledger.plan import upsert, write_plan
 from dailies.ledger.questions import day_of
+from dailies.ledger.statuses import Statuses
 from dailies.ledger.terms import TAKEN_FOR_DEAD, Caps, LostOwnership, Unclaimed
 
 
-class Ledger(Adoption):
+class Ledger(Adoption, Statuses):
     """All moves of attempts, for one owner. Methods block and are safe to call from several threads."""
 
     def close(self) -> None:

@@ -264,3 +264,14 @@ store_probe = sa.Table(
     sa.Column("tried_at", Utc, nullable=False),
 )
 """What each store was found to take when it was last tried: the shards of a batch go by what its dispatch found."""
+
+seen_status = sa.Table(
+    "seen_status",
+    metadata,
+    sa.Column("provider", sa.Text, primary_key=True),
+    sa.Column("word", sa.Text, primary_key=True),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("first_at", Utc, nullable=False),
+    sa.Column("last_at", Utc, nullable=False),
+)
+"""Status words that no table of ours knew (providers/words.py), and how many looks met each: so that the table can grow."""

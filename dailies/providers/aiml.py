@@ -18,7 +18,7 @@ from dailies.providers.dialect import Reading, id_in, id_of_address, read, usabl
 from dailies.providers.http import ApiClient, MaySend, Reply, says_gone, words_in
 from dailies.providers.live import Live, ask_aiml
 from dailies.providers.refusals import complaint_of, refusal
-from dailies.providers.words import Phase
+from dailies.providers.words import Phase, phase_of
 
 GENERATIONS = "/v2/video/generations"
 ID_NAMES = ("id", "generation_id", "task_id", "request_id")
@@ -79,10 +79,12 @@ class Aiml:
             return Look(LookKind.GENERATING, self._client.clean(words_in(reply)), trouble=True, gone=says_gone(reply))
         return look_of(priced(read(reply.body), reply), self._client.clean)
 
-    async def find(self, reference: str, since: datetime, until: datetime) -> Found | None:
+    async def find(
+        self, reference: str, since: datetime, until: datetime, generation_id: str | None = None
+    ) -> Found | None:
         """`GET /v2/logs`: finished requests only, so nothing found may mean that it is still being generated."""
         async for entry in self._log(since, until):
-            if entry.reference == reference:
+            if entry.reference == reference or entry.found.generation_id == generation_id:
                 return entry.found
         return None
 
@@ -90,7 +92,8 @@ class Aiml:
         """The same log, newest first, as far as LOG_MOST requests go."""
         found = []
         async for entry in self._log(since, until):
-            found.append(entry)
+            if entry.reference:
+                found.append(entry)
             if len(found) >= LOG_MOST:
                 break
         return found
@@ -102,13 +105,15 @@ class Aiml:
             reply = await self._client.get("/v2/logs", {**window, "offset": offset})
             if reply is None or reply.status != 200 or not isinstance(reply.body, dict):
                 raise LogUnavailable("the provider's log can't be read now")
-            rows = reply.body.get("data") or []
+            rows = reply.body.get("data")
+            rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
             for row in rows:
                 entry = _logged(row)
                 if entry:
                     yield entry
             offset += len(rows)
-            more = bool(rows) and bool((reply.body.get("pagination") or {}).get("has_more"))
+            pages = reply.body.get("pagination")
+            more = bool(rows) and isinstance(pages, dict) and bool(pages.get("has_more"))
 
     async def live(self, names: Iterable[str], cache: Path) -> dict[str, Live]:
         """`GET /v1/models` and `/v1/models/deprecations`."""
@@ -132,17 +137,19 @@ class Aiml:
 
 
 def _logged(row: Mapping[str, Any]) -> Logged | None:
-    """One row of the log; None when it has no reference of ours or no usable id."""
+    """One row of the log; None when it has no usable id."""
     reference, generation_id = row.get("client_request_id"), usable_id(row.get("inference_id"))
-    if not isinstance(reference, str) or generation_id is None:
+    if generation_id is None:
         return None
     try:
         created = datetime.fromisoformat(str(row.get("created")))
     except ValueError:
         created = datetime.now(UTC)
-    usd, spent = _money(row.get("cost") or {}, "usd", "credits")
+    cost, phase = row.get("cost"), phase_of(str(row.get("status")))
+    usd, spent = _money(cost, "usd", "credits") if isinstance(cost, dict) else (None, None)
+    found = Found(generation_id, phase is Phase.DONE, usd or Decimal(0), spent, phase is Phase.ENDED)
     created = created if created.tzinfo else created.replace(tzinfo=UTC)
-    return Logged(reference, created, Found(generation_id, row.get("status") == "succeeded", usd or Decimal(0), spent))
+    return Logged(reference if isinstance(reference, str) else "", created, found)
 
 
 def priced(reading: Reading, reply: Reply) -> Reading:

@@ -64,12 +64,14 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A request that the provider's own log shows under our client reference."""
+    """A request that the provider's own log shows under our client reference. Neither succeeded nor failed: in a word that our
+    table does not know."""
 
     generation_id: str
     succeeded: bool
     usd_charged: Decimal
     credits_used: int | None
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,10 @@ class Provider(Protocol):
         """Ask how a generation is doing. Repeatable; trouble on the way reads as still generating."""
         ...
 
-    async def find(self, reference: str, since: datetime, until: datetime) -> Found | None:
-        """Look for our reference in the provider's log of finished requests. Raises LogUnavailable."""
+    async def find(
+        self, reference: str, since: datetime, until: datetime, generation_id: str | None = None
+    ) -> Found | None:
+        """Look for our reference, or this generation, in the provider's log of finished requests. Raises LogUnavailable."""
         ...
 
     async def finished(self, since: datetime, until: datetime) -> list[Logged]:

@@ -106,7 +106,9 @@ class OneRouter:
             return Look(LookKind.GENERATING, self._client.clean(words_in(reply)), trouble=True, gone=says_gone(reply))
         return look_of(read(reply.body), self._client.clean)
 
-    async def find(self, reference: str, since: datetime, until: datetime) -> Found | None:
+    async def find(
+        self, reference: str, since: datetime, until: datetime, generation_id: str | None = None
+    ) -> Found | None:
         """No log of requests is documented: what is in doubt here, only a person can settle."""
         raise LogUnavailable("OneRouter documents no log of requests")
 

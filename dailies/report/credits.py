@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from dailies.domain.figures import COLUMNS, Line, Totals, line_of, totals_of
 from dailies.domain.money import ZERO, show_usd
-from dailies.domain.records import BatchRow
+from dailies.domain.records import BatchRow, SeenStatus
 from dailies.report.advice import Topic, topic_of
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -36,6 +36,8 @@ class Credits:
     totals: Totals
     by_day: Mapping[date, Decimal]
     """Dollars spent or at risk by the UTC day of each attempt."""
+    unknown_statuses: tuple[SeenStatus, ...] = ()
+    """Words that providers used and dailies did not know, in the whole ledger."""
 
 
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
@@ -145,6 +147,11 @@ def clip_json(credits: Credits, at: int) -> dict[str, object]:
     rare = {"options": dict(credits.options[at]), "mismatch": line.mismatch}
     said = {name: value for name, value in rare.items() if value}
     return {name: _number(getattr(line, name)) for name in JSON_CLIP} | said
+
+
+def statuses_json(seen: Iterable[SeenStatus]) -> list[dict[str, object]]:
+    """Unknown status words as JSON, the most frequent first."""
+    return [{"provider": one.provider, "status": one.status, "count": one.count} for one in seen]
 
 
 def plain_totals(totals: Totals) -> dict[str, object]:

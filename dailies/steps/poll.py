@@ -15,6 +15,7 @@ from dailies.errors import DailiesError, GenerationFailed
 from dailies.failpoints import hit
 from dailies.ledger import LostOwnership
 from dailies.providers import Look, LookKind
+from dailies.steps.overdue import asked_of_the_log
 from dailies.steps.schedule import past_deadline
 from dailies.studio import Studio
 
@@ -45,7 +46,12 @@ async def look_at(studio: Studio, attempt_id: str) -> Attempt:
     try:
         generating = look.kind is LookKind.GENERATING and not look.trouble
         await anyio.to_thread.run_sync(studio.ledger.polled, attempt, generating)
-        return await _judge(studio, attempt, look)
+        if look.strange:
+            await anyio.to_thread.run_sync(studio.ledger.saw_status, attempt.provider, look.strange)
+        overdue = look.kind is LookKind.GENERATING and await past_deadline(studio, attempt)
+        return await _judge(
+            studio, attempt, await asked_of_the_log(studio, attempt, look) if overdue else look, overdue
+        )
     except (SQLAlchemyError, OSError) as error:
         raise StillGenerating(f"the ledger can't be reached ({type(error).__name__})") from error
 
@@ -60,7 +66,7 @@ async def _attempt(studio: Studio, attempt_id: str) -> Attempt:
     return attempt
 
 
-async def _judge(studio: Studio, attempt: Attempt, look: Look) -> Attempt:
+async def _judge(studio: Studio, attempt: Attempt, look: Look, overdue: bool) -> Attempt:
     match look.kind:
         case LookKind.READY:
             assert look.url
@@ -77,7 +83,7 @@ async def _judge(studio: Studio, attempt: Attempt, look: Look) -> Attempt:
         case LookKind.GENERATING:
             if look.trouble:
                 logger.warning("%s · %s: %s", attempt.provider, attempt.generation_id, look.words)
-            if await past_deadline(studio, attempt):
+            if overdue:
                 await anyio.to_thread.run_sync(studio.ledger.note_error, attempt.id, f"{OVERDUE}: {look.words}")
                 raise Overdue(f"still {look.words} past its deadline; paid, and collected later: dailies collect")
             raise StillGenerating(look.words)

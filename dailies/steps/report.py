@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def batch_credits(studio: Studio, batch: str) -> Credits:
     before = job.delivered_before if job else frozenset()
     part = job.rows if job and job.order.partial else None
     rows = studio.ledger.each_row(batch)
-    return credits_of(batch, (row for row in rows if part is None or row.clip_key in part), before)
+    credits = credits_of(batch, (row for row in rows if part is None or row.clip_key in part), before)
+    return replace(credits, unknown_statuses=tuple(studio.ledger.unknown_statuses()))
 
 
 def final_credits(studio: Studio) -> Credits:

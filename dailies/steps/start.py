@@ -21,6 +21,7 @@ from dailies.planning import Plan, make_plan
 from dailies.planning.images import Images
 from dailies.planning.plan import unpriced_message
 from dailies.planning.shards import fingerprint
+from dailies.planning.timeouts import refuse_short_timeout
 from dailies.prompts import MAX_BYTES, RawRow, read_local, read_sheet
 from dailies.providers.live import Live
 from dailies.steps.adopt import adopt_known
@@ -127,6 +128,8 @@ async def vetted_job(studio: Studio, order: Order, plan: Plan, to: str) -> Job:
     if len(job.delivered_before) == len(plan.rows):
         return job
     await anyio.to_thread.run_sync(refuse_unsettled_beside, studio.home, studio.ledger)
+    missing = [row for row in plan.rows if row.clip.key not in job.delivered_before]
+    refuse_short_timeout(studio.settings, studio.catalog, missing)
     studio.open_providers(plan.providers)
     await refuse_without_a_way(studio, [row for row in plan.rows if row.clip.key not in job.delivered_before])
     await check_accounts(studio, plan)

@@ -45,7 +45,8 @@ def test_a_create_that_is_stopped_past_its_lease_and_continued_is_charged_at_mos
 ) -> None:
     """Put in doubt by another run meanwhile, and never bought by it. What was not sent yet is not sent when it wakes up;
     a late answer is still recorded."""
-    each_world.csv(named("a"), provider="onerouter")
+    each_world.csv(named("a"))
+    each_world.sandbox.fault("logs", "status", times=None, status=503)  # nothing settles the doubt but the late answer
     each_world.environ |= {"DAILIES_LEASE_S": "1", "DAILIES_CREATE_TIMEOUT_S": "0.5"}
     flow = each_world.start(DAILIES_FAILPOINTS=f"{name}=stop")
     until(lambda: is_stopped(sender_of(each_world)))

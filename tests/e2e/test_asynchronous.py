@@ -55,3 +55,17 @@ def test_the_queue_s_refusals_failures_and_lost_answers_are_what_they_are_elsewh
     sent = len(queued.sandbox.requests())
     assert queued.run("--allow-unpriced").code == 1
     assert [seen for seen in queued.sandbox.requests()[sent:] if seen.method == "POST"] == []
+
+
+def test_a_timeout_that_no_answer_can_meet_is_refused_before_anything_is_bought(world: World) -> None:
+    """By `check` as by `run`, naming the setting and the least value; with that value it is bought. At a provider that
+    answers at once any time-out may do."""
+    world.csv(2, provider="onerouter")
+    for command in ("check", "run"):
+        refused = world.command(command, str(world.prompts), "--json", DAILIES_CREATE_TIMEOUT_S="10")
+        assert refused.code == 2
+        assert "DAILIES_CREATE_TIMEOUT_S=10" in refused.json["error"] and "at least 600" in refused.json["error"]
+    assert not world.posts()
+    assert world.run(DAILIES_CREATE_TIMEOUT_S="600").code == 0
+    world.csv(2, name="other.csv", provider="aiml")
+    assert world.run(DAILIES_CREATE_TIMEOUT_S="10").code == 0

@@ -96,3 +96,53 @@ def test_dollars_in_place_of_credits_are_what_was_charged(world: World) -> None:
     world.sandbox.fault("poll", "usd_spent", times=None)
     result = world.run()
     assert result.json["usd_charged"] == float(world.charges()[0].usd) and result.json["credits_used"] is None
+
+
+def test_words_that_nobody_knew_are_counted_and_shown(each_world: World) -> None:
+    """In the report's technical part and its JSON, and in the status's: so that the table of words can grow."""
+    each_world.csv(named("known", "strange"))
+    each_world.sandbox.fault("poll", "say", say="rehearsing", times=3, match="<strange>")
+    each_world.sandbox.fault("poll", "say", say="queued", times=2, match="<known>")
+    assert each_world.run().code == 0
+    seen = [{"provider": "aiml", "status": "rehearsing", "count": 3}]
+    assert each_world.command("status", "--json").json["unknown_statuses"] == seen
+    out = each_world.folder / "report"
+    report = each_world.command("report", "--batch", "batch", "--out", str(out), "--json")
+    assert report.json["unknown_statuses"] == seen
+    page = (out / "report.html").read_text("utf-8")
+    assert "Technical" in page and "<td>rehearsing</td>" in page
+
+
+@pytest.mark.parametrize("say", ["never", "unknown"])
+def test_what_is_overdue_and_failed_by_the_providers_log_is_failed(world: World, say: str) -> None:
+    """Whatever its answers go on saying, the log is the provider's own word: failed, free, and not overdue for ever."""
+    world.csv([{"id": "a", "prompt": "this one will-fail"}])
+    world.sandbox.fault("poll", say, times=None)
+    result = world.run(DAILIES_CLIP_DEADLINE_S="0.4")
+    assert (result.json["failed"], result.json["overdue"]) == (1, 0)
+    assert "log" in result.clip("a")["error"] and result.clip("a")["usd_charged"] == 0
+    assert_invariants(world)
+    assert len(world.posts()) == 1
+
+
+def test_what_is_overdue_and_finished_by_the_providers_log_is_charged_and_waits(world: World) -> None:
+    """The log gives no address: the charge is on record, the clip stays overdue and comes home when an answer has it."""
+    world.csv(1)
+    world.sandbox.fault("poll", "no_url", times=None)
+    result = world.run(DAILIES_CLIP_DEADLINE_S="0.4")
+    assert (result.json["failed"], result.json["overdue"]) == (0, 1)
+    assert "gives no address" in result.clip("clip-1")["error"]
+    assert result.json["usd_charged"] == float(world.charges()[0].usd)
+    world.sandbox.clear_faults()
+    again = assert_invariants(world)
+    assert again and again.code == 0 and len(world.posts()) == 1
+
+
+def test_a_log_that_cannot_be_read_changes_nothing_about_what_is_overdue(world: World) -> None:
+    """Overdue as before, and collected later."""
+    world.csv(1)
+    world.sandbox.fault("poll", "never", times=None)
+    world.sandbox.fault("logs", "status", times=None, status=503)
+    result = world.run(DAILIES_CLIP_DEADLINE_S="0.4")
+    assert (result.json["failed"], result.json["overdue"]) == (0, 1)
+    assert_invariants(world)
