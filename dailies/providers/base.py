@@ -56,10 +56,9 @@ def look_of(reading: Reading, clean: Callable[[str], str]) -> Look:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """What became of one create POST, and the finished clip where the provider answers with it at once."""
+    """What became of one create POST."""
 
     outcome: Answer | Fault
-    look: Look | None = None
 
 
 @dataclass(frozen=True, slots=True)
