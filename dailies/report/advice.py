@@ -103,7 +103,8 @@ def topic_of(row: BatchRow, line: Line) -> Topic:
         case Outcome.NOT_STARTED | Outcome.FAILED if not line.counted:
             return Topic.RETIRED
         case Outcome.NOT_STARTED:
-            return Topic.NOT_STARTED
+            misrouted = row.attempt is not None and row.attempt.failure is Failure.MISCONFIGURED
+            return Topic.NOT_SENT if misrouted else Topic.NOT_STARTED
         case Outcome.FAILED:
             attempt = row.attempt
             if attempt is not None and attempt.state in (State.RESULT_LOST, State.ORPHANED):
