@@ -137,6 +137,20 @@ def test_a_private_address_stays_refused_behind_a_proxy(scheme: str, host: str, 
     assert asyncio.run(run()) == []
 
 
+def test_the_client_itself_vets_plain_http_behind_a_proxy() -> None:
+    """Whoever uses it without `get_vetted`, which refuses plain http before."""
+
+    async def run() -> list[str]:
+        async with forward_proxy() as proxy:
+            network = Network.read({"HTTP_PROXY": proxy.url})
+            async with vetted_client(Trust(), user_agent="t", resolve=at("10.0.0.1"), network=network) as client:
+                with pytest.raises(UnsafeUrl):
+                    await client.get("http://inside.example/")
+            return proxy.seen
+
+    assert asyncio.run(run()) == []
+
+
 def test_a_redirect_is_vetted_and_routed_anew(tmp_path: Path, authority: Authority) -> None:
     async def run(to: str) -> list[str]:
         context = authority.server(tmp_path, NAME)

@@ -122,6 +122,12 @@ def test_what_follows_a_clip_whose_every_sample_is_there_makes_it_odd_and_not_cu
         assert grade(tmp_path, forms[name] + tail) is Grade.ODD
 
 
+def test_a_few_bytes_missing_of_the_last_sample_make_a_clip_cut_and_not_odd(
+    tmp_path: Path, forms: dict[str, bytes]
+) -> None:
+    assert grade(tmp_path, forms["index first"][:-5]) is Grade.CUT
+
+
 def test_rubbish_after_a_clip_that_lacks_samples_does_not_make_it_better(
     tmp_path: Path, forms: dict[str, bytes]
 ) -> None:
