@@ -159,6 +159,11 @@ class Questions:
         with self._read() as connection:
             return history.brackets(connection, provider, history.kind_of(model, resolution, duration_s))
 
+    def batch_source(self, batch: str) -> str | None:
+        """The file that a batch was last planned from."""
+        with self._read() as connection:
+            return connection.execute(sa.select(t.batch.c.source).where(t.batch.c.name == batch)).scalar()
+
     def batch_destination(self, batch: str) -> str | None:
         """Where the clips of a batch go, as it was last planned."""
         with self._read() as connection:

@@ -25,6 +25,7 @@ from dailies.planning.timeouts import refuse_short_timeout
 from dailies.prompts import MAX_BYTES, RawRow, read_local, read_sheet
 from dailies.providers.live import Live
 from dailies.steps.adopt import adopt_known
+from dailies.steps.another_file import located, refuse_another_file
 from dailies.steps.known import delivered_clips, taken_clips
 from dailies.steps.places import settle_places
 from dailies.steps.store import store_notes, tried_before_buying
@@ -91,7 +92,7 @@ async def start_job(studio: Studio, order: Order, plan: Plan) -> Job:
     await anyio.to_thread.run_sync(
         studio.ledger.plan,
         plan.batch,
-        plan.source,
+        located(plan.source),
         destination,
         plan.rows,
         plan.quotes,
@@ -119,6 +120,8 @@ async def vetted_job(studio: Studio, order: Order, plan: Plan, to: str) -> Job:
 
     `to` may be empty, which only a check allows: then no store is asked. Raises Misconfigured or BadInput.
     """
+    if order.fingerprint is None:  # a shard's file was looked at by its dispatch
+        await refuse_another_file(studio, plan)
     if plan.unpriced and not order.allow_unpriced:
         raise BadInput(unpriced_message(plan))
     bucket, prefix = parse_s3_uri(to) if to else ("", "")
