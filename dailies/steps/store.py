@@ -29,7 +29,7 @@ async def tried_before_buying(studio: Studio, bucket: str, prefix: str, dispatch
     try:
         return await abilities_at(studio, bucket, prefix, dispatched)
     except StoreTrouble as error:
-        raise Misconfigured(f"the store can't be used: {error}. Nothing was bought.") from error
+        raise Misconfigured(f"the bucket can't be reached: {error}. Nothing was bought.") from error
     except Misconfigured as error:
         raise Misconfigured(f"{error}. Nothing was bought.") from error
 
