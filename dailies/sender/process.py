@@ -22,6 +22,8 @@ from dailies.sender.desk import Desk
 from dailies.sender.flow import Flow
 from dailies.sender.protocol import Buy, GiveUp, Hello, Ready, SendAgain, Unable, read_message
 
+LEDGER_CALLS_AT_ONCE = 3
+"""Each holds a connection to the ledger: many runs share the hundred that Postgres allows by default."""
 QUIET = ("httpx", "httpcore", "asyncio")
 
 
@@ -43,6 +45,7 @@ async def _until_nobody_orders(connection: socket.socket) -> None:
 
 async def serve(connection: socket.socket, closing: asyncio.Event) -> None:
     """Serve one flow until it is gone and its creates are recorded. Once `closing` is set no new order is taken."""
+    anyio.to_thread.current_default_thread_limiter().total_tokens = LEDGER_CALLS_AT_ONCE
     reader, writer = await asyncio.open_unix_connection(sock=connection)
     flow = Flow(writer)
     hello = await read_message(reader)
