@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import PrefectClient
-from prefect.states import Cancelling
+from prefect.states import Cancelled, Cancelling
 
 from dailies.domain.records import Attempt
 from dailies.domain.states import State
@@ -51,7 +51,8 @@ def a_worker(production: Production, name: str, above: list[str] | None = None) 
 
 
 def ordered(production: Production, name: str) -> UUID:
-    """A run of one clip at the synchronous provider is asked for."""
+    """A run of one clip at the synchronous provider is asked for; those that were ended before it no longer hold its place."""
+    production.api.ask(_end_all)
     prompts = production.world.csv([{"id": name, "prompt": name}], name=f"{name}.csv", provider="onerouter")
     production.world.sandbox.fault("create", "late", delay_s=ANSWER_AFTER_S, times=1, match=name)
     return production.api.start("generate-clips/generate-clips", {"prompts": str(prompts), "batch": name}).id
@@ -102,6 +103,12 @@ def test_a_run_that_is_cancelled_in_the_ui_costs_no_clip(production: Production)
         under_way(production, "cancelled")
         production.api.ask(lambda client: _cancel(client, run))
         recorded(production, "cancelled")
+
+
+async def _end_all(client: PrefectClient) -> None:
+    for run in await client.read_flow_runs():
+        if run.state and not run.state.is_final():
+            await client.set_flow_run_state(run.id, Cancelled(), force=True)
 
 
 async def _cancel(client: PrefectClient, run: UUID) -> None:

@@ -145,7 +145,7 @@ def test_prefects_console_ends_no_run_when_it_is_gone() -> None:
 def test_a_stream_that_nobody_reads_takes_every_line() -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    with open(writing, "w", encoding="utf-8") as stream:
+    with open(writing, "w", encoding="utf-8", buffering=1) as stream:  # as stderr is: each line is written at once
         outlasting = Outlasting(stream)
         print("a line", file=outlasting, flush=True)
         print("another", file=outlasting, flush=True)
