@@ -5,26 +5,19 @@ The sender is a process of its own (`dailies.sender`): nothing that ends this on
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
 
 import anyio
 import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
-from dailies.catalog import Settled, request_body
 from dailies.domain.brake import GivenUp, Hold
 from dailies.domain.clips import Row
 from dailies.domain.outcomes import Meaning
 from dailies.domain.records import Attempt
 from dailies.domain.states import Failure, State
 from dailies.errors import (
-    BadInput,
     Busy,
     DailiesError,
     MaybeCharged,
@@ -38,8 +31,8 @@ from dailies.ledger import Unclaimed
 from dailies.ledger.file import LedgerVanished
 from dailies.pace import Pace
 from dailies.sender.line import PendingCreate, SenderEnded
-from dailies.sender.protocol import Ended, NotClaimed, NotTaken, Parked, Purchase, Result, Sold
-from dailies.steps.image import image_url
+from dailies.sender.protocol import Ended, NotClaimed, NotTaken, Parked, Result, Sold
+from dailies.steps.prepare import Prepared, prepare, purchase
 from dailies.studio import Studio
 
 logger = logging.getLogger("dailies.create")
@@ -49,17 +42,6 @@ SEND_PAUSES_S = (0.5, 2.0, 5.0)
 BUSY_FOR_S = 1800.0  # a provider that answers 429 for so long is too busy: the clip stays planned
 BUSY_BEFORE_MOVING_ON_S = 120.0  # where the row names another provider, it is asked sooner
 SENDERS_TRIED = 2  # a create that no sender has claimed is ordered of one more
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """Everything of a create that can fail for free, done before the claim."""
-
-    row: Row
-    provider: str
-    body: dict[str, Any]
-    digest: str
-    usd_quoted: Decimal
 
 
 async def create_clip(studio: Studio, clip_key: str, provider: str) -> Attempt:
@@ -103,26 +85,6 @@ class BudgetReached(Stopped):
     """A hard budget leaves no room for this clip."""
 
 
-async def prepare(studio: Studio, row: Row, provider: str) -> Prepared:
-    """Build the request. Raises Refused when the image can no longer be sent as it was planned."""
-    clip = row.clip
-    model = studio.catalog.find(clip.model)
-    settled = Settled(clip.resolution, clip.aspect_ratio, clip.duration_s, dict(clip.options))  # type: ignore[arg-type]
-    try:
-        url = await image_url(studio, row, model.offer_at(provider).takes_data_uri)
-    except BadInput as error:
-        raise Refused(f"{row.id}: {error}. Nothing was sent, nothing was charged") from error
-    body = request_body(model, provider, settled, prompt=clip.prompt, image_url=url)
-    named = request_body(model, provider, settled, prompt=clip.prompt, image_url=clip.image.identity)
-    digest = hashlib.sha256(json.dumps([provider, named], sort_keys=True).encode()).hexdigest()
-    usd = studio.the_job.plan.quote_at(clip.key, provider)
-    if usd is None and not studio.the_job.order.allow_unpriced:
-        raise Refused(
-            f"{row.id}: no price is known at {provider}; nothing was sent (--allow-unpriced buys without a quote)"
-        )
-    return Prepared(row, provider, body, digest, usd if usd is not None else Decimal(0))
-
-
 async def order_in_turn(studio: Studio, prepared: Prepared) -> PendingCreate | None:
     """Have it claimed, in a turn that was taken and is passed on. None: to be ordered again, as while the brake is on.
 
@@ -133,7 +95,7 @@ async def order_in_turn(studio: Studio, prepared: Prepared) -> PendingCreate | N
     try:
         refuse_stopped(studio, prepared.row, prepared.provider)
         studio.ledger.require_at_its_path()
-        create = await studio.sender.order(_purchase(studio, prepared, pace.creates_at_once()))
+        create = await studio.sender.order(purchase(studio, prepared, pace.creates_at_once()))
         refused = await create.claimed()
         match refused:
             case NotClaimed(refusal=Hold() as hold):
@@ -177,15 +139,6 @@ def _raise_refusal(studio: Studio, prepared: Prepared, refused: Result) -> None:
             raise NotSent(f"{who}: not claimed, so nothing was sent: {words}")
         case _:
             raise MaybeCharged(f"{who}: the process that sends broke off ({refused}); see dailies status")
-
-
-def _purchase(studio: Studio, prepared: Prepared, at_once: int | None) -> Purchase:
-    job = studio.the_job
-    destination = f"s3://{job.bucket}/{job.prefix}".rstrip("/")
-    return Purchase(
-        prepared.row, job.plan.batch, job.plan.source, destination, prepared.provider, prepared.body, prepared.digest,
-        prepared.usd_quoted, job.caps, at_once,
-    )  # fmt: skip
 
 
 async def _outcome(studio: Studio, prepared: Prepared, create: PendingCreate) -> Attempt:
