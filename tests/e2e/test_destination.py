@@ -8,10 +8,10 @@ from tests.e2e.harness import World
 from tests.e2e.invariants import assert_stored
 
 
-def a_paid_clip_left_behind(world: World, name: str = "a") -> None:
-    """One batch of this name, killed when its clip is paid and not yet here."""
+def a_paid_clip_left_behind(world: World, name: str = "a", nth: int = 1) -> None:
+    """One batch of this name, killed when its clip, the nth that is fetched, is paid and not yet here."""
     world.csv(1, name=f"{name}.csv")
-    child = world.start("run", str(world.prompts), "--json", DAILIES_FAILPOINTS="before-download=kill")
+    child = world.start("run", str(world.prompts), "--json", DAILIES_FAILPOINTS=f"before-download=kill@{nth}")
     assert child.wait() == KILLED
 
 
@@ -42,7 +42,7 @@ def test_a_clip_of_another_batch_goes_where_its_own_batch_goes(world: World) -> 
 
 def test_collect_and_a_run_of_another_prefix_of_the_same_bucket_keep_to_the_record(world: World) -> None:
     a_paid_clip_left_behind(world, "a")
-    a_paid_clip_left_behind(world, "c")  # brings the clip of a home first
+    a_paid_clip_left_behind(world, "c", nth=2)  # it brings the clip of a home too
     assert world.command("collect", DAILIES_TO=f"s3://{second_bucket(world)}/nowhere").code == 0
     assert homes(world) == {"a": f"s3://{world.bucket}/clips/a", "c": f"s3://{world.bucket}/clips/c"}
 
