@@ -106,7 +106,7 @@ def _standing(line: Line) -> str:
     words = {
         "delivered": "in S3 already", "already_delivered": "in S3 already", "in_doubt": "in doubt: dailies collect",
         "overdue": "paid: dailies collect", "interrupted": "paid: dailies collect",
-        "not_stored": "paid: dailies collect", "failed": "failed earlier",
+        "failed": "failed earlier",
     }  # fmt: skip
     return words.get(line.outcome, line.outcome)
 

@@ -81,9 +81,7 @@ def exit_code(totals: Totals, stopped: bool) -> int:
     """0 everything is in S3 · 1 something is not · 2 refused before anything was bought: by every provider there was."""
     if totals.complete:
         return 0
-    touched = (
-        totals.delivered + totals.failed + totals.in_doubt + totals.overdue + totals.interrupted + totals.not_stored
-    )
+    touched = totals.delivered + totals.failed + totals.in_doubt + totals.overdue + totals.interrupted
     return REFUSED if stopped and not touched else 1
 
 

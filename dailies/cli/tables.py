@@ -70,7 +70,6 @@ def where(line: Line) -> str:
         "in_doubt": f"dailies collect, or dailies resolve {(line.attempt or '')[:8]}",
         "overdue": "dailies collect",
         "interrupted": "dailies collect",
-        "not_stored": "dailies collect",
         "not_started": "run it again",
     }
     return " → ".join(part for part in (line.error, hints.get(line.outcome)) if part)

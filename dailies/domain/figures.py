@@ -21,12 +21,11 @@ class Outcome(StrEnum):
     IN_DOUBT = "in_doubt"
     OVERDUE = "overdue"
     INTERRUPTED = "interrupted"
-    NOT_STORED = "not_stored"
     NOT_STARTED = "not_started"
 
 
 NOT_STORED = "not stored"
-"""How the error of a clip begins that is paid, ready and on disk, and that the store did not take."""
+"""How the error of a clip begins that is paid, ready and on disk, and that the store did not take: it counts as interrupted."""
 WAITING_FAILURES = frozenset({Failure.STOPPED, Failure.BUSY, Failure.MISCONFIGURED, Failure.SETTLED_FREE})
 """Failures that say nothing about the clip: it was simply not started."""
 
@@ -47,8 +46,6 @@ def outcome_of(row: BatchRow, delivered_before: frozenset[str] = frozenset()) ->
             return Outcome.IN_DOUBT
         case _ if attempt.failure:
             return Outcome.FAILED
-        case State.COMPLETED if (attempt.error or "").startswith(NOT_STORED):
-            return Outcome.NOT_STORED
         case _:
             return Outcome.OVERDUE if attempt.overdue else Outcome.INTERRUPTED
 
@@ -180,7 +177,6 @@ class Totals:
     in_doubt: int
     overdue: int
     interrupted: int
-    not_stored: int
     not_started: int
     usd_quoted: Decimal
     usd_charged: Decimal | None
@@ -204,7 +200,6 @@ class Totals:
             ("in doubt", self.in_doubt),
             ("overdue", self.overdue),
             ("interrupted", self.interrupted),
-            ("paid and not stored", self.not_stored),
             ("not started", self.not_started),
         )
         parts += [f"{count} {word}" for word, count in counts if count]

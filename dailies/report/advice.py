@@ -96,7 +96,7 @@ def topic_of(row: BatchRow, line: Line) -> Topic:
             return Topic.MISMATCH if line.mismatch else Topic.DELIVERED
         case Outcome.IN_DOUBT:
             return Topic.IN_DOUBT
-        case Outcome.OVERDUE | Outcome.NOT_STORED:
+        case Outcome.OVERDUE:
             return Topic.OVERDUE
         case Outcome.INTERRUPTED:
             return Topic.INTERRUPTED

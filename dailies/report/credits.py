@@ -178,7 +178,6 @@ def totals_markdown(credits: Credits, report_uri: str | None) -> str:
         ("in doubt", str(totals.in_doubt)),
         ("overdue", str(totals.overdue)),
         ("interrupted", str(totals.interrupted)),
-        ("paid and not stored", str(totals.not_stored)),
         ("not started", str(totals.not_started)),
         ("quoted", show_usd(totals.usd_quoted)),
         ("charged", show_usd(totals.usd_charged)),
@@ -212,7 +211,7 @@ def table_rows(credits: Credits, most: int = 5000) -> list[dict[str, str]]:
     ]
 
 
-URGENT = {"in_doubt": 0, "failed": 1, "overdue": 2, "not_stored": 2, "interrupted": 3, "not_started": 4}
+URGENT = {"in_doubt": 0, "failed": 1, "overdue": 2, "interrupted": 3, "not_started": 4}
 
 
 def by_urgency(line: Line) -> tuple[bool, int, int]:

@@ -70,7 +70,7 @@ class Result:
     @property
     def waiting(self) -> int:
         """How many clips are paid and not home, whatever keeps them."""
-        return int(self.json["overdue"] + self.json["interrupted"] + self.json["not_stored"])
+        return int(self.json["overdue"] + self.json["interrupted"])
 
     def clip(self, row_id: str) -> dict[str, Any]:
         """The JSON of one clip."""

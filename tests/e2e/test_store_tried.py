@@ -69,9 +69,9 @@ def test_a_refusal_in_mid_run_stops_claiming_at_once(world: World, manner: str, 
     world.store.manners.add(manner)
     first = world.run("--in-flight", "1")
     kept = [clip for clip in first.json["clips"] if clip["state"] == "completed"]
-    counted = {word: first.json[word] for word in ("not_stored", "overdue", "not_started")}
+    counted = {word: first.json[word] for word in ("interrupted", "overdue", "not_started")}
     assert first.code == 1 and kept
-    assert counted == {"not_stored": len(kept), "overdue": 0, "not_started": 4 - len(kept)} and len(kept) < 4
+    assert counted == {"interrupted": len(kept), "overdue": 0, "not_started": 4 - len(kept)} and len(kept) < 4
     assert all(said in clip["error"] and str(world.home) in clip["error"] for clip in kept)
     assert len(list((world.home / "downloads").glob("*.mp4"))) == len(kept)
     bought = len(world.posts())
