@@ -16,7 +16,7 @@ from tests.e2e.forks import ROOT
 from tests.e2e.harness import Result, World, named, picture, until
 from tests.e2e.invariants import assert_invariants
 
-COUNTS = ("delivered", "already_delivered", "failed", "in_doubt", "overdue", "interrupted", "not_stored", "not_started")
+COUNTS = ("delivered", "already_delivered", "failed", "in_doubt", "overdue", "interrupted", "not_started")
 ANSWER: dict[str, type | tuple[type, ...]] = {
     "batch": str, "rows": int, **dict.fromkeys(COUNTS, int), "usd_quoted": float, "usd_charged": float, "usd_at_risk": float,
     "unreported": int, "usd_unreported_quoted": float, "credits_used": (int, type(None)), "report_dir": str, "clips": list,
