@@ -298,6 +298,13 @@ def test_huge_and_deep_documents_are_read_within_bounds() -> None:
     assert json_in('{"id": "ü"}'.encode("utf-16")) == {"id": "ü"}
 
 
+def test_a_document_too_large_to_be_read_whole_is_cut_the_same_whatever_the_order_of_its_keys() -> None:
+    many = {f"k{n:05d}": f"https://cdn.example/{n}.mp4" for n in range(30_000)}
+    backwards = dict(reversed(many.items()))
+    found = find_address({"data": backwards})
+    assert found is not None and found == find_address({"data": many})
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "https://", "http:///x", "ftp://x.example/a.mp4", "see https://x.example/a.mp4", "https://[bad/a.mp4", "data:video/mp4;base64,AA",
