@@ -6,14 +6,16 @@ import logging
 from dataclasses import replace
 from decimal import Decimal
 
+import anyio.to_thread
 from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import apause_flow_run
 from prefect.input import RunInput
 from pydantic import Field
 
-from dailies.domain.money import show_usd, sum_usd
+from dailies.domain.money import show_usd
 from dailies.errors import BadInput
 from dailies.ledger import Caps
+from dailies.steps.approval import to_approve
 from dailies.studio import Studio
 
 logger = logging.getLogger("dailies.approve")
@@ -31,15 +33,16 @@ class Approval(RunInput):
 
 
 async def approved(studio: Studio, above_usd: float | None, wait_s: float = WAIT_S) -> None:
-    """Pause and ask when the batch is quoted above a limit. Raises BadInput without a yes in time: nothing is bought."""
-    job = studio.the_job
-    left = [row for row in job.plan.rows if row.clip.key not in job.delivered_before]
-    usd = sum_usd(job.plan.quotes[row.clip.key] for row in left)
-    unpriced = sum(job.plan.quotes[row.clip.key] is None for row in left)
-    if above_usd is None or not left or (usd <= Decimal(str(above_usd)) and not unpriced):
+    """Pause and ask when the batch is quoted above a limit, or goes beyond what was approved of it before. Raises BadInput
+    without a yes in time: nothing is bought."""
+    job, asked = studio.the_job, await to_approve(studio)
+    if above_usd is None or not asked.needs_a_yes(Decimal(str(above_usd))):
         return
-    unknown = f", {unpriced} of them at an unknown price" if unpriced else ""
-    text = f"**{job.plan.batch}**: {len(left)} clips to buy, quoted {show_usd(usd)}{unknown}. Nothing is bought without a yes."
+    usd = asked.usd
+    unknown = f", {asked.unpriced} of them at an unknown price" if asked.unpriced else ""
+    text = f"**{job.plan.batch}**: {asked.clips} clips to buy, quoted {show_usd(usd)}{unknown}. Nothing is bought without a yes."
+    if asked.earlier:
+        text += f" The batch then comes to {asked.whole.words}; approved were {asked.earlier.words}."
     try:
         answer = await apause_flow_run(
             wait_for_input=Approval.with_initial_data(description=text), timeout=int(wait_s), poll_interval=3
@@ -51,8 +54,11 @@ async def approved(studio: Studio, above_usd: float | None, wait_s: float = WAIT
         raise BadInput(f"nobody approved {show_usd(usd)} within {wait_s / 3600:g} h: nothing was bought") from None
     if not answer.approve:
         raise BadInput(f"not approved{': ' + answer.note if answer.note else ''}: nothing was bought")
-    logger.info("approved: %s for %d clips. %s", show_usd(usd), len(left), answer.note)
+    logger.info("approved: %s for %d clips. %s", show_usd(usd), asked.clips, answer.note)
+    approval = asked.whole
     if answer.budget_usd is not None:
         lower = Decimal(str(answer.budget_usd))
         cap = lower if job.caps.batch_usd is None else min(lower, job.caps.batch_usd)
         studio.job = replace(job, caps=Caps(cap, job.caps.day_usd))
+        approval = replace(approval, usd=min(approval.usd, lower))
+    await anyio.to_thread.run_sync(studio.ledger.approve, job.plan.batch, approval)

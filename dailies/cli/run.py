@@ -30,6 +30,7 @@ from dailies.order import Order
 from dailies.report.credits import Credits, answer_json, dump
 from dailies.report.write import report_folder
 from dailies.settings import Settings, load_settings
+from dailies.steps.approval import to_approve
 from dailies.steps.changes import changed_rows, changes_lines, other_content
 from dailies.steps.purchase import Purchase, purchase_of
 from dailies.steps.report import final_credits
@@ -66,6 +67,7 @@ async def _make(settings: Settings, order: Order, json: bool, yes: bool, engine:
         for line in changes_lines(await changed_rows(studio, plan, purchase.rows)):
             say(line)
         confirm(purchase, yes or json)
+        await anyio.to_thread.run_sync(studio.ledger.approve, plan.batch, (await to_approve(studio)).whole)
         prepared.set(Prepared(order, plan))
         async with prefect_api(settings.home):
             message = await _in_flow(studio, order, engine)

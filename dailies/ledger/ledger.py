@@ -16,6 +16,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from dailies.domain.approval import Approval
 from dailies.domain.brake import GivenUp, Go, Hold
 from dailies.domain.clips import Row
 from dailies.domain.money import ZERO
@@ -62,6 +63,12 @@ class Ledger(Adoption, Statuses):
         """
         with self._write() as connection:
             write_plan(connection, batch, source, destination, rows, quotes, self.now(), part, asked)
+
+    def approve(self, batch: str, approval: Approval) -> None:
+        """Put on record what a person has said yes to."""
+        values = {"approved_clips": approval.clips, "approved_usd": approval.usd}
+        with self._write() as connection:
+            connection.execute(sa.update(t.batch).where(t.batch.c.name == batch).values(**values))
 
     def claim(
         self, clip_key: str, batch: str, provider: str, usd_quoted: Decimal, caps: Caps, request_digest: str,

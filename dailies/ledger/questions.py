@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
+from dailies.domain.approval import Approval
 from dailies.domain.clips import Clip
 from dailies.domain.money import ZERO
 from dailies.domain.records import Attempt, BatchRow, Brief, Event
@@ -158,6 +159,13 @@ class Questions:
         """How long the latest few hundred generations of this kind took, in seconds after they were accepted."""
         with self._read() as connection:
             return history.brackets(connection, provider, history.kind_of(model, resolution, duration_s))
+
+    def approval(self, batch: str) -> Approval | None:
+        """What a person has approved of a batch."""
+        query = sa.select(t.batch.c.approved_clips, t.batch.c.approved_usd).where(t.batch.c.name == batch)
+        with self._read() as connection:
+            found = connection.execute(query).one_or_none()
+        return Approval(*found) if found and found.approved_clips is not None else None
 
     def batch_source(self, batch: str) -> str | None:
         """The file that a batch was last planned from."""

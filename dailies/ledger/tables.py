@@ -93,6 +93,8 @@ batch = sa.Table(
     sa.Column("created_at", Utc, nullable=False),
     sa.Column("planned_at", Utc, nullable=False),
     sa.Column("asked", sa.JSON),  # how the latest run of all of it was asked for: what a person would type again
+    sa.Column("approved_clips", sa.Integer),  # what a person has said yes to, all its runs together
+    sa.Column("approved_usd", Usd),
 )
 
 batch_row = sa.Table(

@@ -70,3 +70,30 @@ def test_below_the_limit_nobody_is_asked(world: World) -> None:
     """A batch that is cheap enough goes ahead."""
     world.csv(1)
     assert world.run().code == 0
+
+
+def test_what_was_approved_is_on_record_and_a_resumed_run_asks_only_for_more(world: World) -> None:
+    """The rest of what was approved is bought without a question; one clip more is asked about, however cheap."""
+    world.csv(2)
+    world.sandbox.fault("create", "status", status=401, after=1)  # the key is refused for one of them
+    batch = f"approval-{world.bucket}"
+    with world.here():
+        assert anyio.run(flow_and_answer, world, {"approve": True}).is_completed()
+        with world.ledger() as ledger:
+            approval = ledger.approval(batch)
+            assert approval and approval.clips == 2 and approval.usd == 2 * ledger.counted(batch)
+        assert len(world.charges()) == 1
+        resumed = anyio.run(flow_and_answer, world, None)
+        assert resumed.is_completed() and len(world.charges()) == 2, "nobody had to be there"
+        world.csv(3)
+        assert anyio.run(flow_and_answer, world, {"approve": False, "note": "no more"}).is_failed()
+    assert len(world.charges()) == 2
+
+
+def test_a_yes_on_the_command_line_is_on_record_too(world: World) -> None:
+    """`--yes` and `--json` are a yes."""
+    world.csv(2)
+    assert world.run().code == 0
+    with world.ledger() as ledger:
+        approval = ledger.approval("batch")
+        assert approval and approval.clips == 2 and approval.usd == ledger.counted("batch") > 0

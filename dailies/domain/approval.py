@@ -1,0 +1,25 @@
+"""What a person has approved of a batch: so many clips, for so many dollars, all its runs together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from dailies.domain.money import show_usd
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Clips and dollars of a whole batch, what was bought already included."""
+
+    clips: int
+    usd: Decimal
+
+    @property
+    def words(self) -> str:
+        """`12 clips for $15.12`."""
+        return f"{self.clips} clips for {show_usd(self.usd)}"
+
+    def covers(self, wanted: Approval) -> bool:
+        """Whether a run that comes to this needs nobody's yes any more."""
+        return wanted.clips <= self.clips and wanted.usd <= self.usd

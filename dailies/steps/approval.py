@@ -1,0 +1,44 @@
+"""What is to be approved before a batch is made, or goes on: on record, so that a resumed run asks only for more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import anyio.to_thread
+
+from dailies.domain.approval import Approval
+from dailies.domain.money import sum_usd
+from dailies.steps.known import taken_clips
+from dailies.studio import Studio
+
+
+@dataclass(frozen=True, slots=True)
+class ToApprove:
+    """What is left to buy of the batch in hand, what that makes of the whole batch, and what was approved of it before."""
+
+    clips: int
+    usd: Decimal
+    unpriced: int
+    whole: Approval
+    earlier: Approval | None
+
+    def needs_a_yes(self, above_usd: Decimal) -> bool:
+        """Whether a person is to be asked: what was approved is exceeded, or nothing was and this is much."""
+        if not self.clips:
+            return False
+        if self.earlier is not None:
+            return not self.earlier.covers(self.whole)
+        return self.usd > above_usd or self.unpriced > 0
+
+
+async def to_approve(studio: Studio) -> ToApprove:
+    """What a yes would allow, by the ledger as it is now."""
+    plan = studio.the_job.plan
+    taken = await taken_clips(studio, plan)
+    quotes = [plan.quotes[row.clip.key] for row in plan.rows if row.clip.key not in taken]
+    usd = sum_usd(quotes)
+    counted = await anyio.to_thread.run_sync(studio.ledger.counted, plan.batch)
+    earlier = await anyio.to_thread.run_sync(studio.ledger.approval, plan.batch)
+    whole = Approval(len(plan.rows), counted + usd)
+    return ToApprove(len(quotes), usd, sum(quote is None for quote in quotes), whole, earlier)
