@@ -14,7 +14,7 @@ from dailies.errors import explained
 from dailies.steps.recover import attempt_step_for, reconsidered, remaining
 from dailies.studio import Studio, open_studio
 from flows.interrupt import interruptible
-from flows.run import EXPECTED, alone, over, run_name, settings_for_run
+from flows.run import AT_RISK, EXPECTED, alone, over, run_name, settings_for_run
 from tasks.states import show_our_logs
 
 
@@ -29,6 +29,8 @@ async def collect_clips() -> State[Any]:
                 for attempt_id, label in (*(await remaining(studio)).attempts, *(await reconsidered(studio))):
                     clips.start_soon(finish, studio, label, attempt_id)
             left = await remaining(studio)
+            if left.usd_at_risk:
+                return over(studio, Failed(name=AT_RISK, message=left.sentence))
             name = "Unfinished" if left.attempts else "Completed"
             return over(studio, Completed(name=name, message=left.sentence))
     except EXPECTED as error:

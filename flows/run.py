@@ -29,6 +29,8 @@ from tasks.states import only_shown
 
 EXPECTED = (DailiesError, SQLAlchemyError)
 """What ends a flow in a failed state with a message for a person; anything else is a defect and shows as one."""
+AT_RISK = "MoneyAtRisk"
+"""The name of a run's end that leaves dollars in doubt: never a green one."""
 logger = logging.getLogger("dailies.flows")
 MOST_MODEL_TAGS = 10
 
@@ -127,14 +129,16 @@ def ending(studio: Studio, sentence: str) -> State[Any]:
 
 
 def final_state(studio: Studio, sentence: str) -> State[Any]:
-    """Completed, PartialSuccess, or Failed."""
+    """Completed, PartialSuccess, MoneyAtRisk (red, for somebody has to settle it), or Failed."""
     totals = final_credits(studio).totals
     if studio.stopping.is_set():
         return Failed(name="Interrupted", message=f"interrupted: {sentence}. Go on: run it again, or dailies collect")
-    if totals.complete:
+    if totals.complete and not totals.usd_at_risk:
         return Completed(message=sentence)
     if studio.stopped and totals.not_started:
         sentence += f". {stopped_words(studio, totals.not_started)}"
+    if totals.usd_at_risk:
+        return Failed(name=AT_RISK, message=sentence)
     if totals.delivered or totals.already_delivered:
         return Completed(name="PartialSuccess", message=sentence)
     return Failed(message=sentence)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 
 import anyio
 import anyio.to_thread
@@ -179,12 +180,14 @@ class Remaining:
 
     attempts: tuple[tuple[str, str], ...]
     sentence: str
+    usd_at_risk: Decimal
 
 
 async def remaining(studio: Studio) -> Remaining:
     """Every attempt in the ledger that is in flight, paid and not stored, or in doubt."""
     unfinished = sorted(await anyio.to_thread.run_sync(studio.ledger.unfinished), key=studio.result_ends)
     doubt = sum(a.state is State.IN_DOUBT for a in unfinished)
-    risk = show_usd(at_risk(await anyio.to_thread.run_sync(studio.ledger.unsettled)))
-    words = f"{len(unfinished) - doubt} in flight or to be fetched · {doubt} in doubt · {risk} at risk"
-    return Remaining(tuple(await _labelled(studio, unfinished)), words if unfinished else "nothing is left to collect")
+    risk = at_risk(await anyio.to_thread.run_sync(studio.ledger.unsettled))
+    words = f"{len(unfinished) - doubt} in flight or to be fetched · {doubt} in doubt · {show_usd(risk)} at risk"
+    sentence = words if unfinished or risk else "nothing is left to collect"
+    return Remaining(tuple(await _labelled(studio, unfinished)), sentence, risk)

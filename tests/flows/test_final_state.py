@@ -1,0 +1,44 @@
+"""How a run ends in the Prefect UI: money at risk is never green."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import anyio
+import pytest
+
+import flows.run
+from dailies.domain.figures import Totals, totals_of
+
+NOTHING = totals_of(())
+
+
+def ended(monkeypatch: pytest.MonkeyPatch, totals: Totals, stopping: bool = False) -> tuple[str, str]:
+    class Figures:
+        pass
+
+    figures: Any = Figures()
+    figures.totals = totals
+    monkeypatch.setattr(flows.run, "final_credits", lambda _studio: figures)
+    studio: Any = Figures()
+    studio.stopping, studio.stopped = anyio.Event(), {}
+    if stopping:
+        studio.stopping.set()
+    state: Any = flows.run.final_state(studio, "words")
+    return state.type.value, state.name
+
+
+@pytest.mark.parametrize(("changes", "stopping", "expected"), [
+    ({"rows": 2, "delivered": 2}, False, ("COMPLETED", "Completed")),
+    ({"rows": 2, "delivered": 1, "failed": 1}, False, ("COMPLETED", "PartialSuccess")),
+    ({"rows": 2, "failed": 2}, False, ("FAILED", "Failed")),
+    ({"rows": 2, "delivered": 1, "in_doubt": 1, "usd_at_risk": Decimal("1.26")}, False, ("FAILED", "MoneyAtRisk")),
+    ({"rows": 2, "delivered": 2, "usd_at_risk": Decimal("1.26")}, False, ("FAILED", "MoneyAtRisk")),
+    ({"rows": 2, "delivered": 1, "usd_at_risk": Decimal("1.26")}, True, ("FAILED", "Interrupted")),
+])  # fmt: skip
+def test_the_final_state_is_honest(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], stopping: bool, expected: tuple[str, str]
+) -> None:
+    assert ended(monkeypatch, replace(NOTHING, **changes), stopping) == expected
