@@ -18,6 +18,7 @@ from typing import Annotated, Any
 from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from dailies.domain.commands import DEMO
 from dailies.errors import Misconfigured
 
 AIML, ONEROUTER = "aiml", "onerouter"
@@ -147,7 +148,7 @@ class Settings(BaseModel):
             name = f"{provider.upper()}_API_KEY"
             raise Misconfigured(
                 f"no key for {provider}: set {name} (environment, .env, or the Prefect Secret block "
-                f"`{SECRET_BLOCKS[name]}`). Nothing was bought. To try without a key: dailies demo"
+                f"`{SECRET_BLOCKS[name]}`). Nothing was bought. To try without a key: {DEMO}"
             )
         return key
 

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import anyio
 from anyio.abc import TaskGroup
 
+from dailies.domain.commands import COLLECT
 from dailies.studio import Studio
 
 INTERRUPTED = 130
@@ -43,7 +44,7 @@ def what_is_waited_for(studio: Studio) -> str:
     """One line for whoever ends a run: how many answers it waits for, for how long, and what ending it twice would mean."""
     waiting = studio.sender.under_way
     if not waiting:
-        return "stopping: no create is in flight. What is paid is on record; dailies collect brings it home"
+        return f"stopping: no create is in flight. What is paid is on record; {COLLECT} brings it home"
     now = time.monotonic()
     left_s = max(studio.settings.create_timeout_s(create.provider) - (now - create.since) for create in waiting)
     pids = ", ".join(sorted({str(create.line.pid) for create in waiting}))
@@ -54,7 +55,7 @@ def what_is_waited_for(studio: Studio) -> str:
     )
     return (
         f"stopping: {count} in flight, waited for up to {_minutes(left_s)}. A second Ctrl-C ends this program at once: "
-        f"{requests} in flight will still be received and recorded by process {pids}; dailies collect brings the clips home"
+        f"{requests} in flight will still be received and recorded by process {pids}; {COLLECT} brings the clips home"
     )
 
 

@@ -18,6 +18,7 @@ from prefect.states import Completed, Failed
 from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.cli.prefect_blocks import read_blocks
+from dailies.domain.commands import COLLECT
 from dailies.errors import DailiesError, explained
 from dailies.ledger.container import refuse_vanishing_ledger
 from dailies.order import Order
@@ -132,7 +133,7 @@ def final_state(studio: Studio, sentence: str) -> State[Any]:
     """Completed, PartialSuccess, MoneyAtRisk (red, for somebody has to settle it), or Failed."""
     totals = final_credits(studio).totals
     if studio.stopping.is_set():
-        return Failed(name="Interrupted", message=f"interrupted: {sentence}. Go on: run it again, or dailies collect")
+        return Failed(name="Interrupted", message=f"interrupted: {sentence}. Go on: run it again, or {COLLECT}")
     if totals.complete and not totals.usd_at_risk:
         return Completed(message=sentence)
     if studio.stopped and totals.not_started:

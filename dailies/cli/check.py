@@ -12,6 +12,7 @@ import anyio.to_thread
 from dailies.cli.here import settings_here
 from dailies.cli.screen import counting, say
 from dailies.cli.tables import table
+from dailies.domain.commands import COLLECT
 from dailies.domain.figures import Line
 from dailies.domain.money import show_usd
 from dailies.domain.records import BatchRow
@@ -104,8 +105,8 @@ def _print(credits: Credits, checked: Checked, order: Order) -> None:
 def _standing(line: Line) -> str:
     """Why a clip would not be bought now."""
     words = {
-        "delivered": "in S3 already", "already_delivered": "in S3 already", "in_doubt": "in doubt: dailies collect",
-        "overdue": "paid: dailies collect", "interrupted": "paid: dailies collect",
+        "delivered": "in S3 already", "already_delivered": "in S3 already", "in_doubt": f"in doubt: {COLLECT}",
+        "overdue": f"paid: {COLLECT}", "interrupted": f"paid: {COLLECT}",
         "failed": "failed earlier",
     }  # fmt: skip
     return words.get(line.outcome, line.outcome)

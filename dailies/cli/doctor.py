@@ -11,6 +11,7 @@ from dailies.cli.prefect_server import configured_api_url
 from dailies.cli.screen import say
 from dailies.cli.tables import table
 from dailies.cli.ways import ways
+from dailies.domain.commands import COLLECT
 from dailies.domain.money import show_usd
 from dailies.errors import DailiesError
 from dailies.ledger.address import shown
@@ -141,5 +142,5 @@ async def _left(studio: Studio) -> Finding:
     return Finding(
         "left over",
         "warning" if left.attempts or spooled else "ok",
-        words + (": dailies collect" if left.attempts or spooled else ""),
+        words + (f": {COLLECT}" if left.attempts or spooled else ""),
     )

@@ -6,6 +6,7 @@ import sys
 
 from dailies.cli.here import settings_here
 from dailies.cli.tables import table
+from dailies.domain.commands import COLLECT, resolve
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import Attempt, BatchRow, at_risk
 from dailies.domain.states import State
@@ -42,7 +43,7 @@ def run_status(batch: str | None, json: bool) -> int:
         print(dump({"unfinished": entries, "given_up": abandoned, **more}))
         return 0
     if spooled:
-        print(f"{spooled} answers wait in the spool: dailies collect", file=sys.stderr)
+        print(f"{spooled} answers wait in the spool: {COLLECT}", file=sys.stderr)
     if abandoned:
         whose = ", ".join(f"{entry['clip']} ({str(entry['attempt'])[:8]})" for entry in abandoned)
         print(f"given up and not settled, so still at risk: {whose}", file=sys.stderr)
@@ -59,11 +60,11 @@ def run_status(batch: str | None, json: bool) -> int:
 def _entry(ledger: Ledger, attempt: Attempt, row: BatchRow | None) -> dict[str, object]:
     dead = ledger.is_dead(attempt)
     sender = Owner.parse(attempt.owner) if attempt.state is State.SUBMITTING and not dead else None
-    step = "dailies collect" if dead else "being watched"
+    step = COLLECT if dead else "being watched"
     if sender:
         step = f"being sent by process {sender.pid} since {attempt.created_at.astimezone():%H:%M}"
     if attempt.usd_at_risk:
-        step = f"dailies collect, then dailies resolve {attempt.id[:8]}"
+        step = f"{COLLECT}, then {resolve(attempt.id)}"
     return {
         "attempt": attempt.id,
         "clip": row.id if row else attempt.clip_key[:12],

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from dailies.domain.commands import COLLECT
+
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
@@ -102,7 +104,7 @@ def _refuse_waiting_answers(spool: Spool, source: Engine) -> None:
         there = f"DAILIES_LEDGER_URL='{shown(source.url)}' " if source.dialect.name == "sqlite" else ""
         raise Misconfigured(
             f"{waiting} answers wait in {spool.folder} that the ledger {shown(source.url)} has not taken yet. Nothing was "
-            f"changed. Let it take them first: {there}dailies collect"
+            f"changed. Let it take them first: {there}{COLLECT}"
         )
 
 

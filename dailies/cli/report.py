@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from typing import Any
 
 from dailies.cli.here import settings_here
 from dailies.cli.tables import table
+from dailies.domain.commands import page_that_plays
 from dailies.domain.figures import Totals, totals_of
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import BatchRow
@@ -97,7 +97,7 @@ def _write(
     link = _linker(wanted, credits, folder, settings.home)
     files = refund_files(claims, now, lambda claim: _still(folder, claim))
     files |= {"reconciliation.csv": reconciliation_csv(books).encode()} if books else {}
-    again = f"dailies report {_options(wanted.choice)}--out {shlex.quote(str(wanted.out))} --link-base presigned"
+    again = page_that_plays(None, str(wanted.out), *_options(wanted.choice))
     facts = PageFacts(now, None, wanted.choice.words, again, books)
     write_report(credits, folder, None, extras=Extras(link, facts, files))
     return folder
@@ -122,9 +122,9 @@ def _still(folder: Path, claim: Claim) -> bytes | None:
         return None
 
 
-def _options(choice: Choice) -> str:
+def _options(choice: Choice) -> list[str]:
     chosen = {name: value for name, value in asdict(choice).items() if value is not None}
-    return "".join(f"--{name} {shlex.quote(str(value))} " for name, value in chosen.items())
+    return [word for name, value in chosen.items() for word in (f"--{name}", str(value))]
 
 
 def _answer(
@@ -136,7 +136,8 @@ def _answer(
     folder: Path | None,
 ) -> dict[str, Any]:
     answer = answer_json(credits, str(folder) if folder else None)
-    answer["unknown_statuses"] = statuses_json(credits.unknown_statuses)
+    if credits.unknown_statuses:
+        answer["unknown_statuses"] = statuses_json(credits.unknown_statuses)
     if wanted.group_by:
         groups = grouped(rows, wanted.group_by)
         answer["groups"] = {value: plain_totals(totals_of(lines)) for value, lines in sorted(groups.items())}

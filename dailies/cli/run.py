@@ -22,6 +22,7 @@ from dailies.cli.here import require_api, settings_here
 from dailies.cli.prefect_server import LocalServer, configured_api_url, local_server
 from dailies.cli.progress import progress
 from dailies.cli.screen import counting, say
+from dailies.domain.commands import COLLECT
 from dailies.domain.figures import Totals
 from dailies.domain.money import show_usd
 from dailies.errors import BadInput, explained
@@ -147,7 +148,7 @@ def show_result(credits: Credits, folder: str, json: bool, sentence: str) -> Non
     clips_table(credits)
     print(credits.totals.sentence())
     if "interrupted" in sentence:
-        print("Go on: run the same command again, or dailies collect for what is paid already.")
+        print(f"Go on: run the same command again, or {COLLECT} for what is paid already.")
     page = Path(folder) / "report.html"
     print(f"Report: {page}" if page.exists() else f"Report: {folder}")
 

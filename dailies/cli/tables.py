@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dailies.domain.commands import COLLECT, resolve
 from dailies.domain.figures import Line
 from dailies.domain.money import show_usd
 from dailies.report.credits import Credits, by_urgency
@@ -67,9 +68,9 @@ def where(line: Line) -> str:
     if line.s3_uri:
         return line.s3_uri + (f" (not as ordered: {line.mismatch})" if line.mismatch else "")
     hints = {
-        "in_doubt": f"dailies collect, or dailies resolve {(line.attempt or '')[:8]}",
-        "overdue": "dailies collect",
-        "interrupted": "dailies collect",
+        "in_doubt": f"{COLLECT}, or {resolve(line.attempt or '')}",
+        "overdue": COLLECT,
+        "interrupted": COLLECT,
         "not_started": "run it again",
     }
     return " → ".join(part for part in (line.error, hints.get(line.outcome)) if part)

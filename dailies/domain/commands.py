@@ -1,4 +1,7 @@
-"""Every command that an output tells a person to type, whole as it stands. Pure."""
+"""Every command that an output tells a person to type, whole as it stands. Pure.
+
+No other module words one: `tests/unit/test_commands.py` sees to that, and that the program knows each.
+"""
 
 from __future__ import annotations
 
@@ -14,3 +17,25 @@ def command(*words: str | None) -> str:
 def word(text: str) -> str:
     """One word of a command line, whatever a batch or a file is called."""
     return shlex.quote(" ".join("".join(c if c.isprintable() else " " for c in text).split()))
+
+
+COLLECT = command("collect")
+STATUS = command("status")
+DEMO = command("demo")
+ADOPT = command("doctor", "--adopt")
+LEDGER_COPY = command("ledger", "copy")
+
+
+def resolve(attempt_id: str, *words: str) -> str:
+    """What settles one attempt; eight digits name it."""
+    return command("resolve", attempt_id[:8], *words)
+
+
+def refund_pack(batch: str) -> str:
+    """Letters and evidence for charges that should come back."""
+    return command("report", "--batch", batch, "--refund-pack")
+
+
+def page_that_plays(batch: str | None, out: str = "report", *words: str) -> str:
+    """A report in which clips play for whoever has it."""
+    return command("report", *(("--batch", batch) if batch else ()), *words, "--out", out, "--link-base", "presigned")

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from urllib.parse import quote
 
+from dailies.domain.commands import COLLECT, LEDGER_COPY
 from dailies.domain.money import NANO, ZERO, show_usd
 from dailies.domain.states import State
 from dailies.errors import Misconfigured
@@ -44,9 +45,9 @@ def refuse_unsettled_beside(home: Path, ledger: Questions) -> None:
     clips = len({a.clip_key for a in unknown})
     dollars = show_usd(sum((a.usd_quoted for a in unknown), ZERO))
     cure = (
-        "Move it there first: dailies ledger copy"
+        f"Move it there first: {LEDGER_COPY}"
         if ledger.is_empty()
-        else f"Bring them home first: DAILIES_LEDGER_URL='sqlite:///{file}' dailies collect"
+        else f"Bring them home first: DAILIES_LEDGER_URL='sqlite:///{file}' {COLLECT}"
     )
     raise Misconfigured(
         f"the ledger {file} holds {'1 clip' if clips == 1 else f'{clips} clips'} ({dollars} at risk) paid for or in doubt, "

@@ -15,6 +15,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
+from dailies.domain.commands import STATUS
 from dailies.domain.money import ZERO
 from dailies.errors import Misconfigured
 from dailies.ledger.address import parse_address, shown
@@ -120,7 +121,7 @@ def _refuse_in_use(connection: Connection, source: Engine) -> None:
     if alive:
         runs = "1 run is" if len(alive) == 1 else f"{len(alive)} runs are"
         raise Misconfigured(
-            f"{runs} at work with the ledger {shown(source.url)}: wait until dailies status shows none, then copy it. "
+            f"{runs} at work with the ledger {shown(source.url)}: wait until {STATUS} shows none, then copy it. "
             "Nothing was changed"
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from dailies.domain.commands import LEDGER_COPY
 from dailies.errors import Misconfigured
 from dailies.ledger.tables import meta, metadata
 
@@ -26,7 +27,7 @@ def refuse_closed(where: str, found: dict[str, str], incoming_from: str | None =
     if INCOMING in found and found[INCOMING] != incoming_from:
         raise Misconfigured(
             f"the ledger {where} is a copy that was not finished. Nothing was bought. "
-            "Say the same `dailies ledger copy` again; until then the ledger that it comes from is the live one"
+            f"Say the same `{LEDGER_COPY}` again; until then the ledger that it comes from is the live one"
         )
 
 

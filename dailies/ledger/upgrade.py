@@ -11,6 +11,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
+from dailies.domain.commands import STATUS
 from dailies.errors import Misconfigured
 from dailies.ledger.address import shown
 from dailies.ledger.copies import copy_beside
@@ -131,5 +132,5 @@ def _refuse_in_use(connection: Connection) -> None:
         runs = "1 run is" if len(alive) == 1 else f"{len(alive)} runs are"
         raise Misconfigured(
             f"the ledger is to be upgraded, and {runs} still at work with it: wait until "
-            "dailies status shows none, or stop them; then start again. Nothing was changed, nothing was bought"
+            f"{STATUS} shows none, or stop them; then start again. Nothing was changed, nothing was bought"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dailies.domain.commands import command
+from dailies.domain.commands import COLLECT, command, refund_pack, resolve
 from dailies.domain.figures import Line, Outcome
 from dailies.domain.money import show_usd
 from dailies.domain.records import BatchRow
@@ -69,14 +69,14 @@ class Advice:
 
 def advice_for(topic: Topic, line: Line, prompts: str | None = None) -> Advice:
     """The next commands for one clip; `prompts` is the CSV as it was named, for commands that run it again."""
-    resubmit = f"dailies resolve {(line.attempt or '')[:8]} --resubmit"
+    resubmit = resolve(line.attempt or "", "--resubmit")
     match topic:
         case Topic.DELIVERED | Topic.RETIRED:
             return Advice(topic)
         case Topic.IN_DOUBT:
-            return Advice(topic, (Command("asks the provider's log again", "dailies collect"),), _doubt(line))
+            return Advice(topic, (Command("asks the provider's log again", COLLECT),), _doubt(line))
         case Topic.OVERDUE | Topic.INTERRUPTED:
-            return Advice(topic, (Command("brings it home", "dailies collect"),))
+            return Advice(topic, (Command("brings it home", COLLECT),))
         case Topic.LOST | Topic.MISMATCH:
             return Advice(topic, (_refund(line),))
         case Topic.FAILED:
@@ -120,13 +120,13 @@ def _again(line: Line, prompts: str | None, hint: str = "goes on with the rest o
 
 
 def _refund(line: Line) -> Command:
-    return Command("makes a letter with the evidence", command("report", "--batch", line.batch, "--refund-pack"))
+    return Command("makes a letter with the evidence", refund_pack(line.batch))
 
 
 def _doubt(line: Line) -> tuple[Command, ...]:
-    resolve, risk = f"dailies resolve {(line.attempt or '')[:8]}", show_usd(line.usd_at_risk)
+    attempt, risk = line.attempt or "", show_usd(line.usd_at_risk)
     return (
-        Command("the provider lists it: collect it", f"{resolve} --charged GENERATION_ID"),
-        Command("it was surely never charged", f"{resolve} --not-charged"),
-        Command(f"buy it again; {risk} stays at risk", f"{resolve} --resubmit"),
+        Command("the provider lists it: collect it", resolve(attempt, "--charged", "GENERATION_ID")),
+        Command("it was surely never charged", resolve(attempt, "--not-charged")),
+        Command(f"buy it again; {risk} stays at risk", resolve(attempt, "--resubmit")),
     )

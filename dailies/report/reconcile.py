@@ -15,6 +15,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from dailies.domain.account import LogEntry, Posting
+from dailies.domain.commands import resolve
 from dailies.domain.money import ZERO, show_usd, sum_usd
 from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import State
@@ -189,7 +190,7 @@ def _verdict(
 ) -> tuple[Verdict, str]:  # fmt: skip
     if attempt.generation_id is None and attempt.state is not State.FAILED:
         generation = logged.generation_id if logged else ""
-        return Verdict.FOUND, f"dailies resolve {attempt.id[:8]} --charged {generation}"
+        return Verdict.FOUND, resolve(attempt.id, f"--charged={generation}")
     if (attempt.state is State.FAILED or attempt.failure) and not answered:
         if posted:
             return Verdict.FAILED_CHARGED, f"failed ({attempt.error or 'no reason'}), and {show_usd(posted)} was posted"

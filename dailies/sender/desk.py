@@ -17,6 +17,7 @@ import anyio
 import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
+from dailies.domain.commands import COLLECT
 from dailies.domain.creates import Accepted, CreateOutcome, Doubtful, Free, KnownAttempt
 from dailies.domain.outcomes import Answer, Fault, Meaning, Streak, Verdict, judge
 from dailies.domain.records import Attempt
@@ -182,7 +183,7 @@ class Desk:
         with suppress(SQLAlchemyError, OSError):
             words = f"{accepted}, and the ledger did not take the id"
             await anyio.to_thread.run_sync(self._ledger.doubt, attempt.id, words)
-        going_on = "the next run or `dailies collect` goes on from the spool"
+        going_on = f"the next run or `{COLLECT}` goes on from the spool"
         return Verdict(Meaning.IN_DOUBT, f"{accepted}, and the ledger has not taken it yet; {going_on}")
 
     def _provider(self, name: str) -> Provider:

@@ -13,6 +13,7 @@ import anyio
 import anyio.to_thread
 
 from dailies.domain.clips import Row, object_key, slug
+from dailies.domain.commands import ADOPT
 from dailies.domain.records import Attempt
 from dailies.errors import Misconfigured
 from dailies.ledger import Adopted
@@ -55,7 +56,7 @@ async def _adopt_spooled(studio: Studio) -> None:
     if unclear:
         raise Misconfigured(
             f"the ledger does not take what waits in {unclear[0]}: buying now could pay twice. Nothing was bought. "
-            "See what dailies doctor --adopt says of it"
+            f"See what {ADOPT} says of it"
         )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.domain.brake import GivenUp, Hold
 from dailies.domain.clips import Row
+from dailies.domain.commands import COLLECT, STATUS, resolve
 from dailies.domain.outcomes import Meaning
 from dailies.domain.records import Attempt
 from dailies.domain.states import Failure, State
@@ -138,7 +139,7 @@ def _raise_refusal(studio: Studio, prepared: Prepared, refused: Result) -> None:
         case NotClaimed(refusal=words):
             raise NotSent(f"{who}: not claimed, so nothing was sent: {words}")
         case _:
-            raise MaybeCharged(f"{who}: the process that sends broke off ({refused}); see dailies status")
+            raise MaybeCharged(f"{who}: the process that sends broke off ({refused}); see {STATUS}")
 
 
 async def _outcome(studio: Studio, prepared: Prepared, create: PendingCreate) -> Attempt:
@@ -156,7 +157,7 @@ async def _outcome(studio: Studio, prepared: Prepared, create: PendingCreate) ->
                 raise _in_doubt(prepared, attempt_id, verdict.words)
             raise _as_error(studio, prepared, verdict.words, verdict.failure or Failure.REFUSED)
         case result:
-            raise MaybeCharged(f"{who}: the process that sends broke off ({result}); see dailies status")
+            raise MaybeCharged(f"{who}: the process that sends broke off ({result}); see {STATUS}")
 
 
 async def _final(studio: Studio, prepared: Prepared, create: PendingCreate) -> Result:
@@ -201,7 +202,7 @@ async def _left_by(studio: Studio, prepared: Prepared, ended: SenderEnded) -> At
     except (SQLAlchemyError, OSError) as error:
         raise MaybeCharged(
             f"{prepared.row.id}: the process that sent it has ended, and the ledger can't be asked what became of it "
-            f"({type(error).__name__}). It is not bought again; see dailies status"
+            f"({type(error).__name__}). It is not bought again; see {STATUS}"
         ) from error
     ours = [a for a in attempts if a.id == ended.attempt_id or a.owner == ended.owner]
     return _settled(studio, prepared, ours[-1]) if ours else None
@@ -220,7 +221,7 @@ def _settled(studio: Studio, prepared: Prepared, attempt: Attempt) -> Attempt:
 def _in_doubt(prepared: Prepared, attempt_id: str, words: str) -> MaybeCharged:
     return MaybeCharged(
         f"{prepared.row.id}: {words}. It may have cost ${prepared.usd_quoted:.2f} and is not bought again; "
-        f"`dailies collect` looks for it, `dailies resolve {attempt_id[:8]}` settles it"
+        f"`{COLLECT}` looks for it, `{resolve(attempt_id)}` settles it"
     )
 
 

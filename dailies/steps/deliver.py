@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.catalog import Settled, expected_video
 from dailies.domain.clips import Clip, clip_name, object_key
+from dailies.domain.commands import COLLECT
 from dailies.domain.figures import NOT_STORED
 from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import State
@@ -162,7 +163,7 @@ async def _told(studio: Studio, attempt: Attempt, uri: str, file: Download, mism
             )
         except (SQLAlchemyError, OSError) as error:
             if pause_s is None:
-                raise DeliveryDelayed(f"stored as {uri}, but the ledger can't be told: run dailies collect") from error
+                raise DeliveryDelayed(f"stored as {uri}, but the ledger can't be told: run {COLLECT}") from error
             await anyio.sleep(pause_s)
     raise AssertionError("unreachable")
 

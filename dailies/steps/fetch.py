@@ -20,6 +20,7 @@ import anyio
 import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
+from dailies.domain.commands import COLLECT, STATUS
 from dailies.domain.records import Attempt
 from dailies.domain.results import GONE, SHOWN, is_lost, times_gone
 from dailies.errors import DeliveryDelayed, Misconfigured, ResultLost
@@ -196,7 +197,7 @@ class _Visit:
                 verdict, file = self.best
                 return _taken(file, replace(verdict, words=f"all that came before its address ended: {verdict.words}"))
             await anyio.to_thread.run_sync(self.studio.ledger.result_lost, self.attempt, self.reason)
-            raise ResultLost(f"paid, and no URL leads to it any more: {self.reason}. See dailies status")
+            raise ResultLost(f"paid, and no URL leads to it any more: {self.reason}. See {STATUS}")
         age = self.studio.ledger.now() - (self.attempt.completed_at or self.attempt.created_at)
         if age < PATIENCE:
             raise await delayed(self.studio, self.attempt, f"the download fails: {self.reason}", NotYet)
@@ -229,7 +230,7 @@ async def delayed(
         await anyio.to_thread.run_sync(studio.ledger.note_error, attempt.id, reason)
     except (SQLAlchemyError, OSError):
         logger.error("the ledger can't be told that %s is delayed: %s", attempt.id, reason)
-    return kind(f"{reason}. Nothing is lost: run again, or dailies collect")
+    return kind(f"{reason}. Nothing is lost: run again, or {COLLECT}")
 
 
 def kept_whole(folder: Path, attempt_id: str) -> Download | None:

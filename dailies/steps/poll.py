@@ -8,6 +8,7 @@ import anyio
 import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
+from dailies.domain.commands import COLLECT
 from dailies.domain.money import ZERO, show_usd
 from dailies.domain.records import OVERDUE, Attempt
 from dailies.domain.states import State
@@ -85,7 +86,7 @@ async def _judge(studio: Studio, attempt: Attempt, look: Look, overdue: bool) ->
                 logger.warning("%s · %s: %s", attempt.provider, attempt.generation_id, look.words)
             if overdue:
                 await anyio.to_thread.run_sync(studio.ledger.note_error, attempt.id, f"{OVERDUE}: {look.words}")
-                raise Overdue(f"still {look.words} past its deadline; paid, and collected later: dailies collect")
+                raise Overdue(f"still {look.words} past its deadline; paid, and collected later: {COLLECT}")
             raise StillGenerating(look.words)
 
 

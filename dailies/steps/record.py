@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
+from dailies.domain.commands import resolve
 from dailies.domain.creates import Accepted, CreateOutcome, Doubtful, KnownAttempt
 from dailies.domain.records import Attempt
 from dailies.domain.states import State
@@ -82,8 +83,9 @@ async def _spooled(spool: Spool, spooled: Spooled, trouble: Exception) -> Path |
     except OSError as error:
         if isinstance(outcome, Accepted):
             logger.critical(
-                "PAID AND NOT ON DISK: attempt %s is generation %s (%s). Keep this line; dailies resolve %s --charged=%s",
-                attempt_id, outcome.generation_id, error.strerror, attempt_id, outcome.generation_id,
+                "PAID AND NOT ON DISK: attempt %s is generation %s (%s). Keep this line; %s",
+                attempt_id, outcome.generation_id, error.strerror,
+                resolve(attempt_id, f"--charged={outcome.generation_id}"),
             )  # fmt: skip
         else:
             logger.error("neither ledger nor spool took this, so it is in doubt: %s", spooled.words)

@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 
 from dailies.domain.clips import Row
+from dailies.domain.commands import COLLECT, resolve
 from dailies.domain.creates import Accepted
 from dailies.domain.money import show_usd
 from dailies.domain.next_step import Step, attempt_step, next_step
@@ -111,8 +112,8 @@ async def settle_doubt(studio: Studio, attempt: Attempt) -> Attempt:
         found, words = None, str(error)
     if found is None:
         raise MaybeCharged(
-            f"attempt {attempt.id[:8]} stays in doubt ({words}); `dailies collect` asks again, a person may settle it: "
-            f"dailies resolve {attempt.id[:8]} --charged GENERATION_ID | --not-charged | --resubmit"
+            f"attempt {attempt.id[:8]} stays in doubt ({words}); `{COLLECT}` asks again, a person may settle it: "
+            f"{resolve(attempt.id)} --charged GENERATION_ID | --not-charged | --resubmit"
         )
     note = "found in the provider's log by our reference"
     charged = found.usd_charged if found.succeeded else None  # of a failed one the next look tells

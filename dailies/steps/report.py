@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio.to_thread
 
+from dailies.domain.commands import page_that_plays
 from dailies.errors import Misconfigured
 from dailies.report.credits import Credits, credits_of
 from dailies.report.links import on_disk
@@ -62,7 +62,7 @@ def _fetch_earlier(studio: Studio, credits: Credits, folder: Path) -> None:
 def _write(studio: Studio, credits: Credits, folder: Path) -> Written:
     job = studio.the_job
     clips = Path(job.order.keep_local).expanduser().absolute() if job.order.keep_local else None
-    hint = f"dailies report --batch {shlex.quote(job.plan.batch)} --out report --link-base presigned"
+    hint = page_that_plays(job.plan.batch)
     facts = PageFacts(datetime.now(UTC), job.order.prompts, play_hint=hint)
     extras = Extras(on_disk(folder, clips), facts)
     s3 = None if job.order.partial else studio.s3()  # beside the clips lies the report of the whole batch

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import anyio.to_thread
 
+from dailies.domain.commands import COLLECT, STATUS
 from dailies.domain.creates import Accepted
 from dailies.domain.money import show_usd
 from dailies.domain.records import Attempt
@@ -48,7 +49,7 @@ def attempt_named(ledger: Ledger, name: str) -> Attempt:
         return (exact or found)[0]
     if not found:
         few = "" if len(name) >= FEWEST_DIGITS else f" (say at least its first {FEWEST_DIGITS} digits)"
-        raise BadInput(f"no attempt {name!r}{few}: dailies status shows them. Nothing was changed")
+        raise BadInput(f"no attempt {name!r}{few}: {STATUS} shows them. Nothing was changed")
     each = "\n".join(f"  {attempt.id}  {attempt.batch}  {attempt.state}" for attempt in found)
     raise BadInput(f"{name!r} begins several attempts. Nothing was changed. Say more of one:\n{each}")
 
@@ -127,7 +128,7 @@ async def settle_charged(studio: Studio, attempt: Attempt, generation_id: str) -
         settled = await anyio.to_thread.run_sync(ledger.resolve_found, attempt.id, shown, note)
     except DuplicateGeneration:
         raise BadInput(f"generation {told} already belongs to another attempt. Nothing was changed") from None
-    return settled, f"{who} is {settled.state} as {told}: dailies collect brings it home"
+    return settled, f"{who} is {settled.state} as {told}: {COLLECT} brings it home"
 
 
 async def _shown_in_the_log(studio: Studio, attempt: Attempt, told: str) -> Accepted | None:
@@ -147,7 +148,7 @@ async def _shown_in_the_log(studio: Studio, attempt: Attempt, told: str) -> Acce
         if ours and not same:
             raise BadInput(
                 f"{attempt.provider}'s log shows {_who(attempt)} as generation {entry.found.generation_id}, not {told}. "
-                "Nothing was changed; dailies collect takes it from there"
+                f"Nothing was changed; {COLLECT} takes it from there"
             )
         if ours and entry.found.succeeded:
             return Accepted(told, None, entry.found.usd_charged, entry.found.credits_used)
@@ -170,7 +171,7 @@ async def ask_again(studio: Studio, attempt: Attempt) -> tuple[Attempt, str]:
         ready = await reopen_attempt(studio, attempt.id)
     except ResultLost as error:
         raise BadInput(f"{error}. Nothing was changed") from None
-    return ready, f"{_who(attempt)} is {ready.state} again: dailies collect brings it home"
+    return ready, f"{_who(attempt)} is {ready.state} again: {COLLECT} brings it home"
 
 
 def _refuse_while_its_sender_lives(ledger: Ledger, attempt: Attempt) -> None:
