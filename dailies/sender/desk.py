@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.domain.commands import COLLECT
 from dailies.domain.creates import Accepted, CreateOutcome, Doubtful, Free, KnownAttempt
-from dailies.domain.outcomes import Answer, Fault, Meaning, Streak, Verdict, judge
+from dailies.domain.outcomes import Answer, Meaning, Streak, Verdict
 from dailies.domain.records import Attempt
 from dailies.domain.states import Failure
 from dailies.errors import DailiesError, explained
@@ -143,8 +143,6 @@ class Desk:
         if window is None:
             return Verdict(Meaning.TRY_AGAIN, "the ledger could not be asked whose it is", Failure.NOT_SENT), None
         hit("before-post")
-        if not window.open():
-            return judge(Fault.NOT_OURS), None
         created = await self._provider(purchase.provider).create(purchase.body, attempt.id, window.open)
         hit("after-post")
         return await self._weighed(purchase.provider, created), created
