@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import anyio
 import pytest
 from prefect.logging.handlers import PrefectConsoleHandler
 from pydantic import SecretStr
@@ -20,6 +24,7 @@ from dailies.sender.address import absolute_url
 from dailies.sender.client import sender_environment
 from dailies.sender.clock import SendWindow, unstoppable_clock
 from dailies.sender.protocol import SendAgain, framed, read_message
+from flows.interrupt import interruptible
 from tasks.console import outlive_the_console
 
 
@@ -150,3 +155,35 @@ def test_a_stream_that_nobody_reads_takes_every_line() -> None:
         print("a line", file=outlasting, flush=True)
         print("another", file=outlasting, flush=True)
         assert not outlasting.isatty()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_each_signal_winds_a_flow_down_and_whoever_handled_it_before_does_so_again(
+    number: signal.Signals, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is ignored stays ignored: `nohup` is meant."""
+    monkeypatch.setattr(logging.getLogger("dailies"), "propagate", True)
+
+    async def flow() -> bool:
+        studio: Any = SimpleNamespace(stopping=anyio.Event(), sender=SimpleNamespace(under_way=[]))
+        with anyio.move_on_after(1 if ignored else 10):
+            async with interruptible(studio) as clips:
+                clips.start_soon(anyio.sleep_forever)
+                os.kill(os.getpid(), number)
+        return bool(studio.stopping.is_set())
+
+    def earlier(*_: object) -> None:
+        raise AssertionError("not ours any more")
+
+    before = signal.signal(number, earlier)
+    try:
+        ignored = False
+        assert asyncio.run(flow())
+        assert "no create is in flight" in caplog.text
+        assert signal.getsignal(number) is earlier
+        if number is signal.SIGHUP:
+            signal.signal(number, signal.SIG_IGN)
+            ignored = True
+            assert not asyncio.run(flow())
+    finally:
+        signal.signal(number, before)
