@@ -13,7 +13,7 @@ import pytest
 
 from dailies.domain.states import State
 from tests.crash.test_owners import sender_of
-from tests.crash.test_sender import lives
+from tests.crash.test_sender_in_runs import lives
 from tests.e2e.forks import ROOT
 from tests.e2e.harness import World, named, until
 from tests.e2e.invariants import assert_invariants
