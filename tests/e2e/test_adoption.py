@@ -8,6 +8,7 @@ import sqlite3
 
 import pytest
 
+from dailies.domain.clips import slug
 from tests.e2e.harness import World
 from tests.e2e.invariants import assert_invariants
 
