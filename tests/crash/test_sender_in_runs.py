@@ -161,7 +161,7 @@ def test_a_living_sender_is_nobodys_to_resolve(world: World) -> None:
     with a_run_in_a_shell(world) as run:
         [attempt] = world.attempts()
         refused = world.command("resolve", attempt.id, "--resubmit")
-        assert refused.code == 2 and "submitting" in refused.stderr, refused.stderr
+        assert refused.code == 2 and "the process that sent it is there" in refused.stderr, refused.stderr
         assert world.command("collect").code in (0, 1)
         assert [a.state for a in world.attempts()] == [State.SUBMITTING]
         assert run.wait(60) == 0
