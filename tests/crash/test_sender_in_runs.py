@@ -52,7 +52,7 @@ def kill_runs_at_their_answers(world: World, kills: int, luck: random.Random) ->
     world.csv(rows, name="all.csv", provider="onerouter")
     result = assert_invariants(world)
     assert result and result.code == 0, result and result.json
-    lost = len(rows) - len(world.clips())
+    lost = len(rows) - len({attempt.clip_key for attempt in world.attempts() if attempt.delivered})
     too_many = len(world.charges()) - len(rows)
     print(
         f"{kills} kills within half a second of the answer, {len(rows)} clips: {lost} lost, {too_many} charges too many"
