@@ -157,7 +157,10 @@ def test_a_download_that_fails_for_good_waits_for_the_next_run(hasty: None, worl
 
 def test_an_endless_download_is_cut_off(hasty: None, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the most bytes a clip may have."""
-    monkeypatch.setattr("dailies.storage.download.download.__kwdefaults__", {"max_bytes": 3_000_000, "deadline_s": 600})
+    monkeypatch.setattr(
+        "dailies.storage.download.download.__kwdefaults__",
+        {"max_bytes": 3_000_000, "deadline_s": 600, "max_redirects": 3},
+    )
     world.csv(1)
     world.sandbox.fault("download", "endless")
     assert world.run().code == 0
@@ -168,7 +171,9 @@ def test_a_download_of_one_byte_a_second_is_given_up_and_started_again(
     hasty: None, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At its total deadline, not at its next byte."""
-    monkeypatch.setattr("dailies.storage.download.download.__kwdefaults__", {"max_bytes": 2**31, "deadline_s": 0.5})
+    monkeypatch.setattr(
+        "dailies.storage.download.download.__kwdefaults__", {"max_bytes": 2**31, "deadline_s": 0.5, "max_redirects": 3}
+    )
     world.csv(1)
     world.sandbox.fault("download", "slow", interval_s=0.1)
     assert world.run().code == 0

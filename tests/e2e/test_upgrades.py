@@ -155,7 +155,7 @@ def test_copy_tells_what_it_counted_and_shows_no_password(make_world: MakeWorld,
     target = postgres_url.replace("postgres@", "postgres:s3@cr3t@").replace("postgres:@", "postgres:s3@cr3t@")
     done = world.command("ledger", "copy", target, "--json")
     assert done.code == 0 and "cr3t" not in done.stdout + done.stderr
-    assert done.json["tables"]["attempt"] == {"rows": 2, "usd_quoted": 2.52, "usd_charged": 2.52}
+    assert done.json["tables"]["attempt"] == {"rows": 2, "usd_quoted": 2.52, "usd_charged": 2.52, "usd_reserved": 0.0}
     configure(world, postgres_url)
     again = assert_invariants(world)
     assert again and again.code == 0 and len(world.charges()) == 2

@@ -106,7 +106,7 @@ def test_a_create_in_doubt_that_the_provider_charged_is_found_by_our_reference()
     assert row.attempt
     logged = LogEntry(NOON, "gen-lost", row.attempt.id, True, USD, SORA)
     result = books([row], [Posting(NOON, "MODEL_USAGE", USD, "gen-lost", SORA)], [logged])
-    assert only(result) == (Verdict.FOUND, f"dailies resolve {row.attempt.id[:8]} --charged gen-lost")
+    assert only(result) == (Verdict.FOUND, f"dailies resolve {row.attempt.id[:8]} --charged=gen-lost")
 
 
 def test_a_price_that_the_answer_did_not_tell_is_learned() -> None:

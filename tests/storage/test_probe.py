@@ -160,6 +160,6 @@ def test_a_proxy_in_between_is_named_without_its_password(
     """Its address may hold one."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://store.example:9000")
     monkeypatch.setenv("HTTP_PROXY", "http://user:hunter2@127.0.0.1:9")
-    with pytest.raises(StoreTrouble, match=r"through the proxy 127\.0\.0\.1:9") as trouble:
+    with pytest.raises(StoreTrouble, match=r"through the proxy of HTTP_PROXY=http://127\.0\.0\.1:9") as trouble:
         try_store(S3(), bucket, "clips", NOW)
     assert "hunter2" not in str(trouble.value)
