@@ -47,13 +47,13 @@ def test_the_queue_s_refusals_failures_and_lost_answers_are_what_they_are_elsewh
     queued.csv([{**row, **ROWS} for row in named(*names)])
     queued.sandbox.fault("create", "charged_no_id", match="<no id>")
     queued.sandbox.fault("create", "error_in_200", status=400, match="<refused in a 200>")
-    first = queued.run("--allow-unpriced")
+    first = queued.run("--allow-unpriced", fork=True)
     counts = {name: first.json[name] for name in ("delivered", "failed", "in_doubt")}
     assert counts == {"delivered": 1, "failed": 3, "in_doubt": 1}, first.stderr
     assert "could not be generated" in first.clip("will-fail")["error"]
     assert "kept in" in first.clip("no id")["error"]
     sent = len(queued.sandbox.requests())
-    assert queued.run("--allow-unpriced").code == 1
+    assert queued.run("--allow-unpriced", fork=True).code == 1
     assert [seen for seen in queued.sandbox.requests()[sent:] if seen.method == "POST"] == []
 
 
