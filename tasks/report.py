@@ -6,7 +6,6 @@ import logging
 from uuid import UUID
 
 import anyio
-import anyio.to_thread
 from prefect import task
 from prefect.artifacts import (
     acreate_markdown_artifact,
@@ -19,7 +18,7 @@ from prefect.cache_policies import NO_CACHE
 from dailies.domain.clips import slug
 from dailies.errors import explained
 from dailies.report.credits import table_rows, totals_markdown
-from dailies.steps.report import batch_credits, report_job
+from dailies.steps.report import report_job
 from dailies.steps.stills import stills_markdown
 from dailies.studio import current_studio
 from tasks.states import only_shown
@@ -78,9 +77,3 @@ class Progress:
             logger.debug("the progress bar stays where it is: %s", explained(error))
         finally:
             self._moving = False
-
-
-async def totals_so_far(batch: str) -> str:
-    """The batch's sentence at this moment, from the ledger."""
-    studio = current_studio()
-    return (await anyio.to_thread.run_sync(batch_credits, studio, batch)).totals.sentence()

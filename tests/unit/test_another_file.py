@@ -12,14 +12,14 @@ from dailies.steps.another_file import located, same_file
 @pytest.mark.parametrize(
     ("recorded", "source", "same"),
     [
-        ("/work/acme/prompts.csv", "/work/acme/prompts.csv", True),
-        ("/work/acme/prompts.csv", "/work/zeta/prompts.csv", False),
+        ("/srv/acme/prompts.csv", "/srv/acme/prompts.csv", True),
+        ("/srv/acme/prompts.csv", "/srv/zeta/prompts.csv", False),
         ("s3://studio/acme/prompts.csv", "s3://studio/acme/prompts.csv", True),
         ("s3://studio/acme/prompts.csv", "s3://studio/zeta/prompts.csv", False),
-        ("s3://studio/prompts.csv", "/work/prompts.csv", False),
-        ("prompts.csv", "/work/acme/prompts.csv", True),  # typed in some folder, by an earlier version: who knows
-        ("./acme/prompts.csv", "/work/acme/prompts.csv", True),
-        ("acme/prompts.csv", "/work/zeta/prompts.csv", False),
+        ("s3://studio/prompts.csv", "/srv/prompts.csv", False),
+        ("prompts.csv", "/srv/acme/prompts.csv", True),  # typed in some folder, by an earlier version: who knows
+        ("./acme/prompts.csv", "/srv/acme/prompts.csv", True),
+        ("acme/prompts.csv", "/srv/zeta/prompts.csv", False),
     ],
 )
 def test_a_file_is_known_by_where_it_lies(recorded: str, source: str, same: bool) -> None:
