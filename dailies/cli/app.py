@@ -319,14 +319,23 @@ def ui() -> int:
 
 
 @app.command
-def doctor(*, adopt: bool = False, json: JsonFlag = False) -> int:
+def doctor(*, adopt: bool = False, ready: bool = False, json: JsonFlag = False) -> int:
     """Pings all it depends on and says what is wrong.
 
     Parameters
     ----------
     adopt
         Take in clips and answers that the store and the spool know and the ledger has forgotten.
+    ready
+        For probes: only whether work could begin here, within a second, with nothing written and nobody asked. Exit code
+        0 or 1.
     """
+    if ready:
+        if adopt:
+            raise BadInput("doctor: --ready changes nothing, --adopt does; leave one out")
+        from dailies.cli.ready import run_ready
+
+        return run_ready(json)
     from dailies.cli.doctor import run_doctor
 
     return run_doctor(adopt, json)

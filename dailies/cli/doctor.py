@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from dailies.cli.prefect_server import configured_api_url
+from dailies.cli.prefect_address import configured_api_url
 from dailies.cli.screen import say
 from dailies.cli.tables import table
 from dailies.cli.ways import ways

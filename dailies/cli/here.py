@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import httpx
 
-from dailies.cli.prefect_server import configured_api_url
+from dailies.cli.prefect_address import configured_api_url
 from dailies.errors import Misconfigured
 from dailies.net import Network
 from dailies.settings import Settings, load_settings

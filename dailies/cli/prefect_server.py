@@ -21,16 +21,13 @@ import subprocess
 import sys
 import threading
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import httpx
-from dotenv import dotenv_values
 
 from dailies.errors import Misconfigured
 
@@ -300,64 +297,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def configured_api_url(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> str | None:
-    """The Prefect API that the user configured, as Prefect itself would find it, or None.
-
-    In Prefect's order: environment, `.env`, `prefect.toml`, `pyproject.toml`, the active profile. Raises Misconfigured
-    if one of these files can't be read.
-    """
-    present = {name.upper(): value for name, value in (os.environ if environ is None else environ).items()}
-    folder = cwd or Path.cwd()
-    dotenv = {name.upper(): value or "" for name, value in dotenv_values(folder / ".env").items()}
-    own = _toml(folder / "prefect.toml")
-    project = _toml(folder / "pyproject.toml").get("tool", {}).get("prefect", {})
-    candidates = (
-        present.get("PREFECT_API_URL"),
-        dotenv.get("PREFECT_API_URL"),
-        own.get("api", {}).get("url"),
-        project.get("api", {}).get("url"),
-    )
-    for url in candidates:
-        if url is not None:
-            return str(url).strip() or None
-    moved = (
-        present.get("PREFECT_PROFILES_PATH")
-        or dotenv.get("PREFECT_PROFILES_PATH")
-        or own.get("profiles_path")
-        or project.get("profiles_path")
-    )
-    return _profile_url(_profiles_file(moved, present, folder), present.get("PREFECT_PROFILE"))
-
-
-def _profiles_file(moved: str | None, environ: Mapping[str, str], folder: Path) -> Path:
-    """Where Prefect looks for profiles; its built-in ones stand in only for those of `~/.prefect`."""
-    if moved:
-        return folder / moved
-    if home := environ.get("PREFECT_HOME"):
-        return folder / home / "profiles.toml"
-    personal = Path(environ.get("HOME") or Path.home()) / ".prefect" / "profiles.toml"
-    return personal if personal.exists() else _built_in_profiles()
-
-
-def _built_in_profiles() -> Path:
-    package = find_spec("prefect")
-    places = package.submodule_search_locations if package else None
-    return Path(next(iter(places or []), "")) / "settings" / "profiles.toml"
-
-
-def _profile_url(path: Path, chosen: str | None) -> str | None:
-    content = _toml(path)
-    profile = content.get("profiles", {}).get(chosen or content.get("active"))
-    url = profile.get("PREFECT_API_URL") if profile else None
-    return str(url).strip() or None if url is not None else None
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise Misconfigured(f"{path} can't be read: {error}. It may say which Prefect API to use.") from error

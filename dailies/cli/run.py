@@ -19,7 +19,8 @@ import anyio.to_thread
 from dailies.cli.engine import Engine
 from dailies.cli.hangup import outlasting_the_terminal
 from dailies.cli.here import require_api, settings_here
-from dailies.cli.prefect_server import LocalServer, configured_api_url, local_server
+from dailies.cli.prefect_address import configured_api_url
+from dailies.cli.prefect_server import LocalServer, local_server
 from dailies.cli.progress import progress
 from dailies.cli.screen import counting, say
 from dailies.domain.commands import COLLECT

@@ -18,12 +18,12 @@ from typing import IO, Any
 import httpx
 import pytest
 
+from dailies.cli.prefect_address import configured_api_url
 from dailies.cli.prefect_serve import SETTLE_S, History
 from dailies.cli.prefect_server import (
     ADDRESS_FILE,
     SERVER_LOCK,
     LocalServer,
-    configured_api_url,
     local_server,
     open_lock,
     server_environment,
