@@ -88,6 +88,9 @@ class Catalog:
         wanted = _letters(name)
         containing = [known for known in self._by_name if wanted and wanted in _letters(known)]
         alike = difflib.get_close_matches(name.strip().casefold(), self._by_name, n=3, cutoff=0.5)
+        if not containing and not alike:  # without its maker's name, which is half of an id
+            own = {_letters(known.rpartition("/")[2]): known for known in self._by_name}
+            alike = [own[near] for near in difflib.get_close_matches(wanted, own, n=1, cutoff=0)]
         ids = list(dict.fromkeys(self._by_name[known].id for known in [*containing, *alike]))[:3]
         return f"; did you mean {' or '.join(ids)}?" if ids else ""
 

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from dailies.cli.ledger_admin import ledger_app
+from dailies.cli.models import models_app
 from dailies.errors import BadInput, DailiesError, Misconfigured, explained
 
 REFUSED, INTERRUPTED = 2, 130
@@ -28,6 +29,7 @@ app = App(
 )
 
 app.command(ledger_app)
+app.command(models_app)
 
 
 @Parameter(name="*")

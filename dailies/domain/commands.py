@@ -36,6 +36,16 @@ def refund_pack(batch: str) -> str:
     return command("report", "--batch", batch, "--refund-pack")
 
 
+def show_model(model_id: str) -> str:
+    """Everything about one model."""
+    return command("models", "show", model_id)
+
+
+def check_with_model(model_id: str, prompts: str = "prompts.csv") -> str:
+    """What a CSV would cost with this model."""
+    return command("check", prompts, "--model", model_id)
+
+
 def page_that_plays(batch: str | None, out: str = "report", *words: str) -> str:
     """A report in which clips play for whoever has it."""
     return command("report", *(("--batch", batch) if batch else ()), *words, "--out", out, "--link-base", "presigned")
