@@ -44,10 +44,11 @@ class RawRow:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """All rows of a file, and the columns that it has beside ours."""
+    """All rows of a file, the columns that it has beside ours, and what a person should know of it."""
 
     rows: tuple[RawRow, ...]
     own_columns: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def read_local(path: Path) -> bytes:
@@ -80,7 +81,7 @@ def read_sheet(content: bytes, source: str, options: Iterable[str] = ()) -> Shee
     rows = tuple(row for line in table.lines if (row := _row(line, columns.names, checked)))
     if not rows:
         raise bad_file(source, "there are no rows below the header")
-    return Sheet(rows, columns.own)
+    return Sheet(rows, columns.own, table.notes)
 
 
 def parse_csv(content: bytes, source: str, options: Iterable[str] = ()) -> list[RawRow]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dailies.domain.addresses import unsigned
-from dailies.domain.text import one_form
+from dailies.domain.text import clean_label, clean_prompt
 
 Option = str | int | float | bool
 
@@ -77,12 +77,12 @@ class Clip:
     def _digest(self) -> str:
         parts: list[object] = [
             self.model,
-            one_form(self.prompt),
+            clean_prompt(self.prompt),
             self.image.identity,
             self.resolution or "",
             self.aspect_ratio or "",
             "" if self.duration_s is None else str(self.duration_s),
-            one_form(self.take),
+            clean_label(self.take),
         ]
         if self.options:
             parts.append(sorted((name, _plain(self.options[name])) for name in self.options))
@@ -91,8 +91,8 @@ class Clip:
 
 
 def _plain(value: Option) -> Option:
-    """An option as identity knows it: an address without its signature, a text in one form."""
-    return one_form(unsigned(value)) if isinstance(value, str) else value
+    """An option as identity knows it: an address without its signature, a text as it is read today."""
+    return clean_label(unsigned(value)) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,10 @@ BIDI: Final = "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u206
 JOINERS: Final = "\u200c\u200d"
 """They shape letters (Persian, Hindi) and hold emoji together, so inside a text they are meant."""
 
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufff9-\ufffc]")
+"""They ring bells and colour terminals, and mark where something stood that is no text; none of them is a letter."""
+_LINE_BREAKS = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+"""What word processors and slides write where a new line begins."""
 _ANY_INVISIBLE = re.compile(f"[{ZERO_WIDTH}{BIDI}]")
 _ZERO_WIDTH = re.compile(f"[{ZERO_WIDTH}]")
 _BIDI = re.compile(f"[{BIDI}]")
@@ -23,26 +27,26 @@ _EDGES = f"{ZERO_WIDTH}{BIDI}{JOINERS}"
 
 
 def one_form(text: str) -> str:
-    """The text composed (NFC) and its lines ended by LF: how it enters a clip's identity, and how it is sent."""
-    if text.isascii():
-        return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+    """The text composed (NFC) and its lines ended by LF: how it is sent."""
+    if text.isascii() and text.isprintable():
+        return text
+    return unicodedata.normalize("NFC", _LINE_BREAKS.sub("\n", text))
 
 
 def clean_label(text: str) -> str:
     """An id, a path, an option or a column's name in one form: no invisible characters, any blank a plain one."""
-    if text.isascii():
-        return one_form(text).strip()
-    plain = _ANY_INVISIBLE.sub("", one_form(text))
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    plain = _CONTROLS.sub("", _ANY_INVISIBLE.sub("", one_form(text)))
     plain = "".join(" " if unicodedata.category(c) == "Zs" else c for c in plain)
     return trimmed(plain)
 
 
 def clean_prompt(text: str) -> str:
     """A prompt in one form. Inside it only those invisible characters go that can't be meant in its script."""
-    if text.isascii():
-        return one_form(text).strip()
-    plain = one_form(text)
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    plain = _CONTROLS.sub("", one_form(text))
     if not _WITHOUT_BLANKS.search(plain):
         plain = _ZERO_WIDTH.sub("", plain)
     if not _RIGHT_TO_LEFT.search(plain):

@@ -110,7 +110,7 @@ async def make_plan(
         rows=tuple(m.row for m in made),
         quotes={m.row.clip.key: quotes[m.row.clip.key, m.row.providers[0]] for m in made},
         files={m.row.clip.key: SentFile(m.image.path, m.image.sha256) for m in made if m.image.path and m.image.sha256},
-        notes=(*_notes(choices, catalog), *_sideways_notes(made), *view.notes),
+        notes=(*sheet.notes, *_notes(choices, catalog), *_sideways_notes(made), *view.notes),
         quotes_elsewhere=quotes,
         price_origins=origins,
         own_columns=sheet.own_columns,

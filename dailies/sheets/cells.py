@@ -19,12 +19,18 @@ _LOADING = re.compile(
     r"(Loading|Wird geladen|Chargement|Cargando|Caricamento|Carregando)( en cours)?\s?(\.\.\.|…)", re.IGNORECASE
 )
 _TOO_NARROW = re.compile(r"#{3,}")
+_SHORTENED = re.compile(r"[+-]?\d([.,]\d+)?E\+\d{2,}")
+"""A long number as a narrow column shows it, which is what is saved as CSV: `1.23457E+11`. Nobody's hand writes `E+11`."""
+_MISREAD = re.compile(r"[ÃÂ][¡-ª¬-º¼-¿Ÿœ]|â€.|ðŸ")
+"""UTF-8 that was opened as Windows-1252 and saved: `Ã¼` for `ü`, `â€™` for an apostrophe. No language has these pairs."""
 _FORMULA = re.compile(r"\{?=.*|[+\-@]\s*[A-Z][A-Z0-9.]*\(.*\)", re.DOTALL)
 
 
 def no_text(cell: str) -> tuple[str, str] | None:
     """Why a cell can't be what somebody wrote, and what to do; None for any text."""
-    if not cell or cell[0] not in "#={+-@\\ELWCFelwcf":
+    if not cell.isascii() and (lost := _letters_lost(cell)):
+        return lost
+    if not cell or cell[0] not in "#={+-@\\ELWCFelwcf0123456789":
         return None
     if (
         cell.startswith("#N/A ")
@@ -39,6 +45,20 @@ def no_text(cell: str) -> tuple[str, str] | None:
         return "is only ###: the spreadsheet's column was too narrow to show it", "widen it and save it again"
     if _FORMULA.fullmatch(cell):
         return "is a formula, not its value", "save the values; text does not begin with ="
+    if _SHORTENED.fullmatch(cell):
+        return (
+            f"is {cell}: the spreadsheet shortened a long number",
+            "format the column as text, write it in full, save again",
+        )
     if cell == "\\N":
         return "is \\N, which MySQL writes for nothing", "leave it empty"
     return None
+
+
+def _letters_lost(cell: str) -> tuple[str, str] | None:
+    if "\ufffd" in cell:
+        return "has a \ufffd where a letter was lost", "write it again, and save as CSV UTF-8"
+    found = _MISREAD.search(cell)
+    if found is None:
+        return None
+    return f"has {found[0]!r}: it was UTF-8, and opened as something else", "import it anew as UTF-8, or write it again"

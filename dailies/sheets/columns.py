@@ -25,22 +25,32 @@ NEUTRAL: Final = frozenset(
     {"optional", "required", "p", "px", "pixel", "pixels", "wh", "yn", "yesno", "truefalse", "url", "path"}
 )
 OTHER_WORDS: Final = {
-    "image": ("imageurl", "imagepath", "imagefile", "img", "imgurl", "firstframe", "startimage", "startframe", "inputimage"),
-    "prompt": ("prompttext", "textprompt", "videoprompt"),
-    "model": ("modelid", "modelname", "videomodel"),
-    "provider": ("providername",),
-    "duration": ("length", "seconds", "secs", "durationms", "durationmin"),
-    "aspect_ratio": ("aspect", "ratio"),
+    "image": ("imageurl", "imagepath", "img", "imgurl", "firstframe", "startimage", "startframe", "inputimage"),
+    "prompt": ("prompttext", "textprompt"),
+    "model": ("modelid",),
+    "duration": ("length", "dur", "seconds", "secs"),
+    "resolution": ("res",),
+    "aspect_ratio": ("aspect", "ratio", "ar"),
     "generate_audio": ("audio", "sound", "withaudio"),
-    "negative_prompt": ("negative",),
-    "last_image": ("lastframe", "endimage", "endframe", "lastimageurl"),
+    "negative_prompt": ("negative", "negprompt"),
+    "last_image": ("lastframe", "endimage", "endframe", "tailimage", "imagetail", "finalimage", "finalframe"),
 }  # fmt: skip
 """What others call these columns. Asked about only where the column itself is not there."""
+QUALIFIERS: Final = frozenset({
+    "video", "clip", "output", "target", "desired", "ai", "random", "total", "name", "value", "number", "no", "file", "url",
+    "path", "in", "of", "the", "per", "frames", "ms", "min", "mins", "minutes", "s", "sec", "secs", "second", "seconds", "w",
+    "h", "wh",
+})  # fmt: skip
+"""What stands beside such a word and changes no more of it than its unit: `video duration`, `Length (s)`, `random seed`."""
 REAL_WORDS: Final = frozenset({"mode", "modal", "motel", "models", "provided", "imago", "style", "speed", "task"})
 """Close to a name of ours, and a word that a team uses for something else."""
 FAR_ENOUGH: Final = "our_"
+SHORT: Final = 4
+"""A name of fewer letters (`id`, `fps`) is like too many others to be asked about."""
 
 _BRACKETS = re.compile(r"[(\[{<]([^)\]}>]*)[)\]}>]\s*$")
+_WORD = re.compile(r"[^\W\d_]+")
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _RANGE = re.compile(r"[\d.]+(\W+|to)[\d.]+")
 
 
@@ -82,9 +92,11 @@ class Names:
             return None
         bracket = _BRACKETS.search(clean_label(name))
         bare = _letters(clean_label(name)[: bracket.start()]) if bracket else letters
+        forms = {letters, bare, _unqualified(name)}
         for word in self.words:
             ours = _letters(word)
-            if word not in present and (bare == ours or letters in OTHER_WORDS.get(word, ()) or _longer(letters, ours)):
+            others = (*OTHER_WORDS.get(word, ()), *((ours,) if len(ours) >= SHORT else ()))
+            if word not in present and (not forms.isdisjoint(others) or _longer(letters, ours)):
                 return word
             if _misspelt(bare, ours):
                 return word
@@ -167,9 +179,15 @@ def _letters(name: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKC", name).casefold() if c.isalnum())
 
 
+def _unqualified(name: str) -> str:
+    """The letters of a name without the words beside it that only say whose it is, or in which unit."""
+    words = [word.casefold() for word in _WORD.findall(_HUMP.sub(" ", clean_label(name)))]
+    return _letters("".join(word for word in words if word not in QUALIFIERS))
+
+
 def _longer(letters: str, ours: str) -> bool:
     """`prompts`, `prompt 2`, `promp`: the same word with a little more or less at its end."""
-    if len(ours) < 4:
+    if len(ours) < SHORT:
         return False
     if letters.startswith(ours):
         return letters[len(ours) :] in ("s", "es", ours[-1]) or letters[len(ours) :].isdigit()
@@ -178,7 +196,7 @@ def _longer(letters: str, ours: str) -> bool:
 
 def _misspelt(letters: str, ours: str) -> bool:
     """A slip or two away, by the length of the word; in a short word only two letters that changed places."""
-    if len(ours) < 4 or letters == ours:
+    if len(ours) < SHORT or letters == ours:
         return False
     if letters[:1] != ours[:1] and len(ours) < 8 and sorted(letters) != sorted(ours):
         return False

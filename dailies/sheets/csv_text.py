@@ -123,7 +123,12 @@ def _header(names: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[str, .
 
 
 def _fitted(cells: Sequence[str], size: int, line: int, separator: str, source: str) -> tuple[str, ...]:
-    """The cells of one row, as many as the header has. What stands beyond it must be empty."""
+    """The cells of one row, as many as the header has. What stands beyond it must be empty, and one cell is no row."""
+    if len(cells) == 1 and size > 2 and max(map(cells[0].count, SEPARATORS)) >= 2:
+        reason = f"is not a well-formed CSV: line {line} is one cell, the header has {size}"
+        raise bad_file(
+            source, reason, f"separate its cells by {NAMES.get(separator, 'the separator')}, as the header does"
+        )
     if any(map(str.strip, cells[size:])):
         reason = f"is not a well-formed CSV: line {line} has {len(cells)} cells, the header {size}"
         raise bad_file(source, reason, f"quote cells that hold {NAMES.get(separator, 'the separator')} or line breaks")

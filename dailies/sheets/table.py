@@ -20,10 +20,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A sheet: as many cells in each line as there are names in the header."""
+    """A sheet: as many cells in each line as there are names in the header; and what a person should know of it."""
 
     header: tuple[str, ...]
     lines: tuple[Line, ...]
+    notes: tuple[str, ...] = ()
 
 
 def bad_file(source: str, reason: str, cure: str = "") -> BadRows:

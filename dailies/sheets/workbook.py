@@ -1,20 +1,43 @@
-"""Excel workbooks: the first sheet, as text. Needs the optional extra `excel`, by which pandas reads them."""
+"""Excel workbooks: the first sheet that is shown, as text. Needs the optional extra `excel`, by which pandas reads them."""
 
 from __future__ import annotations
 
 import io
+import re
 import warnings
+import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from typing import Any
 
 from dailies.sheets.table import Line, Table, bad_file
 
 MAGIC = b"PK\x03\x04"
 """A workbook is a ZIP."""
 OLD_MAGIC = b"\xd0\xcf\x11\xe0"
-"""What Excel wrote until 2003."""
+"""What Excel wrote until 2003, and what it wraps a workbook in that has a password."""
 HOW = 'pip install "dailies[excel]" lets dailies read workbooks; or save it as CSV UTF-8'
+_OTHERS = {
+    "content.xml": "an OpenDocument spreadsheet (.ods)",
+    "xl/workbook.bin": "a binary Excel workbook (.xlsb)",
+    "Index/Document.iwa": "a Numbers document",
+    "Index.zip": "a Numbers document",
+}
+_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+"""How Excel writes what XML can't hold: `_x000D_` for the CR of a line break."""
+FEW = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """A sheet's cells as text, and which of its rows a filter or a hand has hidden."""
+
+    name: str
+    rows: list[list[str]]
+    hidden: list[int]
+    beside: list[str]
 
 
 def is_workbook(content: bytes) -> bool:
@@ -23,55 +46,100 @@ def is_workbook(content: bytes) -> bool:
 
 
 def read_workbook(content: bytes, source: str) -> Table:
-    """Header and rows of a workbook's first sheet. Raises BadRows when it can't be read, and says how it could."""
+    """Header and rows of a workbook's first shown sheet. Raises BadRows when it can't be read, and says how it could."""
     if content.startswith(OLD_MAGIC):
-        raise bad_file(source, "is an Excel workbook of the old kind (.xls)", "save it as .xlsx or as CSV UTF-8")
+        locked = "EncryptedPackage".encode("utf-16-le") in content
+        kind = "is locked with a password" if locked else "is an Excel workbook of the old kind (.xls)"
+        raise bad_file(source, kind, "save it as .xlsx or as CSV UTF-8, without a password")
     try:
-        shown, formulas = _cells(content, values=True), _cells(content, values=False)
+        sheet = _read(content)
     except ImportError:
         raise bad_file(source, "is an Excel workbook", HOW) from None
     except Exception as error:  # whatever a broken ZIP or XML raises: it is no workbook that can be read
-        reason = f"is an Excel workbook that can't be read ({type(error).__name__})"
-        raise bad_file(source, reason, "save it again, or as CSV UTF-8") from error
-    rows = [
-        [text_of_cell(formula if value is None else value) for value, formula in zip(*pair, strict=True)]
-        for pair in zip(shown, formulas, strict=True)
-    ]
-    first = next((at for at, cells in enumerate(rows) if any(cells)), None)
+        kind = _what_it_is(content) or f"an Excel workbook that can't be read ({type(error).__name__})"
+        raise bad_file(source, f"is {kind}", "save it as .xlsx, or as CSV UTF-8") from error
+    first = next((at for at, cells in enumerate(sheet.rows) if any(cells)), None)
     if first is None:
-        raise bad_file(source, "is a workbook whose first sheet is empty")
-    size = _used(rows[first:])
-    below = [(at + 1, cells) for at, cells in enumerate(rows) if at > first and any(cells)]
+        raise bad_file(source, f"is a workbook whose first sheet ({sheet.name}) is empty")
+    size = _used(sheet.rows[first:])
+    below = [(at + 1, cells) for at, cells in enumerate(sheet.rows) if at > first and any(cells)]
     lines = (Line(index, row, 0, tuple(cells[:size])) for index, (row, cells) in enumerate(below, start=1))
-    return Table(tuple(rows[first][:size]), tuple(lines))
+    return Table(tuple(sheet.rows[first][:size]), tuple(lines), _notes(sheet, {row for row, _ in below}))
 
 
-def _cells(content: bytes, *, values: bool) -> list[tuple[object, ...]]:
-    """The first sheet's cells: their values as they were saved, or their formulas.
+def _notes(sheet: _Sheet, read: set[int]) -> tuple[str, ...]:
+    """What a person should know of what was read: another sheet may be meant, and a filter hides rows from eyes only."""
+    hidden = [row for row in sheet.hidden if row in read]
+    notes = []
+    if sheet.beside:
+        notes.append(f"the sheet {sheet.name!r} is read; not read: {', '.join(sheet.beside)}")
+    if hidden:
+        rows = ", ".join(map(str, hidden[:FEW])) + (", …" if len(hidden) > FEW else "")
+        notes.append(f"{len(hidden)} hidden rows are read like the others ({rows}); delete those that are not meant")
+    return tuple(notes)
+
+
+def _what_it_is(content: bytes) -> str | None:
+    """What else a ZIP may be."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = set(archive.namelist())
+    except zipfile.BadZipFile:
+        return None
+    return next((kind for name, kind in _OTHERS.items() if name in names), None)
+
+
+def _read(content: bytes) -> _Sheet:
+    """The first shown sheet: values as they were saved, and formulas where none was."""
+    shown, beside = _opened(content, values=True)
+    formulas = _opened(content, values=False)[0] if _has_formulas(content) else shown
+    rows = [[text_of_cell(*_pair(cell, other)) for cell, other in zip(*pair, strict=True)]
+            for pair in zip(shown.iter_rows(), formulas.iter_rows(), strict=True)]  # fmt: skip
+    for merged in shown.merged_cells.ranges:  # the sheet shows the one value beside all of these rows
+        for row in range(merged.min_row, merged.max_row):
+            rows[row][merged.min_col - 1] = rows[merged.min_row - 1][merged.min_col - 1]
+    hidden = [number for number, row in shown.row_dimensions.items() if row.hidden]
+    return _Sheet(shown.title, rows, sorted(hidden), beside)
+
+
+def _opened(content: bytes, *, values: bool) -> tuple[Any, list[str]]:
+    """The first sheet that is not hidden, and the names of the others that are shown and hold anything.
 
     pandas opens the book; its own frame would show an error as an empty cell, and a formula that was never calculated too.
     """
     import pandas as pd
 
+    options = {"data_only": values, "read_only": False}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # openpyxl's, about styles and extensions that hold no cells
-        with pd.ExcelFile(io.BytesIO(content), engine="openpyxl", engine_kwargs={"data_only": values}) as opened:
-            sheet = opened.book.worksheets[0]
-            sheet.reset_dimensions()  # what other programs write there is often wrong
-            rows = [tuple(row) for row in sheet.iter_rows(values_only=True)]
-    width = max(map(len, rows), default=0)
-    return [(*row, *[None] * (width - len(row))) for row in rows]
+        with pd.ExcelFile(io.BytesIO(content), engine="openpyxl", engine_kwargs=options) as opened:
+            sheets = opened.book.worksheets
+    seen = [sheet for sheet in sheets if sheet.sheet_state == "visible"] or sheets
+    return seen[0], [sheet.title for sheet in seen[1:] if sheet.max_row > 1]
 
 
-def text_of_cell(value: object) -> str:
-    """A cell as the sheet shows it: `5` for 5.0, `2026-11-26` for a day, `TRUE`, and nothing for an empty one."""
+def _has_formulas(content: bytes) -> bool:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return any(b"<f" in archive.read(name) for name in archive.namelist() if name.startswith("xl/worksheets/"))
+
+
+def _pair(cell: Any, other: Any) -> tuple[object, str]:
+    """A cell's value, or its formula where no value was saved; and the format in which it is shown."""
+    value = cell.value
+    if value is None and other.data_type == "f":
+        value = str(getattr(other.value, "text", other.value))
+    return value, cell.number_format
+
+
+def text_of_cell(value: object, form: str = "") -> str:
+    """A cell as the sheet shows it: `5` for 5.0, `007` in the form 000, `2026-11-26` for a day, `TRUE`, nothing for none."""
     match value:
         case None:
             return ""
         case bool():
             return "TRUE" if value else "FALSE"
-        case float() if value.is_integer():
-            return str(int(value))
+        case int() | float() if float(value).is_integer():
+            return str(int(value)).zfill(len(form) if form.strip("0") == "" else 0)
         case float():
             return "" if value != value else format(Decimal(repr(value)), "f")
         case datetime() if (value.hour, value.minute, value.second) == (0, 0, 0):
@@ -81,7 +149,7 @@ def text_of_cell(value: object) -> str:
         case date() | time():
             return value.isoformat()
         case _:
-            return str(value)
+            return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), str(value))
 
 
 def _used(rows: Sequence[Sequence[str]]) -> int:

@@ -31,7 +31,7 @@ clips = st.builds(
     "change",
     [
         {"model": "google/veo-3.1-i2v"},
-        {"prompt": "a cat smiles "},
+        {"prompt": "a cat  smiles"},
         {"image": replace(IMAGE, source="https://pictures.example/dog.png")},
         {"image": replace(IMAGE, sha256="ab" * 32)},
         {"resolution": "1080p"},

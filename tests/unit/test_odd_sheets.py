@@ -1,0 +1,258 @@
+"""Sheets as they lie about: files that failed once, names that say too much, letters that were lost, workbooks with a past."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import openpyxl
+import pytest
+from openpyxl.worksheet.formula import ArrayFormula
+from openpyxl.worksheet.worksheet import Worksheet
+
+from dailies.catalog import load_catalog
+from dailies.domain.text import clean_label, clean_prompt
+from dailies.errors import BadRows
+from dailies.prompts import Sheet, read_sheet
+from tests.ledger.factories import a_clip
+
+OPTIONS = load_catalog().option_words()
+SHEETS = Path(__file__).parent / "sheets"
+
+
+def read(content: str | bytes) -> Sheet:
+    return read_sheet(content.encode() if isinstance(content, str) else content, "batch", OPTIONS)
+
+
+def refusal(content: str | bytes) -> str:
+    with pytest.raises(BadRows) as caught:
+        read(content)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "prompt"),
+    [
+        ("sep-line", "calm"), ("semicolons-with-commas", "calm, wide"), ("trailing-separator", "calm"),
+        ("zero-width-header", "calm"), ("near-miss-headers", "The ferry turns into the harbour"),
+        ("crlf-in-a-cell", "First line,\nsecond line"), ("letters-nfd", "Café im Regen"),
+    ],
+)  # fmt: skip
+def test_what_was_misread_once_is_read(name: str, prompt: str) -> None:
+    sheet = read((SHEETS / f"{name}.csv").read_bytes())
+    assert sheet.rows[0].cells["prompt"] == prompt
+    assert (sheet.rows[0].cells["image"], sheet.own_columns, sheet.rows[0].bad) == ("images/a.png", (), ())
+
+
+@pytest.mark.parametrize(
+    ("name", "word"), [("backslash-quotes", "MySQL and Spark"), ("misspelt-column", "did you mean 'model'?")]
+)
+def test_what_was_bought_by_mistake_once_is_refused(name: str, word: str) -> None:
+    assert word in refusal((SHEETS / f"{name}.csv").read_bytes())
+
+
+def test_every_error_that_was_bought_as_a_prompt_once_is_a_bad_cell() -> None:
+    rows = read((SHEETS / "spreadsheet-errors.csv").read_bytes()).rows
+    assert [[(bad.row, bad.column, bad.id) for bad in row.bad] for row in rows] == [
+        [(at, "prompt", name)] for at, name in enumerate("cdef", start=2)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("Length (s)", "duration"), ("length in seconds", "duration"), ("Clip length", "duration"),
+        ("Video duration", "duration"), ("videoDuration", "duration"), ("Duration in frames", "duration"),
+        ("duration_frames", "duration"), ("Duration / min", "duration"), ("Dur.", "duration"), ("Res", "resolution"),
+        ("Output resolution", "resolution"), ("AR", "aspect_ratio"), ("ratio (w:h)", "aspect_ratio"),
+        ("aspect ratio w:h", "aspect_ratio"), ("AI model", "model"), ("Random seed", "seed"), ("seed_value", "seed"),
+        ("Seed No.", "seed"), ("neg prompt", "negative_prompt"), ("last frame URL", "last_image"), ("end_image", "last_image"),
+    ],
+)  # fmt: skip
+def test_a_column_of_ours_under_a_longer_or_a_shorter_name_is_asked_about(name: str, meant: str) -> None:
+    """And where the column itself is there, the other is the team's own."""
+    assert f"did you mean {meant!r}?" in refusal(f'prompt,image,"{name}"\ncalm,a.png,1\n')
+    assert read(f'prompt,image,{meant},"{name}"\ncalm,a.png,1,2\n').own_columns == (name,)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Video ID",
+        "frames",
+        "file name",
+        "Total cost",
+        "name",
+        "output",
+        "first take of the day",
+        "min price",
+        "number",
+        "AI",
+    ],
+)
+def test_a_name_that_only_shares_such_a_word_is_the_teams_own(name: str) -> None:
+    assert read(f'prompt,image,"{name}"\ncalm,a.png,1\n').own_columns == (name,)
+
+
+@pytest.mark.parametrize(
+    ("cell", "word"),
+    [
+        ("1.23457E+11", "shortened a long number"), ("4,29E+09", "shortened a long number"), ("1E+05", "shortened"),
+        ("caf\ufffd", "a letter was lost"), ("cafÃ© at night", "'Ã©'"), ("â€œquiet please", "UTF-8"),
+        ("GrÃ¼n", "UTF-8"), ("20 Â°C", "UTF-8"), ("ðŸš€ start", "UTF-8"), ("StraÃŸe", "UTF-8"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("column", ["id", "prompt", "image", "seed"])
+def test_a_cell_that_lost_digits_or_letters_is_a_bad_cell(column: str, cell: str, word: str) -> None:
+    """It would be bought as something else, or share its id with others."""
+    cells = {"id": "a", "prompt": "calm", "image": "a.png", "seed": "1", column: cell}
+    (bad,) = read(f"{';'.join(cells)}\n{';'.join(cells.values())}\n").rows[0].bad
+    assert (bad.row, bad.column) == (2, column) and word in bad.reason and bad.cure
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "1E5",
+        "007",
+        "1.5",
+        "3-4",
+        "MANHÃ de inverno",
+        "“MANHÔ",
+        "«irmû",
+        "Â",
+        "10â€",
+        "naïve Ã la carte",
+        "5 × 3 °C",
+        "Ö – Ä",
+    ],
+)
+def test_numbers_and_letters_that_may_be_meant_are_read(cell: str) -> None:
+    (row,) = read(f"id;prompt;image\n{cell};{cell};a.png\n").rows
+    assert (row.cells["id"], row.cells["prompt"], row.bad) == (cell, cell, ())
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        ("one\x0btwo", "one\ntwo"), ("one\u2028two", "one\ntwo"), ("one\x85two", "one\ntwo"), ("ring\x07 it", "ring it"),
+        ("\x1b[31mred", "[31mred"), ("\ufffca photo", "a photo"), ("a\x7fb", "ab"), ("tab\there", "tab\there"),
+    ],
+)  # fmt: skip
+def test_controls_go_and_every_line_break_is_one(written: str, read_as: str) -> None:
+    """An id with one would colour the terminal that prints it."""
+    assert clean_prompt(written) == clean_label(written) == read_as
+    assert a_clip(prompt=written).key == a_clip(prompt=read_as).key
+
+
+def test_what_was_bought_before_invisible_letters_were_dropped_is_the_same_clip() -> None:
+    """An earlier version kept them: its clips are known by the text as it is read today."""
+    assert a_clip(prompt="\u200bcalm\ufeff wide", take="b\u200b").key == a_clip(prompt="calm wide", take="b").key
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'id,prompt,image\n"a,""calm, wide"",a.png"\n',
+        "id;prompt;image\na,calm,a.png\n",
+        "id,prompt,image\na;calm;a.png\n",
+        "id,prompt,image\na\tcalm\ta.png\n",
+    ],
+)
+def test_a_row_in_a_single_cell_is_named_with_its_line(text: str) -> None:
+    assert "line 2 is one cell, the header has 3" in refusal(text)
+
+
+def test_a_row_that_ends_early_is_read() -> None:
+    (row,) = read("id,prompt,image,duration,client\na,calm,a.png\n").rows
+    assert row.cells == {"id": "a", "prompt": "calm", "image": "a.png", "duration": ""} and row.labels == {"client": ""}
+
+
+def workbook(change: Callable[[openpyxl.Workbook, Worksheet], object]) -> Sheet:
+    """Three rows as a person has left them in a workbook."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert isinstance(sheet, Worksheet)
+    for row in (
+        ("id", "prompt", "image", "model"),
+        (7, "a", "a.png", "m"),
+        (8, "b", "b.png", None),
+        (9, "c", "c.png", None),
+    ):
+        sheet.append(row)
+    change(book, sheet)
+    out = io.BytesIO()
+    book.save(out)
+    return read(out.getvalue())
+
+
+def set_cell(at: str, value: object, form: str = "General") -> Callable[[openpyxl.Workbook, Worksheet], None]:
+    def change(book: openpyxl.Workbook, sheet: Worksheet) -> None:
+        sheet[at] = value
+        sheet[at].number_format = form
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("form", "shown"), [("000", "007"), ("0", "7"), ("General", "7"), ("0.00", "7"), ("#,##0", "7")]
+)
+def test_leading_zeros_are_read_as_they_are_shown(form: str, shown: str) -> None:
+    assert workbook(set_cell("A2", 7, form)).rows[0].cells["id"] == shown
+
+
+def test_one_value_merged_beside_many_rows_stands_for_all_of_them() -> None:
+    """The default model is not bought for the second and the third."""
+    sheet = workbook(lambda book, sheet: sheet.merge_cells("D2:D4"))
+    assert [row.cells["model"] for row in sheet.rows] == ["m", "m", "m"]
+
+
+def test_rows_that_a_filter_hides_are_read_and_said() -> None:
+    def hide(book: openpyxl.Workbook, sheet: Worksheet) -> None:
+        sheet.row_dimensions[3].hidden = sheet.row_dimensions[90].hidden = True
+
+    sheet = workbook(hide)
+    assert len(sheet.rows) == 3
+    assert sheet.notes == ("1 hidden rows are read like the others (3); delete those that are not meant",)
+
+
+def test_a_hidden_sheet_is_not_read_and_one_beside_it_is_named() -> None:
+    def stack(book: openpyxl.Workbook, sheet: Worksheet) -> None:
+        old = book.create_sheet("old", 0)
+        old.append(["prompt", "image"])
+        old.append(["old", "old.png"])
+        old.sheet_state = "hidden"
+        for row in (["prompt", "image"], ["later", "later.png"]):
+            (book["later"] if "later" in book.sheetnames else book.create_sheet("later")).append(row)
+        book.active = 1
+
+    sheet = workbook(stack)
+    assert [row.cells["prompt"] for row in sheet.rows] == ["a", "b", "c"]
+    assert sheet.notes == ("the sheet 'Sheet' is read; not read: later",)
+
+
+@pytest.mark.parametrize("formula", ["=A1&B1", ArrayFormula("B2:B3", "=A1:A2")])
+def test_a_formula_that_was_never_calculated_is_a_bad_cell(formula: object) -> None:
+    (bad,) = workbook(set_cell("B2", formula)).rows[0].bad
+    assert "is a formula" in bad.reason
+
+
+def test_a_line_break_of_excel_is_a_line_break() -> None:
+    assert workbook(set_cell("B2", "one_x000D_\ntwo")).rows[0].cells["prompt"] == "one\ntwo"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("content.xml", "OpenDocument"), ("xl/workbook.bin", ".xlsb"), ("Index/Document.iwa", "Numbers"), ("a.csv", "can't be read")],
+)  # fmt: skip
+def test_other_programs_files_are_called_by_their_name(name: str, kind: str) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(name, "x")
+    assert kind in refusal(out.getvalue()) and "CSV UTF-8" in refusal(out.getvalue())
+
+
+def test_a_locked_workbook_is_called_so() -> None:
+    assert "password" in refusal(b"\xd0\xcf\x11\xe0" + "EncryptedPackage".encode("utf-16-le"))
