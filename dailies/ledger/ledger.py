@@ -59,7 +59,8 @@ class Ledger(Adoption, Statuses):
         """T0: put the rows of a batch on record, where its clips go (`s3://bucket/prefix`), and how the run was asked for.
 
         Repeating it changes nothing but labels, numbers, quotes, the destination and the asking. Rows that are not named have left
-        the CSV, unless these are only a `part` of the batch.
+        the CSV, unless these are only a `part` of the batch. Raises AnotherFile, with nothing planned, where the batch is
+        another file's.
         """
         with self._write() as connection:
             write_plan(connection, batch, source, destination, rows, quotes, self.now(), part, asked)

@@ -13,9 +13,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from dailies.domain.clips import Row
 from dailies.domain.creates import KnownAttempt
+from dailies.domain.sources import is_another_file
 from dailies.ledger import tables as t
 from dailies.ledger.identity import write_identities
 from dailies.ledger.rows import clip_values
+from dailies.ledger.terms import AnotherFile
 
 CHUNK = 1000
 MAY_BE_DESCRIBED = sa.text(
@@ -59,8 +61,9 @@ def write_plan(
 ) -> None:
     """Insert the batch, its clips and its rows. Rows that left the CSV stay, marked retired: their money stays on record.
 
-    A part of a batch says nothing about the rows it leaves out.
+    A part of a batch says nothing about the rows it leaves out. Raises AnotherFile.
     """
+    _refuse_another_file(connection, batch, source, rows)
     upsert(
         connection,
         t.batch,
@@ -88,6 +91,19 @@ def write_plan(
     upsert(
         connection, t.batch_row, planned, update=("number", "row_id", "providers", "usd_quoted", "labels", "retired")
     )
+
+
+def _refuse_another_file(connection: Connection, batch: str, source: str, rows: Sequence[Row]) -> None:
+    """Two files of one name may be planned at the same moment: the one that comes second finds the first one here."""
+    if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
+        connection.execute(
+            sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"dailies batch {batch}", 0)))
+        )
+    recorded = connection.execute(sa.select(t.batch.c.source).where(t.batch.c.name == batch)).scalar()
+    known = sa.select(t.batch_row.c.clip_key).where(t.batch_row.c.batch == batch)
+    asked = [row.clip.key for row in rows]
+    if recorded and is_another_file(recorded, source, connection.execute(known).scalars().all(), asked):
+        raise AnotherFile(recorded)
 
 
 def _name_by_identity(connection: Connection, rows: Sequence[Row]) -> None:

@@ -29,6 +29,14 @@ class DuplicateGeneration(Exception):
     """The provider answered with a generation id that already belongs to another attempt."""
 
 
+class AnotherFile(Exception):
+    """A batch is another file's, `recorded`, and this one asks for none of its clips: nothing was planned."""
+
+    def __init__(self, recorded: str) -> None:
+        super().__init__(recorded)
+        self.recorded = recorded
+
+
 class BoughtAgain(Exception):
     """What was settled can't be taken back: its clip was bought again since, by `attempt`."""
 

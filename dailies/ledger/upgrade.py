@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -10,6 +12,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
 
 from dailies.domain.commands import STATUS
 from dailies.errors import Misconfigured
@@ -28,6 +31,10 @@ from dailies.ledger.migrations import (
 from dailies.ledger.seal import refuse_closed
 from dailies.ledger.tables import meta, metadata
 
+LOCK_NOT_AVAILABLE = "55P03"
+LOCK_TIMEOUT_MS = 3_000
+"""How long a migration on Postgres waits for a table. Whoever wants that table meanwhile waits behind it: the record of an
+older worker's answer, too."""
 _one_at_a_time = threading.Lock()
 """Alembic keeps the migration that runs in a global of its process."""
 
@@ -45,8 +52,8 @@ def bring_up(engine: Engine, incoming_from: str | None = None) -> Upgrade:
     """Make the schema of a new ledger, or run the migrations that an older one lacks, in one transaction.
 
     Raises Misconfigured, with nothing changed, for a newer ledger, one that was copied away, a copy that is not finished (but
-    one of the ledger `incoming_from`), one that can't be copied first, and one that is in use where a migration can't run
-    beside older programs.
+    one of the ledger `incoming_from`), one that can't be copied first, one that is in use where a migration can't run
+    beside older programs, and one in Postgres of which somebody holds a table for longer than an upgrade may wait.
     """
     with engine.connect() as connection, connection.begin():
         found = read_meta(connection)
@@ -66,8 +73,26 @@ def bring_up(engine: Engine, incoming_from: str | None = None) -> Upgrade:
         if ALONE.intersection(due):
             _refuse_in_use(connection)
         copy = copy_beside(engine, before)
-        _migrate(connection)
+        with _not_for_long(connection):
+            _migrate(connection)
         return Upgrade(before, HEAD, copy)
+
+
+@contextmanager
+def _not_for_long(connection: Connection) -> Iterator[None]:
+    """Raise Misconfigured, with nothing changed, where a table can't be had soon."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+    try:
+        yield
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", "") != LOCK_NOT_AVAILABLE:
+            raise
+        raise Misconfigured(
+            f"the ledger {shown(connection.engine.url)} is to be upgraded, and somebody has had one of its tables for longer "
+            f"than {LOCK_TIMEOUT_MS / 1000:g} s (a backup, or a transaction that was left open): start again when that is over. "
+            "Nothing was changed, nothing was bought"
+        ) from error
 
 
 def read_meta(connection: Connection) -> dict[str, str]:

@@ -11,9 +11,10 @@ from pathlib import Path
 import anyio.to_thread
 
 from dailies.domain.money import ZERO, show_usd, sum_usd
+from dailies.domain.sources import located
 from dailies.errors import BadInput, Misconfigured
 from dailies.failpoints import hit
-from dailies.ledger import Caps
+from dailies.ledger import AnotherFile, Caps
 from dailies.ledger.address import shown
 from dailies.ledger.beside import refuse_unsettled_beside
 from dailies.order import Order
@@ -25,7 +26,7 @@ from dailies.planning.timeouts import refuse_short_timeout
 from dailies.prompts import MAX_BYTES, RawRow, read_local, read_sheet
 from dailies.providers.live import Live
 from dailies.steps.adopt import adopt_known
-from dailies.steps.another_file import located, refuse_another_file
+from dailies.steps.another_file import another_files_batch, refuse_another_file
 from dailies.steps.known import delivered_clips, taken_clips
 from dailies.steps.places import settle_places
 from dailies.steps.store import store_notes, tried_before_buying
@@ -89,16 +90,11 @@ async def start_job(studio: Studio, order: Order, plan: Plan) -> Job:
     await refuse_another_plan(studio, order, plan)
     hit("before-plan")
     destination = f"s3://{job.bucket}/{job.prefix}".rstrip("/")
-    await anyio.to_thread.run_sync(
-        studio.ledger.plan,
-        plan.batch,
-        located(plan.source),
-        destination,
-        plan.rows,
-        plan.quotes,
-        order.partial,
-        order.asked(),
-    )
+    asked = (located(plan.source), destination, plan.rows, plan.quotes, order.partial, order.asked())
+    try:
+        await anyio.to_thread.run_sync(studio.ledger.plan, plan.batch, *asked)
+    except AnotherFile as error:  # planned since it was looked for
+        raise another_files_batch(plan, error.recorded) from error
     hit("after-plan")
     for words in store_notes(studio):
         logger.warning(words)

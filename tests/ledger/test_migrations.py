@@ -23,6 +23,7 @@ from dailies.ledger import open_engine
 from dailies.ledger import tables as t
 from dailies.ledger import upgrade as upgrade_module
 from dailies.ledger.copies import copies_of
+from dailies.ledger.engine import connect
 from dailies.ledger.migrations import BASELINE, FOLDER, HEAD, NUMBERS, revision, version_table
 from dailies.ledger.upgrade import bring_up, read_meta
 from tests.ledger.earlier import code_of_the_first_version, first_version, written_by_the_first_version
@@ -73,7 +74,7 @@ def schema_of(engine: sa.Engine) -> dict[str, Any]:
 def plain_words(index: Any) -> str:
     """An index in words, its condition too, which is reflected as an object."""
     options = {name: str(value) for name, value in index.get("dialect_options", {}).items()}
-    return f"{index['name']} {index['column_names']} {index['unique']} {options}"
+    return f"{index['name']} {index['column_names']} {'unique' if index['unique'] else 'plain'} {options}"
 
 
 @pytest.fixture
@@ -293,6 +294,53 @@ def test_a_migration_that_can_not_run_beside_older_programs_waits_for_them(
     finally:
         holder.kill()
         holder.wait()
+
+
+def test_an_upgrade_does_not_wait_long_for_a_table_that_somebody_holds(
+    first_code: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it waits, everybody who wants that table waits behind it."""
+    monkeypatch.setattr(upgrade_module, "LOCK_TIMEOUT_MS", 200)
+    url = written_by_the_first_version(first_code, postgres_url)
+    backup = sa.create_engine(url)
+    with backup.connect() as connection, connection.begin():
+        connection.exec_driver_sql("LOCK TABLE attempt IN ACCESS SHARE MODE")  # as pg_dump does
+        with pytest.raises(
+            Misconfigured, match=r"longer than 0\.2 s \(a backup.*Nothing was changed, nothing was bought"
+        ):
+            open_engine(url)
+        assert says_of_itself(url) == {"schema": "1"}
+    backup.dispose()
+    open_engine(url).dispose()
+    assert says_of_itself(url)["schema"] == str(HEAD)
+
+
+def test_a_migration_only_adds(ledger_url: str) -> None:
+    """What a program of any earlier schema writes is still taken after every later step: its tables and rules stay as they
+    are, a column that it does not know may stay empty, and no new rule stands on a table that it knows."""
+    engine = connect(ledger_url)
+    known: dict[str, Any] = {}
+    for schema in NUMBERS:
+        with engine.connect().execution_options(dailies_writes=True) as connection, connection.begin():
+            upgrade_module.run_migrations(connection, schema)
+        found = schema_of(engine)
+        for table, before in known.items():
+            after = found[table]
+            assert after["columns"].items() >= before["columns"].items(), (schema, table)
+            for name in after["columns"].keys() - before["columns"].keys():
+                _kind, nullable, default = after["columns"][name]
+                assert nullable or default is not None, (
+                    f"{schema}: {table}.{name} is asked of programs that know nothing of it"
+                )
+            for rule in ("primary key", "foreign keys", "unique", "checks"):
+                assert after[rule] == before[rule], (schema, table, rule)
+            added = set(after["indexes"]) - set(before["indexes"])
+            assert set(before["indexes"]) <= set(after["indexes"]) and not [i for i in added if " unique " in i], (
+                schema,
+                table,
+            )
+        known = {name: found[name] for name in found if name != version_table.name}
+    engine.dispose()
 
 
 def test_opening_a_ledger_that_is_up_to_date_writes_nothing(old_file: Path) -> None:

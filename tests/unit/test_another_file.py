@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from dailies.steps.another_file import located, same_file
+from dailies.domain.sources import is_another_file, located, same_file
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,19 @@ def test_a_file_is_known_by_where_it_lies(recorded: str, source: str, same: bool
 def test_a_path_is_the_same_from_whichever_folder_it_is_typed() -> None:
     assert located("prompts.csv") == located("./x/../prompts.csv") == os.path.join(os.getcwd(), "prompts.csv")
     assert located("s3://studio/a/../b.csv") == "s3://studio/a/../b.csv"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "known", "asked", "another"),
+    [
+        ("/srv/acme/prompts.csv", {"a"}, {"b"}, True),
+        ("/srv/acme/prompts.csv", {"a", "b"}, {"b", "c"}, False),  # moved: one clip in common
+        ("/srv/zeta/prompts.csv", {"a"}, {"b"}, False),  # edited where it lies
+        ("/srv/acme/prompts.csv", set(), {"b"}, False),  # planned, and nothing of it is left
+        ("", {"a"}, {"b"}, False),  # only adopted: nobody knows its file
+    ],
+)
+def test_a_batch_is_another_files_where_they_have_nothing_in_common(
+    recorded: str, known: set[str], asked: set[str], another: bool
+) -> None:
+    assert is_another_file(recorded, "/srv/zeta/prompts.csv", known, asked) is another
