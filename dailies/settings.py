@@ -9,17 +9,19 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from dailies.domain.commands import DEMO
 from dailies.errors import Misconfigured
+from dailies.logs import hidden
 
 AIML, ONEROUTER = "aiml", "onerouter"
 PROVIDERS = (AIML, ONEROUTER)
@@ -59,6 +61,12 @@ def _sse(value: Any) -> Any:
     if value is not None and str(value).lower() not in known:
         raise ValueError(f"must be one of {', '.join(ENCRYPTIONS)}")
     return value if value is None else known[str(value).lower()]
+
+
+def _log(value: Any) -> Any:
+    if str(value).lower() not in ("text", "json"):
+        raise ValueError("must be `text` or `json`")
+    return str(value).lower()
 
 
 Key = Annotated[SecretStr | None, BeforeValidator(_key)]
@@ -104,6 +112,9 @@ class Settings(BaseModel):
         None, description="read timeout of the paid POST; else 120, and 900 for a synchronous provider"
     )
     dailies_lease_s: Positive = Field(300.0, description="an owner silent for longer is taken for dead")
+    dailies_log: Annotated[str, BeforeValidator(_log)] = Field(
+        "text", description="`json`: every line on stderr is one JSON object, without keys, prompts or signatures"
+    )
     dailies_models: Path | None = Field(None, description="file or folder of models that adds to the catalog")
     dailies_trusted_hosts: str | None = Field(
         None, description="hosts that may be plain http or private, such as `127.0.0.1, minio.internal:9000`"
@@ -178,9 +189,20 @@ def load_settings(
     """
     values, _ = _gather(overrides or {}, os.environ if environ is None else environ, blocks or {}, dotenv)
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values)
     except ValidationError as error:
         raise Misconfigured("\n".join(_explain(detail) for detail in error.errors())) from None
+    hidden.hide_secrets(_secrets(settings))
+    return settings
+
+
+def _secrets(settings: Settings) -> Iterator[str | None]:
+    """What no log line may hold."""
+    for value in settings.__dict__.values():
+        if isinstance(value, SecretStr):
+            yield value.get_secret_value()
+    yield urlsplit(settings.dailies_ledger_url or "").password
+    yield from (os.environ.get(name) for name in AWS_KEYS - {"AWS_ACCESS_KEY_ID"})
 
 
 def sources(environ: Mapping[str, str] | None = None, blocks: Mapping[str, str] | None = None) -> list[Source]:

@@ -13,6 +13,7 @@ from prefect.logging.handlers import APILogHandler
 from prefect.states import Failed
 
 from dailies.errors import MaybeCharged, explained
+from dailies.logs import log_as_json, wants_json
 from tasks.console import outlive_the_console
 
 logger = logging.getLogger("dailies.shown")
@@ -43,6 +44,8 @@ def show_our_logs() -> None:
 
     That nobody reads them on the console any more ends nothing.
     """
+    if wants_json():
+        log_as_json()
     outlive_the_console()
     logging.getLogger("prefect.task_runs").setLevel(logging.CRITICAL)
     logging.getLogger("prefect._internal.concurrency").setLevel(logging.CRITICAL)  # prints each event that is not taken

@@ -17,6 +17,7 @@ from cyclopts import App, CycloptsError, Parameter
 from dailies.cli.ledger_admin import ledger_app
 from dailies.cli.models import models_app
 from dailies.errors import BadInput, DailiesError, Misconfigured, explained
+from dailies.logs import stderr_as_asked
 
 REFUSED, INTERRUPTED = 2, 130
 
@@ -374,6 +375,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code. Errors of ours become one clear message, never a traceback."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     never_refuse_a_letter()
+    with stderr_as_asked():
+        return _end_of(tokens)
+
+
+def _end_of(tokens: Sequence[str]) -> int:
     try:
         result = app(tokens, exit_on_error=False, result_action="return_value")
     except CycloptsError:

@@ -27,6 +27,7 @@ from dailies.domain.commands import COLLECT
 from dailies.domain.figures import Totals
 from dailies.domain.money import show_usd
 from dailies.errors import BadInput, explained
+from dailies.logs import JsonOnStderr
 from dailies.net import Network
 from dailies.order import Order
 from dailies.report.credits import Credits, answer_json, dump
@@ -228,6 +229,8 @@ class OnStderr(logging.StreamHandler[TextIO]):
 def log_to_stderr() -> None:
     """Our warnings on stderr, in one plain line each."""
     ours = logging.getLogger("dailies")
+    if any(isinstance(handler, JsonOnStderr) for handler in ours.handlers):
+        return
     for handler in [h for h in ours.handlers if h.name == ON_STDERR]:
         ours.removeHandler(handler)
     ours.addHandler(OnStderr())
