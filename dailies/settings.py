@@ -91,6 +91,8 @@ class Settings(BaseModel):
         None, description="`postgresql+psycopg://…` when several machines share the ledger; else SQLite in DAILIES_HOME"
     )
     dailies_to: str | None = Field(None, description="default for `--to`, such as `s3://bucket/prefix`")
+    dailies_model: str | None = Field(None, description="the model of rows and runs that name none")
+    dailies_provider: str | None = Field(None, description="the provider of rows and runs that name none")
     dailies_s3_sse: Annotated[str | None, BeforeValidator(_sse)] = Field(
         None, description="encryption at rest that every object asks for: `AES256`, `aws:kms` or `aws:kms:dsse`"
     )

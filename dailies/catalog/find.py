@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 from dailies.catalog.models import Model, Provider, Settled
 from dailies.catalog.settle import settle
 from dailies.errors import BadInput
-
-NEAREST_MAX: Final = 5
 
 
 class Catalog:
@@ -68,7 +65,7 @@ class Catalog:
         resolution: object = None,
         aspect_ratio: object = None,
     ) -> list[Model]:
-        """Models that take the same rows unchanged, best first, at most five; none that is withdrawn.
+        """Models that take the same rows unchanged, best first; none that is withdrawn.
 
         The catalog's named successors come first, then the same family, then the others.
         """
@@ -81,7 +78,7 @@ class Catalog:
             and isinstance(settle(other, duration=duration, resolution=resolution, aspect_ratio=aspect_ratio), Settled)
         ]
         fitting.sort(key=lambda other: (order.get(other.id, len(order)), other.family != model.family))
-        return fitting[:NEAREST_MAX]
+        return fitting
 
     def _suggestion(self, name: str) -> str:
         """Names that contain what was written, spelled however, before those that merely look like it."""

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from dailies.catalog import Catalog, Model, Settled, live_quote, quote, settle
-from dailies.domain.money import show_usd, sum_usd, to_usd
-from dailies.errors import BadInput, Misconfigured
+from dailies.catalog import Model, Settled, live_quote, quote
+from dailies.domain.money import to_usd
+from dailies.errors import Misconfigured
 from dailies.providers.live import Live, LiveUnavailable
 
 Ask = Callable[[str, list[str]], Awaitable[dict[str, Live]]]
@@ -64,47 +64,3 @@ def _ending(model_id: str, provider: str, live: Live) -> str:
     until = f" and ends on {live.shutdown_at}" if live.shutdown_at else ""
     instead = f"; its successor is {live.replaced_by}" if live.replaced_by else ""
     return f"{model_id} is {live.status} at {provider}{until}{instead}"
-
-
-def refuse_gone(
-    gone: Mapping[str, tuple[str, Live]], asked: Mapping[str, list[Settled]], catalog: Catalog, view: LiveView
-) -> None:
-    """Raise BadInput for models that are no longer served: when they ended, and what would make these rows at which price.
-
-    `gone` is by model id; `asked` holds what the rows of each such model ask for.
-    """
-    if not gone:
-        return
-    texts = []
-    for model_id, (provider, live) in sorted(gone.items()):
-        when = f" (withdrawn on {live.shutdown_at})" if live.shutdown_at else ""
-        successor = f" Its successor is {live.replaced_by}." if live.replaced_by else ""
-        choices = _alternatives(catalog, catalog.find(model_id), asked[model_id], live, view)
-        instead = (
-            f" These fit the rows: {'; '.join(choices)}."
-            if choices
-            else " No model of the catalog fits these rows unchanged."
-        )
-        texts.append(f"{model_id} is no longer served at {provider}{when}.{successor}{instead}")
-    raise BadInput("\n".join(texts) + "\nNothing was bought. Choose with --model, or in the CSV's model column")
-
-
-def _alternatives(catalog: Catalog, model: Model, asked: Sequence[Settled], live: Live, view: LiveView) -> list[str]:
-    first = asked[0]
-    near = catalog.nearest(
-        model, duration=first.duration_s, resolution=first.resolution, aspect_ratio=first.aspect_ratio
-    )
-    if live.replaced_by:
-        near = sorted(near, key=lambda m: m.id != live.replaced_by)
-    said = []
-    for other in near:
-        provider = next(iter(other.offers))
-        settled = [
-            settle(other, resolution=s.resolution, aspect_ratio=s.aspect_ratio, duration=s.duration_s) for s in asked
-        ]
-        if any(not isinstance(s, Settled) for s in settled):
-            continue
-        usd = [view.quote(other, provider, s)[0] for s in settled if isinstance(s, Settled)]
-        price = show_usd(sum_usd(usd)) if None not in usd else "price unknown"
-        said.append(f"{other.id} ({price} for {len(usd)} clip{'s' if len(usd) > 1 else ''})")
-    return said

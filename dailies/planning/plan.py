@@ -10,18 +10,18 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from dailies.catalog import Catalog, Settled
+from dailies.catalog import Catalog
 from dailies.domain.clips import Row
 from dailies.domain.money import show_usd, sum_usd
-from dailies.errors import BadRow, BadRows
+from dailies.errors import BadInput, BadRow, BadRows
 from dailies.order import Order
 from dailies.planning.earlier import Record, Wanted, recognised
-from dailies.planning.images import Images
-from dailies.planning.live import Ask, LiveView, ask_all, refuse_gone
-from dailies.planning.rows import Choice, Made, check_order, choose, settle_rows
+from dailies.planning.images import Images, Measured
+from dailies.planning.live import Ask, LiveView, ask_all
+from dailies.planning.replacements import Gone, Needed, candidates, refusal
+from dailies.planning.rows import Choice, Made, asked_of, check_order, choose, settle_rows
 from dailies.planning.shards import chosen
 from dailies.prompts import Sheet, with_ids
-from dailies.providers.live import Live
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +89,14 @@ async def make_plan(
     bad += more
     measured = await images.measure_all([c.raw.cells["image"] for c in choices if c.raw.get("image")], progress)
     view = await ask_all([(p, c.model) for c in choices for p in c.providers], ask, order.require_live)
+    if not bad:
+        await _refuse_ended(choices, order, measured, catalog, view, ask)
     made, more = await anyio.to_thread.run_sync(settle_rows, choices, order, measured, ids, derived)
     bad += more
     bad += _twins([m.row for m in made])
     if bad:
         raise BadRows(source, sorted(set(bad), key=lambda b: (b.row, b.column, b.reason)))
-    made = _served(made, catalog, view)
+    made = [_served(m, view) for m in made]
     wanted = [Wanted(m.row.clip, m.image, m.sideways) for m in made]
     known = await anyio.to_thread.run_sync(recognised, wanted, record)
     made = [_under_its_key(m, known.get(m.row.clip.identity)) for m in made]
@@ -136,23 +138,41 @@ def _sideways_notes(made: Sequence[Made]) -> list[str]:
     ]
 
 
-def _served(made: Sequence[Made], catalog: Catalog, view: LiveView) -> list[Made]:
-    """Drop providers that no longer serve a row's model; raise BadInput where none is left."""
-    kept: list[Made] = []
-    gone: dict[str, tuple[str, Live]] = {}
-    asked: dict[str, list[Settled]] = defaultdict(list)
-    for m in made:
-        left = tuple(p for p in m.row.providers if not view.gone(m.model, p))
-        if left:
-            kept.append(m if left == m.row.providers else replace(m, row=replace(m.row, providers=left)))
-            continue
-        provider = m.row.providers[0]
-        live = view.gone(m.model, provider)
-        assert live
-        gone[m.model.id] = (provider, live)
-        asked[m.model.id].append(m.settled)
-    refuse_gone(gone, asked, catalog, view)
-    return kept
+async def _refuse_ended(
+    choices: Sequence[Choice],
+    order: Order,
+    measured: Mapping[str, Measured | BadInput],
+    catalog: Catalog,
+    view: LiveView,
+    ask: Ask,
+) -> None:
+    """Raise BadInput for models that none of their rows' providers serves any more, naming what takes the same rows."""
+    ended: dict[str, list[Choice]] = defaultdict(list)
+    for choice in choices:
+        if all(view.gone(choice.model, provider) for provider in choice.providers):
+            ended[choice.model.id].append(choice)
+    if ended:
+        gone = [_gone(rows, order, measured, view) for _, rows in sorted(ended.items())]
+        instead = [pair for one in gone for pair in candidates(one, catalog)]
+        raise refusal(gone, catalog, await ask_all(instead, ask, require_live=False))
+
+
+def _gone(rows: Sequence[Choice], order: Order, measured: Mapping[str, Measured | BadInput], view: LiveView) -> Gone:
+    model, provider = rows[0].model, rows[0].providers[0]
+    live = view.gone(model, provider)
+    assert live
+    needed = []
+    for choice in rows:
+        image = measured.get(choice.raw.cells.get("image", ""))
+        facts = image.facts if isinstance(image, Measured) else None
+        needed.append(Needed(**asked_of(choice.raw, order), prompt=choice.raw.cells.get("prompt", ""), image=facts))
+    return Gone(model, provider, live, tuple(needed))
+
+
+def _served(made: Made, view: LiveView) -> Made:
+    """The row without the providers that no longer serve its model; at least one is left."""
+    left = tuple(provider for provider in made.row.providers if not view.gone(made.model, provider))
+    return made if left == made.row.providers else replace(made, row=replace(made.row, providers=left))
 
 
 def _twins(rows: Sequence[Row]) -> list[BadRow]:

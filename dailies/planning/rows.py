@@ -42,7 +42,7 @@ def check_order(order: Order, catalog: Catalog) -> list[BadRow]:
     """Problems of the command line itself, which stand for the whole file."""
     bad = []
     if order.provider:
-        bad += [BadRow(0, "--provider", reason) for reason in _provider_problems(order.provider)]
+        bad += [BadRow(0, "--provider", reason) for reason in provider_problems(order.provider)]
     if order.model:
         try:
             catalog.find(order.model)
@@ -53,7 +53,8 @@ def check_order(order: Order, catalog: Catalog) -> list[BadRow]:
     return bad
 
 
-def _provider_problems(text: str) -> list[str]:
+def provider_problems(text: str) -> list[str]:
+    """What is wrong with a list of providers; nothing where all of them are known."""
     names = [name.strip().lower() for name in text.split(",")]
     return [
         f"{name!r} is not a provider; there are {' and '.join(PROVIDERS)}" for name in names if name not in PROVIDERS
@@ -92,7 +93,7 @@ def _choice(raw: RawRow, order: Order, catalog: Catalog) -> Choice:
         raise _refused(raw, "model", str(error)) from None
     text = raw.get("provider") or order.provider
     if text:
-        problems = _provider_problems(text)
+        problems = provider_problems(text)
         if problems:
             raise _refused(raw, "provider", problems[0])
         providers = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
@@ -108,6 +109,15 @@ def _choice(raw: RawRow, order: Order, catalog: Catalog) -> Choice:
 
 def _first_offer(model: Model) -> str:
     return DEFAULT_PROVIDER if DEFAULT_PROVIDER in model.offers else next(iter(model.offers))
+
+
+def asked_of(raw: RawRow, order: Order) -> dict[str, object]:
+    """What a row asks of its model, by its own words or the command line's; None where neither says."""
+    return {
+        "resolution": raw.get("resolution") or order.resolution,
+        "aspect_ratio": raw.get("aspect_ratio") or order.aspect_ratio,
+        "duration": raw.get("duration") or order.duration,
+    }
 
 
 def settle_rows(
@@ -147,11 +157,7 @@ def _row(
         except BadInput as error:
             problems.append(Problem("image", str(error)))
             image = None
-    asked = {
-        "resolution": raw.get("resolution") or order.resolution,
-        "aspect_ratio": raw.get("aspect_ratio") or order.aspect_ratio,
-        "duration": raw.get("duration") or order.duration,
-    }
+    asked = asked_of(raw, order)
     settled = settle(model, **asked, options=options, image_size=image.facts.shown_size if image else None)
     if isinstance(settled, list):
         problems += settled

@@ -19,6 +19,7 @@ from dailies.ledger.address import shown
 from dailies.ledger.beside import refuse_unsettled_beside
 from dailies.order import Order
 from dailies.planning import Plan, make_plan
+from dailies.planning.defaults import with_defaults
 from dailies.planning.images import Images
 from dailies.planning.plan import unpriced_message
 from dailies.planning.shards import fingerprint
@@ -50,6 +51,7 @@ async def plan_order(studio: Studio, order: Order, progress: Progress = lambda d
     async def ask(provider: str, names: list[str]) -> dict[str, Live]:
         return await studio.asking(provider).live(names, studio.home / "cache")
 
+    order = with_defaults(order, studio.settings, studio.catalog)
     return await make_plan(sheet, order, order.prompts, studio.catalog, images, kept, ask, studio.ledger, progress)
 
 

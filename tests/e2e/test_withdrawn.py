@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.e2e.harness import World
+import re
+
+from tests.e2e.harness import World, picture
 
 SORA, VEO = "openai/sora-2-pro-i2v", "google/veo-3.1-i2v"
 
@@ -43,3 +45,28 @@ def test_a_provider_that_cannot_be_asked_is_a_warning_unless_required(world: Wor
     assert result.code == 0
     assert "could not be asked" in result.stderr
     assert world.command("check", str(world.prompts), "--require-live").code == 2
+
+
+def test_three_that_take_the_rows_are_named_though_the_image_fits_only_them(world: World) -> None:
+    """A picture that the withdrawn model would refuse is no reason to talk of the picture: `--model` mends both."""
+    world.csv(1, resolution="", aspect_ratio="", duration="")
+    (world.folder / "first-720.png").write_bytes(picture(1000, 1000))
+    world.sandbox.withdraw(SORA, shutdown_at="2026-09-24", replaced_by=VEO)
+    result = world.command("check", str(world.prompts), "--json")
+    assert result.code == 2
+    named = re.findall(r"--model (\S+) \(\$[\d.]+ for 1 clip\)", result.json["error"])
+    assert len(named) == 3
+    for model in named:
+        assert world.command("check", str(world.prompts), "--model", model, "--json").json["to_buy"] == 1
+
+
+def test_the_settings_name_model_and_provider_for_rows_that_name_none(world: World) -> None:
+    """A row's own word and the command line come before them; what they misname is refused by their name."""
+    world.csv(1, provider="")
+    world.environ |= {"DAILIES_MODEL": VEO, "DAILIES_PROVIDER": "aiml"}
+    assert world.command("check", str(world.prompts), "--json").json["clips"][0]["model"] == VEO
+    routed = world.command("check", str(world.prompts), "--model", SORA, "--provider", "onerouter", "--json").json
+    assert (routed["clips"][0]["model"], routed["clips"][0]["provider"]) == (SORA, "onerouter")
+    for name, value in (("DAILIES_MODEL", "veo-9"), ("DAILIES_PROVIDER", "nobody")):
+        refused = world.command("check", str(world.prompts), **{name: value})
+        assert refused.code == 2 and f"{name}={value}: " in refused.stderr

@@ -10,8 +10,8 @@ import pytest
 from pydantic import SecretStr
 
 from dailies.catalog import Settled, load_catalog
-from dailies.errors import BadInput, Misconfigured
-from dailies.planning.live import LiveView, ask_all, refuse_gone
+from dailies.errors import Misconfigured
+from dailies.planning.live import LiveView, ask_all
 from dailies.providers.http import ApiClient
 from dailies.providers.live import (
     DEPRECATIONS,
@@ -108,19 +108,6 @@ def test_a_provider_that_cannot_be_asked_is_a_note_and_with_require_live_a_refus
     assert not view.gone(CATALOG.find(SORA), "aiml")
     with pytest.raises(Misconfigured, match="--require-live"):
         anyio.run(ask_all, wanted, ask, True)
-
-
-def test_a_withdrawn_model_is_refused_with_date_successor_and_the_price_of_each_choice() -> None:
-    live = Live(False, "withdrawn", "2026-09-24", VEO)
-    view = LiveView({("aiml", SORA): live})
-    row = Settled("720p", "16:9", 4)
-    with pytest.raises(BadInput) as refusal:
-        refuse_gone({SORA: ("aiml", live)}, {SORA: [row, row]}, CATALOG, view)
-    text = str(refusal.value)
-    assert "withdrawn on 2026-09-24" in text
-    assert f"{VEO} ($" in text
-    assert "for 2 clips" in text
-    assert "Nothing was bought" in text
 
 
 def test_a_live_price_comes_before_the_catalogs_and_says_so() -> None:
