@@ -158,7 +158,7 @@ class Settings(BaseModel):
         """The provider's key. Raises Misconfigured that says what to set."""
         key = self.api_key(provider)
         if key is None:
-            name = f"{provider.upper()}_API_KEY"
+            name = key_name(provider)
             raise Misconfigured(
                 f"no key for {provider}: set {name} (environment, .env, or the Prefect Secret block "
                 f"`{SECRET_BLOCKS[name]}`). Nothing was bought. To try without a key: {DEMO}"
@@ -274,6 +274,34 @@ def without_password(text: str) -> str:
     user, at, host = rest.rpartition("@")
     name, has_password, _ = user.partition(":")
     return f"{scheme}://{name}:***@{host}" if has_password else f"{scheme}://{user}{at}{host}"
+
+
+def key_name(provider: str) -> str:
+    """The setting that holds this provider's key."""
+    return f"{provider.upper()}_API_KEY"
+
+
+STORE = {
+    "AWS_ACCESS_KEY_ID": "key of the store; or any other way in which AWS tools find one",
+    "AWS_SECRET_ACCESS_KEY": "its secret",
+    "AWS_DEFAULT_REGION": "the bucket's region",
+    "AWS_ENDPOINT_URL_S3": "a store that is not Amazon's: R2, MinIO, Ceph, …",
+}
+
+
+def env_file(values: Mapping[str, str]) -> str:
+    """A `.env` with every setting explained and commented out, but for those that `values` says."""
+    lines = ["# Settings of dailies in this folder. What is commented out is as it stands here, or not set."]
+    for name, field in NAMES.items():
+        info = Settings.model_fields[field]
+        lines += ["", f"# {info.description}", _assigned(name, values.get(name), info.default)]
+    for name, description in STORE.items():
+        lines += ["", f"# {description}", _assigned(name, values.get(name), None)]
+    return "\n".join(lines) + "\n"
+
+
+def _assigned(name: str, value: str | None, default: object) -> str:
+    return f"{name}={value}" if value else f"# {name}={'' if default is None else default}"
 
 
 def settings_table() -> str:

@@ -87,6 +87,14 @@ def demo(*, output: Path = Path("demo-output"), stay: bool | None = None) -> int
 
 
 @app.command
+def init() -> int:
+    """A starter in this folder: three rows, their images, every setting; asks for provider, key and bucket on a terminal."""
+    from dailies.cli.init import run_init
+
+    return run_init()
+
+
+@app.command
 def check(
     prompts: PromptsArg, /, *, columns: Columns = Columns(), to: ToOpt = None, batch: BatchOpt = None, budget: BudgetOpt = None,
     in_flight: InFlightOpt = None, fit: FitOpt = "strict", allow_unpriced: bool = False, require_live: LiveFlag = False,

@@ -15,6 +15,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from dailies.cli.hangup import outlasting_the_terminal
+from dailies.cli.place import data_folder
 from dailies.cli.prefect_server import LocalServer, local_server
 from dailies.cli.progress import progress
 from dailies.cli.run import log_to_stderr, show_result, wait_for_interrupt
@@ -33,7 +34,6 @@ from dailies.studio import open_studio
 
 BUCKET, TIME_SCALE, KEY = "dailies-demo", 0.03, "sandbox-key"
 MARKER = ".dailies-demo"
-DATA = Path(__file__).resolve().parents[2] / "data" / "prompts.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,7 @@ def run_demo(output: Path, stay: bool) -> int:
     log_to_stderr()
     started = time.monotonic()
     home = fresh_folder(output)
-    prompts = DATA if DATA.exists() else Path("data/prompts.csv")
-    if not prompts.exists():
-        raise Misconfigured("the demo needs data/prompts.csv of the project: run it in a clone, with `make demo`")
+    prompts = data_folder() / "prompts.csv"
     with embedded(SandboxConfig(time_scale=TIME_SCALE)) as stage, local_server(home) as server:
         settings = demo_settings(stage, home)
         os.environ.update(server.environment())
