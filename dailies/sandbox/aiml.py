@@ -105,6 +105,10 @@ class Aiml(Api):
             raise Refusal(404, "NotFoundError", "Generation not found.")
         return await self.polled(request, generation)
 
+    def shown(self, generation: Generation, body: dict[str, Any]) -> Response:
+        """The id stands in a header too."""
+        return json_answer(body, headers={"x-inference-id": generation.id})
+
     def state(
         self, request: Request, generation: Generation, status: str, *, url: bool = True, usd: bool = False
     ) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from dailies.sandbox.answers import Refusal, broken, error_answer, json_answer, 
 from dailies.sandbox.faults import Fault
 from dailies.sandbox.models import InvalidRequest, Model
 from dailies.sandbox.wire import RawAnswer
-from dailies.sandbox.world import Generation, Order, OutOfCredits, Provider, World
+from dailies.sandbox.world import Generation, KeyUsed, Order, OutOfCredits, Provider, World
 
 ABSURD_ID = "x" * 10_000
 _LATE_S = 5.0
@@ -26,6 +26,7 @@ class Api(ABC):
     """One provider's API over a world."""
 
     provider: Provider
+    invalid_status = 400
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -74,14 +75,16 @@ class Api(ABC):
         except Refusal as refusal:
             return self.problem(refusal.status, refusal.name, refusal.message)
         except InvalidRequest as error:
-            return self.problem(400, "BadRequestError", str(error))
+            return self.problem(self.invalid_status, "BadRequestError", str(error))
 
     async def create(self, request: Request) -> Response:
         """The paid POST. Only a valid one meets a fault."""
         order = await self.order(request)
         fault = self.world.faults.take("create", self.provider, order.prompt, order.model.id)
-        if fault is None:
-            return await self.answer(request, self.accept(order))
+        if fault is not None and fault.kind == "key_expired":
+            self.world.forget_key(self.provider, order.key)
+        if fault is None or fault.kind == "key_expired":
+            return await self.answer(request, self.accept(request, order))
         if fault.kind in ("lost", "late", "same_id", "renamed_id") or fault.kind.startswith("charged_"):
             return await self._charged(fault, request, order)
         if fault.kind == "error_in_200":
@@ -90,15 +93,26 @@ class Api(ABC):
             return answer
         if fault.kind == "delay":
             await asyncio.sleep(fault.delay_s)
-            return await self.answer(request, self.accept(order))
+            return await self.answer(request, self.accept(request, order))
         return await struck(fault, self.problem, lambda: json_answer({}))
 
-    def accept(self, order: Order) -> Generation:
-        """Accept and charge, or refuse for want of credits."""
+    def accept(self, request: Request, order: Order, again: bool = False) -> Generation:
+        """Accept and charge, or refuse: for want of credits, or for a key that is used. `again` names the one before."""
         try:
-            return self.world.accept(order)
+            generation = self.world.accept_again(order) if again else self.world.accept(order)
         except OutOfCredits:
             raise self.out_of_credits() from None
+        except KeyUsed:
+            raise self.key_used() from None
+        self.accepted(request, generation)
+        return generation
+
+    def accepted(self, request: Request, generation: Generation) -> None:  # noqa: B027 -- nothing, for most
+        """What this API does once it has accepted an order."""
+
+    def key_used(self) -> Refusal:
+        """What this API says to a key of the caller's that stands for another order."""
+        raise NotImplementedError
 
     @abstractmethod
     def out_of_credits(self) -> Refusal:
@@ -110,8 +124,7 @@ class Api(ABC):
         fault = self.world.faults.take("poll", self.provider, order.prompt, generation.id, order.model.id)
 
         def right() -> Response:
-            body = self.state(request, generation, self.status(generation))
-            return json_answer(body, headers={"x-inference-id": generation.id})
+            return self.shown(generation, self.state(request, generation, self.status(generation)))
 
         if fault is None:
             return right()
@@ -119,6 +132,10 @@ class Api(ABC):
         if body is None:
             return await struck(fault, self.problem, right)
         await asyncio.sleep(fault.delay_s)
+        return self.shown(generation, body)
+
+    def shown(self, generation: Generation, body: dict[str, Any]) -> Response:
+        """The answer that holds the body of a poll."""
         return json_answer(body)
 
     def model(self, name: Any) -> Model:
@@ -138,10 +155,7 @@ class Api(ABC):
             raise Refusal(401, "AuthenticationError", "The API key is missing or wrong.")
 
     async def _charged(self, fault: Fault, request: Request, order: Order) -> Response:
-        try:
-            generation = self.world.accept_again(order) if fault.kind == "same_id" else self.world.accept(order)
-        except OutOfCredits:
-            raise self.out_of_credits() from None
+        generation = self.accept(request, order, again=fault.kind == "same_id")
         await asyncio.sleep(fault.delay_s or (_LATE_S if fault.kind == "late" else 0))
         match fault.kind:
             case "lost":
@@ -181,15 +195,20 @@ class Api(ABC):
 
 async def json_object(request: Request) -> dict[str, Any]:
     """The request's JSON object; InvalidRequest for anything else, 413 for a body past 64 MiB."""
+    value = await json_body(request)
+    if not isinstance(value, dict):
+        raise InvalidRequest("the body is not a JSON object")
+    return value
+
+
+async def json_body(request: Request) -> Any:
+    """The request's JSON; InvalidRequest where it is none, 413 for a body past 64 MiB."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > _MAX_BODY_BYTES:
             raise Refusal(413, "PayloadTooLargeError", "The body is too large.")
     try:
-        value = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError):
         raise InvalidRequest("the body is not JSON") from None
-    if not isinstance(value, dict):
-        raise InvalidRequest("the body is not a JSON object")
-    return value

@@ -15,6 +15,7 @@ class SandboxConfig:
     the providers' samples) x `time_scale`; 0 means finished at once. `api_keys` are the keys that work; an empty
     set accepts any key but none at all. `billing_delay_s` is how long after `completed` a charge reaches the
     account's transactions. `render="quick"` makes one cheap clip per size and length for the whole process.
+    `webhook_secret` signs OpenRouter's webhooks; `openrouter_copies`: it keeps copies of clips, under addresses that need no key.
     """
 
     time_scale: float = 1.0
@@ -25,3 +26,5 @@ class SandboxConfig:
     billing_delay_s: float = 0.0
     render: Literal["real", "quick"] = "real"
     rate_limit_per_s: float | None = None
+    webhook_secret: str = "sandbox-webhook-secret"  # noqa: S105 -- it guards nothing
+    openrouter_copies: bool = True

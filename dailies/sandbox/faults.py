@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Where = Literal["create", "poll", "download", "logs", "billing", "models"]
+Where = Literal["create", "poll", "download", "logs", "billing", "models", "history", "webhook"]
 
 _ANY = {
     "delay": "the right answer, delay_s late",
@@ -43,6 +43,7 @@ KINDS: dict[Where, dict[str, str]] = {
         "same_id": "charged; answers the id of the generation before",
         "renamed_id": "charged; the id is called generation_id",
         "error_in_200": "200 with an error in its body; nothing is charged",
+        "key_expired": "the caller's key is forgotten first, so that a repeat is a new order",
     },
     "poll": _ANY | _POLL,
     "download": _ANY
@@ -59,8 +60,23 @@ KINDS: dict[Where, dict[str, str]] = {
         "wrong": "a whole clip of width, height, duration_s or audio that nobody ordered",
     },
     "logs": _ANY | {"empty": "200 with no body", "half": "200 with half a JSON"},
+    "history": _ANY
+    | {
+        "empty": "200 with no body",
+        "half": "200 with half a JSON",
+        "missing": "the newest request is not in the history yet",
+        "ambiguous": "each request stands there twice, under two ids",
+    },
     "billing": _ANY | {"empty": "200 with no body", "half": "200 with half a JSON"},
     "models": _ANY | {"empty": "200 with no body", "half": "200 with half a JSON"},
+    "webhook": {
+        "lost": "never sent",
+        "delay": "sent delay_s late",
+        "doubled": "sent twice",
+        "forged": "signed with somebody else's key",
+        "stale": "signed ten minutes ago",
+        "out_of_order": "sent once more after the end, telling of a job that is going on",
+    },
 }
 
 
@@ -79,7 +95,7 @@ class Fault(BaseModel):
     times: int | None = Field(default=1, ge=1)
     after: int = Field(default=0, ge=0)
     match: str | None = None
-    provider: Literal["aiml", "onerouter"] | None = None
+    provider: str | None = None
     delay_s: float = Field(default=0, ge=0)
     status: int | None = Field(default=None, ge=200, le=599)
     retry_after: str | None = None

@@ -104,9 +104,11 @@ class Files:
             raise Refusal(403, "", "Request has expired")
 
 
-def clip_url(request: Request, generation: Generation, world: World, *, encoded_slash: bool = False) -> str:
-    """A fresh signed URL of the clip, on the host the request came to."""
-    expires = str(int((world.now().timestamp() + URL_LIFE_S) * 1000))
+def clip_url(
+    request: Request, generation: Generation, world: World, *, encoded_slash: bool = False, life_s: float = URL_LIFE_S
+) -> str:
+    """A fresh signed URL of the clip, on the host the request came to, for `life_s` seconds."""
+    expires = str(int((world.now().timestamp() + life_s) * 1000))
     name = f"sandbox%2F{generation.file}" if encoded_slash else generation.file
     return f"{request.base_url}files/{name}?expires={expires}&sig={_signature(generation.file, expires)}"
 

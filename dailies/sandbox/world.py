@@ -7,17 +7,18 @@ import random
 import re
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from dailies.sandbox.config import SandboxConfig
 from dailies.sandbox.faults import FaultBox
 from dailies.sandbox.models import Model, Size, load_models
 
-Provider = Literal["aiml", "onerouter"]
+Provider = str
+"""The name of the front that an order came in by."""
 
 CREDITS_PER_USD = 2_000_000
 """From the AI/ML API's billing pages."""
@@ -53,7 +54,12 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a valid create asks for."""
+    """What a valid create asks for.
+
+    `generation_id` is the id where the API or its caller makes it. `key` is the caller's own key: a second order under it
+    is the first one again where `fingerprint` is the same, and refused where it is another or None. `webhook` is told of the
+    end. `moderated`: it will end without a clip, for what it shows. `body` is the request as it came, where the API keeps it.
+    """
 
     provider: Provider
     model: Model
@@ -65,6 +71,12 @@ class Order:
     image: bytes | None = field(default=None, repr=False)
     client_request_id: str | None = None
     fps: int | None = None
+    generation_id: str | None = None
+    key: str | None = None
+    fingerprint: str | None = None
+    webhook: str | None = None
+    moderated: bool = False
+    body: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(slots=True)
@@ -77,6 +89,7 @@ class Generation:
     ends_at: datetime
     fails: bool
     charged_usd: Decimal = Decimal(0)
+    cancelled: bool = False
 
     @property
     def file(self) -> str:
@@ -86,6 +99,10 @@ class Generation:
 
 class OutOfCredits(Exception):
     """The balance doesn't cover the clip; nothing was accepted."""
+
+
+class KeyUsed(Exception):
+    """The caller's key stands for another order; nothing was accepted."""
 
 
 class World:
@@ -107,7 +124,13 @@ class World:
             self.models: dict[Provider, dict[str, Model]] = {
                 "aiml": dict(load_models("aiml_models.json")),
                 "onerouter": dict(load_models("onerouter_models.json")),
+                "runware": dict(load_models("runware_models.json")),
+                "higgsfield": dict(load_models("higgsfield_models.json")),
+                "fal": dict(load_models("fal_models.json")),
+                "openrouter": dict(load_models("openrouter_models.json")),
             }
+            self._keys: dict[tuple[Provider, str], Generation] = {}
+            self.uploads: dict[str, tuple[str, bytes]] = {}
             self._by_file: dict[str, Generation] = {}
             self._failing: list[Generation] = []
             self._images: dict[bytes, bytes] = {}
@@ -156,19 +179,29 @@ class World:
         return generation.fails and self.ended(generation)
 
     def accept(self, order: Order) -> Generation:
-        """Start a generation and charge for it, as one step; OutOfCredits if the balance is too small."""
+        """Start a generation and charge for it, as one step; OutOfCredits if the balance is too small.
+
+        Under a key that is known it is the generation of that key again, without a charge; KeyUsed where it can't be.
+        """
         with self._lock:
+            known = self.keyed(order.provider, order.key)
+            if known:
+                if order.fingerprint is None or order.fingerprint != known.order.fingerprint:
+                    raise KeyUsed
+                return known
             if self.balance_usd() < order.usd:
                 raise OutOfCredits
             at = self.now()
             generation = Generation(
-                id=self._new_id(order),
+                id=order.generation_id or self._new_id(order),
                 order=replace(order, image=self._shared(order.image)),
                 at=at,
                 ends_at=at + timedelta(seconds=self._seconds(order.model)),
-                fails="will-fail" in order.prompt,
+                fails="will-fail" in order.prompt or order.moderated,
             )
             self.generations[generation.id] = generation
+            if order.key:
+                self._keys[order.provider, order.key] = generation
             self._by_file[generation.file] = generation
             if generation.fails:
                 self._failing.append(generation)
@@ -184,6 +217,21 @@ class World:
                 return self.accept(order)
             self._charge(earlier, order)
             return earlier
+
+    def keyed(self, provider: Provider, key: str | None) -> Generation | None:
+        """The generation that this key of the caller stands for."""
+        return self._keys.get((provider, key)) if key else None
+
+    def forget_key(self, provider: Provider, key: str | None) -> None:
+        """A key past its time: the same order under it is a new one."""
+        with self._lock:
+            self._keys.pop((provider, key or ""), None)
+
+    def cancel(self, generation: Generation) -> None:
+        """End a generation as cancelled, now; its charge is given back."""
+        with self._lock:
+            generation.cancelled = True
+            self.fail(generation)
 
     def fail(self, generation: Generation) -> None:
         """End a generation as failed, now."""
