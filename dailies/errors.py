@@ -64,14 +64,14 @@ _OWN_WORDS = re.compile(r"'[^']*'|\"[^\"]*\"|\S*[\d/\\]\S*")
 
 
 class BadRows(BadInput):
-    """All bad rows of one CSV, in order. Nothing was bought."""
+    """All bad rows of one CSV, in order. Nothing was bought, or `so` says what else was not done."""
 
-    def __init__(self, source: str, rows: Sequence[BadRow]) -> None:
+    def __init__(self, source: str, rows: Sequence[BadRow], so: str = "nothing was bought") -> None:
         self.source = source
         self.rows = tuple(rows)
         count = "1 problem" if len(self.rows) == 1 else f"{len(self.rows)} problems"
         lines = "".join(f"\n  {line}" for line in _told_once(self.rows))
-        super().__init__(f"{source}: {count}, nothing was bought{lines}")
+        super().__init__(f"{source}: {count}, {so}{lines}")
 
 
 EACH_ITS_LINE = 3

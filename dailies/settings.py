@@ -117,6 +117,9 @@ class Settings(BaseModel):
     dailies_log: Annotated[str, BeforeValidator(_log)] = Field(
         "text", description="`json`: every line on stderr is one JSON object, without keys, prompts or signatures"
     )
+    dailies_reviewer: str | None = Field(
+        None, description="whose verdicts are given here; else the name of the user who is logged in"
+    )
     dailies_models: Path | None = Field(None, description="file or folder of models that adds to the catalog")
     dailies_trusted_hosts: str | None = Field(
         None, description="hosts that may be plain http or private, such as `127.0.0.1, minio.internal:9000`"

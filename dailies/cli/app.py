@@ -306,6 +306,39 @@ def retry(
 
 
 @app.command
+def review(
+    *,
+    batch: str | None = None,
+    port: int = 0,
+    no_browser: bool = False,
+    export: Annotated[str | None, Parameter(name="--export", allow_leading_hyphen=True)] = None,
+    import_: Annotated[str | None, Parameter(name="--import")] = None,
+) -> int:
+    """The screening room: look at clips, keep, retake or reject them. It serves a page on loopback until Ctrl-C.
+
+    Parameters
+    ----------
+    batch
+        One batch only.
+    port
+        Where it listens on 127.0.0.1; 0 takes a free one.
+    no_browser
+        Do not open the page in a browser; its address is the first line on stdout.
+    export
+        Write all verdicts into this CSV file (`-` is stdout), and end.
+    import_
+        Take in the verdicts of this CSV file, all or none, and end.
+    """
+    from dailies.cli.review import run_review, take_in, write_out
+
+    if export is not None and import_ is not None:
+        raise BadInput("review: --export and --import are two commands; say one. No verdict was changed.")
+    if export is not None:
+        return write_out(batch, export)
+    return take_in(batch, import_) if import_ is not None else run_review(batch, port, not no_browser)
+
+
+@app.command
 def sandbox(*, port: int = 8790, time_scale: float = 1.0) -> int:
     """The free provider on its own: both APIs on loopback, real MP4s, no charge.
 

@@ -46,6 +46,21 @@ def check_with_model(model_id: str, prompts: str = "prompts.csv") -> str:
     return command("check", prompts, "--model", model_id)
 
 
+def review(batch: str | None = None) -> str:
+    """The screening room, where clips play and verdicts are given."""
+    return command("review", *(("--batch", batch) if batch else ()))
+
+
+def import_verdicts(file: str) -> str:
+    """What takes verdicts in that were given on a page without a server."""
+    return command("review", "--import", file)
+
+
+def fetch(batch: str | None, to: str = "clips") -> str:
+    """What brings all clips to this disk."""
+    return command("fetch", *(("--batch", batch) if batch else ()), "--to", to)
+
+
 def page_that_plays(batch: str | None, out: str = "report", *words: str) -> str:
     """A report in which clips play for whoever has it."""
     return command("report", *(("--batch", batch) if batch else ()), *words, "--out", out, "--link-base", "presigned")

@@ -7,9 +7,10 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from enum import StrEnum
 
-from dailies.domain.money import ZERO, show_usd, sum_usd
+from dailies.domain.money import NANO, ZERO, show_usd, sum_usd
 from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import Failure, State
+from dailies.domain.verdicts import Word
 
 
 class Outcome(StrEnum):
@@ -104,6 +105,9 @@ class Line:
     unreported: int
     usd_unreported_quoted: Decimal
     counted: bool
+    verdict: str | None = None
+    verdict_by: str | None = None
+    verdict_note: str | None = None
 
 
 COLUMNS = tuple(f.name for f in fields(Line))
@@ -113,6 +117,7 @@ def line_of(row: BatchRow, delivered_before: frozenset[str] = frozenset()) -> Li
     """One row of the report. Money is that of all the clip's attempts together, so that sums are whole."""
     attempt, clip = row.attempt, row.clip
     outcome = outcome_of(row, delivered_before)
+    verdict = row.verdict
     quoted = row.usd_quoted if attempt is None else attempt.usd_quoted if row.usd_quoted is not None else None
     seconds = attempt.seconds if attempt else None
     return Line(
@@ -149,6 +154,9 @@ def line_of(row: BatchRow, delivered_before: frozenset[str] = frozenset()) -> Li
         mismatch=attempt.mismatch if attempt else None,
         error=None if attempt is None or attempt.delivered else attempt.error,
         counted=row.counted and not row.retired,
+        verdict=str(verdict.said.word) or None if verdict else None,
+        verdict_by=verdict.author if verdict else None,
+        verdict_note=verdict.said.note or None if verdict else None,
     )
 
 
@@ -167,7 +175,9 @@ class Totals:
     """The sums of a batch. `rows` is the sum of the outcomes, and `usd_quoted` what these rows are quoted at; what was
     charged, is unreported or at risk is that of every line, counted or not.
 
-    `usd_charged` is None when there were charges and none was reported.
+    `usd_charged` is None when there were charges and none was reported. `kept` counts the rows with a keeper's verdict,
+    `usd_rejected` is what rejected takes were charged; `usd_per_kept_second` is every charged dollar over the seconds that
+    were kept, None while there are none.
     """
 
     rows: int
@@ -184,6 +194,9 @@ class Totals:
     unreported: int
     usd_unreported_quoted: Decimal
     credits_used: int | None
+    kept: int = 0
+    usd_rejected: Decimal = ZERO
+    usd_per_kept_second: Decimal | None = None
 
     @property
     def complete(self) -> bool:
@@ -220,7 +233,8 @@ def totals_of(lines: Iterable[Line]) -> Totals:
     count = dict.fromkeys(Outcome, 0)
     charged: Decimal | None = None
     quoted = at_risk = unreported_quoted = ZERO
-    unreported, spent = 0, None
+    rejected, unreported, spent = ZERO, 0, None
+    kept = kept_s = 0
     for line in lines:
         count[Outcome(line.outcome)] += line.counted
         if line.counted:
@@ -232,6 +246,10 @@ def totals_of(lines: Iterable[Line]) -> Totals:
             charged = (charged or ZERO) + line.usd_charged
         if line.credits_used is not None:
             spent = (spent or 0) + line.credits_used
+        if line.verdict == Word.KEEP and line.counted:
+            kept, kept_s = kept + 1, kept_s + (line.duration_s or 0)
+        if line.verdict == Word.REJECT:
+            rejected += line.usd_charged or ZERO
     return Totals(
         rows=sum(count.values()),
         **{str(outcome): number for outcome, number in count.items()},
@@ -241,4 +259,7 @@ def totals_of(lines: Iterable[Line]) -> Totals:
         unreported=unreported,
         usd_unreported_quoted=unreported_quoted,
         credits_used=spent,
+        kept=kept,
+        usd_rejected=rejected,
+        usd_per_kept_second=(charged / kept_s).quantize(NANO) if charged is not None and kept_s else None,
     )

@@ -10,6 +10,7 @@ from decimal import Decimal
 from dailies.domain.clips import Clip
 from dailies.domain.money import ZERO, sum_usd
 from dailies.domain.states import Failure, State, current
+from dailies.domain.verdicts import Verdict
 
 OVERDUE = "overdue"
 """How the note of an attempt begins whose clip was still being made past its deadline."""
@@ -153,6 +154,8 @@ class BatchRow:
     """Where this batch's own copy of the clip lies, if it has one."""
     counted: bool = True
     """False for a part of a clip's attempts that does not hold the one that speaks for it: money, and no row."""
+    verdict: Verdict | None = None
+    """What was last said of the clip."""
 
     @property
     def attempt(self) -> Attempt | None:

@@ -37,9 +37,10 @@ from dailies.ledger.plan import upsert, write_plan
 from dailies.ledger.questions import day_of
 from dailies.ledger.statuses import Statuses
 from dailies.ledger.terms import TAKEN_FOR_DEAD, Caps, LostOwnership, Unclaimed
+from dailies.ledger.verdicts import Verdicts
 
 
-class Ledger(Adoption, Statuses):
+class Ledger(Adoption, Statuses, Verdicts):
     """All moves of attempts, for one owner. Methods block and are safe to call from several threads."""
 
     def close(self) -> None:

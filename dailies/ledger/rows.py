@@ -13,6 +13,7 @@ from sqlalchemy import Connection, RowMapping
 from dailies.domain.clips import Clip, Image
 from dailies.domain.records import Attempt, BatchRow, Brief, Event
 from dailies.domain.states import Failure, State
+from dailies.domain.verdicts import Said, Verdict, Word
 from dailies.ledger import tables as t
 
 T = TypeVar("T")
@@ -126,12 +127,13 @@ def batch_rows(connection: Connection, where: sa.ColumnElement[bool]) -> Iterato
         .order_by(t.batch_row.c.batch, t.batch_row.c.retired, t.batch_row.c.number)
     )
     for rows in connection.execute(query, execution_options={"yield_per": CHUNK}).mappings().partitions():
-        attempts = dict(attempts_of(connection, sorted({row["clip_key"] for row in rows})))
+        keys = sorted({row["clip_key"] for row in rows})
+        attempts, verdicts = dict(attempts_of(connection, keys)), verdicts_of(connection, keys)
         for row in rows:
             yield BatchRow(
                 same(row["batch"]), row["number"], row["row_id"], to_clip(row), row["clip_key"],
                 tuple(map(same, row["providers"].split(","))), row["usd_quoted"], row["labels"],
-                attempts.get(row["clip_key"], ()), row["retired"], row["copy_uri"],
+                attempts.get(row["clip_key"], ()), row["retired"], row["copy_uri"], verdict=verdicts.get(row["clip_key"]),
             )  # fmt: skip
 
 
@@ -148,3 +150,27 @@ def to_event(row: RowMapping) -> Event:
     """One row of `event` as a record."""
     before = State(row["before"]) if row["before"] else None
     return Event(row["attempt_id"], row["at"], before, State(row["after"]), row["note"], row["owner"])
+
+
+def to_verdict(row: RowMapping) -> Verdict:
+    """One row of `verdict` as a record."""
+    said = Said(Word(row["word"]), row["note"], row["prompt"])
+    return Verdict(row["id"], row["clip_key"], row["at"], row["author"], said, row["undoes"])
+
+
+def verdicts_of(connection: Connection, clip_keys: Sequence[str]) -> dict[str, Verdict]:
+    """What stands of each of these clips that anything was said of."""
+    found: dict[str, Verdict] = {}
+    c = t.verdict.c
+    for start in range(0, len(clip_keys), CHUNK):
+        chosen = c.clip_key.in_(clip_keys[start : start + CHUNK])
+        latest = sa.select(sa.func.max(c.id)).where(chosen).group_by(c.clip_key)
+        for row in connection.execute(sa.select(t.verdict).where(c.id.in_(latest))).mappings():
+            found[row["clip_key"]] = to_verdict(row)
+    return found
+
+
+def verdict_history(connection: Connection, clip_key: str) -> list[Verdict]:
+    """All that was said of one clip, oldest first."""
+    query = sa.select(t.verdict).where(t.verdict.c.clip_key == clip_key).order_by(t.verdict.c.id)
+    return [to_verdict(row) for row in connection.execute(query).mappings()]

@@ -277,3 +277,33 @@ seen_status = sa.Table(
     sa.Column("last_at", Utc, nullable=False),
 )
 """Status words that no table of ours knew (providers/words.py), and how many looks met each: so that the table can grow."""
+
+verdict = sa.Table(
+    "verdict",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("clip_key", sa.Text, sa.ForeignKey("clip.clip_key"), nullable=False),
+    sa.Column("at", Utc, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("word", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("prompt", sa.Text, nullable=False),  # of the take that is wanted instead; never made from a note
+    sa.Column("undoes", sa.BigInteger),  # the entry that this one takes back, where it is an undo
+    sa.CheckConstraint("word IN ('keep', 'retake', 'reject', '')", name="known_verdict"),
+    sa.CheckConstraint("author <> ''", name="verdict_has_an_author"),
+    sa.Index("verdict_by_clip", "clip_key", "id"),
+)
+"""What people said of a clip. Only ever appended to: the latest entry of a clip is what stands."""
+
+comment = sa.Table(
+    "comment",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("clip_key", sa.Text, sa.ForeignKey("clip.clip_key"), nullable=False),
+    sa.Column("at", Utc, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("second", sa.Float, nullable=False),  # the moment in the clip that it is about
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Index("comment_by_clip", "clip_key", "id"),
+)
+"""What people said about a moment of a clip, with its time code. Only ever appended to."""

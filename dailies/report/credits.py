@@ -19,7 +19,7 @@ from dailies.report.advice import Topic, topic_of
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 JSON_CLIP = ("id", "clip_key", "state", "provider", "model", "generation_id", "s3_uri", "sha256", "size_bytes", "usd_quoted",
-             "usd_charged", "credits_used", "polls", "seconds", "duration_s", "error")  # fmt: skip
+             "usd_charged", "credits_used", "polls", "seconds", "duration_s", "error", "take", "verdict")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def clip_json(credits: Credits, at: int) -> dict[str, object]:
     line = credits.lines[at]
     rare = {"options": dict(credits.options[at]), "mismatch": line.mismatch}
     said = {name: value for name, value in rare.items() if value}
-    return {name: _number(getattr(line, name)) for name in JSON_CLIP} | said
+    return {name: _number(getattr(line, name)) for name in JSON_CLIP} | {"marks": None} | said
 
 
 def statuses_json(seen: Iterable[SeenStatus]) -> list[dict[str, object]]:

@@ -28,23 +28,26 @@ from dailies.report.credits import Credits
 from dailies.report.links import Linker, Links, origins
 from dailies.report.reconcile import Reconciliation
 
-LEFT_OUT = frozenset(
-    {"row", "clip_key", "sha256", "outcome", "usd_at_risk", "unreported", "usd_unreported_quoted", "counted"}
-)
+LEFT_OUT = frozenset({"row", "sha256", "outcome", "usd_at_risk", "unreported", "usd_unreported_quoted", "counted"})
 """Columns that nobody reads on the page; they are in credits.csv."""
 SHOWN = tuple(field.name for field in fields(Line) if field.name not in LEFT_OUT)
 MOST_COMMANDS = 4
+SHARED = ("common.js", "finding.js", "deciding.js")
 
 
 @dataclass(frozen=True, slots=True)
 class PageFacts:
-    """What a page says beside its figures. `prompts` is the CSV as commands should name it."""
+    """What a page says beside its figures. `prompts` is the CSV as commands should name it; `play_hint`, `fetch_hint` and
+    `import_hint` are commands for a person, `links_end` is when the page's links stop working."""
 
     made_at: datetime
     prompts: str | None = None
     span: str = ""
     play_hint: str = ""
     reconciliation: Reconciliation | None = None
+    links_end: datetime | None = None
+    fetch_hint: str = ""
+    import_hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +77,14 @@ class Drawing:
         self.advice = [advice_for(topic, line, facts.prompts) for topic, line in pairs]
         self.groups = groups_of(credits.lines, self.advice)
         self.bars, self.pillars = charts_of(credits.lines, credits.labels, credits.by_day)
-        self.own = list(dict.fromkeys(name for labels in credits.labels for name in labels))
+        self.own = own_names(credits)
         self.clips = [*clips_json(credits, self.advice, self.own)]  # once for both copies: half a kilobyte a clip
 
     def page(self, link: Linker) -> str:
         """The page with its clips where `link` finds them."""
         seen = Seen(link)
-        data = packed(self._data(seen))
-        css, js = _asset("report.css"), _asset("report.js")
+        data = packed(page_data(self.credits, self.own, self.clips, seen))
+        css, js = _asset("report.css"), script(_asset("report.js"))
         html: str = _template().render(
             credits=self.credits, totals=self.credits.totals, facts=self.facts, groups=self.groups, bars=self.bars,
             pillars=self.pillars, playable=seen.playable, usd=show_usd,
@@ -89,17 +92,23 @@ class Drawing:
         )  # fmt: skip
         return html
 
-    def _data(self, link: Linker) -> Iterator[str]:
-        """What the page's script works with, as JSON in pieces: the fields once, then a list for each clip."""
-        names = [*SHOWN, "labels", "topic", "risk", "commands", "clip", "poster"]
-        head = _json({"topics": [str(topic) for topic in Topic], "own": self.own, "fields": names})
-        yield f'{head.removesuffix("}")},"clips":['
-        comma = ""
-        for line, clip in zip(self.credits.lines, self.clips, strict=True):
-            links = link(line)
-            yield f"{comma}[{clip},{_json(links.clip)},{_json(links.poster)}]"
-            comma = ","
-        yield "]}"
+
+def own_names(credits: Credits) -> list[str]:
+    """The columns beside ours that a page can filter by: the team's own, and the models' options."""
+    return list(dict.fromkeys(name for labels in credits.labels for name in labels))
+
+
+def page_data(credits: Credits, own: Sequence[str], clips: Iterable[str], link: Linker) -> Iterator[str]:
+    """What a page's script works with, as JSON in pieces: the fields once, then a list for each clip."""
+    names = [*SHOWN, "labels", "topic", "risk", "commands", "clip", "poster"]
+    head = _json({"topics": [str(topic) for topic in Topic], "own": own, "fields": names})
+    yield f'{head.removesuffix("}")},"clips":['
+    comma = ""
+    for line, clip in zip(credits.lines, clips, strict=True):
+        links = link(line)
+        yield f"{comma}[{clip},{_json(links.clip)},{_json(links.poster)}]"
+        comma = ","
+    yield "]}"
 
 
 class Seen:
@@ -173,6 +182,11 @@ def policy(css: str, js: str, origins: Sequence[str]) -> str:
         f"default-src 'none'; style-src {_digest(css)}; script-src {_digest(js)}; img-src {media} data:; "
         f"media-src {media}; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
     )
+
+
+def script(own: str) -> str:
+    """A page's script: what the report and the screening room have in common, then its own part, in one scope."""
+    return "\n".join(['"use strict";', "(() => {", *map(_asset, SHARED), own, "})();", ""])
 
 
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

@@ -42,6 +42,17 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """An object, or a part of it, on its way: `content_range` is None for the whole, `chunks` are to be used up or closed."""
+
+    size_bytes: int
+    content_range: str | None
+    content_type: str
+    etag: str
+    chunks: Iterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Body:
     """The content of one object, in memory or in a file, with its SHA-256 in hex."""
 
@@ -163,6 +174,26 @@ class S3:
         chunks = self._call("get_object", Bucket=bucket, Key=key, **more)["Body"].iter_chunks(1 << 20)
         while chunk := self._reading(bucket, next, chunks, b""):
             file.write(chunk)
+
+    def open(self, bucket: str, key: str, byte_range: str | None = None) -> Opened:
+        """An object whose bytes are still to come, or the part of it that an HTTP `Range` header asks for.
+
+        Raises KeyError when there is none, and StoreRefused with the status 416 for a range that it does not have.
+        """
+        more: dict[str, Any] = {"Range": byte_range} if byte_range else {}
+        found = self._call("get_object", Bucket=bucket, Key=key, **more)
+        return Opened(
+            found["ContentLength"], found.get("ContentRange"), found.get("ContentType", ""), found.get("ETag", ""),
+            self._chunks(bucket, found["Body"]),
+        )  # fmt: skip
+
+    def _chunks(self, bucket: str, body: Any) -> Iterator[bytes]:
+        try:
+            chunks = body.iter_chunks(1 << 18)
+            while chunk := self._reading(bucket, next, chunks, b""):
+                yield chunk
+        finally:
+            body.close()
 
     def names(self, bucket: str, prefix: str) -> Iterator[str]:
         """The keys of all objects whose key begins with `prefix`."""

@@ -1,81 +1,14 @@
-"use strict";
-(() => {
   const CHUNK = 120;
-  const $ = (id) => document.getElementById(id);
-
-  // Every node is made from text: nothing in a clip can become markup.
-  const make = (tag, attributes = {}, ...children) => {
-    const node = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) {
-      if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-      else if (value === true) node.setAttribute(name, "");
-      else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value);
-    }
-    node.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
-    return node;
-  };
 
   const unpack = async () => {
     const bytes = Uint8Array.from(atob($("data").textContent), (c) => c.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    const { fields, clips, own, topics } = JSON.parse(await new Response(stream).text());
-    const objects = clips.map((values) => Object.fromEntries(fields.map((name, i) => [name, values[i]])));
-    objects.forEach((clip, i) => {
-      clip.at = i;
-      clip.rank = topics.indexOf(clip.topic);
-      const join = (...parts) => parts.filter(Boolean).join("\n").toLowerCase();
-      clip.text = join(clip.id, clip.prompt, clip.model, clip.provider, clip.batch, clip.image, clip.error, clip.mismatch, clip.take, ...clip.labels);
-      clip.ids = join(clip.generation_id, clip.attempt, clip.s3_uri);
-    });
-    return { clips: objects, own, topics };
+    return objects(JSON.parse(await new Response(stream).text()));
   };
-
-  const dollars = (text) => (text ? Number(text.replace(/[$,]/g, "")) : -1);
-  const plural = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
-  const size = (bytes) => (bytes >= 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${Math.max(1, Math.round(bytes / 1e3))} kB`);
-  const when = (iso) => iso.replace("T", " ").replace("+00:00", " UTC");
-  const paid = (clip) => clip.usd_charged || (clip.risk ? `${clip.risk} at risk` : clip.usd_quoted ? `${clip.usd_quoted} quoted` : "–");
-
-  const SORTS = {
-    "what needs you first": (a, b) => a.rank - b.rank || a.at - b.at,
-    "as in the CSV": (a, b) => a.at - b.at,
-    "newest first": (a, b) => (b.created_at || "").localeCompare(a.created_at || "") || a.at - b.at,
-    "dearest first": (a, b) => dollars(b.usd_charged) - dollars(a.usd_charged) || a.at - b.at,
-    "slowest first": (a, b) => (b.seconds ?? -1) - (a.seconds ?? -1) || a.at - b.at,
-    "by name": (a, b) => a.id.localeCompare(b.id, "en", { numeric: true }),
-  };
-
-  const say = (text) => { $("said").textContent = text; };
-
-  const copy = async (text, button) => {
-    let done = true;
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {  // no clipboard on plain http
-      const area = make("textarea", { class: "sr", "aria-hidden": "true" });
-      area.value = text;
-      (button.closest("dialog") || document.body).append(area);
-      area.select();
-      done = document.execCommand("copy");
-      area.remove();
-      button.focus();
-    }
-    const before = button.dataset.label || button.textContent;
-    button.dataset.label = before;
-    button.textContent = done ? "Copied" : "Can’t copy";
-    say(done ? "Copied" : "Copying is not allowed here");
-    setTimeout(() => { button.textContent = before; }, 1500);
-  };
-  const copyButton = (text, label, name) =>
-    make("button", { type: "button", class: "copy", "data-copy": text, "aria-label": `${label}: ${name || text}` }, label);
 
   const player = (clip) => {
-    const video = make("video", { controls: true, playsinline: true, preload: "metadata", src: clip.clip, poster: clip.poster, "aria-label": clip.id });
+    const video = film(clip, { controls: true });
     video.addEventListener("play", () => document.querySelectorAll("video").forEach((other) => other !== video && other.pause()));
-    video.addEventListener("error", () => {
-      const lost = make("div", { class: "stage none", role: "alert" }, "This clip can’t be reached from here. Its S3 address is in the details.");
-      (video.closest(".stage") || video).replaceWith(lost);
-    });
     return video;
   };
 
@@ -95,8 +28,7 @@
 
   const stage = (clip) => {
     if (!clip.s3_uri) return trouble(clip);
-    const image = clip.poster && make("img", { src: clip.poster, alt: "", loading: "lazy", decoding: "async" });
-    if (image) image.addEventListener("error", () => { image.parentNode?.classList.add("blank"); image.remove(); });
+    const image = poster(clip);
     const time = clip.duration_s && make("span", { class: "time" }, `${clip.duration_s} s`);
     if (!clip.clip) return make("div", { class: image ? "stage" : "stage blank" }, image, time);
     const button = make("button", { type: "button", class: image ? "stage" : "stage blank", "aria-label": `Play ${clip.id}` },
@@ -114,12 +46,13 @@
     return make("li", { class: "card", "data-at": clip.at },
       stage(clip),
       make("div", { class: "body" },
-        make("h3", {}, make("span", {}, clip.id), tag(clip)),
+        make("h3", {}, make("span", {}, clip.id), make("span", { class: "tags" }, badge(clip), tag(clip))),
         clip.mismatch && make("p", { class: "why" }, clip.mismatch),
         make("p", { class: "prompt" }, clip.prompt),
         make("p", { class: "facts" }, facts.filter(Boolean).join(" · ")),
         make("div", { class: "foot" },
           make("button", { type: "button", "data-detail": clip.at, "aria-label": `Details of ${clip.id}` }, "Details"),
+          clip.clip && make("button", { type: "button", "data-save": clip.at, "aria-label": `Download ${clip.id}` }, "Download"),
           first && copyButton(first[1], "Copy command"),
           clip.s3_uri && copyButton(clip.s3_uri, "Copy S3 link", clip.id))));
   };
@@ -138,10 +71,12 @@
     ["size", clip.size_bytes && size(clip.size_bytes)],
     ["S3", clip.s3_uri, "copy"], ["generation", clip.generation_id, "copy"],
     ["attempt", clip.attempt && `${clip.attempt}${clip.attempts > 1 ? ` (${clip.attempts} in all)` : ""}`],
+    ["verdict", clip.verdict && [clip.verdict, clip.by && `by ${clip.by}`].filter(Boolean).join(" ")], ["note", clip.note],
+    ["prompt of the retake", clip.retake_prompt],
     ["not as ordered", clip.mismatch], ["error", clip.error],
   ].filter(([, value]) => value);
 
-  const detail = (clip, own) => {
+  const detail = (clip, own, buttons) => {
     const fact = ([name, value, kind]) => {
       const web = kind === "image" && /^https:\/\//i.test(value);
       const shown = web ? make("a", { href: value, rel: "noreferrer noopener", target: "_blank" }, value) : value;
@@ -151,6 +86,7 @@
     return [
       clip.clip ? make("div", { class: "stage" }, player(clip)) : null,
       make("div", { class: "text" },
+        clip.s3_uri && buttons(clip),
         ...clip.commands.map(command),
         make("p", { class: "prompt" }, clip.prompt),
         make("p", {}, copyButton(clip.prompt, "Copy prompt", clip.id)),
@@ -158,14 +94,41 @@
     ].filter(Boolean);
   };
 
-  const start = ({ clips, own, topics }) => {
-    const state = { find: "", sort: Object.keys(SORTS)[0], topics: new Set(), picks: new Map() };
-    let shown = [], drawn = 0, opened = null;
+  // Verdicts given on a page without a server are kept by the browser, and exported as a file that dailies imports.
+  const kept = (clips) => {
+    const place = `dailies ${document.title} ${$("made").dateTime}`;
+    const steps = new Map();  // of each clip, what stood before each verdict given here
+    const mine = new Map();
+    try {
+      const before = JSON.parse(localStorage.getItem(place) || "{}");
+      clips.filter((clip) => before[clip.clip_key]).forEach((clip) => {
+        const [verdict, note, retake_prompt, at] = before[clip.clip_key];
+        steps.set(clip, [{ verdict: clip.verdict, note: clip.note, retake_prompt: "" }]);
+        Object.assign(clip, { verdict, note, retake_prompt });
+        mine.set(clip, at);
+      });
+    } catch { /* a browser that keeps nothing for a file */ }
+    const store = () => {
+      try {
+        localStorage.setItem(place, JSON.stringify(Object.fromEntries([...mine].map(([c, at]) => [c.clip_key, [c.verdict, c.note, c.retake_prompt, at]]))));
+      } catch { /* likewise */ }
+      $("export").hidden = !mine.size;
+    };
+    const cell = (text) => {
+      const safe = /^'*[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+      return /[",\n\r]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
+    };
+    const csv = () => {
+      const names = ["batch", "id", "take", "clip_key", "verdict", "note", "prompt", "by", "at", "seconds"];
+      const line = ([c, at]) => [c.batch, c.id, c.take, c.clip_key, c.verdict, c.note, c.retake_prompt, "", at, String(c.duration_s || "")].map(cell).join(",");
+      return `${names.join(",")}\n${[...mine].map((one) => `${line(one)}\n`).join("")}`;
+    };
+    return { steps, mine, store, csv };
+  };
 
-    const passes = (clip, words) =>
-      (!state.topics.size || state.topics.has(clip.topic)) &&
-      [...state.picks].every(([read, value]) => read(clip) === value) &&
-      words.every((word) => clip.text.includes(word) || (word.length > 5 && clip.ids.includes(word)));  // short words are in any digest
+  const start = ({ clips, own, topics }) => {
+    let shown = [], drawn = 0, opened = null;
+    const local = kept(clips);
 
     const grow = () => {
       const next = shown.slice(drawn, drawn + CHUNK);
@@ -173,53 +136,47 @@
       drawn += next.length;
       $("more").hidden = drawn >= shown.length;
     };
-
-    const draw = () => {
-      const words = state.find.toLowerCase().split(/\s+/).filter(Boolean);
-      shown = clips.filter((clip) => passes(clip, words)).sort(SORTS[state.sort]);
+    const draw = (found) => {
+      shown = found;
       drawn = 0;
       $("cards").replaceChildren();
       grow();
       if (!shown.length) $("cards").append(make("li", { class: "empty" }, "No clip is like that."));
-      $("shown").textContent = shown.length === clips.length ? plural(clips.length, "clip") : `${shown.length.toLocaleString("en")} of ${plural(clips.length, "clip")}`;
     };
+    const find = finder({ clips, own, topics, draw });
 
-    const press = () => document.querySelectorAll("#chips button").forEach((chip) =>
-      chip.setAttribute("aria-pressed", chip.dataset.topic ? state.topics.has(chip.dataset.topic) : !state.topics.size));
-    const toggle = (topic) => {
-      if (!topic) state.topics.clear();
-      else if (!state.topics.delete(topic)) state.topics.add(topic);
-      press();
-      draw();
+    const changed = (clip) => {
+      const item = $("cards").querySelector(`[data-at="${clip.at}"]`);
+      item?.querySelector(".tags")?.replaceChildren(...[badge(clip), tag(clip)].filter(Boolean));
+      if (opened === clip && $("detail").open) show(clip);
+      $("decided").textContent = progress(clips).text;
+      find.count();
     };
-
-    const chips = () => {
-      const count = new Map();
-      clips.forEach((clip) => count.set(clip.topic, (count.get(clip.topic) || 0) + 1));
-      const chip = (topic, label, n) => make("button", { type: "button", "data-topic": topic, onclick: () => toggle(topic) }, label, make("b", {}, n.toLocaleString("en")));
-      $("chips").append(chip("", "all", clips.length), ...topics.filter((t) => count.has(t)).map((t) => chip(t, t, count.get(t))));
-    };
-
-    const select = (name, read) => {
-      const values = [...new Set(clips.map(read))];
-      if (values.length < 2 || values.length > 60) return null;
-      values.sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
-      const options = values.map((value, i) => make("option", { value: i }, value || "(none)"));
-      const list = make("select", {}, make("option", { value: "" }, "all"), ...options);
-      list.addEventListener("change", () => {
-        if (list.value === "") state.picks.delete(read); else state.picks.set(read, values[list.value]);
-        draw();
-      });
-      return make("label", {}, `${name} `, list);
-    };
-
+    const verdicts = decider({
+      before: (clip) => {
+        if (!local.steps.has(clip)) local.steps.set(clip, []);
+        local.steps.get(clip).push({ verdict: clip.verdict, note: clip.note, retake_prompt: clip.retake_prompt });
+      },
+      keep: (clip) => { local.mine.set(clip, new Date().toISOString().replace(/\.\d+Z/, "+00:00")); local.store(); },
+      undo: (clip) => {
+        const before = local.steps.get(clip)?.pop();
+        if (!before) return say("Nothing was decided here that could be undone");
+        Object.assign(clip, before);
+        if (!local.steps.get(clip).length) local.mine.delete(clip);
+        local.store();
+        changed(clip);
+      },
+      changed,
+    });
+    const show = (clip) => $("detail-body").replaceChildren(...detail(clip, own, verdicts.buttons));
     const open = (clip) => {
       opened = clip;
-      $("detail-title").textContent = clip.id;
-      $("detail-body").replaceChildren(...detail(clip, own));
+      $("detail-title").textContent = named(clip);
+      show(clip);
       if (!$("detail").open) $("detail").showModal();
       $("detail").scrollTop = 0;
       $("detail-title").focus();
+      find.at(clip);
     };
     const step = (by) => {
       const next = shown[shown.indexOf(opened) + by];
@@ -238,63 +195,60 @@
 
     const handle = (item) => item?.querySelector("button.stage, video, [data-detail]");
     const across = () => getComputedStyle($("cards")).gridTemplateColumns.split(" ").length;
+    const ARROWS = { ArrowRight: () => 1, ArrowLeft: () => -1, ArrowDown: across, ArrowUp: () => -across() };
+    const here = () => document.activeElement.closest?.(".card");
     const walk = (event) => {
-      const item = document.activeElement.closest?.(".card");
-      const by = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: across(), ArrowUp: -across() }[event.key];
-      if (!item || !by || document.activeElement.tagName === "VIDEO") return;
-      const items = [...$("cards").children], at = items.indexOf(item) + by;
+      const item = here(), by = ARROWS[event.key]?.();
+      if (!by) return;
+      const items = [...$("cards").children], at = item ? items.indexOf(item) + by : 0;  // the first key selects the first clip
       if (at >= items.length && drawn < shown.length) { grow(); items.splice(0, items.length, ...$("cards").children); }
       const next = handle(items[at]);
-      if (next) { event.preventDefault(); next.focus(); }
+      if (!next) return;
+      event.preventDefault();
+      next.focus();
+      find.at(clips[items[at].dataset.at]);
     };
     document.addEventListener("keydown", (event) => {
-      const typing = event.target.closest?.("input, select, textarea");
-      if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (!meant(event)) return;
+      const item = here(), clip = $("detail").open ? opened : item && clips[item.dataset.at];
+      if (verdicts.press(event, clip)) return;
+      const onVideo = event.target.tagName === "VIDEO";
       if ($("detail").open) {
-        if (event.target.tagName !== "VIDEO" && event.key === "ArrowRight") step(1);
-        if (event.target.tagName !== "VIDEO" && event.key === "ArrowLeft") step(-1);
-        return;
-      }
-      if (event.key === "/") { event.preventDefault(); $("find").focus(); return; }
-      const item = document.activeElement.closest?.(".card");
-      if (event.key === "i" && item) open(clips[item.dataset.at]);
-      else walk(event);
+        if (event.key === "ArrowRight" || event.key === "ArrowLeft") { event.preventDefault(); step(event.key === "ArrowRight" ? 1 : -1); }
+      } else if (event.key === "/") { event.preventDefault(); $("find").focus(); }
+      else if (event.key === "i" && item) open(clips[item.dataset.at]);
+      else if (!onVideo || ARROWS[event.key]) walk(event);
     });
 
     document.addEventListener("click", (event) => {
       const button = event.target.closest?.("button");
       if (button?.dataset.detail) open(clips[button.dataset.detail]);
+      if (button?.dataset.save) save(clips[button.dataset.save].clip, fileName(clips[button.dataset.save]));
       if (button?.dataset.show) {
-        state.topics = new Set([button.dataset.show]);
-        press();
-        draw();
+        find.only(button.dataset.show);
         $("sheet").scrollIntoView();
         $("sheet").focus({ preventScroll: true });
       }
     });
-    let soon = 0;
-    $("find").addEventListener("input", () => { clearTimeout(soon); soon = setTimeout(() => { state.find = $("find").value; draw(); }, 80); });
-    $("controls").addEventListener("submit", (event) => event.preventDefault());
-    $("sort").append(...Object.keys(SORTS).map((name) => make("option", {}, name)));
-    $("sort").addEventListener("change", () => { state.sort = $("sort").value; draw(); });
-    $("selects").append(...[
-      select("model", (clip) => clip.model), select("provider", (clip) => clip.provider), select("batch", (clip) => clip.batch),
-      ...own.map((name, i) => select(name, (clip) => clip.labels[i])),
-    ].filter(Boolean));
+    $("export").addEventListener("click", () => {
+      const address = URL.createObjectURL(new Blob([local.csv()], { type: "text/csv" }));
+      save(address, "verdicts.csv");
+      setTimeout(() => URL.revokeObjectURL(address), 60_000);
+    });
+    $("save-all").hidden = !clips.some((clip) => clip.clip);
+    $("save-all").addEventListener("click", () => saveAll(shown));
     $("more").firstElementChild.addEventListener("click", grow);
     new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && grow(), { rootMargin: "1200px" }).observe($("more"));
     document.querySelectorAll(".show").forEach((button) => { button.hidden = false; });
-    chips();
-    press();
-    $("controls").hidden = !clips.length;
-    draw();
+    const linked = find.recall();
+    find.refresh(linked);
+    addEventListener("hashchange", () => { const clip = find.recall(); find.refresh(clip); if (clip) open(clip); });
+    local.store();
+    $("decided").textContent = progress(clips).text;
+    $("decided").hidden = !clips.some((clip) => clip.s3_uri);
+    if (linked) open(linked);
     document.documentElement.dataset.ready = "yes";
     performance.mark("ready");
   };
 
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest?.("[data-copy]");
-    if (button) copy(button.dataset.copy, button);
-  });
   unpack().then(start, () => { $("unread").hidden = false; });
-})();

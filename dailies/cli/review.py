@@ -1,0 +1,99 @@
+"""`dailies review`: the screening room, and its verdicts as a file."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from dailies.cli.here import settings_here
+from dailies.cli.screen import say
+from dailies.domain.records import BatchRow
+from dailies.errors import Misconfigured
+from dailies.ledger import Ledger
+from dailies.net import Trust
+from dailies.prompts import read_local
+from dailies.report.select import Choice, chosen
+from dailies.report.write import replace
+from dailies.review.sheet import decided, read_verdicts, verdicts_csv
+from dailies.settings import Settings
+from dailies.studio import make_home, open_ledger
+
+
+def run_review(batch: str | None, port: int, browser: bool) -> int:
+    """Serve the screening room until Ctrl-C; its address is the first line on stdout."""
+    from dailies.review.serve import serve
+    from dailies.storage.s3 import S3
+
+    with _ledger() as (settings, ledger):
+        rows_of(ledger, batch)  # an unknown batch is refused before anything is served
+        trust = Trust.parse(settings.dailies_trusted_hosts)
+        serve(ledger, S3(), batch, reviewer(settings), trust, port, lambda address: _announce(address, browser))
+    return 0
+
+
+def _announce(address: str, browser: bool) -> None:
+    print(address, flush=True)
+    say("The screening room is open: k keeps, r retakes, x rejects, ? shows every key. Ctrl-C closes it.")
+    if browser:
+        import webbrowser
+
+        webbrowser.open(address)
+
+
+def write_out(batch: str | None, file: str) -> int:
+    """Write the verdicts of one batch, or of all, as a CSV; `-` is stdout."""
+    with _ledger() as (_, ledger):
+        rows = rows_of(ledger, batch)
+    text = verdicts_csv(rows)
+    if file == "-":
+        print(text, end="")
+        return 0
+    path = Path(file).expanduser()
+    try:
+        replace(path, text.encode())
+    except OSError as error:
+        raise Misconfigured(f"{path} can't be written: {error.strerror}") from error
+    say(f"{sum(1 for row in rows if row.verdict and row.verdict.said.word)} verdicts are in {path}")
+    return 0
+
+
+def take_in(batch: str | None, file: str) -> int:
+    """Take in the verdicts of a file, all or none. Raises BadRows naming every line that can't be meant."""
+    lines = read_verdicts(read_local(Path(file).expanduser()), file)
+    with _ledger() as (settings, ledger):
+        names = {line.batch or batch for line in lines if not line.clip_key}
+        rows = [row for name in names if name for row in ledger.each_row(name)]
+        rows += ledger.rows_of_clips(line.clip_key for line in lines if line.clip_key)
+        found = decided(lines, rows, batch, file)
+        here = reviewer(settings)
+        authors = {key: one.author or here for key, one in found.items()}
+        news = ledger.judge({key: one.said for key, one in found.items()}, authors)
+    say(f"{len(found)} clips in {file}: {len(news)} verdicts are new, {len(found) - len(news)} stood already")
+    return 0
+
+
+def rows_of(ledger: Ledger, batch: str | None) -> list[BatchRow]:
+    """The rows of a batch, or each clip of the ledger once. Raises BadInput for a batch that the ledger does not know."""
+    names = [batch] if batch else ledger.batches()
+    return chosen((row for name in names for row in ledger.each_row(name)), Choice(batch))
+
+
+def reviewer(settings: Settings) -> str:
+    """Who gives verdicts here: as set, else the user who is logged in, else the user's number. Never empty."""
+    if settings.dailies_reviewer:
+        return settings.dailies_reviewer
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no such user: a container that runs under a bare number
+        return f"user {os.getuid()}"
+
+
+@contextmanager
+def _ledger() -> Iterator[tuple[Settings, Ledger]]:
+    settings = settings_here()
+    make_home(settings.home)
+    with closing(open_ledger(settings)) as ledger:
+        yield settings, ledger
