@@ -21,10 +21,10 @@ import httpx
 from dailies.domain.clips import Clip, Image, Row
 from dailies.domain.records import Attempt
 from dailies.ledger import Caps
+from dailies.runtime import Runtime, open_runtime
 from dailies.settings import load_settings
 from dailies.steps.deliver import deliver_clip
 from dailies.storage.s3 import S3
-from dailies.studio import Studio, open_studio
 
 AT_ONCE = 16  # of dailies' own
 SERVER = """
@@ -53,7 +53,7 @@ def provider(file: Path) -> Iterator[str]:
         process.wait()
 
 
-def paid(studio: Studio, job: dict[str, Any], url: str) -> list[Attempt]:
+def paid(runtime: Runtime, job: dict[str, Any], url: str) -> list[Attempt]:
     """So many clips that are paid for and ready at the provider."""
     image = Image("0.png", 1280, 720, "png", 1, "00" * 32)
     clips = [
@@ -61,24 +61,24 @@ def paid(studio: Studio, job: dict[str, Any], url: str) -> list[Attempt]:
     ]
     rows = [Row(number, f"clip-{number}", clip, ("aiml",)) for number, clip in enumerate(clips)]
     usd = Decimal("1.26")
-    studio.ledger.plan(
+    runtime.ledger.plan(
         "delivery", "", f"s3://{job['bucket']}/{job['prefix']}", rows, dict.fromkeys((c.key for c in clips), usd)
     )
     ready = []
     for number, clip in enumerate(clips):
-        claimed = studio.ledger.claim(clip.key, "delivery", "aiml", usd, Caps(), "digest")
+        claimed = runtime.ledger.claim(clip.key, "delivery", "aiml", usd, Caps(), "digest")
         assert isinstance(claimed, Attempt)
-        submitted = studio.ledger.answer(claimed.id, f"generation-{number}")
-        ready.append(studio.ledger.completed(submitted, f"{url}/{number}.mp4", usd))
+        submitted = runtime.ledger.mark_submitted(claimed.id, f"generation-{number}")
+        ready.append(runtime.ledger.record_completed(submitted, f"{url}/{number}.mp4", usd))
     return ready
 
 
 async def ours(job: dict[str, Any], url: str) -> float:
     """The delivery step as a run has it. Returns seconds."""
-    async with open_studio(load_settings()) as studio:
-        ready = paid(studio, job, url)
+    async with open_runtime(load_settings()) as runtime:
+        ready = paid(runtime, job, url)
         began = time.perf_counter()
-        done = await asyncio.gather(*(deliver_clip(studio, attempt.id) for attempt in ready))
+        done = await asyncio.gather(*(deliver_clip(runtime, attempt.id) for attempt in ready))
         seconds = time.perf_counter() - began
         assert all(attempt.s3_uri and not attempt.mismatch for attempt in done), done[0].mismatch
         return seconds

@@ -8,25 +8,25 @@ import sys
 import time
 from pathlib import Path
 
-from dailies.order import Order
+from dailies.order import BatchRequest
 from dailies.prompts import parse_csv
+from dailies.runtime import open_runtime
 from dailies.settings import load_settings
 from dailies.steps.start import plan_order, start_job
-from dailies.studio import open_studio
 
 
 async def timed(prompts: str) -> dict[str, float]:
     """Seconds to read the CSV, to plan all of it, and to put the plan on record."""
-    order = Order(prompts)
+    order = BatchRequest(prompts)
     began = time.perf_counter()
     parse_csv(Path(prompts).read_bytes(), prompts)
     read_s = time.perf_counter() - began
-    async with open_studio(load_settings()) as studio:
+    async with open_runtime(load_settings()) as runtime:
         began = time.perf_counter()
-        plan = await plan_order(studio, order)
+        plan = await plan_order(runtime, order)
         plan_s = time.perf_counter() - began
         began = time.perf_counter()
-        await start_job(studio, order, plan)
+        await start_job(runtime, order, plan)
         return {"read_s": read_s, "plan_s": plan_s, "record_s": time.perf_counter() - began}
 
 

@@ -137,7 +137,7 @@ class DeliveryDelayed(Charged):
     """The clip is paid for and safe, but not yet in S3."""
 
 
-def explained(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Any error as one message for a person: ours as they are, a database's by what to do, others by their kind."""
     if isinstance(error, DailiesError):
         return str(error)

@@ -15,7 +15,7 @@ Fit = Literal["strict", "crop", "pad"]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class BatchRequest:
     """One batch to make. None means: not said here, so the CSV, the settings or the model decide."""
 
     prompts: str

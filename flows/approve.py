@@ -15,8 +15,8 @@ from pydantic import Field
 from dailies.domain.money import show_usd
 from dailies.errors import BadInput
 from dailies.ledger import Caps
+from dailies.runtime import Runtime
 from dailies.steps.approval import to_approve
-from dailies.studio import Studio
 
 logger = logging.getLogger("dailies.approve")
 WAIT_S = 24 * 3600
@@ -32,17 +32,17 @@ class Approval(RunInput):
     note: str = Field("", description="Who says so and why; it is kept in the run's log.")
 
 
-async def approved(studio: Studio, above_usd: float | None, wait_s: float = WAIT_S) -> None:
+async def approved(runtime: Runtime, above_usd: float | None, wait_s: float = WAIT_S) -> None:
     """Pause and ask when the batch is quoted above a limit, or goes beyond what was approved of it before. Raises BadInput
     without a yes in time: nothing is bought."""
-    job, asked = studio.the_job, await to_approve(studio)
+    job, asked = runtime.the_job, await to_approve(runtime)
     if above_usd is None or not asked.needs_a_yes(Decimal(str(above_usd))):
         return
     usd = asked.usd
     unknown = f", {asked.unpriced} of them at an unknown price" if asked.unpriced else ""
     text = f"**{job.plan.batch}**: {asked.clips} clips to buy, quoted {show_usd(usd)}{unknown}. Nothing is bought without a yes."
     if asked.earlier:
-        text += f" The batch then comes to {asked.whole.words}; approved were {asked.earlier.words}."
+        text += f" The batch then comes to {asked.whole.detail}; approved were {asked.earlier.detail}."
     try:
         answer = await apause_flow_run(
             wait_for_input=Approval.with_initial_data(description=text), timeout=int(wait_s), poll_interval=3
@@ -59,6 +59,6 @@ async def approved(studio: Studio, above_usd: float | None, wait_s: float = WAIT
     if answer.budget_usd is not None:
         lower = Decimal(str(answer.budget_usd))
         cap = lower if job.caps.batch_usd is None else min(lower, job.caps.batch_usd)
-        studio.job = replace(job, caps=Caps(cap, job.caps.day_usd))
+        runtime.job = replace(job, caps=Caps(cap, job.caps.day_usd))
         approval = replace(approval, usd=min(approval.usd, lower))
-    await anyio.to_thread.run_sync(studio.ledger.approve, job.plan.batch, approval)
+    await anyio.to_thread.run_sync(runtime.ledger.approve, job.plan.batch, approval)

@@ -12,16 +12,16 @@ from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
 import tasks
-from dailies.errors import explained
-from dailies.order import Order
+from dailies.errors import describe_error
+from dailies.order import BatchRequest
 from dailies.planning.shards import Shard, share
+from dailies.runtime import Runtime, open_runtime
 from dailies.steps.shards import open_shards
-from dailies.studio import Studio, open_studio
 from flows import parameters as p
 from flows.approve import approved
 from flows.interrupt import interruptible
 from flows.limits import shared_limits, shared_slot
-from flows.run import EXPECTED, alone, ending, name_run, run_name, settings_for_run, tags_of
+from flows.run import REPORTED, ending, isolate_failures, name_run, run_name, settings_for_run, tags_of
 from tasks.dispatch import require_deployment, run_shard, show_progress
 from tasks.states import show_our_logs
 
@@ -83,46 +83,46 @@ async def generate_large(
         shards_at_once: Shards of this batch that are made at the same time; each gets its part of in_flight.
         deployment: The deployment of generate-clips that makes a shard, as flow/deployment. Its work pool decides where.
     """
-    order = Order(
+    order = BatchRequest(
         prompts, to, batch, provider, model, resolution, aspect_ratio, duration, take,
         None if budget_usd is None else Decimal(str(budget_usd)), in_flight, fit, allow_unpriced, require_live=require_live,
     )  # fmt: skip
     show_our_logs()
     try:
-        async with open_studio(await settings_for_run()) as studio:
+        async with open_runtime(await settings_for_run()) as runtime:
             await require_deployment(deployment)
             count = await tasks.plan(order)
-            await name_run(f"{order.title} · {count} clips", tags_of(studio.the_job.plan))
-            await approved(studio, approve_above_usd)
-            return await make_shards(studio, Spread(shard_rows, shards_at_once, deployment))
-    except EXPECTED as error:
-        return Failed(message=explained(error))
+            await name_run(f"{order.title} · {count} clips", tags_of(runtime.the_job.plan))
+            await approved(runtime, approve_above_usd)
+            return await make_shards(runtime, Spread(shard_rows, shards_at_once, deployment))
+    except REPORTED as error:
+        return Failed(message=describe_error(error))
 
 
-async def make_shards(studio: Studio, spread: Spread) -> State[Any]:
+async def make_shards(runtime: Runtime, spread: Spread) -> State[Any]:
     """Every shard that has something left to do, a few at once; then the report of the whole batch."""
     room, limits = anyio.Semaphore(spread.at_once), await shared_limits([SHARDS])
-    batch, shards = studio.the_job.plan.batch, await open_shards(studio, spread.rows)
+    batch, shards = runtime.the_job.plan.batch, await open_shards(runtime, spread.rows)
 
-    @alone
+    @isolate_failures
     async def make_shard(shard: Shard) -> None:
         async with room, shared_slot(SHARDS, limits):
-            await run_shard(client, spread.deployment, batch, shard, parameters_of(studio, shard, spread))
+            await run_shard(client, spread.deployment, batch, shard, parameters_of(runtime, shard, spread))
 
     async with get_client() as client, anyio.create_task_group() as background:
-        background.start_soon(show_progress, studio)
-        async with interruptible(studio) as group:
+        background.start_soon(show_progress, runtime)
+        async with interruptible(runtime) as group:
             for shard in shards:
                 group.start_soon(make_shard, shard)
         background.cancel_scope.cancel()
-    return ending(studio, await tasks.report(batch))
+    return ending(runtime, await tasks.report(batch))
 
 
-def parameters_of(studio: Studio, shard: Shard, spread: Spread) -> dict[str, Any]:
+def parameters_of(runtime: Runtime, shard: Shard, spread: Spread) -> dict[str, Any]:
     """The parameters of a shard's run: the whole batch's, with its rows and its part of what may be in flight."""
-    job = studio.the_job
+    job = runtime.the_job
     order, budget = job.order, job.caps.batch_usd
-    in_flight = order.in_flight or studio.settings.dailies_in_flight
+    in_flight = order.in_flight or runtime.settings.dailies_in_flight
     values = {
         "prompts": order.prompts, "to": f"s3://{job.bucket}/{job.prefix}".rstrip("/"), "batch": job.plan.batch,
         "provider": order.provider, "model": order.model, "resolution": order.resolution,

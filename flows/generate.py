@@ -19,24 +19,24 @@ from prefect.states import Failed
 import tasks
 from dailies.domain.clips import Row
 from dailies.domain.next_step import Step
-from dailies.errors import explained
-from dailies.order import Order
+from dailies.errors import describe_error
+from dailies.order import BatchRequest
+from dailies.runtime import Runtime, open_runtime
 from dailies.steps.recover import rows_in_doubt, step_for, unwatched
-from dailies.studio import Studio, open_studio
 from flows import parameters as p
 from flows.approve import approved
 from flows.interrupt import interruptible
 from flows.limits import shared_limits, shared_slot
-from flows.run import EXPECTED, alone, ending, name_run, run_name, settings_for_run, tags_of
+from flows.run import REPORTED, ending, isolate_failures, name_run, run_name, settings_for_run, tags_of
 from tasks.report import Progress
 from tasks.states import show_our_logs
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What all clips of a run share: the studio, the limits that other machines share, the progress bar."""
+    """What all clips of a run share: the runtime, the limits that other machines share, the progress bar."""
 
-    studio: Studio
+    runtime: Runtime
     limits: frozenset[str]
     progress: Progress
 
@@ -90,41 +90,41 @@ async def generate_clips(
         ids: Make only the rows with these ids, such as sunrise-03,harbour-01. Empty: all.
         limit: Make only the first so many rows: a few of ten thousand, to look at first. Empty: all.
     """
-    order = Order(
+    order = BatchRequest(
         prompts, to, batch, provider, model, resolution, aspect_ratio, duration, take,
         None if budget_usd is None else Decimal(str(budget_usd)), in_flight, fit, allow_unpriced, report_dir,
         keep_local, require_live, rows, fingerprint, ids, limit,
     )  # fmt: skip
     show_our_logs()
     try:
-        async with open_studio(await settings_for_run()) as studio:
+        async with open_runtime(await settings_for_run()) as runtime:
             count = await tasks.plan(order)
-            await name_run(f"{order.title} · {count} clips", tags_of(studio.the_job.plan))
-            await approved(studio, approve_above_usd)
-            return await make_clips(studio)
-    except EXPECTED as error:
-        return Failed(message=explained(error))
+            await name_run(f"{order.title} · {count} clips", tags_of(runtime.the_job.plan))
+            await approved(runtime, approve_above_usd)
+            return await make_clips(runtime)
+    except REPORTED as error:
+        return Failed(message=describe_error(error))
 
 
-async def make_clips(studio: Studio) -> State[Any]:
+async def make_clips(runtime: Runtime) -> State[Any]:
     """Every clip on its own way; none waits for another, and none takes another along when it fails."""
-    plan = studio.the_job.plan
+    plan = runtime.the_job.plan
     rows = paid_first(plan.rows, await tasks.recover())
-    left_behind = await unwatched(studio)
-    progress = Progress(studio.the_job.order.title, len(plan.rows))
-    batch = Batch(studio, await shared_limits(plan.providers), progress)
+    left_behind = await unwatched(runtime)
+    progress = Progress(runtime.the_job.order.title, len(plan.rows))
+    batch = Batch(runtime, await shared_limits(plan.providers), progress)
     await batch.progress.start()
-    async with interruptible(studio) as clips:
+    async with interruptible(runtime) as clips:
         for provider in plan.providers:
             clips.start_soon(feed, batch, clips, provider, [row for row in rows if row.providers[0] == provider])
         for attempt_id, label in left_behind:
             clips.start_soon(bring_home, label, attempt_id)
-    in_doubt = await rows_in_doubt(studio)  # what was lost on the way may stand in the provider's log by now
-    async with interruptible(studio) as clips:
+    in_doubt = await rows_in_doubt(runtime)  # what was lost on the way may stand in the provider's log by now
+    async with interruptible(runtime) as clips:
         for row in in_doubt:
             clips.start_soon(generate_and_deliver, batch, row)
-    sentence = await tasks.report(studio.the_job.order.title)
-    return ending(studio, sentence)
+    sentence = await tasks.report(runtime.the_job.order.title)
+    return ending(runtime, sentence)
 
 
 def paid_first(rows: Sequence[Row], left_behind: Sequence[str]) -> list[Row]:
@@ -135,9 +135,9 @@ def paid_first(rows: Sequence[Row], left_behind: Sequence[str]) -> list[Row]:
 
 async def feed(batch: Batch, clips: TaskGroup, provider: str, rows: list[Row]) -> None:
     """Start the clips of one provider, a window of them at a time."""
-    wanted = [row for row in rows if row.clip.key not in batch.studio.the_job.delivered_before]
+    wanted = [row for row in rows if row.clip.key not in batch.runtime.the_job.delivered_before]
     await batch.progress.more(len(rows) - len(wanted))
-    room = anyio.Semaphore(2 * batch.studio.pace(provider).most)
+    room = anyio.Semaphore(2 * batch.runtime.limiter(provider).most)
     for row in wanted:
         await room.acquire()
         clips.start_soon(make_clip, batch, row, room)
@@ -152,37 +152,37 @@ async def make_clip(batch: Batch, row: Row, room: anyio.Semaphore) -> None:
         room.release()
 
 
-@alone
+@isolate_failures
 async def generate_and_deliver(batch: Batch, row: Row) -> None:
     """Ask the row's providers in their order; one that surely cost nothing may be followed by the next."""
     for provider in row.providers:
-        async with batch.studio.pace(provider).slot(), shared_slot(provider, batch.limits):
-            ready, go_on = await generate(batch.studio, row, provider)
+        async with batch.runtime.limiter(provider).slot(), shared_slot(provider, batch.limits):
+            ready, go_on = await generate(batch.runtime, row, provider)
         if ready:
             await tasks.deliver(row.id, ready)
         if not go_on:
             return
 
 
-async def generate(studio: Studio, row: Row, provider: str) -> tuple[str | None, bool]:
+async def generate(runtime: Runtime, row: Row, provider: str) -> tuple[str | None, bool]:
     """The attempt whose clip is ready, if any, and whether the row's next provider may be asked."""
-    attempt, go_on = await advance(studio, row, provider)
-    while attempt is None and await step_for(studio, row.clip.key, provider) is Step.FOLLOW:
-        attempt, go_on = await advance(studio, row, provider)  # another run was faster: see it through with it
+    attempt, go_on = await advance(runtime, row, provider)
+    while attempt is None and await step_for(runtime, row.clip.key, provider) is Step.FOLLOW:
+        attempt, go_on = await advance(runtime, row, provider)  # another run was faster: see it through with it
     ready = await tasks.poll_until_ready(row.id, attempt) if attempt else None
     return ready, go_on
 
 
-async def advance(studio: Studio, row: Row, provider: str) -> tuple[str | None, bool]:
+async def advance(runtime: Runtime, row: Row, provider: str) -> tuple[str | None, bool]:
     """Do what the clip needs now: the attempt that is to be polled then, if any, and whether another provider may be asked."""
-    step = await step_for(studio, row.clip.key, provider)
+    step = await step_for(runtime, row.clip.key, provider)
     if step is Step.FOLLOW:
         step = Step(await tasks.follow(row.id, row.clip.key))
     attempt: object = None
     match step:
-        case Step.BUY if studio.stopping.is_set():
+        case Step.BUY if runtime.shutdown.is_set():
             return None, False
-        case Step.BUY if provider in studio.stopped:
+        case Step.BUY if provider in runtime.halted_providers:
             return None, True
         case Step.BUY:
             attempt = await tasks.create(row.id, row.clip.key, provider)
@@ -195,7 +195,7 @@ async def advance(studio: Studio, row: Row, provider: str) -> tuple[str | None, 
     return (attempt, False) if isinstance(attempt, str) else (None, step is Step.BUY)
 
 
-@alone
+@isolate_failures
 async def bring_home(label: str, attempt_id: str) -> None:
     """What was paid for and nobody watches: a clip of another batch, or an attempt that does not speak for its clip."""
     attempt = await tasks.go_on(label, attempt_id, str(Step.COLLECT))

@@ -8,11 +8,11 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from dailies.errors import explained
+from dailies.errors import describe_error
+from dailies.runtime import open_runtime
 from dailies.steps.inbox import inbox_folder, look_into
-from dailies.studio import open_studio
 from flows import parameters as p
-from flows.run import EXPECTED, settings_for_run
+from flows.run import REPORTED, settings_for_run
 from tasks.dispatch import require_deployment
 from tasks.inbox import start_batch
 from tasks.states import show_our_logs
@@ -37,14 +37,14 @@ async def inbox(
     """
     show_our_logs()
     try:
-        async with open_studio(await settings_for_run(), need_keys=False) as studio:
+        async with open_runtime(await settings_for_run(), need_keys=False) as runtime:
             await require_deployment(deployment)
-            found = await look_into(studio, inbox_folder(folder, studio.settings))
+            found = await look_into(runtime, inbox_folder(folder, runtime.settings))
             chosen = {"to": to, "budget_usd": budget_usd, "approve_above_usd": approve_above_usd}
             common = {name: value for name, value in chosen.items() if value is not None}
             started = [csv.batch for csv in found if await start_batch(deployment, csv, common)]
-    except EXPECTED as error:
-        return Failed(message=explained(error))
+    except REPORTED as error:
+        return Failed(message=describe_error(error))
     return Completed(
         message=f"{len(found)} in the inbox · {len(started)} new{': ' + ', '.join(started) if started else ''}"
     )

@@ -14,7 +14,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from dailies.domain.commands import COLLECT
-from dailies.studio import Studio
+from dailies.runtime import Runtime
 
 INTERRUPTED = 130
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -22,31 +22,31 @@ logger = logging.getLogger("dailies.flows")
 
 
 @asynccontextmanager
-async def interruptible(studio: Studio) -> AsyncIterator[TaskGroup]:
+async def interruptible(runtime: Runtime) -> AsyncIterator[TaskGroup]:
     """A task group that the first Ctrl-C, SIGTERM or SIGHUP winds down: no new claims, the answers to creates in flight are
     waited for, everything else ends. The second one ends the process at once; its sender goes on until it has the answers.
     """
     group = anyio.create_task_group()
 
     def stop() -> None:
-        if studio.stopping.is_set():
+        if runtime.shutdown.is_set():
             os._exit(INTERRUPTED)
-        studio.stopping.set()
+        runtime.shutdown.set()
         group.cancel_scope.cancel()
-        logger.warning(what_is_waited_for(studio))
+        logger.warning(what_is_waited_for(runtime))
 
     with _handling(stop):
         async with group:
             yield group
 
 
-def what_is_waited_for(studio: Studio) -> str:
+def what_is_waited_for(runtime: Runtime) -> str:
     """One line for whoever ends a run: how many answers it waits for, for how long, and what ending it twice would mean."""
-    waiting = studio.sender.under_way
+    waiting = runtime.sender.under_way
     if not waiting:
         return f"stopping: no create is in flight. What is paid is on record; {COLLECT} brings it home"
     now = time.monotonic()
-    left_s = max(studio.settings.create_timeout_s(create.provider) - (now - create.since) for create in waiting)
+    left_s = max(runtime.settings.create_timeout_s(create.provider) - (now - create.since) for create in waiting)
     pids = ", ".join(sorted({str(create.line.pid) for create in waiting}))
     count, requests = (
         ("1 create is", "the request")

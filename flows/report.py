@@ -11,11 +11,11 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from pydantic import Field
 
-from dailies.errors import explained
-from dailies.report.select import Choice
+from dailies.errors import describe_error
+from dailies.report.select import Selection
+from dailies.runtime import open_runtime
 from dailies.steps.period import Period
-from dailies.studio import open_studio
-from flows.run import EXPECTED, settings_for_run
+from flows.run import REPORTED, settings_for_run
 from tasks.period import period_report
 from tasks.states import show_our_logs
 
@@ -53,13 +53,13 @@ async def report_clips(
     """
     show_our_logs()
     start = since or (None if batch else datetime.now(UTC).date() - timedelta(days=days))
-    period = Period(Choice(batch, start, until, provider, model), to, link_base, reconcile)
+    period = Period(Selection(batch, start, until, provider, model), to, link_base, reconcile)
     try:
-        async with open_studio(await settings_for_run(), need_keys=False):
+        async with open_runtime(await settings_for_run(), need_keys=False):
             made: State[Any] = await period_report(period, return_state=True)  # type: ignore[misc]
             return Completed(message=await made.aresult()) if made.is_completed() else Failed(message=made.message)
-    except EXPECTED as error:
-        return Failed(message=explained(error))
+    except REPORTED as error:
+        return Failed(message=describe_error(error))
 
 
 if __name__ == "__main__":

@@ -19,16 +19,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.cli.prefect_blocks import read_blocks
 from dailies.domain.commands import COLLECT
-from dailies.errors import DailiesError, explained
+from dailies.errors import DailiesError, describe_error
 from dailies.ledger.container import refuse_vanishing_ledger
-from dailies.order import Order
+from dailies.order import BatchRequest
 from dailies.planning import Plan
+from dailies.runtime import Runtime, current_settings
 from dailies.settings import Settings, load_settings
 from dailies.steps.report import final_credits
-from dailies.studio import Studio, current_settings
-from tasks.states import only_shown
+from tasks.states import best_effort_ui
 
-EXPECTED = (DailiesError, SQLAlchemyError)
+REPORTED = (DailiesError, SQLAlchemyError)
 """What ends a flow in a failed state with a message for a person; anything else is a defect and shows as one."""
 AT_RISK = "MoneyAtRisk"
 """The name of a run's end that leaves dollars in doubt: never a green one."""
@@ -40,7 +40,7 @@ def run_name() -> str:
     """A flow run's first name: its batch. The number of clips follows when it is known."""
     parameters = flow_run.parameters or {}
     prompts = parameters.get("prompts")
-    order = Order(prompts, batch=parameters.get("batch"), rows=parameters.get("rows")) if prompts else None
+    order = BatchRequest(prompts, batch=parameters.get("batch"), rows=parameters.get("rows")) if prompts else None
     return order.title if order else str(flow_run.flow_name)
 
 
@@ -48,7 +48,7 @@ async def name_run(name: str, tags: Iterable[str] = ()) -> None:
     """Rename the run that is under way, and add tags to those it has."""
     run_id = flow_run.id
     if run_id:
-        with only_shown("the run's name"):
+        with best_effort_ui("the run's name"):
             async with get_client() as client:
                 await client.update_flow_run(run_id, name=name, tags={*flow_run.tags, *tags})
 
@@ -73,7 +73,7 @@ async def settings_for_run() -> Settings:
 P = ParamSpec("P")
 
 
-def alone(work: Callable[P, Awaitable[None]]) -> Callable[P, Coroutine[Any, Any, None]]:
+def isolate_failures(work: Callable[P, Awaitable[None]]) -> Callable[P, Coroutine[Any, Any, None]]:
     """Let nothing that goes wrong with one clip (or shard) end the others, and nothing of it stay when it is over. This is
     the edge: whatever it was, the clip's record is in the ledger, and the next run goes on from there."""
 
@@ -83,7 +83,7 @@ def alone(work: Callable[P, Awaitable[None]]) -> Callable[P, Coroutine[Any, Any,
             with _links_of_its_own():
                 await work(*args, **kwargs)
         except Exception as error:
-            logger.error("left where it is, the others go on: %s", explained(error))
+            logger.error("left where it is, the others go on: %s", describe_error(error))
             logger.debug("where it happened", exc_info=error)
 
     return guarded
@@ -117,27 +117,27 @@ async def _has_a_container_of_its_own() -> bool:
     return pool is not None and pool.type != "process"
 
 
-def over(studio: Studio, state: State[Any]) -> State[Any]:
+def over(runtime: Runtime, state: State[Any]) -> State[Any]:
     """The flow's last act: whoever started it need not wait longer for an engine that can't record its end."""
-    studio.last_words = str(state.message or "")
-    studio.over.set()
+    runtime.last_words = str(state.message or "")
+    runtime.over.set()
     return state
 
 
-def ending(studio: Studio, sentence: str) -> State[Any]:
+def ending(runtime: Runtime, sentence: str) -> State[Any]:
     """The flow's last act, with its final state: honest for people who watch states."""
-    return over(studio, final_state(studio, sentence))
+    return over(runtime, final_state(runtime, sentence))
 
 
-def final_state(studio: Studio, sentence: str) -> State[Any]:
+def final_state(runtime: Runtime, sentence: str) -> State[Any]:
     """Completed, PartialSuccess, MoneyAtRisk (red, for somebody has to settle it), or Failed."""
-    totals = final_credits(studio).totals
-    if studio.stopping.is_set():
+    totals = final_credits(runtime).totals
+    if runtime.shutdown.is_set():
         return Failed(name="Interrupted", message=f"interrupted: {sentence}. Go on: run it again, or {COLLECT}")
     if totals.complete and not totals.usd_at_risk:
         return Completed(message=sentence)
-    if studio.stopped and totals.not_started:
-        sentence += f". {stopped_words(studio, totals.not_started)}"
+    if runtime.halted_providers and totals.not_started:
+        sentence += f". {stopped_words(runtime, totals.not_started)}"
     if totals.usd_at_risk:
         return Failed(name=AT_RISK, message=sentence)
     if totals.delivered or totals.already_delivered:
@@ -145,10 +145,10 @@ def final_state(studio: Studio, sentence: str) -> State[Any]:
     return Failed(message=sentence)
 
 
-def stopped_words(studio: Studio, not_started: int) -> str:
+def stopped_words(runtime: Runtime, not_started: int) -> str:
     """`12 not started: aiml: its last 8 answers were lost; try again: dailies run prompts.csv`."""
-    why = "; ".join(f"{provider}: {words}" for provider, words in sorted(studio.stopped.items()))
-    return f"{not_started} not started: {why}; try again: {studio.the_job.order.as_command()}"
+    why = "; ".join(f"{provider}: {words}" for provider, words in sorted(runtime.halted_providers.items()))
+    return f"{not_started} not started: {why}; try again: {runtime.the_job.order.as_command()}"
 
 
 def main(flow: Flow[..., Any], arguments: Sequence[str]) -> int:

@@ -10,15 +10,15 @@ from prefect.client.schemas.objects import State
 
 from dailies.domain.next_step import Step
 from dailies.errors import DailiesError
-from dailies.steps.recover import reopen_attempt, settle_attempt, settle_clip, take_attempt, take_clip
-from dailies.studio import current_studio
+from dailies.runtime import current_runtime
+from dailies.steps.recover import reopen_attempt, resolve_attempt, resolve_clip, take_attempt, take_clip
 from tasks.states import failed
 
 
 @task(name="take", task_run_name="take over · {label}", cache_policy=NO_CACHE, persist_result=False)
 async def take(label: str, clip_key: str) -> str | None:
     """Become the owner of a paid clip that nobody watches. Returns the attempt's id, or None when somebody was faster."""
-    attempt = await take_clip(current_studio(), clip_key)
+    attempt = await take_clip(current_runtime(), clip_key)
     return attempt.id if attempt else None
 
 
@@ -26,7 +26,7 @@ async def take(label: str, clip_key: str) -> str | None:
 async def settle(label: str, clip_key: str) -> str | State[Any]:
     """Look for a create in doubt in the provider's log. Returns the attempt's id when it was found."""
     try:
-        return (await settle_clip(current_studio(), clip_key)).id
+        return (await resolve_clip(current_runtime(), clip_key)).id
     except DailiesError as error:
         return failed(error)
 
@@ -37,15 +37,15 @@ async def go_on(label: str, attempt_id: str, step: str) -> str | State[Any] | No
 
     Returns the attempt's id when it is ours and accepted, None when somebody was faster.
     """
-    studio = current_studio()
+    runtime = current_runtime()
     try:
         match Step(step):
             case Step.COLLECT:
-                attempt = await take_attempt(studio, attempt_id)
+                attempt = await take_attempt(runtime, attempt_id)
             case Step.SETTLE:
-                attempt = await settle_attempt(studio, attempt_id)
+                attempt = await resolve_attempt(runtime, attempt_id)
             case Step.REOPEN:
-                attempt = await reopen_attempt(studio, attempt_id)
+                attempt = await reopen_attempt(runtime, attempt_id)
             case _:
                 return None
     except DailiesError as error:

@@ -9,9 +9,9 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 
 from dailies.errors import DailiesError, MaybeCharged, Stopped
+from dailies.runtime import current_runtime
 from dailies.steps.create import create_clip
-from dailies.studio import current_studio
-from tasks.events import tell_attempt, tell_brake, tell_error
+from tasks.events import emit_attempt, emit_brake, emit_error
 from tasks.states import failed
 
 
@@ -19,13 +19,13 @@ from tasks.states import failed
 async def create(label: str, clip_key: str, provider: str) -> str | State[Any]:
     """Claim and buy one clip at one provider. Returns the attempt's id."""
     try:
-        attempt = await create_clip(current_studio(), clip_key, provider)
+        attempt = await create_clip(current_runtime(), clip_key, provider)
     except DailiesError as error:
-        tell_error(error, label, clip_key, provider)
+        emit_error(error, label, clip_key, provider)
         if isinstance(error, MaybeCharged | Stopped):
-            await tell_brake(provider)
+            await emit_brake(provider)
         return failed(error)
-    if provider in current_studio().brake_news:
-        await tell_brake(provider)
-    tell_attempt("bought", label, attempt)
+    if provider in current_runtime().brake_events:
+        await emit_brake(provider)
+    emit_attempt("bought", label, attempt)
     return attempt.id

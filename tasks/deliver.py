@@ -10,10 +10,10 @@ from prefect.client.schemas.objects import State, TaskRun
 
 from dailies.domain.polling import JITTER
 from dailies.errors import DailiesError
+from dailies.runtime import current_runtime
 from dailies.steps.deliver import deliver_clip
 from dailies.steps.fetch import NotYet
-from dailies.studio import current_studio
-from tasks.events import tell_attempt, tell_trouble
+from tasks.events import emit_attempt, emit_attempt_error
 from tasks.states import failed
 
 VISITS_S = [2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 60.0, 120.0]
@@ -38,11 +38,11 @@ def visit_again(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
 async def deliver(label: str, attempt_id: str) -> str | State[Any]:
     """Download, check, put in S3, record. Returns the clip's S3 URI; raises NotYet to be called again."""
     try:
-        attempt = await deliver_clip(current_studio(), attempt_id)
+        attempt = await deliver_clip(current_runtime(), attempt_id)
     except NotYet:
         raise
     except DailiesError as error:
-        await tell_trouble(error, label, attempt_id)
+        await emit_attempt_error(error, label, attempt_id)
         return failed(error)
-    tell_attempt("delivered", label, attempt)
+    emit_attempt("delivered", label, attempt)
     return attempt.s3_uri or ""

@@ -18,10 +18,10 @@ from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 from sqlalchemy.exc import SQLAlchemyError
 
-from dailies.errors import Misconfigured, explained
+from dailies.errors import Misconfigured, describe_error
 from dailies.planning.shards import STARTS, Shard, died
+from dailies.runtime import Runtime
 from dailies.steps.shards import stored_of
-from dailies.studio import Studio
 from tasks.report import Progress
 
 logger = logging.getLogger("dailies.dispatch")
@@ -112,17 +112,17 @@ async def follow_run(client: PrefectClient, run: FlowRun) -> State[Any] | None:
         await anyio.sleep(FOLLOW_EVERY_S)
 
 
-async def show_progress(studio: Studio) -> None:
+async def show_progress(runtime: Runtime) -> None:
     """Move the batch's progress artifact as its clips arrive in S3, whoever brings them, until cancelled."""
-    job, earlier = studio.the_job, None
+    job, earlier = runtime.the_job, None
     bar = Progress(job.plan.batch, len(job.plan.rows), "that are in S3")
     await bar.start()
     while True:
         try:
-            stored = await anyio.to_thread.run_sync(stored_of, studio)
+            stored = await anyio.to_thread.run_sync(stored_of, runtime)
             if earlier is None:  # what the batch has stored of rows that are not in its plan any more
                 earlier = stored - len(job.delivered_before)
             await bar.at(stored - earlier)
         except SQLAlchemyError as error:
-            logger.warning("the progress stays where it is: %s", explained(error))
+            logger.warning("the progress stays where it is: %s", describe_error(error))
         await anyio.sleep(SHOW_EVERY_S)

@@ -13,19 +13,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from dailies.domain.clips import slug
 from dailies.errors import DailiesError
 from dailies.report.credits import table_rows, totals_markdown
+from dailies.runtime import current_runtime
 from dailies.steps.period import Period, report_period
-from dailies.studio import current_studio
-from tasks.states import failed, only_shown
+from tasks.states import best_effort_ui, failed
 
 
 @task(name="period-report", task_run_name="report · {period.title}", cache_policy=NO_CACHE, persist_result=False)
 async def period_report(period: Period) -> str | State[Any]:
     """Write the report of a span. Returns the sentence that sums it up; failed when S3 does not take it."""
     try:
-        made = await report_period(current_studio(), period)
+        made = await report_period(current_runtime(), period)
     except (DailiesError, SQLAlchemyError) as error:
         return failed(error)
-    with only_shown("the report"):
+    with best_effort_ui("the report"):
         key = slug(period.title, "report")
         await acreate_table_artifact(table_rows(made.credits), key=f"clips-{key}", description=made.sentence)
         words = totals_markdown(made.credits, made.uri)

@@ -12,11 +12,11 @@ from prefect.client.schemas.objects import State, TaskRun
 from dailies.domain.polling import JITTER
 from dailies.errors import DailiesError
 from dailies.ledger import LostOwnership
-from dailies.steps.poll import Overdue, StillGenerating, look_at
+from dailies.runtime import current_runtime
+from dailies.steps.poll import Overdue, StillGenerating, poll_once
 from dailies.steps.recover import Elsewhere, follow_clip
 from dailies.steps.schedule import schedule, until
-from dailies.studio import current_studio
-from tasks.events import tell_surcharge, tell_trouble
+from tasks.events import emit_attempt_error, emit_surcharge
 from tasks.states import failed
 
 FOLLOW_DELAYS_S = [1.0, 2.0, 4.0, 8.0, 15.0]
@@ -41,23 +41,23 @@ async def poll(label: str, attempt_id: str, first_look: datetime | None = None) 
     """Look once, not before the first look. Returns the attempt's id when its clip is ready; raises StillGenerating to
     be called again.
     """
-    studio = current_studio()
+    runtime = current_runtime()
     if first_look:
-        await until(studio, first_look)  # in here, so that the clip shows as running while nobody asks for it
+        await until(runtime, first_look)  # in here, so that the clip shows as running while nobody asks for it
     try:
-        attempt = await look_at(studio, attempt_id)
-        tell_surcharge(label, attempt)
+        attempt = await poll_once(runtime, attempt_id)
+        emit_surcharge(label, attempt)
         return attempt.id
     except LostOwnership:
         return failed(Overdue("another run has taken this clip over and delivers it"))
     except DailiesError as error:
-        await tell_trouble(error, label, attempt_id)
+        await emit_attempt_error(error, label, attempt_id)
         return failed(error)
 
 
 async def poll_until_ready(label: str, attempt_id: str) -> str | None:
     """Poll by the schedule of clips of its kind. The attempt's id when it is ready, None when it is not to be delivered."""
-    looks = await schedule(current_studio(), attempt_id)
+    looks = await schedule(current_runtime(), attempt_id)
     timed = poll.with_options(retries=looks.retries, retry_delay_seconds=looks.delays_s)
     result = await timed(label, attempt_id, looks.first_look)
     return result if isinstance(result, str) else None
@@ -75,4 +75,4 @@ async def poll_until_ready(label: str, attempt_id: str) -> str | None:
 )
 async def follow(label: str, clip_key: str) -> str:
     """Wait for another run's work on this clip. Returns the step that is needed then."""
-    return str(await follow_clip(current_studio(), clip_key))
+    return str(await follow_clip(current_runtime(), clip_key))

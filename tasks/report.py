@@ -16,12 +16,12 @@ from prefect.artifacts import (
 from prefect.cache_policies import NO_CACHE
 
 from dailies.domain.clips import slug
-from dailies.errors import explained
+from dailies.errors import describe_error
 from dailies.report.credits import table_rows, totals_markdown
+from dailies.runtime import current_runtime
 from dailies.steps.report import report_job
 from dailies.steps.stills import stills_markdown
-from dailies.studio import current_studio
-from tasks.states import only_shown
+from tasks.states import best_effort_ui
 
 logger = logging.getLogger("dailies.report")
 MOVED_WITHIN_S = 5.0  # a bar that does not move holds the clip that moves it
@@ -30,12 +30,12 @@ MOVED_WITHIN_S = 5.0  # a bar that does not move holds the clip that moves it
 @task(name="report", task_run_name="report · {batch}", cache_policy=NO_CACHE, persist_result=False)
 async def report(batch: str) -> str:
     """Write the report of the batch in hand. Returns the sentence that sums it up."""
-    studio = current_studio()
-    credits, written = await report_job(studio)
-    with only_shown("the report"):
+    runtime = current_runtime()
+    credits, written = await report_job(runtime)
+    with best_effort_ui("the report"):
         key = slug(batch, "batch")
         await acreate_table_artifact(table_rows(credits), key=f"clips-{key}", description=credits.totals.sentence())
-        totals = totals_markdown(credits, written.uri) + await stills_markdown(studio, credits)
+        totals = totals_markdown(credits, written.uri) + await stills_markdown(runtime, credits)
         await acreate_markdown_artifact(totals, key=f"totals-{key}", description="what was made and what it cost")
     return credits.totals.sentence()
 
@@ -55,7 +55,7 @@ class Progress:
     async def start(self) -> None:
         """Show an empty bar."""
         key, words = f"progress-{slug(self._batch, 'batch')}", f"clips of {self._batch} {self._counts}"
-        with only_shown("the progress"):
+        with best_effort_ui("the progress"):
             self._id = await acreate_progress_artifact(0.0, key=key, description=words)
 
     async def more(self, clips: int = 1) -> None:
@@ -74,6 +74,6 @@ class Progress:
                     self._shown = percent
                     await aupdate_progress_artifact(self._id, progress=float(percent))
         except Exception as error:
-            logger.debug("the progress bar stays where it is: %s", explained(error))
+            logger.debug("the progress bar stays where it is: %s", describe_error(error))
         finally:
             self._moving = False

@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import State
 from prefect.logging.handlers import APILogHandler
 from prefect.states import Failed
 
-from dailies.errors import MaybeCharged, explained
+from dailies.errors import MaybeCharged, describe_error
 from dailies.logs import log_as_json, wants_json
 from tasks.console import outlive_the_console
 
@@ -21,7 +21,7 @@ logger = logging.getLogger("dailies.shown")
 
 def failed(error: Exception) -> State[Any]:
     """The final state of a task whose error is told to a person. A doubt shows as such."""
-    return Failed(name="InDoubt" if isinstance(error, MaybeCharged) else "Failed", message=explained(error))
+    return Failed(name="InDoubt" if isinstance(error, MaybeCharged) else "Failed", message=describe_error(error))
 
 
 SHOWN_WITHIN_S = 15.0
@@ -29,14 +29,14 @@ SHOWN_WITHIN_S = 15.0
 
 
 @contextmanager
-def only_shown(what: str) -> Iterator[None]:
+def best_effort_ui(what: str) -> Iterator[None]:
     """What is only there to be seen in the UI ends nothing and holds nothing up: where the server does not take it, that is
     a line in the log."""
     try:
         with anyio.fail_after(SHOWN_WITHIN_S):
             yield
     except Exception as error:
-        logger.warning("the UI does not show %s: %s", what, explained(error))
+        logger.warning("the UI does not show %s: %s", what, describe_error(error))
 
 
 def show_our_logs() -> None:

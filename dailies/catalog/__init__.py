@@ -20,11 +20,11 @@ from dailies.catalog.models import (
     Problem,
     Provider,
     Rate,
-    Settled,
+    ResolvedOptions,
 )
+from dailies.catalog.options import check_prompt, resolve_options
 from dailies.catalog.quote import live_quote, quote
 from dailies.catalog.request import request_body
-from dailies.catalog.settle import check_prompt, settle
 from dailies.catalog.sizes import expected_video, nearest_size
 
 __all__ = [
@@ -41,7 +41,7 @@ __all__ = [
     "Problem",
     "Provider",
     "Rate",
-    "Settled",
+    "ResolvedOptions",
     "check_prompt",
     "expected_video",
     "live_quote",
@@ -49,5 +49,5 @@ __all__ = [
     "nearest_size",
     "quote",
     "request_body",
-    "settle",
+    "resolve_options",
 ]

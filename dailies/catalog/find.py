@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 
-from dailies.catalog.models import Model, Provider, Settled
-from dailies.catalog.settle import settle
+from dailies.catalog.models import Model, Provider, ResolvedOptions
+from dailies.catalog.options import resolve_options
 from dailies.errors import BadInput
 
 
@@ -75,7 +75,10 @@ class Catalog:
             for other in self
             if other.id != model.id
             and other.withdrawn_on is None
-            and isinstance(settle(other, duration=duration, resolution=resolution, aspect_ratio=aspect_ratio), Settled)
+            and isinstance(
+                resolve_options(other, duration=duration, resolution=resolution, aspect_ratio=aspect_ratio),
+                ResolvedOptions,
+            )
         ]
         fitting.sort(key=lambda other: (order.get(other.id, len(order)), other.family != model.family))
         return fitting

@@ -180,7 +180,7 @@ class Model(Data):
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class ResolvedOptions:
     """Exactly what will be asked for: every value is one the model accepts; None where it has no such field."""
 
     resolution: str | None

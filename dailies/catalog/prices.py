@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dailies.catalog.models import JSON, Price, Rate, Settled
+from dailies.catalog.models import JSON, Price, Rate, ResolvedOptions
 from dailies.catalog.quote import live_quote
 
-_UNITS = Settled(None, None, 1), Settled(None, None, 2)
+_UNITS = ResolvedOptions(None, None, 1), ResolvedOptions(None, None, 2)
 """One second and two: what costs the same for both is sold by the clip."""
 
 
@@ -38,7 +38,7 @@ def _single_rates(pricing: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any
 
 
 def _rate(block: Mapping[str, Any], when: dict[str, Any]) -> Rate | None:
-    one, two = (live_quote(block, settled) for settled in _UNITS)
+    one, two = (live_quote(block, resolved) for resolved in _UNITS)
     if one is None or two is None:
         return None
     try:

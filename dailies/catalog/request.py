@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from dailies.catalog.models import CORE_FIELDS, JSON, Model, Offer, OptionValue, Settled
+from dailies.catalog.models import CORE_FIELDS, JSON, Model, Offer, OptionValue, ResolvedOptions
 
 # Most providers take the last frame under this name.
 _OPTION_FIELDS = {"last_image": "last_image_url"}
 
 
-def request_body(model: Model, provider: str, settled: Settled, *, prompt: str, image_url: str) -> dict[str, JSON]:
+def request_body(
+    model: Model, provider: str, resolved: ResolvedOptions, *, prompt: str, image_url: str
+) -> dict[str, JSON]:
     """The create request as documented for this model at this provider.
 
     `settled` comes from `settle`, so its values are allowed; `image_url` is a URL, or a data URI where the offer takes
@@ -21,10 +23,10 @@ def request_body(model: Model, provider: str, settled: Settled, *, prompt: str, 
     words: dict[str, OptionValue | None] = {
         "prompt": prompt,
         "image": image_url,
-        "resolution": settled.resolution,
-        "aspect_ratio": settled.aspect_ratio,
-        "duration": settled.duration_s,
-        **settled.options,
+        "resolution": resolved.resolution,
+        "aspect_ratio": resolved.aspect_ratio,
+        "duration": resolved.duration_s,
+        **resolved.options,
     }
     for word, value in words.items():
         if value is not None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 
-from dailies.catalog.models import ExpectedVideo, Model, Problem, Settled
+from dailies.catalog.models import ExpectedVideo, Model, Problem, ResolvedOptions
 from dailies.catalog.values import short_side_of
 
 # A ratio counts as the image's own within 1%: 1366x768 is meant as 16:9.
@@ -73,21 +73,21 @@ def own_ratio(model: Model, image_size: tuple[int, int] | None) -> str | None:
     return None
 
 
-def expected_video(model: Model, settled: Settled) -> ExpectedVideo:
+def expected_video(model: Model, resolved: ResolvedOptions) -> ExpectedVideo:
     """What the finished MP4 should be by the model's own declaration: seconds as bought, sound and frames as asked.
 
     Pixels only where the documents fix them; else the size class and the ratio that were asked for, where there are any.
     """
-    asked, fps = settled.options.get("generate_audio"), settled.options.get("fps")
+    asked, fps = resolved.options.get("generate_audio"), resolved.options.get("fps")
     audio = asked if isinstance(asked, bool) else model.audio
     frames = int(fps) if isinstance(fps, int | Decimal | float) and not isinstance(fps, bool) else None
-    by_ratio = (model.image.sizes or {}).get(settled.resolution or "", {})
-    pixels = by_ratio.get(settled.aspect_ratio or "")
+    by_ratio = (model.image.sizes or {}).get(resolved.resolution or "", {})
+    pixels = by_ratio.get(resolved.aspect_ratio or "")
     if pixels:
-        return ExpectedVideo(*pixels, settled.duration_s, audio, fps=frames)
-    short_side_px = short_side_of(settled.resolution) if settled.resolution else None
-    ratio = settled.aspect_ratio if re.fullmatch(r"\d+:\d+", settled.aspect_ratio or "") else None
-    return ExpectedVideo(None, None, settled.duration_s, audio, short_side_px, ratio, frames)
+        return ExpectedVideo(*pixels, resolved.duration_s, audio, fps=frames)
+    short_side_px = short_side_of(resolved.resolution) if resolved.resolution else None
+    ratio = resolved.aspect_ratio if re.fullmatch(r"\d+:\d+", resolved.aspect_ratio or "") else None
+    return ExpectedVideo(None, None, resolved.duration_s, audio, short_side_px, ratio, frames)
 
 
 def _sizes(model: Model) -> Iterator[tuple[str, str, tuple[int, int]]]:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from dailies.catalog.find import Catalog
 from dailies.catalog.load import load_catalog
-from dailies.catalog.models import Model, Offer, Option, Rate, Settled
+from dailies.catalog.models import Model, Offer, Option, Rate, ResolvedOptions
+from dailies.catalog.options import resolve_options
 from dailies.catalog.quote import quote
-from dailies.catalog.settle import settle
 from dailies.catalog.values import spoken_seconds
 
 INTRO = """\
@@ -133,8 +133,8 @@ def _option(name: str, option: Option) -> str:
 
 
 def _clip(model: Model, offer: Offer) -> str:
-    settled = settle(model)
-    usd = quote(offer, settled) if isinstance(settled, Settled) else None
+    resolved = resolve_options(model)
+    usd = quote(offer, resolved) if isinstance(resolved, ResolvedOptions) else None
     if usd is None or offer.price is None:
         return "unknown"
     return f"{'~' if all(rate.estimated for rate in offer.price.rates) else ''}{usd:.3f}"

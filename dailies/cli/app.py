@@ -16,7 +16,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from dailies.cli.ledger_admin import ledger_app
 from dailies.cli.models import models_app
-from dailies.errors import BadInput, DailiesError, Misconfigured, explained
+from dailies.errors import BadInput, DailiesError, Misconfigured, describe_error
 from dailies.logs import stderr_as_asked
 
 REFUSED, INTERRUPTED = 2, 130
@@ -102,9 +102,9 @@ def check(
 ) -> int:  # fmt: skip
     """Spends nothing: rows, images, models, prices."""
     from dailies.cli.check import run_check
-    from dailies.order import Order
+    from dailies.order import BatchRequest
 
-    order = Order(
+    order = BatchRequest(
         prompts, to, batch, **vars(columns), budget_usd=dollars(budget), in_flight=at_once(in_flight), fit=fit,
         allow_unpriced=allow_unpriced, require_live=require_live, ids=rows, limit=first(limit),
     )  # fmt: skip
@@ -127,9 +127,9 @@ def run(
 ) -> int:  # fmt: skip
     """Make every clip of a CSV and deliver it to S3."""
     from dailies.cli.run import run_batch
-    from dailies.order import Order
+    from dailies.order import BatchRequest
 
-    order = Order(
+    order = BatchRequest(
         prompts, to, batch, **vars(columns), budget_usd=dollars(budget), in_flight=at_once(in_flight), fit=fit,
         allow_unpriced=allow_unpriced, report_dir=report_dir, keep_local=keep_local, require_live=require_live, ids=rows,
         limit=first(limit),
@@ -206,10 +206,10 @@ def report(
         Write letters and evidence for charges that should come back.
     """
     from dailies.cli.report import Wanted, run_report
-    from dailies.report.select import Choice, day
+    from dailies.report.select import Selection, day
 
-    choice = Choice(batch, day("--since", since), day("--until", until), provider, model)
-    return run_report(Wanted(choice, group_by, out, link_base, reconcile, refund_pack, json))
+    selection = Selection(batch, day("--since", since), day("--until", until), provider, model)
+    return run_report(Wanted(selection, group_by, out, link_base, reconcile, refund_pack, json))
 
 
 @app.command
@@ -437,7 +437,7 @@ def _end_of(tokens: Sequence[str]) -> int:
         code = 1
     except Exception as error:  # the outermost edge: a person gets one message, whatever it was
         logging.getLogger("dailies").debug("where it happened", exc_info=error)
-        code = fail(DailiesError(explained(error)), 1, tokens)
+        code = fail(DailiesError(describe_error(error)), 1, tokens)
     else:
         code = result if isinstance(result, int) else 0
     return code

@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio.to_thread
 
-from dailies.cli.here import settings_here
+from dailies.cli.command_settings import settings_here
 from dailies.cli.screen import counting, say
 from dailies.cli.tables import table
 from dailies.domain.commands import COLLECT
@@ -17,15 +17,15 @@ from dailies.domain.figures import Line
 from dailies.domain.money import show_usd
 from dailies.domain.records import BatchRow
 from dailies.errors import BadInput, DailiesError, Misconfigured
-from dailies.order import Order
+from dailies.order import BatchRequest
 from dailies.planning import Plan
 from dailies.report.credits import Credits, answer_json, credits_of, dump
+from dailies.runtime import Runtime, open_runtime
 from dailies.settings import Settings
 from dailies.steps.changes import Changed, changed_rows, changes_lines, other_content
 from dailies.steps.purchase import Purchase, purchase_of
 from dailies.steps.start import check_budgets, plan_order, vetted_job
 from dailies.steps.store import store_notes
-from dailies.studio import Studio, open_studio
 
 REFUSED = 2
 
@@ -43,7 +43,7 @@ class Checked:
     notes: tuple[str, ...] = ()
 
 
-def run_check(order: Order, json: bool) -> int:
+def run_check(order: BatchRequest, json: bool) -> int:
     """Check and quote a batch. Exit code 2 where the same `run` would refuse; raises what is wrong with the CSV."""
     checked = asyncio.run(_check(settings_here(), order))
     done = checked.purchase.delivered
@@ -82,7 +82,7 @@ def _answer(credits: Credits, checked: Checked) -> dict[str, Any]:
     return answer
 
 
-def _print(credits: Credits, checked: Checked, order: Order) -> None:
+def _print(credits: Credits, checked: Checked, order: BatchRequest) -> None:
     plan, purchase = checked.plan, checked.purchase
     wanted = {row.clip.key for row in purchase.rows}
     shown = {row.clip.key: row.sheet_row for row in plan.rows}
@@ -112,10 +112,10 @@ def _standing(line: Line) -> str:
     return words.get(line.outcome, line.outcome)
 
 
-async def _check(settings: Settings, order: Order) -> Checked:
-    async with open_studio(settings) as studio:
-        plan = await plan_order(studio, order, counting("images measured"))
-        known = await anyio.to_thread.run_sync(studio.ledger.attempts_of, [row.clip.key for row in plan.rows])
+async def _check(settings: Settings, order: BatchRequest) -> Checked:
+    async with open_runtime(settings) as runtime:
+        plan = await plan_order(runtime, order, counting("images measured"))
+        known = await anyio.to_thread.run_sync(runtime.ledger.attempts_of, [row.clip.key for row in plan.rows])
         rows = [
             BatchRow(
                 plan.batch, row.number, row.id, row.clip, row.clip.key, row.providers, plan.quotes[row.clip.key], row.labels,
@@ -123,25 +123,25 @@ async def _check(settings: Settings, order: Order) -> Checked:
             )
             for row in plan.rows
         ]  # fmt: skip
-        purchase = await purchase_of(studio, plan, order.in_flight or settings.dailies_in_flight)
-        refusal, balances = await _refusal(studio, order, plan), await _balances(studio, plan)
-        changed = await changed_rows(studio, plan, purchase.rows)
-        notes = (*plan.notes, *await other_content(studio, plan), *store_notes(studio))
+        purchase = await purchase_of(runtime, plan, order.in_flight or settings.dailies_in_flight)
+        refusal, balances = await _refusal(runtime, order, plan), await _balances(runtime, plan)
+        changed = await changed_rows(runtime, plan, purchase.rows)
+        notes = (*plan.notes, *await other_content(runtime, plan), *store_notes(runtime))
         return Checked(plan, rows, purchase, refusal, balances, tuple(changed), notes)
 
 
-async def _refusal(studio: Studio, order: Order, plan: Plan) -> DailiesError | None:
+async def _refusal(runtime: Runtime, order: BatchRequest, plan: Plan) -> DailiesError | None:
     """What a run would refuse the batch for, by the run's own code; a destination that is not said yet is no reason."""
     try:
-        job = await vetted_job(studio, order, plan, order.to or studio.settings.dailies_to or "")
-        await check_budgets(studio, job)
+        job = await vetted_job(runtime, order, plan, order.to or runtime.settings.dailies_to or "")
+        await check_budgets(runtime, job)
     except (BadInput, Misconfigured) as error:
         return error
     return None
 
 
-async def _balances(studio: Studio, plan: Plan) -> tuple[tuple[str, Decimal], ...]:
+async def _balances(runtime: Runtime, plan: Plan) -> tuple[tuple[str, Decimal], ...]:
     """What is left at the batch's providers, where there is a key and it can be asked."""
-    asked = [name for name in plan.providers if studio.settings.api_key(name)]
-    standings = [(name, (await studio.asking(name).standing()).balance_usd) for name in asked]
+    asked = [name for name in plan.providers if runtime.settings.api_key(name)]
+    standings = [(name, (await runtime.anonymous_client(name).account_status()).balance_usd) for name in asked]
     return tuple((name, left) for name, left in standings if left is not None)

@@ -22,15 +22,15 @@ from dailies.cli.run import log_to_stderr, show_result, wait_for_interrupt
 from dailies.cli.screen import say
 from dailies.domain.money import ZERO, show_usd, sum_usd
 from dailies.errors import Misconfigured
-from dailies.order import Order
+from dailies.order import BatchRequest
 from dailies.report.credits import Credits
+from dailies.runtime import open_runtime
 from dailies.sandbox import Sandbox, SandboxConfig
 from dailies.sandbox.server import serve
 from dailies.settings import Settings, load_settings
 from dailies.steps.report import batch_credits
 from dailies.steps.start import Prepared, plan_order, prepared, start_job
 from dailies.storage.s3 import S3
-from dailies.studio import open_studio
 
 BUCKET, TIME_SCALE, KEY = "dailies-demo", 0.03, "sandbox-key"
 MARKER = ".dailies-demo"
@@ -64,15 +64,15 @@ def run_demo(output: Path, stay: bool) -> int:
 
 
 async def _make(settings: Settings, prompts: str, output: Path) -> Credits:
-    order = Order(prompts, batch="demo", report_dir=str(output / "report"), keep_local=str(output / "clips"))
-    async with open_studio(settings) as studio:
+    order = BatchRequest(prompts, batch="demo", report_dir=str(output / "report"), keep_local=str(output / "clips"))
+    async with open_runtime(settings) as runtime:
         await anyio.to_thread.run_sync(lambda: S3().client.create_bucket(Bucket=BUCKET))
-        plan = await plan_order(studio, order)
-        await start_job(studio, order, plan)
+        plan = await plan_order(runtime, order)
+        await start_job(runtime, order, plan)
         prepared.set(Prepared(order, plan))
         from flows.generate import generate_clips
 
-        async with progress(studio):
+        async with progress(runtime):
             await generate_clips(
                 prompts=prompts,
                 batch="demo",
@@ -80,7 +80,7 @@ async def _make(settings: Settings, prompts: str, output: Path) -> Credits:
                 keep_local=order.keep_local,
                 return_state=True,
             )
-        return batch_credits(studio, "demo")
+        return batch_credits(runtime, "demo")
 
 
 def _show(credits: Credits, output: Path, stage: Stage, server: LocalServer, seconds: float) -> None:

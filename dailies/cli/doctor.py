@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dailies.cli.prefect_address import configured_api_url
+from dailies.cli.reachable import ways
 from dailies.cli.screen import say
 from dailies.cli.tables import table
-from dailies.cli.ways import ways
 from dailies.domain.commands import COLLECT
 from dailies.domain.money import show_usd
 from dailies.errors import DailiesError
 from dailies.ledger.address import shown
 from dailies.report.credits import dump
+from dailies.runtime import Runtime, open_runtime
 from dailies.settings import PROVIDERS, SECRET_BLOCKS, Settings, load_settings, sources
 from dailies.steps.adopt import adopt_everything
 from dailies.steps.recover import remaining
 from dailies.steps.store import abilities_at
 from dailies.storage.s3 import StoreTrouble, parse_s3_uri
-from dailies.studio import Studio, open_studio
 
 Grade = Literal["ok", "warning", "wrong"]
 
@@ -32,7 +32,7 @@ class Finding:
 
     what: str
     grade: Grade
-    says: str
+    detail: str
 
 
 def run_doctor(adopt: bool, json: bool) -> int:
@@ -49,36 +49,36 @@ def run_doctor(adopt: bool, json: bool) -> int:
     shown = sources(blocks=blocks)
     if json:
         print(dump({
-            "findings": [{"what": f.what, "grade": f.grade, "says": f.says} for f in findings],
+            "findings": [{"what": f.what, "grade": f.grade, "says": f.detail} for f in findings],
             "settings": [{"name": s.name, "value": s.value, "source": s.source} for s in shown],
         }))  # fmt: skip
     else:
         table(["setting", "value", "from"], [[s.name, s.value, s.source] for s in shown])
         print()
-        table(["asked", "", "says"], [[f.what, f.grade, f.says] for f in findings])
+        table(["asked", "", "says"], [[f.what, f.grade, f.detail] for f in findings])
     return 2 if any(f.grade == "wrong" for f in findings) else 0
 
 
 async def _adopt(settings: Settings) -> list[str]:
-    async with open_studio(settings, need_keys=False) as studio:
-        return await adopt_everything(studio)
+    async with open_runtime(settings, need_keys=False) as runtime:
+        return await adopt_everything(runtime)
 
 
 async def _examine(settings: Settings) -> list[Finding]:
     findings = []
-    async with open_studio(settings, need_keys=False) as studio:
-        findings.append(Finding("ledger", "ok", shown(studio.ledger.engine.url)))
-        findings.append(Finding("catalog", "ok", f"{len(studio.catalog)} models"))
-        async for what, reached, says in ways(studio):
+    async with open_runtime(settings, need_keys=False) as runtime:
+        findings.append(Finding("ledger", "ok", shown(runtime.ledger.engine.url)))
+        findings.append(Finding("catalog", "ok", f"{len(runtime.catalog)} models"))
+        async for what, reached, says in ways(runtime):
             findings.append(Finding(what, "ok" if reached else "wrong", says))
-        asks: list[tuple[str, Callable[[Studio], Awaitable[Finding]]]] = [
+        asks: list[tuple[str, Callable[[Runtime], Awaitable[Finding]]]] = [
             *((name, _provider(name)) for name in PROVIDERS),
             ("bucket", _bucket),
             ("left over", _left),
         ]
         for what, ask in asks:
             try:
-                findings.append(await ask(studio))
+                findings.append(await ask(runtime))
             except (DailiesError, StoreTrouble) as error:
                 findings.append(Finding(what, "wrong", str(error)))
     findings.append(await _prefect())
@@ -103,14 +103,14 @@ def _blocks() -> dict[str, str]:
     return asyncio.run(blocks_if_reachable())
 
 
-def _provider(name: str) -> Callable[[Studio], Awaitable[Finding]]:
-    async def ask(studio: Studio) -> Finding:
-        if studio.settings.api_key(name) is None:
+def _provider(name: str) -> Callable[[Runtime], Awaitable[Finding]]:
+    async def ask(runtime: Runtime) -> Finding:
+        if runtime.settings.api_key(name) is None:
             secret = f"{name.upper()}_API_KEY"
             return Finding(
                 name, "warning", f"no key: set {secret} or the Secret block {SECRET_BLOCKS[secret]} to buy there"
             )
-        standing = await studio.provider(name).standing()
+        standing = await runtime.provider(name).account_status()
         if standing.refused:
             return Finding(name, "wrong", f"the key is refused: {standing.refused}")
         balance = standing.balance_usd
@@ -119,25 +119,25 @@ def _provider(name: str) -> Callable[[Studio], Awaitable[Finding]]:
         if name == "onerouter":
             return Finding(name, "ok", "a key is set; this provider documents nothing free to ask")
         return Finding(
-            name, "wrong", f"{studio.settings.base_url(name)} did not tell the balance: check the key and the address"
+            name, "wrong", f"{runtime.settings.base_url(name)} did not tell the balance: check the key and the address"
         )
 
     return ask
 
 
-async def _bucket(studio: Studio) -> Finding:
+async def _bucket(runtime: Runtime) -> Finding:
     """One small object is put below DAILIES_TO with a clip's own headers, looked at, read and deleted."""
-    if not studio.settings.dailies_to:
+    if not runtime.settings.dailies_to:
         return Finding("bucket", "warning", "DAILIES_TO is not set; runs need --to s3://bucket/prefix")
-    bucket, prefix = parse_s3_uri(studio.settings.dailies_to)
-    found = await abilities_at(studio, bucket, prefix)
+    bucket, prefix = parse_s3_uri(runtime.settings.dailies_to)
+    found = await abilities_at(runtime, bucket, prefix)
     how = "; ".join(found.sentences())
     return Finding("bucket", "ok", f"s3://{bucket}/{prefix} takes clips{': ' if how else ''}{how}")
 
 
-async def _left(studio: Studio) -> Finding:
-    left = await remaining(studio)
-    spooled = len(studio.spool)
+async def _left(runtime: Runtime) -> Finding:
+    left = await remaining(runtime)
+    spooled = len(runtime.spool)
     words = left.sentence + (f" · {spooled} answers in the spool" if spooled else "")
     return Finding(
         "left over",

@@ -9,7 +9,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from dailies.cli.screen import say
-from dailies.studio import Studio
+from dailies.runtime import Runtime
 
 ENDS_WITHIN_S = 10.0
 """How long the engine may take to record the end of a flow whose story is over. Away, it tries for minutes."""
@@ -21,9 +21,9 @@ class Engine:
     def __init__(self) -> None:
         self.away = False
 
-    async def see_through(self, studio: Studio, flow: Awaitable[Any]) -> Any:
+    async def see_through(self, runtime: Runtime, flow: Awaitable[Any]) -> Any:
         """The flow's final state; None when its story is over and the engine can't record that."""
-        running, over = asyncio.ensure_future(flow), asyncio.ensure_future(studio.over.wait())
+        running, over = asyncio.ensure_future(flow), asyncio.ensure_future(runtime.over.wait())
         try:
             await asyncio.wait({running, over}, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait({running}, timeout=ENDS_WITHIN_S)

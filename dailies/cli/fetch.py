@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dailies.cli.here import settings_here
+from dailies.cli.command_settings import settings_here
 from dailies.cli.screen import counting, say
 from dailies.errors import BadInput
 from dailies.report.credits import credits_of, dump
-from dailies.report.select import Choice, chosen
+from dailies.report.select import Selection, chosen
+from dailies.runtime import make_home, open_ledger
 from dailies.steps.to_disk import fetch_all
 from dailies.storage.s3 import S3
-from dailies.studio import make_home, open_ledger
 
 
 def run_fetch(batch: str | None, to: str, json: bool) -> int:
@@ -23,18 +23,18 @@ def run_fetch(batch: str | None, to: str, json: bool) -> int:
     ledger = open_ledger(settings)
     try:
         names = [batch] if batch else ledger.batches()
-        rows = chosen((row for name in names for row in ledger.rows(name)), Choice(batch))
+        rows = chosen((row for name in names for row in ledger.rows(name)), Selection(batch))
     finally:
         ledger.close()
     lines = [line for line in credits_of("", rows).lines if line.s3_uri and line.counted]
     folder = Path(to).expanduser()
     found = fetch_all(S3(), lines, folder, counting("clips fetched")) if lines else []
-    missing = [one for one in found if one.trouble]
+    missing = [one for one in found if one.problem]
     for one in missing:
-        say(f"{one.id}: {one.trouble}")
-    new, there = sum(one.new for one in found), sum(not one.new and not one.trouble for one in found)
+        say(f"{one.id}: {one.problem}")
+    new, there = sum(one.new for one in found), sum(not one.new and not one.problem for one in found)
     if json:
-        clips = [{"id": one.id, "path": str(one.path), "error": one.trouble} for one in found]
+        clips = [{"id": one.id, "path": str(one.path), "error": one.problem} for one in found]
         print(dump({"fetched": new, "already_there": there, "missing": len(missing), "clips": clips}))
     else:
         print(

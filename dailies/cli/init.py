@@ -152,16 +152,16 @@ def _tried(provider: str, key: str) -> str:
         return key
     settings = load_settings({key_name(provider).lower(): key})
 
-    async def standing() -> str | None:
+    async def account_status() -> str | None:
         client = open_providers(settings, [provider])[provider]
         try:
-            found = await client.standing()
+            found = await client.account_status()
         finally:
             await client.close()
         if found.refused:
             raise BadInput(f"{provider} refuses this key: {found.refused}")
         return None if found.balance_usd is None else show_usd(found.balance_usd)
 
-    balance = asyncio.run(standing())
+    balance = asyncio.run(account_status())
     print(f"The key works; balance {balance}." if balance else "The key could not be tried for free; it is kept.")
     return key

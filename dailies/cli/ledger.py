@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from dailies.cli.here import settings_here
+from dailies.cli.command_settings import settings_here
 from dailies.cli.tables import table
 from dailies.domain.commands import COLLECT, resolve
 from dailies.domain.money import show_usd, sum_usd
@@ -12,8 +12,8 @@ from dailies.domain.records import Attempt, BatchRow, at_risk
 from dailies.domain.states import State
 from dailies.ledger import Ledger, Owner
 from dailies.report.credits import dump, statuses_json
+from dailies.runtime import make_home, open_ledger
 from dailies.settings import Settings
-from dailies.studio import make_home, open_ledger
 
 
 def _open(settings: Settings) -> Ledger:

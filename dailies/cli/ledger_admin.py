@@ -23,12 +23,12 @@ JsonFlag = Annotated[bool, Parameter(help="Print one JSON object on stdout.")]
 @ledger_app.command
 def upgrade(*, json: JsonFlag = False) -> int:
     """Bring the ledger to this version's schema now, as the first start would."""
-    from dailies.cli.here import settings_here
+    from dailies.cli.command_settings import settings_here
     from dailies.ledger.address import shown
     from dailies.ledger.engine import connect
     from dailies.ledger.upgrade import bring_up
     from dailies.report.credits import dump
-    from dailies.studio import make_home
+    from dailies.runtime import make_home
 
     settings = settings_here()
     make_home(settings.home)
@@ -72,7 +72,7 @@ def copy(
     source
         Where from. Default: the configured ledger; if that is where it goes, the SQLite ledger in DAILIES_HOME.
     """
-    from dailies.cli.here import settings_here
+    from dailies.cli.command_settings import settings_here
     from dailies.ledger.address import parse_address
     from dailies.ledger.copying import copy_ledger
     from dailies.ledger.spool import Spool

@@ -54,7 +54,7 @@ def price(entry: Entry) -> str:
         return "switched off"
     if entry.usd is None:
         return "price unknown"
-    seconds = f" for {entry.settled.duration_s} s" if entry.settled.duration_s else ""
+    seconds = f" for {entry.resolved.duration_s} s" if entry.resolved.duration_s else ""
     return f"{'~' if entry.estimated else ''}{show_usd(entry.usd)}{seconds}"
 
 

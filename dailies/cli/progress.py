@@ -26,8 +26,8 @@ from dailies.domain.progress import ENDED, EndGuess, Stage, seconds_left, stage_
 from dailies.domain.records import Attempt
 from dailies.domain.states import current
 from dailies.ledger import Ledger
+from dailies.runtime import Runtime
 from dailies.steps.purchase import usual_seconds
-from dailies.studio import Studio
 
 PLAIN_EVERY_S, LIVE_EVERY_S = 10.0, 0.5
 SHARE_OF_TIME = 40
@@ -132,17 +132,17 @@ def bar(stages: Mapping[str, Stage], width: int, ascii_only: bool) -> Text:
 
 
 @asynccontextmanager
-async def progress(studio: Studio) -> AsyncIterator[None]:
+async def progress(runtime: Runtime) -> AsyncIterator[None]:
     """Show how the batch in hand is doing for as long as the block runs."""
-    job = studio.the_job
-    usual_s = await usual_seconds(studio, job.plan)
-    in_flight = studio.in_flight or studio.settings.dailies_in_flight
+    job = runtime.the_job
+    usual_s = await usual_seconds(runtime, job.plan)
+    in_flight = runtime.in_flight or runtime.settings.dailies_in_flight
     names = {key: row.id for key, row in job.rows.items()}
 
     def held() -> list[str]:
-        return [pace.held.words(name) for name, pace in studio.paces.items() if pace.held]
+        return [limiter.held.describe(name) for name, limiter in runtime.limiters.items() if limiter.held]
 
-    watch = Watch(studio.ledger, Watched(job.plan.batch, names, usual_s, in_flight), notes=held)
+    watch = Watch(runtime.ledger, Watched(job.plan.batch, names, usual_s, in_flight), notes=held)
     await _looked(watch)  # what is delivered already is no news
     showing = asyncio.create_task(show(watch))
     try:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from dailies.cli.here import settings_here
+from dailies.cli.command_settings import settings_here
 from dailies.cli.tables import table
 from dailies.domain.commands import page_that_plays
 from dailies.domain.figures import Totals, totals_of
@@ -22,13 +22,13 @@ from dailies.report.gather import gather_posters
 from dailies.report.links import POSTERS, PRESIGNED, Linker, from_base, on_disk, presigned
 from dailies.report.page import PageFacts
 from dailies.report.reconcile import Reconciliation, reconciliation_csv
-from dailies.report.refund import Claim, claims_of, refund_files
-from dailies.report.select import Choice, chosen, grouped
+from dailies.report.refund import Claim, refund_claims, refund_files
+from dailies.report.select import Selection, chosen, grouped
 from dailies.report.write import Extras, report_folder, to_disk, write_report
+from dailies.runtime import make_home, open_ledger
 from dailies.settings import Settings
-from dailies.steps.reconcile import books_of, learn_charges
+from dailies.steps.reconcile import learn_charges, reconciliation_of
 from dailies.storage.s3 import S3
-from dailies.studio import make_home, open_ledger
 
 MOST_DIFFERENCES = 60
 
@@ -37,7 +37,7 @@ MOST_DIFFERENCES = 60
 class Wanted:
     """What the command line asks for."""
 
-    choice: Choice
+    selection: Selection
     group_by: str | None = None
     out: Path | None = None
     link_base: str | None = None
@@ -53,23 +53,23 @@ def run_report(wanted: Wanted) -> int:
     ledger = open_ledger(settings)
     try:
         rows = _rows(ledger, wanted)
-        chosen(rows, wanted.choice)  # refuses an unknown batch before anything is asked of the provider
-        books = asyncio.run(books_of(settings, rows, wanted.choice)) if wanted.reconcile else None
-        if books and learn_charges(ledger, books):
+        chosen(rows, wanted.selection)  # refuses an unknown batch before anything is asked of the provider
+        reconciliation = asyncio.run(reconciliation_of(settings, rows, wanted.selection)) if wanted.reconcile else None
+        if reconciliation and learn_charges(ledger, reconciliation):
             rows = _rows(ledger, wanted)
         strange = tuple(ledger.unknown_statuses())
     finally:
         ledger.close()
-    rows = chosen(rows, wanted.choice)
-    credits = replace(credits_of(wanted.choice.title, rows), unknown_statuses=strange)
-    claims = claims_of(rows, books) if wanted.refund_pack else []
-    folder = _write(settings, credits, wanted, books, claims)
+    rows = chosen(rows, wanted.selection)
+    credits = replace(credits_of(wanted.selection.title, rows), unknown_statuses=strange)
+    claims = refund_claims(rows, reconciliation) if wanted.refund_pack else []
+    folder = _write(settings, credits, wanted, reconciliation, claims)
     if wanted.json:
-        print(dump(_answer(rows, credits, wanted, books, claims, folder)))
+        print(dump(_answer(rows, credits, wanted, reconciliation, claims, folder)))
         return 0
     _print(rows, credits, wanted.group_by or "batch")
-    if books:
-        _print_books(books)
+    if reconciliation:
+        _print_reconciliation(reconciliation)
     if wanted.refund_pack:
         say_claims(claims)
     if folder:
@@ -79,13 +79,13 @@ def run_report(wanted: Wanted) -> int:
 
 def _rows(ledger: Ledger, wanted: Wanted) -> list[BatchRow]:
     """All rows of the batch; of every batch where the whole ledger has to be known."""
-    batch = wanted.choice.batch
+    batch = wanted.selection.batch
     names = [batch] if batch and not wanted.reconcile else ledger.batches()
     return [row for name in names for row in ledger.rows(name)]
 
 
 def _write(
-    settings: Settings, credits: Credits, wanted: Wanted, books: Reconciliation | None, claims: Sequence[Claim]
+    settings: Settings, credits: Credits, wanted: Wanted, reconciliation: Reconciliation | None, claims: Sequence[Claim]
 ) -> Path | None:
     """The report's folder, or the refund pack alone where no `--out` says that a report is wanted."""
     now = datetime.now(UTC)
@@ -96,9 +96,9 @@ def _write(
         return folder if files else None
     link = _linker(wanted, credits, folder, settings.home)
     files = refund_files(claims, now, lambda claim: _still(folder, claim))
-    files |= {"reconciliation.csv": reconciliation_csv(books).encode()} if books else {}
-    again = page_that_plays(None, str(wanted.out), *_options(wanted.choice))
-    facts = PageFacts(now, None, wanted.choice.words, again, books)
+    files |= {"reconciliation.csv": reconciliation_csv(reconciliation).encode()} if reconciliation else {}
+    again = page_that_plays(None, str(wanted.out), *_options(wanted.selection))
+    facts = PageFacts(now, None, wanted.selection.detail, again, reconciliation)
     write_report(credits, folder, None, extras=Extras(link, facts, files))
     return folder
 
@@ -122,8 +122,8 @@ def _still(folder: Path, claim: Claim) -> bytes | None:
         return None
 
 
-def _options(choice: Choice) -> list[str]:
-    chosen = {name: value for name, value in asdict(choice).items() if value is not None}
+def _options(selection: Selection) -> list[str]:
+    chosen = {name: value for name, value in asdict(selection).items() if value is not None}
     return [word for name, value in chosen.items() for word in (f"--{name}", str(value))]
 
 
@@ -131,7 +131,7 @@ def _answer(
     rows: Sequence[BatchRow],
     credits: Credits,
     wanted: Wanted,
-    books: Reconciliation | None,
+    reconciliation: Reconciliation | None,
     claims: Sequence[Claim],
     folder: Path | None,
 ) -> dict[str, Any]:
@@ -141,10 +141,12 @@ def _answer(
     if wanted.group_by:
         groups = grouped(rows, wanted.group_by)
         answer["groups"] = {value: plain_totals(totals_of(lines)) for value, lines in sorted(groups.items())}
-    if books:
-        differences = [{name: _plain(value) for name, value in asdict(entry).items()} for entry in books.differences]
-        sums = {"usd_ours": float(books.usd_ours), "usd_theirs": float(books.usd_theirs)}
-        answer["reconciliation"] = {"sentence": books.sentence(), **sums, "differences": differences}
+    if reconciliation:
+        differences = [
+            {name: _plain(value) for name, value in asdict(entry).items()} for entry in reconciliation.differences
+        ]
+        sums = {"usd_ours": float(reconciliation.usd_ours), "usd_theirs": float(reconciliation.usd_theirs)}
+        answer["reconciliation"] = {"sentence": reconciliation.sentence(), **sums, "differences": differences}
     if wanted.refund_pack:
         answer["refunds"] = [claim.facts() for claim in claims]
     return answer
@@ -173,8 +175,8 @@ def _unreported(totals: Totals) -> str:
     return f"{totals.unreported} (~{show_usd(totals.usd_unreported_quoted)})" if totals.unreported else ""
 
 
-def _print_books(books: Reconciliation) -> None:
-    shown = books.differences[:MOST_DIFFERENCES]
+def _print_reconciliation(reconciliation: Reconciliation) -> None:
+    shown = reconciliation.differences[:MOST_DIFFERENCES]
     numbers = ["quoted", "answered", "posted"]
     rows = [
         [str(e.verdict), e.id or "–", e.generation_id or "–", show_usd(e.usd_quoted), show_usd(e.usd_answered),
@@ -184,9 +186,9 @@ def _print_books(books: Reconciliation) -> None:
     print()
     if rows:
         table(["why", "clip", "generation", *numbers, "note"], rows, numbers)
-    if len(shown) < len(books.differences):
-        print(f"… and {len(books.differences) - len(shown)} more in reconciliation.csv (--out)")
-    print(books.sentence())
+    if len(shown) < len(reconciliation.differences):
+        print(f"… and {len(reconciliation.differences) - len(shown)} more in reconciliation.csv (--out)")
+    print(reconciliation.sentence())
 
 
 def say_claims(claims: Sequence[Claim]) -> None:

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from dailies.cli.here import settings_here
+from dailies.cli.command_settings import settings_here
 from dailies.cli.screen import say
 from dailies.cli.tables import table
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import Attempt, at_risk
 from dailies.errors import BadInput
 from dailies.ledger import Ledger
+from dailies.runtime import make_home, open_ledger, open_runtime
 from dailies.settings import Settings
 from dailies.steps.resolve import (
     Word,
@@ -28,7 +29,6 @@ from dailies.steps.resolve import (
     settle_charged,
     settle_one,
 )
-from dailies.studio import make_home, open_ledger, open_studio
 
 SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)", re.IGNORECASE)
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "": 3600}
@@ -70,17 +70,17 @@ def run_resolve(name: str, said: Said) -> int:
 
 
 async def _resolve(settings: Settings, name: str, word: Word, said: Said) -> int:
-    async with open_studio(settings) as studio:
-        attempt = attempt_named(studio.ledger, name)
-        for path in studio.spool.answers_of(attempt.id):
+    async with open_runtime(settings) as runtime:
+        attempt = attempt_named(runtime.ledger, name)
+        for path in runtime.spool.answers_of(attempt.id):
             say(f"what came in answer to it, and could not be read, is kept in {path}")
         if word is Word.CHARGED:
-            settled, sentence = await settle_charged(studio, attempt, said.charged or "")
+            settled, sentence = await settle_charged(runtime, attempt, said.charged or "")
         elif word is Word.TAKE_BACK and attempt.lost:
-            settled, sentence = await ask_again(studio, attempt)
+            settled, sentence = await ask_again(runtime, attempt)
         else:
-            settled, sentence = settle_one(studio.ledger, attempt, word)
-        _tell(studio.ledger, [settled], sentence, said.json)
+            settled, sentence = settle_one(runtime.ledger, attempt, word)
+        _tell(runtime.ledger, [settled], sentence, said.json)
     return 0
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dailies.cli.here import settings_here
+from dailies.cli.command_settings import settings_here
 from dailies.cli.run import log_to_stderr, run_order
 from dailies.cli.screen import say
 from dailies.cli.tables import table
@@ -19,8 +19,8 @@ from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.retry import Again, Kind, to_retry
 from dailies.errors import BadInput
 from dailies.ledger import Ledger
-from dailies.order import Order
-from dailies.studio import make_home, open_ledger
+from dailies.order import BatchRequest
+from dailies.runtime import make_home, open_ledger
 
 
 def run_retry(batch: str | None, kinds: Sequence[Kind], dry_run: bool, yes: bool, as_json: bool) -> int:
@@ -58,7 +58,7 @@ def _found(ledger: Ledger, batch: str | None, kinds: Sequence[Kind]) -> tuple[st
     return (having[0], found[having[0]]) if having else (batch or "", [])
 
 
-def _order(ledger: Ledger, batch: str, found: Sequence[Again]) -> Order:
+def _order(ledger: Ledger, batch: str, found: Sequence[Again]) -> BatchRequest:
     """The batch's own run again, for these rows only. Raises BadInput where it is not known how it was asked for."""
     asked = ledger.batch_asked(batch)
     out = io.StringIO()
@@ -68,7 +68,7 @@ def _order(ledger: Ledger, batch: str, found: Sequence[Again]) -> Order:
             f"batch {batch} was made by an earlier version, which did not note how it was asked for: run it once more, then "
             "retry. Nothing was bought."
         )
-    return replace(Order.from_asked(asked), batch=batch, ids=out.getvalue())
+    return replace(BatchRequest.from_asked(asked), batch=batch, ids=out.getvalue())
 
 
 def _show(found: Sequence[Again], as_json: bool) -> None:

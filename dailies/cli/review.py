@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from dailies.cli.here import settings_here
+from dailies.cli.command_settings import settings_here
 from dailies.cli.screen import say
 from dailies.domain.records import BatchRow
 from dailies.errors import Misconfigured
 from dailies.ledger import Ledger
 from dailies.net import Trust
 from dailies.prompts import read_local
-from dailies.report.select import Choice, chosen
+from dailies.report.select import Selection, chosen
 from dailies.report.write import replace
 from dailies.review.sheet import decided, read_verdicts, verdicts_csv
+from dailies.runtime import make_home, open_ledger
 from dailies.settings import Settings
-from dailies.studio import make_home, open_ledger
 
 
 def run_review(batch: str | None, port: int, browser: bool) -> int:
@@ -78,7 +78,7 @@ def take_in(batch: str | None, file: str) -> int:
 def rows_of(ledger: Ledger, batch: str | None) -> list[BatchRow]:
     """The rows of a batch, or each clip of the ledger once. Raises BadInput for a batch that the ledger does not know."""
     names = [batch] if batch else ledger.batches()
-    return chosen((row for name in names for row in ledger.each_row(name)), Choice(batch))
+    return chosen((row for name in names for row in ledger.each_row(name)), Selection(batch))
 
 
 def reviewer(settings: Settings) -> str:

@@ -16,9 +16,9 @@ from typing import TextIO
 
 import anyio.to_thread
 
+from dailies.cli.command_settings import require_api, settings_here
 from dailies.cli.engine import Engine
 from dailies.cli.hangup import outlasting_the_terminal
-from dailies.cli.here import require_api, settings_here
 from dailies.cli.prefect_address import configured_api_url
 from dailies.cli.prefect_server import LocalServer, local_server
 from dailies.cli.progress import progress
@@ -26,60 +26,60 @@ from dailies.cli.screen import counting, say
 from dailies.domain.commands import COLLECT
 from dailies.domain.figures import Totals
 from dailies.domain.money import show_usd
-from dailies.errors import BadInput, explained
+from dailies.errors import BadInput, describe_error
 from dailies.logs import JsonOnStderr
 from dailies.net import Network
-from dailies.order import Order
+from dailies.order import BatchRequest
 from dailies.report.credits import Credits, answer_json, dump
 from dailies.report.write import report_folder
+from dailies.runtime import Runtime, open_runtime
 from dailies.settings import Settings, load_settings
 from dailies.steps.approval import to_approve
 from dailies.steps.changes import changed_rows, changes_lines, other_content
 from dailies.steps.purchase import Purchase, purchase_of
 from dailies.steps.report import final_credits
 from dailies.steps.start import Prepared, plan_order, prepared, start_job
-from dailies.studio import Studio, open_studio
 
 INTERRUPTED, REFUSED = 130, 2
 ON_STDERR = "dailies on stderr"
 
 
 @outlasting_the_terminal()
-def run_batch(order: Order, json: bool, yes: bool) -> int:
+def run_batch(order: BatchRequest, json: bool, yes: bool) -> int:
     """Plan, ask, make, report. Returns the exit code."""
     settings = settings_here({"dailies_in_flight": order.in_flight})
     log_to_stderr()
     return asyncio.run(run_order(settings, order, json, yes))
 
 
-async def run_order(settings: Settings, order: Order, json: bool, yes: bool) -> int:
+async def run_order(settings: Settings, order: BatchRequest, json: bool, yes: bool) -> int:
     """One batch, or a part of it, from its plan to its result."""
     engine = Engine()
     return engine.leave(await _make(settings, order, json, yes, engine))
 
 
-async def _make(settings: Settings, order: Order, json: bool, yes: bool, engine: Engine) -> int:
-    async with open_studio(settings) as studio:
-        plan = await plan_order(studio, order, counting("images measured"))
-        job = await start_job(studio, order, plan)
-        for note in (*plan.notes, *await other_content(studio, plan)):
+async def _make(settings: Settings, order: BatchRequest, json: bool, yes: bool, engine: Engine) -> int:
+    async with open_runtime(settings) as runtime:
+        plan = await plan_order(runtime, order, counting("images measured"))
+        job = await start_job(runtime, order, plan)
+        for note in (*plan.notes, *await other_content(runtime, plan)):
             say(f"note: {note}")
-        purchase = await purchase_of(studio, plan, order.in_flight or settings.dailies_in_flight)
+        purchase = await purchase_of(runtime, plan, order.in_flight or settings.dailies_in_flight)
         earlier = len(job.delivered_before)
         say(f"{order.title}: {len(plan.rows)} clips, {earlier} in S3 already. {purchase.sentence()}")
-        for line in changes_lines(await changed_rows(studio, plan, purchase.rows)):
+        for line in changes_lines(await changed_rows(runtime, plan, purchase.rows)):
             say(line)
         confirm(purchase, yes or json)
-        await anyio.to_thread.run_sync(studio.ledger.approve, plan.batch, (await to_approve(studio)).whole)
+        await anyio.to_thread.run_sync(runtime.ledger.approve, plan.batch, (await to_approve(runtime)).whole)
         prepared.set(Prepared(order, plan))
         async with prefect_api(settings.home):
-            message = await _in_flow(studio, order, engine)
-        credits = await anyio.to_thread.run_sync(final_credits, studio)
-        folder = report_folder(studio.home, plan.batch, order.report_dir)
+            message = await _in_flow(runtime, order, engine)
+        credits = await anyio.to_thread.run_sync(final_credits, runtime)
+        folder = report_folder(runtime.home, plan.batch, order.report_dir)
         show_result(credits, str(folder), json, message)
-        if studio.stopping.is_set():
+        if runtime.shutdown.is_set():
             return INTERRUPTED
-        return exit_code(credits.totals, bool(studio.stopped))
+        return exit_code(credits.totals, bool(runtime.halted_providers))
 
 
 def exit_code(totals: Totals, stopped: bool) -> int:
@@ -90,7 +90,7 @@ def exit_code(totals: Totals, stopped: bool) -> int:
     return REFUSED if stopped and not touched else 1
 
 
-async def _in_flow(studio: Studio, order: Order, engine: Engine) -> str:
+async def _in_flow(runtime: Runtime, order: BatchRequest, engine: Engine) -> str:
     """Run the flow and return its final message. When Prefect itself fails, the ledger still has all that was done."""
     from flows.generate import generate_clips
 
@@ -98,14 +98,14 @@ async def _in_flow(studio: Studio, order: Order, engine: Engine) -> str:
     if order.budget_usd is not None:
         parameters["budget_usd"] = float(order.budget_usd)
     try:
-        async with progress(studio):
-            state = await engine.see_through(studio, generate_clips(**parameters, return_state=True))
+        async with progress(runtime):
+            state = await engine.see_through(runtime, generate_clips(**parameters, return_state=True))
     except Exception as error:  # the engine's, not ours: flows return what goes wrong with clips
-        say(f"the run ended early, Prefect failed: {explained(error)}")
+        say(f"the run ended early, Prefect failed: {describe_error(error)}")
         return ""
-    message = str(state.message or "") if state else studio.last_words
-    failed = state.is_failed() if state else not final_credits(studio).totals.complete
-    if (failed or studio.stopped) and not studio.stopping.is_set():
+    message = str(state.message or "") if state else runtime.last_words
+    failed = state.is_failed() if state else not final_credits(runtime).totals.complete
+    if (failed or runtime.halted_providers) and not runtime.shutdown.is_set():
         say(f"dailies: {message}")
     return message
 
@@ -171,12 +171,12 @@ async def _collect(settings: Settings, json: bool) -> int:
 async def _bring_home(settings: Settings, json: bool, engine: Engine) -> int:
     from dailies.steps.recover import remaining
 
-    async with open_studio(settings) as studio:
+    async with open_runtime(settings) as runtime:
         async with prefect_api(settings.home):
             from flows.collect import collect_clips
 
-            await engine.see_through(studio, collect_clips(return_state=True))
-        left = await remaining(studio)
+            await engine.see_through(runtime, collect_clips(return_state=True))
+        left = await remaining(runtime)
         if json:
             print(
                 dump(
@@ -189,7 +189,7 @@ async def _bring_home(settings: Settings, json: bool, engine: Engine) -> int:
             )
         else:
             print(left.sentence)
-        return INTERRUPTED if studio.stopping.is_set() else 1 if left.attempts else 0
+        return INTERRUPTED if runtime.shutdown.is_set() else 1 if left.attempts else 0
 
 
 def run_ui() -> int:

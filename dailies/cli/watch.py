@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from dailies.catalog import Catalog, load_catalog
-from dailies.cli.here import settings_here
+from dailies.cli.command_settings import settings_here
 from dailies.cli.progress import Watch, Watched, show
 from dailies.cli.screen import say
 from dailies.domain.records import BatchRow
 from dailies.errors import BadInput
 from dailies.ledger import Ledger
+from dailies.runtime import make_home, open_ledger
 from dailies.steps.purchase import usual_of
-from dailies.studio import make_home, open_ledger
 
 
 def run_watch(batch: str | None) -> int:

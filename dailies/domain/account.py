@@ -8,7 +8,7 @@ from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AccountStatus:
     """How an account stands: whether it refuses our key, and what is left on it; None where it can't be asked."""
 
     refused: str | None = None

@@ -16,7 +16,7 @@ class Approval:
     usd: Decimal
 
     @property
-    def words(self) -> str:
+    def detail(self) -> str:
         """`12 clips for $15.12`."""
         return f"{self.clips} clips for {show_usd(self.usd)}"
 

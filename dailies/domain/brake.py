@@ -77,7 +77,7 @@ class Hold:
     phase: Phase
     doubts: int = 0
 
-    def words(self, provider: str) -> str:
+    def describe(self, provider: str) -> str:
         """What people read while the brake is on."""
         next_try = "one create is being tried"
         if self.phase is Phase.HALTED:
@@ -92,7 +92,7 @@ class GivenUp:
     doubts: int
 
     @property
-    def words(self) -> str:
+    def detail(self) -> str:
         """Why nothing more is bought there."""
         return f"its last {self.doubts} answers were lost"
 

@@ -60,7 +60,7 @@ class Answer:
     by_api: bool = True
     edge_ray: bool = False
     edge_code: int | None = None
-    words: str = ""
+    detail: str = ""
     retry_after: str | None = None
     url: str | None = field(default=None, repr=False)
     usd_charged: Decimal | None = None
@@ -73,7 +73,7 @@ class Verdict:
     """What an outcome means, why in words for people, and how long to wait where waiting is meant."""
 
     meaning: Meaning
-    words: str
+    detail: str
     failure: Failure | None = None
     wait_s: float = 0.0
 
@@ -114,11 +114,11 @@ def judge(outcome: Answer | Fault, now: datetime | None = None, covered: bool | 
 
 def _judge_answer(answer: Answer, now: datetime | None, covered: bool | None) -> Verdict:
     status = answer.error_code or answer.status
-    words = answer.words or STATUS_WORDS.get(status, f"HTTP {status}")
+    words = answer.detail or STATUS_WORDS.get(status, f"HTTP {status}")
     if 200 <= status < 300:
         if answer.generation_id:
             return Verdict(Meaning.ACCEPTED, words)
-        return Verdict(Meaning.IN_DOUBT, answer.words or f"HTTP {status} without a generation id")
+        return Verdict(Meaning.IN_DOUBT, answer.detail or f"HTTP {status} without a generation id")
     if never_reached(answer):
         return Verdict(Meaning.TRY_AGAIN, f"{words}: the provider's server was never reached", Failure.NOT_SENT)
     if answer.bad_key or answer.out_of_credits or status == 401:
@@ -185,7 +185,7 @@ class Streak:
         self.barred = self.barred + 1 if asks_for_balance(outcome) and verdict.failure is Failure.REFUSED else 0
         if self.accepted or (self.misrouted < MISROUTED_IN_A_ROW and self.barred < BARRED_IN_A_ROW):
             return verdict
-        return Verdict(Meaning.STOP, f"{verdict.words}; so was every create before it", Failure.STOPPED)
+        return Verdict(Meaning.STOP, f"{verdict.detail}; so was every create before it", Failure.STOPPED)
 
 
 def retry_after_s(text: str | None, now: datetime | None = None, cap_s: float | None = None) -> float:

@@ -99,7 +99,7 @@ def on_dead_owner(state: State) -> State:
     return State.IN_DOUBT if state is State.SUBMITTING else state
 
 
-class Standing(Protocol):
+class AttemptStatus(Protocol):
     """The part of an attempt that says where its clip stands."""
 
     @property
@@ -112,7 +112,7 @@ class Standing(Protocol):
     def provider(self) -> str: ...
 
 
-A = TypeVar("A", bound=Standing)
+A = TypeVar("A", bound=AttemptStatus)
 
 
 def current(attempts: Iterable[A]) -> A | None:
@@ -124,7 +124,7 @@ def current(attempts: Iterable[A]) -> A | None:
     )
 
 
-def may_claim(attempts: Sequence[Standing], provider: str | None = None) -> bool:
+def may_claim(attempts: Sequence[AttemptStatus], provider: str | None = None) -> bool:
     """Whether a clip may be bought: nothing live, no paid orphan, no failed generation that nobody has decided about, and
     no final refusal as its last word.
 

@@ -4,7 +4,7 @@ from dailies.ledger.engine import open_engine
 from dailies.ledger.ledger import Ledger
 from dailies.ledger.owner import Owner
 from dailies.ledger.spool import Spool
-from dailies.ledger.terms import Adopted, AnotherFile, BoughtAgain, Caps, DuplicateGeneration, LostOwnership, Unclaimed
+from dailies.ledger.types import Adopted, AnotherFile, BoughtAgain, Caps, DuplicateGeneration, LostOwnership, Unclaimed
 
 __all__ = [
     "Adopted",

@@ -12,7 +12,7 @@ from dailies.ledger import rows as r
 from dailies.ledger import tables as t
 from dailies.ledger.decisions import Decisions
 from dailies.ledger.plan import write_forgotten
-from dailies.ledger.terms import Adopted
+from dailies.ledger.types import Adopted
 
 
 class Adoption(Decisions):

@@ -18,9 +18,9 @@ from dailies.ledger import history
 from dailies.ledger import rows as r
 from dailies.ledger import tables as t
 from dailies.ledger.brakes import Brakes, result_of
-from dailies.ledger.moves import GIVEN_UP
 from dailies.ledger.plan import write_known
-from dailies.ledger.terms import DuplicateGeneration
+from dailies.ledger.transitions import GIVEN_UP
+from dailies.ledger.types import DuplicateGeneration
 
 
 class Answers(Brakes):
@@ -36,13 +36,13 @@ class Answers(Brakes):
     def _told(self, known: KnownAttempt, outcome: CreateOutcome, note: str) -> Attempt:
         match outcome.kind:
             case "accepted":
-                return self.answer(known.attempt.id, outcome, note, known)
+                return self.mark_submitted(known.attempt.id, outcome, note, known)
             case "free":
-                return self.free(known.attempt.id, outcome.failure, outcome.words, known)
+                return self.mark_not_charged(known.attempt.id, outcome.failure, outcome.words, known)
             case "doubtful":
-                return self.doubt(known.attempt.id, outcome.words, known, outcome.wait_s)
+                return self.mark_in_doubt(known.attempt.id, outcome.words, known, outcome.wait_s)
 
-    def answer(
+    def mark_submitted(
         self, attempt_id: str, accepted: Accepted | str, note: str = "answered", known: KnownAttempt | None = None
     ) -> Attempt:
         """T2: record an answer whole, or the provider's id alone, where none is recorded. No lease, no epoch, no state
@@ -60,7 +60,7 @@ class Answers(Brakes):
             if "generation" not in str(error.orig):
                 raise
             words = f"the provider answered with an id that belongs to another attempt: {told.generation_id}"
-            self.doubt(attempt_id, words, known)
+            self.mark_in_doubt(attempt_id, words, known)
             raise DuplicateGeneration(told.generation_id) from error
 
     def _take_in(self, connection: Connection, attempt: Attempt, told: Accepted, note: str) -> Attempt:
@@ -96,7 +96,9 @@ class Answers(Brakes):
                 return self._move(connection, attempt, State.COMPLETED, "ready", **values)
         return self._update(connection, attempt, **values) if values else attempt
 
-    def free(self, attempt_id: str, failure: Failure, error: str, known: KnownAttempt | None = None) -> Attempt:
+    def mark_not_charged(
+        self, attempt_id: str, failure: Failure, error: str, known: KnownAttempt | None = None
+    ) -> Attempt:
         """The create certainly cost nothing: → failed, and its reservation is given back.
 
         Only who sent the POST may say so; then it is proof even if somebody took us for dead and put it in doubt.
@@ -109,7 +111,9 @@ class Answers(Brakes):
                 return self._move(connection, found, State.FAILED, error, **settled)
             return self._too_late(connection, found, State.FAILED, error)
 
-    def doubt(self, attempt_id: str, error: str, known: KnownAttempt | None = None, wait_s: float = 0.0) -> Attempt:
+    def mark_in_doubt(
+        self, attempt_id: str, error: str, known: KnownAttempt | None = None, wait_s: float = 0.0
+    ) -> Attempt:
         """The create may have been charged: submitting → in_doubt; its reservation stays.
 
         It counts for the provider's brake; `wait_s` is what the answer asks to wait before the next.

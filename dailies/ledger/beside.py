@@ -16,7 +16,7 @@ from dailies.domain.states import State
 from dailies.errors import Misconfigured
 from dailies.ledger.address import shown
 from dailies.ledger.engine import BUSY_TIMEOUT_MS
-from dailies.ledger.questions import Questions
+from dailies.ledger.reader import Reader
 from dailies.ledger.seal import SEALED
 
 UNSETTLED = (State.SUBMITTING, State.SUBMITTED, State.COMPLETED, State.IN_DOUBT, State.ORPHANED, State.RESULT_LOST)
@@ -33,7 +33,7 @@ class Unsettled:
     usd_quoted: Decimal
 
 
-def refuse_unsettled_beside(home: Path, ledger: Questions) -> None:
+def refuse_unsettled_beside(home: Path, ledger: Reader) -> None:
     """Raise Misconfigured while a ledger in DAILIES_HOME holds paid clips or doubts that the configured ledger does not know:
     they would be bought again."""
     file = home / "ledger.db"
@@ -84,7 +84,7 @@ def _unsettled(connection: sqlite3.Connection) -> Iterable[Unsettled]:
         yield Unsettled(attempt_id, clip_key, nanos * NANO)
 
 
-def _is_it(file: Path, ledger: Questions) -> bool:
+def _is_it(file: Path, ledger: Reader) -> bool:
     url = ledger.engine.url
     if url.get_backend_name() != "sqlite" or not url.database:
         return False

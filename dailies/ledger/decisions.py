@@ -12,7 +12,7 @@ from dailies.ledger import rows as r
 from dailies.ledger import tables as t
 from dailies.ledger.answers import Answers
 from dailies.ledger.owner import Owner
-from dailies.ledger.terms import TAKEN_FOR_DEAD, BoughtAgain
+from dailies.ledger.types import TAKEN_FOR_DEAD, BoughtAgain
 
 
 class Decisions(Answers):
@@ -20,7 +20,7 @@ class Decisions(Answers):
 
     def resolve_found(self, attempt_id: str, accepted: Accepted | str, note: str) -> Attempt:
         """In doubt, and it was found at the provider: it goes on as submitted (an orphan, when it was superseded)."""
-        return self.answer(attempt_id, accepted, note)
+        return self.mark_submitted(attempt_id, accepted, note)
 
     def resolve_free(self, attempt_id: str, note: str) -> Attempt:
         """In doubt, and certainly never charged: failed, free, and its clip may be bought again."""

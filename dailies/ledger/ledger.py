@@ -32,11 +32,11 @@ from dailies.ledger import history
 from dailies.ledger import rows as r
 from dailies.ledger import tables as t
 from dailies.ledger.adoption import Adoption
-from dailies.ledger.moves import GIVEN_UP
 from dailies.ledger.plan import upsert, write_plan
-from dailies.ledger.questions import day_of
+from dailies.ledger.reader import day_of
 from dailies.ledger.statuses import Statuses
-from dailies.ledger.terms import TAKEN_FOR_DEAD, Caps, LostOwnership, Unclaimed
+from dailies.ledger.transitions import GIVEN_UP
+from dailies.ledger.types import TAKEN_FOR_DEAD, Caps, LostOwnership, Unclaimed
 from dailies.ledger.verdicts import Verdicts
 
 
@@ -143,7 +143,7 @@ class Ledger(Adoption, Statuses, Verdicts):
 
     # T3, T4
 
-    def polled(self, attempt: Attempt, generating: bool = False) -> None:
+    def record_polled(self, attempt: Attempt, generating: bool = False) -> None:
         """T3: count one look and prolong the lease; `generating`: the provider said that it is not ready yet.
 
         Raises LostOwnership when another owner has taken over.
@@ -157,7 +157,7 @@ class Ledger(Adoption, Statuses, Verdicts):
             if connection.execute(sa.update(t.attempt).where(mine).values(**values)).rowcount == 0:
                 raise LostOwnership(attempt.id)
 
-    def completed(
+    def record_completed(
         self, attempt: Attempt, result_url: str, usd_charged: Decimal | None = None, credits_used: int | None = None
     ) -> Attempt:
         """T3: the clip is ready at `result_url`. An orphan stays an orphan and gets its URL."""
@@ -201,7 +201,7 @@ class Ledger(Adoption, Statuses, Verdicts):
                 return self._update(connection, found, failure=Failure.GENERATION, error=error)
             return self._too_late(connection, found, State.RESULT_LOST, error)
 
-    def stored(
+    def record_stored(
         self, attempt_id: str, s3_uri: str, sha256: str, size_bytes: int, mismatch: str | None = None
     ) -> Attempt:
         """T4: the object was put and a HEAD agreed on size and digest. Wipes the result URL, which is a secret."""
@@ -244,7 +244,7 @@ class Ledger(Adoption, Statuses, Verdicts):
             found = self._locked(connection, attempt_id)
             self._record(connection, found.id, found.state, found.state, note, self.now())
 
-    def charged(self, attempt_id: str, usd: Decimal, credits_used: int | None) -> Attempt:
+    def record_charged(self, attempt_id: str, usd: Decimal, credits_used: int | None) -> Attempt:
         """What the provider's own ledger says an attempt cost, learned later than its answer."""
         with self._write() as connection:
             found = self._locked(connection, attempt_id)

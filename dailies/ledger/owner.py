@@ -12,7 +12,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """One worker: machine, process, process start, and a nonce per opened studio. `str()` of it stands in the ledger.
+    """One worker: machine, process, process start, and a nonce per opened runtime. `str()` of it stands in the ledger.
 
     `machine` names host, boot and PID namespace, because a PID means nothing across any of them.
     """

@@ -17,7 +17,7 @@ from dailies.domain.sources import is_another_file
 from dailies.ledger import tables as t
 from dailies.ledger.identity import write_identities
 from dailies.ledger.rows import clip_values
-from dailies.ledger.terms import AnotherFile
+from dailies.ledger.types import AnotherFile
 
 CHUNK = 1000
 MAY_BE_DESCRIBED = sa.text(

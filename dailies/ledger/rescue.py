@@ -13,14 +13,14 @@ from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import State
 from dailies.ledger import rows as r
 from dailies.ledger import tables as t
-from dailies.ledger.questions import Questions
+from dailies.ledger.reader import Reader
 from dailies.ledger.spool import Spool, Spooled
 
 LEFT_OUT = frozenset({State.SUBMITTING, State.FAILED})
 """The answer of a create that is under way follows by itself; what failed cost nothing."""
 
 
-def rescue(ledger: Questions, spool: Spool, since: datetime) -> int:
+def rescue(ledger: Reader, spool: Spool, since: datetime) -> int:
     """Spool every paid clip that is not home and every doubt, and all that was bought or changed `since` then: the file
     that stands at the ledger's path now may be an older copy. Returns how many. Raises OSError."""
     unfinished = {attempt.id: attempt for attempt in ledger.unfinished()}

@@ -39,7 +39,7 @@ class Spooled:
         return self.known.attempt.id
 
     @property
-    def words(self) -> str:
+    def detail(self) -> str:
         """What became of the create, for people."""
         match self.outcome.kind:
             case "accepted":

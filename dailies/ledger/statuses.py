@@ -6,14 +6,14 @@ import sqlalchemy as sa
 
 from dailies.domain.records import SeenStatus
 from dailies.ledger import tables as t
-from dailies.ledger.moves import Moves
 from dailies.ledger.plan import upsert
+from dailies.ledger.transitions import Transitions
 
 MOST_WORDS = 100  # of one provider; what it says beyond them is counted as one
 OTHERS = "(others)"
 
 
-class Statuses(Moves):
+class Statuses(Transitions):
     """Counts unknown status words."""
 
     def saw_status(self, provider: str, word: str) -> None:

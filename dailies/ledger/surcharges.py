@@ -14,15 +14,15 @@ from dailies.domain.money import ZERO
 from dailies.domain.records import Attempt
 from dailies.domain.surcharge import Surcharge, expected_usd, model_of
 from dailies.ledger import tables as t
-from dailies.ledger.moves import Moves
 from dailies.ledger.plan import upsert
-from dailies.ledger.questions import day_of
-from dailies.ledger.terms import Caps
+from dailies.ledger.reader import day_of
+from dailies.ledger.transitions import Transitions
+from dailies.ledger.types import Caps
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-class Surcharges(Moves):
+class Surcharges(Transitions):
     """What providers charge beyond their quotes, and what is to be reserved because of it."""
 
     def _update(self, connection: Connection, before: Attempt, **values: Any) -> Attempt:

@@ -12,13 +12,13 @@ from sqlalchemy import Connection
 from dailies.domain.verdicts import NOTHING_SAID, Comment, Said, Verdict, undo_of
 from dailies.ledger import rows as r
 from dailies.ledger import tables as t
-from dailies.ledger.moves import Moves
+from dailies.ledger.transitions import Transitions
 
 LATE = timedelta(seconds=30)
 """Entries of other machines may become visible a little after entries with a higher number."""
 
 
-class Verdicts(Moves):
+class Verdicts(Transitions):
     """What people say of clips. `by` is who says it, never empty."""
 
     def judge(self, said: Mapping[str, Said], by: str | Mapping[str, str]) -> list[Verdict]:

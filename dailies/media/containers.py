@@ -71,7 +71,7 @@ class Structure:
 
     container: Container | None
     extent: Extent
-    words: str = ""
+    detail: str = ""
 
 
 def container_of(head: bytes) -> Container | None:

@@ -30,14 +30,14 @@ class Verdict:
 
     grade: Grade
     container: Container | None = None
-    words: str = ""
+    detail: str = ""
 
 
 def judge(path: Path, told_whole: bool | None) -> Verdict:
     """Judge a file by its own bytes first. `told_whole`: the length that was announced for it came, did not come, or None."""
     head = _head(path)
     structure = structure_of(path)
-    container, words = structure.container, structure.words
+    container, words = structure.container, structure.detail
     if container is None:
         stands = stands_in_its_place(head)
         return Verdict(Grade.NO_CLIP, None, stands) if stands else Verdict(Grade.UNKNOWN, None, words)

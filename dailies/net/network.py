@@ -29,7 +29,7 @@ class Network:
         """As this process's environment says."""
         return cls.read(os.environ)
 
-    def words(self, url: str | httpx.URL, error: BaseException) -> str:
+    def describe(self, url: str | httpx.URL, error: BaseException) -> str:
         """What kept us from a host: the way that was taken, the cause, and for certificates what they were checked by."""
         cause = certificate_trouble(error)
         if cause:

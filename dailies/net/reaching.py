@@ -28,7 +28,7 @@ async def reach(network: Network, url: str) -> None:
             return
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProxyError, TimeoutError) as error:
             if pause_s is None:
-                raise Misconfigured(f"{safe_url(url)} can't be reached: {network.words(url, error)}") from error
+                raise Misconfigured(f"{safe_url(url)} can't be reached: {network.describe(url, error)}") from error
             await anyio.sleep(pause_s)
 
 

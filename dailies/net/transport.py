@@ -104,7 +104,7 @@ class RoutedTransport(httpx.AsyncBaseTransport):
             yield
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError,
                 httpcore.UnsupportedProtocol) as error:  # fmt: skip
-            text = self._network.words(request.url, error) if isinstance(error, BEFORE_SENDING) else str(error)
+            text = self._network.describe(request.url, error) if isinstance(error, BEFORE_SENDING) else str(error)
             raise getattr(httpx, type(error).__name__)(text, request=request) from error
 
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from dailies.catalog import Catalog
 from dailies.errors import BadInput, Misconfigured
-from dailies.order import Order
+from dailies.order import BatchRequest
 from dailies.planning.rows import provider_problems
 from dailies.settings import Settings
 
 
-def with_defaults(order: Order, settings: Settings, catalog: Catalog) -> Order:
+def with_defaults(order: BatchRequest, settings: Settings, catalog: Catalog) -> BatchRequest:
     """The order with the settings' model and provider where it names none. Raises Misconfigured naming the setting."""
     model, provider = settings.dailies_model, settings.dailies_provider
     if model:

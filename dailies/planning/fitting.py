@@ -21,7 +21,7 @@ from dailies.catalog import Model, nearest_size
 from dailies.catalog.values import pick, ratio_of
 from dailies.media.fit import fit_image, upright_image
 from dailies.media.images import BadImage, ImageFacts, measure
-from dailies.order import Order
+from dailies.order import BatchRequest
 from dailies.planning.images import Measured
 from dailies.prompts import RawRow
 
@@ -31,7 +31,7 @@ _EARLIER = re.compile(r"[0-9a-f]{64}\.jpeg")
 """How the first version named what it fitted: by the digest of the very bytes, which was also the clip's identity."""
 
 
-def make_ready(image: Measured, model: Model, raw: RawRow, order: Order, derived: Path) -> Measured:
+def make_ready(image: Measured, model: Model, raw: RawRow, order: BatchRequest, derived: Path) -> Measured:
     """The image as it is sent: itself where nothing has to be done to it, else a file of its own in `derived`.
 
     Raises BadImage for one that can't be decoded.
@@ -53,7 +53,7 @@ def make_ready(image: Measured, model: Model, raw: RawRow, order: Order, derived
     return replace(image, facts=facts, path=path, sha256=sha256, made=made)
 
 
-def _size(model: Model, raw: RawRow, order: Order, shown: tuple[int, int]) -> tuple[int, int] | None:
+def _size(model: Model, raw: RawRow, order: BatchRequest, shown: tuple[int, int]) -> tuple[int, int] | None:
     return nearest_size(
         model,
         resolution=_value(raw.get("resolution") or order.resolution, model.resolution),

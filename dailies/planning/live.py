@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from dailies.catalog import Model, Settled, live_quote, quote
+from dailies.catalog import Model, ResolvedOptions, live_quote, quote
 from dailies.domain.money import to_usd
 from dailies.errors import Misconfigured
 from dailies.providers.live import Live, LiveUnavailable
@@ -21,14 +21,14 @@ class LiveView:
     found: Mapping[tuple[str, str], Live] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    def quote(self, model: Model, provider: str, settled: Settled) -> tuple[Decimal | None, str]:
+    def quote(self, model: Model, provider: str, resolved: ResolvedOptions) -> tuple[Decimal | None, str]:
         """The price of one clip, and where it is from: `live`, `catalog of DATE`, or `unknown`."""
         offer = model.offer_at(provider)
         live = self.found.get((provider, model.id))
-        usd = live_quote(live.pricing, settled) if live and live.pricing else None
+        usd = live_quote(live.pricing, resolved) if live and live.pricing else None
         if usd is not None:
             return to_usd(usd), "live"
-        usd = quote(offer, settled)
+        usd = quote(offer, resolved)
         if usd is None:
             return None, "unknown"
         return to_usd(usd), f"catalog of {offer.price.as_of.isoformat()}" if offer.price else "catalog"

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from dailies.catalog import Catalog, Model, Offer, Settled, settle
+from dailies.catalog import Catalog, Model, Offer, ResolvedOptions, resolve_options
 from dailies.media.images import ImageFacts
 from dailies.planning.live import LiveView
 
@@ -42,7 +42,7 @@ class Entry:
     model: Model
     provider: str
     offer: Offer
-    settled: Settled
+    resolved: ResolvedOptions
     served: bool | None
     usd: Decimal | None = None
     usd_per_second: Decimal | None = None
@@ -77,30 +77,30 @@ def entries(catalog: Catalog, view: LiveView, today: date, wish: Wish = ANYTHING
 
 def offers_of(model: Model, view: LiveView, today: date, wish: Wish = ANYTHING) -> Iterator[Entry]:
     """One model at each provider, where it meets the wish."""
-    settled = _settled(model, wish)
-    if settled is None:
+    resolved = _settled(model, wish)
+    if resolved is None:
         return
     for provider, offer in model.offers.items():
         if wish.providers and provider not in wish.providers:
             continue
-        entry = _priced(Entry(model, provider, offer, settled, _served(model, provider, view, today)), view, today)
+        entry = _priced(Entry(model, provider, offer, resolved, _served(model, provider, view, today)), view, today)
         if wish.usd_at_most is None or (entry.usd is not None and entry.usd <= wish.usd_at_most):
             yield entry
 
 
-def _settled(model: Model, wish: Wish) -> Settled | None:
+def _settled(model: Model, wish: Wish) -> ResolvedOptions | None:
     """What the wish comes to with this model; None where the model can't meet it."""
     image = wish.image
     if (wish.sound and not model.audio) or (image and image.format not in model.image.formats):
         return None
-    settled = settle(
+    resolved = resolve_options(
         model,
         duration=wish.duration,
         resolution=wish.resolution,
         aspect_ratio=wish.aspect_ratio,
         image_size=image.shown_size if image else None,
     )
-    return settled if isinstance(settled, Settled) else None
+    return resolved if isinstance(resolved, ResolvedOptions) else None
 
 
 def _served(model: Model, provider: str, view: LiveView, today: date) -> bool | None:
@@ -111,10 +111,10 @@ def _served(model: Model, provider: str, view: LiveView, today: date) -> bool | 
 
 
 def _priced(entry: Entry, view: LiveView, today: date) -> Entry:
-    usd, origin = view.quote(entry.model, entry.provider, entry.settled)
+    usd, origin = view.quote(entry.model, entry.provider, entry.resolved)
     if usd is None:
         return entry
-    per_second, per_clip = _sold_by(lambda s: view.quote(entry.model, entry.provider, s)[0], entry.settled, usd)
+    per_second, per_clip = _sold_by(lambda s: view.quote(entry.model, entry.provider, s)[0], entry.resolved, usd)
     price = entry.offer.price
     if origin == "live" or price is None:
         source, as_of, estimated = f"asked of {entry.provider}", today, False
@@ -127,10 +127,10 @@ def _priced(entry: Entry, view: LiveView, today: date) -> Entry:
 
 
 def _sold_by(
-    price: Callable[[Settled], Decimal | None], settled: Settled, usd: Decimal
+    price: Callable[[ResolvedOptions], Decimal | None], resolved: ResolvedOptions, usd: Decimal
 ) -> tuple[Decimal | None, Decimal | None]:
     """Dollars for a second, or for a clip: by the second where twice as long costs twice as much."""
-    seconds = settled.duration_s
-    if seconds and price(replace(settled, duration_s=2 * seconds)) == 2 * usd:
+    seconds = resolved.duration_s
+    if seconds and price(replace(resolved, duration_s=2 * seconds)) == 2 * usd:
         return usd / seconds, None
     return None, usd

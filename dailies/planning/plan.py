@@ -14,12 +14,12 @@ from dailies.catalog import Catalog
 from dailies.domain.clips import Row
 from dailies.domain.money import show_usd, sum_usd
 from dailies.errors import BadInput, BadRow, BadRows
-from dailies.order import Order
+from dailies.order import BatchRequest
 from dailies.planning.earlier import Record, Wanted, recognised
 from dailies.planning.images import Images, Measured
 from dailies.planning.live import Ask, LiveView, ask_all
 from dailies.planning.replacements import Gone, Needed, candidates, refusal
-from dailies.planning.rows import Choice, Made, asked_of, check_order, choose, settle_rows
+from dailies.planning.rows import PlannedRow, RoutedRow, asked_of, check_order, resolve_rows, route_rows
 from dailies.planning.shards import chosen
 from dailies.prompts import Sheet, with_ids
 
@@ -68,7 +68,7 @@ class Plan:
 
 async def make_plan(
     sheet: Sheet,
-    order: Order,
+    order: BatchRequest,
     source: str,
     catalog: Catalog,
     images: Images,
@@ -85,13 +85,13 @@ async def make_plan(
     ids, bad = with_ids(sheet.rows)  # of the whole CSV: a part's rows keep the names they have in the whole
     raw_rows = chosen(sheet.rows, order.rows, order.ids, order.limit, ids)
     bad += check_order(order, catalog)
-    choices, more = choose(raw_rows, order, catalog)
+    routed, more = route_rows(raw_rows, order, catalog)
     bad += more
-    measured = await images.measure_all([c.raw.cells["image"] for c in choices if c.raw.get("image")], progress)
-    view = await ask_all([(p, c.model) for c in choices for p in c.providers], ask, order.require_live)
+    measured = await images.measure_all([c.raw.cells["image"] for c in routed if c.raw.get("image")], progress)
+    view = await ask_all([(p, c.model) for c in routed for p in c.providers], ask, order.require_live)
     if not bad:
-        await _refuse_ended(choices, order, measured, catalog, view, ask)
-    made, more = await anyio.to_thread.run_sync(settle_rows, choices, order, measured, ids, derived)
+        await _refuse_ended(routed, order, measured, catalog, view, ask)
+    made, more = await anyio.to_thread.run_sync(resolve_rows, routed, order, measured, ids, derived)
     bad += more
     bad += _twins([m.row for m in made])
     if bad:
@@ -104,7 +104,7 @@ async def make_plan(
     origins: Counter[str] = Counter()
     for m in made:
         for provider in m.row.providers:
-            quotes[m.row.clip.key, provider], origin = view.quote(m.model, provider, m.settled)
+            quotes[m.row.clip.key, provider], origin = view.quote(m.model, provider, m.resolved)
             origins[origin] += provider == m.row.providers[0]
     return Plan(
         batch=order.batch_name,
@@ -112,21 +112,21 @@ async def make_plan(
         rows=tuple(m.row for m in made),
         quotes={m.row.clip.key: quotes[m.row.clip.key, m.row.providers[0]] for m in made},
         files={m.row.clip.key: SentFile(m.image.path, m.image.sha256) for m in made if m.image.path and m.image.sha256},
-        notes=(*sheet.notes, *_notes(choices, catalog), *_sideways_notes(made), *view.notes),
+        notes=(*sheet.notes, *_notes(routed, catalog), *_sideways_notes(made), *view.notes),
         quotes_elsewhere=quotes,
         price_origins=origins,
         own_columns=sheet.own_columns,
     )
 
 
-def _under_its_key(made: Made, key: str | None) -> Made:
+def _under_its_key(made: PlannedRow, key: str | None) -> PlannedRow:
     """The row with the key under which the ledger has its clip, where that is not today's."""
     if key is None or key == made.row.clip.identity:
         return made
     return replace(made, row=replace(made.row, clip=replace(made.row.clip, known_as=key)))
 
 
-def _sideways_notes(made: Sequence[Made]) -> list[str]:
+def _sideways_notes(made: Sequence[PlannedRow]) -> list[str]:
     """Clips that the first version bought with an image as it is stored, though it is shown turned."""
     rows = [m.row for m in made if m.sideways and m.row.clip.known_as == m.sideways.identity]
     if not rows:
@@ -139,16 +139,16 @@ def _sideways_notes(made: Sequence[Made]) -> list[str]:
 
 
 async def _refuse_ended(
-    choices: Sequence[Choice],
-    order: Order,
+    routed: Sequence[RoutedRow],
+    order: BatchRequest,
     measured: Mapping[str, Measured | BadInput],
     catalog: Catalog,
     view: LiveView,
     ask: Ask,
 ) -> None:
     """Raise BadInput for models that none of their rows' providers serves any more, naming what takes the same rows."""
-    ended: dict[str, list[Choice]] = defaultdict(list)
-    for choice in choices:
+    ended: dict[str, list[RoutedRow]] = defaultdict(list)
+    for choice in routed:
         if all(view.gone(choice.model, provider) for provider in choice.providers):
             ended[choice.model.id].append(choice)
     if ended:
@@ -157,7 +157,9 @@ async def _refuse_ended(
         raise refusal(gone, catalog, await ask_all(instead, ask, require_live=False))
 
 
-def _gone(rows: Sequence[Choice], order: Order, measured: Mapping[str, Measured | BadInput], view: LiveView) -> Gone:
+def _gone(
+    rows: Sequence[RoutedRow], order: BatchRequest, measured: Mapping[str, Measured | BadInput], view: LiveView
+) -> Gone:
     model, provider = rows[0].model, rows[0].providers[0]
     live = view.gone(model, provider)
     assert live
@@ -169,7 +171,7 @@ def _gone(rows: Sequence[Choice], order: Order, measured: Mapping[str, Measured 
     return Gone(model, provider, live, tuple(needed))
 
 
-def _served(made: Made, view: LiveView) -> Made:
+def _served(made: PlannedRow, view: LiveView) -> PlannedRow:
     """The row without the providers that no longer serve its model; at least one is left."""
     left = tuple(provider for provider in made.row.providers if not view.gone(made.model, provider))
     return made if left == made.row.providers else replace(made, row=replace(made.row, providers=left))
@@ -187,12 +189,12 @@ def _twins(rows: Sequence[Row]) -> list[BadRow]:
     return bad
 
 
-def _notes(choices: Sequence[Choice], catalog: Catalog) -> tuple[str, ...]:
+def _notes(routed: Sequence[RoutedRow], catalog: Catalog) -> tuple[str, ...]:
     """What a person should know though nothing is wrong."""
     notes = []
     words = catalog.option_words()
-    for name in dict.fromkeys(name for c in choices for name in c.raw.labels if name in words):
-        without = sorted({c.model.id for c in choices if name not in c.model.options and c.raw.labels.get(name)})
+    for name in dict.fromkeys(name for c in routed for name in c.raw.labels if name in words):
+        without = sorted({c.model.id for c in routed if name not in c.model.options and c.raw.labels.get(name)})
         if without:
             notes.append(f"column {name} is no option of {', '.join(without)}: kept as the team's own, not sent")
     return tuple(notes)

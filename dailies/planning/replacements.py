@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from dailies.catalog import Catalog, Model, Settled, check_prompt, settle
+from dailies.catalog import Catalog, Model, ResolvedOptions, check_prompt, resolve_options
 from dailies.domain.money import show_usd, sum_usd
 from dailies.errors import BadInput
 from dailies.media.images import ImageFacts
@@ -61,15 +61,15 @@ def _fits(model: Model, row: Needed) -> bool:
     )
 
 
-def _as_asked(model: Model, row: Needed) -> Settled | None:
-    found = settle(
+def _as_asked(model: Model, row: Needed) -> ResolvedOptions | None:
+    found = resolve_options(
         model,
         resolution=row.resolution,
         aspect_ratio=row.aspect_ratio,
         duration=row.duration,
         image_size=row.image.shown_size if row.image else None,
     )
-    return found if isinstance(found, Settled) else None
+    return found if isinstance(found, ResolvedOptions) else None
 
 
 def refusal(gone: Sequence[Gone], catalog: Catalog, view: LiveView) -> BadInput:
@@ -106,5 +106,5 @@ def _best(gone: Gone, near: Sequence[tuple[str, Model]], view: LiveView) -> Mapp
 
 
 def _usd(model: Model, provider: str, row: Needed, view: LiveView) -> Decimal | None:
-    settled = _as_asked(model, row)
-    return view.quote(model, provider, settled)[0] if settled else None
+    resolved = _as_asked(model, row)
+    return view.quote(model, provider, resolved)[0] if resolved else None

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from dailies.catalog import Catalog, Model, Problem, Settled, check_prompt, settle
+from dailies.catalog import Catalog, Model, Problem, ResolvedOptions, check_prompt, resolve_options
 from dailies.domain.clips import Clip, Image, Option, Row
 from dailies.errors import BadInput, BadRow
-from dailies.order import Order
+from dailies.order import BatchRequest
 from dailies.planning.fitting import make_ready
 from dailies.planning.images import Measured
 from dailies.prompts import RawRow
@@ -19,7 +19,7 @@ from dailies.sheets.columns import REQUIRED
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class RoutedRow:
     """Where and with which model one row is to be made."""
 
     raw: RawRow
@@ -28,17 +28,17 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class PlannedRow:
     """One good row with what its request and its price depend on."""
 
     row: Row
     model: Model
-    settled: Settled
+    resolved: ResolvedOptions
     image: Measured
     sideways: Clip | None = None
 
 
-def check_order(order: Order, catalog: Catalog) -> list[BadRow]:
+def check_order(order: BatchRequest, catalog: Catalog) -> list[BadRow]:
     """Problems of the command line itself, which stand for the whole file."""
     bad = []
     if order.provider:
@@ -61,18 +61,20 @@ def provider_problems(text: str) -> list[str]:
     ]
 
 
-def choose(raw_rows: Sequence[RawRow], order: Order, catalog: Catalog) -> tuple[list[Choice], list[BadRow]]:
+def route_rows(
+    raw_rows: Sequence[RawRow], order: BatchRequest, catalog: Catalog
+) -> tuple[list[RoutedRow], list[BadRow]]:
     """Model and providers of every row, and the rows for which that can't be said."""
-    choices, bad = [], []
+    routed, bad = [], []
     for raw in raw_rows:
         found = [raw.problem(name, "is empty", "fill it in") for name in REQUIRED if not raw.get(name)]
         found += raw.bad
         try:
-            choices.append(_choice(raw, order, catalog))
+            routed.append(_routed(raw, order, catalog))
         except _Bad as error:
             found.append(error.row)
         bad += found
-    return choices, bad
+    return routed, bad
 
 
 class _Bad(Exception):
@@ -85,7 +87,7 @@ def _refused(raw: RawRow, column: str, reason: str) -> _Bad:
     return _Bad(raw.problem(column, reason) if raw.get(column) else BadRow(0, column, reason))
 
 
-def _choice(raw: RawRow, order: Order, catalog: Catalog) -> Choice:
+def _routed(raw: RawRow, order: BatchRequest, catalog: Catalog) -> RoutedRow:
     name = raw.get("model") or order.model or DEFAULT_MODEL
     try:
         model = catalog.find(name)
@@ -104,14 +106,14 @@ def _choice(raw: RawRow, order: Order, catalog: Catalog) -> Choice:
             model.offer_at(provider)
         except BadInput as error:
             raise _Bad(raw.problem("provider", str(error))) from None
-    return Choice(raw, model, providers)
+    return RoutedRow(raw, model, providers)
 
 
 def _first_offer(model: Model) -> str:
     return DEFAULT_PROVIDER if DEFAULT_PROVIDER in model.offers else next(iter(model.offers))
 
 
-def asked_of(raw: RawRow, order: Order) -> dict[str, object]:
+def asked_of(raw: RawRow, order: BatchRequest) -> dict[str, object]:
     """What a row asks of its model, by its own words or the command line's; None where neither says."""
     return {
         "resolution": raw.get("resolution") or order.resolution,
@@ -120,19 +122,19 @@ def asked_of(raw: RawRow, order: Order) -> dict[str, object]:
     }
 
 
-def settle_rows(
-    choices: Sequence[Choice],
-    order: Order,
+def resolve_rows(
+    routed: Sequence[RoutedRow],
+    order: BatchRequest,
     measured: Mapping[str, Measured | BadInput],
     ids: Mapping[int, str],
     derived: Path,
-) -> tuple[list[Made], list[BadRow]]:
+) -> tuple[list[PlannedRow], list[BadRow]]:
     """Every row as a clip, and all that is wrong with the others. Images are turned and fitted here: it blocks."""
-    made: list[Made] = []
+    made: list[PlannedRow] = []
     bad: list[BadRow] = []
-    for choice in choices:
-        found = _row(choice, order, measured, ids, derived)
-        if isinstance(found, Made):
+    for routed_row in routed:
+        found = _row(routed_row, order, measured, ids, derived)
+        if isinstance(found, PlannedRow):
             made.append(found)
         else:
             bad += found
@@ -140,10 +142,14 @@ def settle_rows(
 
 
 def _row(
-    choice: Choice, order: Order, measured: Mapping[str, Measured | BadInput], ids: Mapping[int, str], derived: Path
-) -> Made | list[BadRow]:
+    routed_row: RoutedRow,
+    order: BatchRequest,
+    measured: Mapping[str, Measured | BadInput],
+    ids: Mapping[int, str],
+    derived: Path,
+) -> PlannedRow | list[BadRow]:
     """One row as a clip, with its file if it lies on disk; or all that is wrong with it."""
-    raw, model = choice.raw, choice.model
+    raw, model = routed_row.raw, routed_row.model
     problems = check_prompt(model, raw.cells["prompt"]) if raw.get("prompt") else []
     image = measured.get(raw.cells["image"])
     if isinstance(image, BadInput):
@@ -158,33 +164,42 @@ def _row(
             problems.append(Problem("image", str(error)))
             image = None
     asked = asked_of(raw, order)
-    settled = settle(model, **asked, options=options, image_size=image.facts.shown_size if image else None)
-    if isinstance(settled, list):
-        problems += settled
+    resolved = resolve_options(model, **asked, options=options, image_size=image.facts.shown_size if image else None)
+    if isinstance(resolved, list):
+        problems += resolved
     elif image and image.facts.format not in model.image.formats:
         wanted = " or ".join(model.image.formats)
         problems.append(Problem("image", f"is a {image.facts.format}; {model.id} takes {wanted}", f"use {wanted}"))
-    if problems or isinstance(settled, list) or image is None or original is None:
+    if problems or isinstance(resolved, list) or image is None or original is None:
         told = {bad.column for bad in raw.bad}
         return [raw.problem(p.column, p.reason, p.cure) for p in problems if p.column not in told]
     labels = {name: text for name, text in raw.labels.items() if name not in options}
     row = Row(
-        raw.number, ids[raw.number], _clip(raw, model, settled, image, order), choice.providers, labels, raw.sheet_row
+        raw.number,
+        ids[raw.number],
+        _clip(raw, model, resolved, image, order),
+        routed_row.providers,
+        labels,
+        raw.sheet_row,
     )
-    return Made(row, model, settled, image, _sideways(choice, original, asked, options, order))
+    return PlannedRow(row, model, resolved, image, _sideways(routed_row, original, asked, options, order))
 
 
 def _sideways(
-    choice: Choice, image: Measured, asked: Mapping[str, object], options: Mapping[str, str], order: Order
+    routed_row: RoutedRow, image: Measured, asked: Mapping[str, object], options: Mapping[str, str], order: BatchRequest
 ) -> Clip | None:
     """The clip that the first version made of this row, where it sent the image as it is stored though it is shown turned."""
     if image.facts.orientation == 1 or order.fit != "strict":
         return None
-    stored = settle(choice.model, **asked, options=options, image_size=(image.facts.width, image.facts.height))
-    return _clip(choice.raw, choice.model, stored, image, order) if isinstance(stored, Settled) else None
+    stored = resolve_options(
+        routed_row.model, **asked, options=options, image_size=(image.facts.width, image.facts.height)
+    )
+    return (
+        _clip(routed_row.raw, routed_row.model, stored, image, order) if isinstance(stored, ResolvedOptions) else None
+    )
 
 
-def _clip(raw: RawRow, model: Model, settled: Settled, image: Measured, order: Order) -> Clip:
+def _clip(raw: RawRow, model: Model, resolved: ResolvedOptions, image: Measured, order: BatchRequest) -> Clip:
     facts = image.facts
     return Clip(
         model=model.id,
@@ -199,11 +214,11 @@ def _clip(raw: RawRow, model: Model, settled: Settled, image: Measured, order: O
             image.made,
             facts.seen,
         ),
-        resolution=settled.resolution,
-        aspect_ratio=settled.aspect_ratio,
-        duration_s=settled.duration_s,
+        resolution=resolved.resolution,
+        aspect_ratio=resolved.aspect_ratio,
+        duration_s=resolved.duration_s,
         take=raw.get("take") or order.take or "",
-        options={name: _plain(value) for name, value in settled.options.items()},
+        options={name: _plain(value) for name, value in resolved.options.items()},
     )
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from dailies.domain.account import Standing
+from dailies.domain.account import AccountStatus
 from dailies.domain.money import credits_to_usd, to_usd
 from dailies.domain.outcomes import Answer, Fault
 from dailies.providers.addresses import addresses_of
@@ -51,7 +51,7 @@ class Aiml:
         return Answer(
             status=reply.status,
             generation_id=found,
-            words="accepted" if found else "",
+            detail="accepted" if found else "",
             url=reading.url,
             usd_charged=reading.usd,
             credits_used=reading.credits_used,
@@ -66,7 +66,7 @@ class Aiml:
         return replace(
             answer,
             account_or_row=reply.status == 403 and not (complaint and complaint.about_the_clip),
-            words=self._client.clean(answer.words + (f" (generation {named})" if named else "")),
+            detail=self._client.clean(answer.detail + (f" (generation {named})" if named else "")),
             raw=self._client.whole(reply) if id_in(reply.body, ID_NAMES) else b"",
         )
 
@@ -74,9 +74,9 @@ class Aiml:
         """One GET. 404 right after the create, 5xx and resets all read as still generating."""
         reply = await self._client.get(GENERATIONS, {"generation_id": generation_id})
         if reply is None:
-            return Look(LookKind.GENERATING, "no answer", trouble=True)
+            return Look(LookKind.GENERATING, "no answer", transient=True)
         if not 200 <= reply.status < 300 or reply.body is None:
-            return Look(LookKind.GENERATING, self._client.clean(words_in(reply)), trouble=True, gone=says_gone(reply))
+            return Look(LookKind.GENERATING, self._client.clean(words_in(reply)), transient=True, gone=says_gone(reply))
         return look_of(priced(read(reply.body), reply), self._client.clean)
 
     async def find(
@@ -119,17 +119,17 @@ class Aiml:
         """`GET /v1/models` and `/v1/models/deprecations`."""
         return await ask_aiml(self._client, names, cache / self.name)
 
-    async def standing(self) -> Standing:
+    async def account_status(self) -> AccountStatus:
         """`GET /v2/billing`. Only a 401 is a refused key: a key may be barred from billing and still buy."""
         reply = await self._client.get("/v2/billing", {})
         if reply is not None and reply.status == 401:
-            return Standing(refused=self._client.clean(words_in(reply)))
+            return AccountStatus(refused=self._client.clean(words_in(reply)))
         if reply is None or reply.status != 200 or not isinstance(reply.body, dict):
-            return Standing()
+            return AccountStatus()
         try:
-            return Standing(balance_usd=to_usd(reply.body["current_balance"]))
+            return AccountStatus(balance_usd=to_usd(reply.body["current_balance"]))
         except (KeyError, ValueError):
-            return Standing()
+            return AccountStatus()
 
     async def close(self) -> None:
         """Close the connections."""

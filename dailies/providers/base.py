@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
-from dailies.domain.account import Standing
+from dailies.domain.account import AccountStatus
 from dailies.domain.outcomes import Answer, Fault
 from dailies.providers.dialect import Reading
 from dailies.providers.http import MaySend
@@ -34,11 +34,11 @@ class Look:
     our table does not know. `gone`: it says that it does not know the job, which a young one may also be told by."""
 
     kind: LookKind
-    words: str = ""
+    detail: str = ""
     url: str | None = None
     usd_charged: Decimal | None = None
     credits_used: int | None = None
-    trouble: bool = False
+    transient: bool = False
     strange: str = ""
     gone: bool = False
 
@@ -49,8 +49,8 @@ _KINDS = {Phase.DONE: LookKind.READY, Phase.ENDED: LookKind.FAILED}
 def look_of(reading: Reading, clean: Callable[[str], str]) -> Look:
     """A reading as a look; `clean` makes a provider's words fit for a ledger."""
     return Look(
-        _KINDS.get(reading.phase, LookKind.GENERATING), clean(reading.words), reading.url, reading.usd, reading.credits_used,
-        reading.trouble, clean(reading.strange)[:MOST_LETTERS_OF_A_STATUS],
+        _KINDS.get(reading.phase, LookKind.GENERATING), clean(reading.detail), reading.url, reading.usd, reading.credits_used,
+        reading.transient, clean(reading.strange)[:MOST_LETTERS_OF_A_STATUS],
     )  # fmt: skip
 
 
@@ -113,7 +113,7 @@ class Provider(Protocol):
         """What the provider says of its models now; needs no key. Raises LiveUnavailable."""
         ...
 
-    async def standing(self) -> Standing:
+    async def account_status(self) -> AccountStatus:
         """Whether the key is accepted and what is left on the account, as far as it can be asked for free."""
         ...
 

@@ -60,7 +60,7 @@ class Complaint:
     `about_the_clip`: it speaks of what was to be made. `may_heal`: it may be a trouble of this one question, and gone at the
     next."""
 
-    words: str
+    detail: str
     status: int
     kind: int | None
     about_the_clip: bool

@@ -48,12 +48,12 @@ class Reading:
     does not say. `strange` is a status word that the table does not know."""
 
     phase: Phase
-    words: str
+    detail: str
     url: str | None = None
     usd: Decimal | None = None
     credits_used: int | None = None
     strange: str = ""
-    trouble: bool = False
+    transient: bool = False
 
 
 def read(document: Any, sent: Set[str] = frozenset()) -> Reading:
@@ -73,9 +73,9 @@ def read(document: Any, sent: Set[str] = frozenset()) -> Reading:
     if complaint and _is_the_end(phase, word, complaint, places):
         return Reading(Phase.ENDED, end_in_words(word, _reason(places, complaint)), None, usd, spent, strange)
     if phase is Phase.DONE:
-        return Reading(Phase.GOING_ON, f"{word}, but without a URL", trouble=True)
-    words = word or (complaint.words if complaint else "") or "no status"
-    return Reading(Phase.GOING_ON, words, strange=strange, trouble=True)
+        return Reading(Phase.GOING_ON, f"{word}, but without a URL", transient=True)
+    words = word or (complaint.detail if complaint else "") or "no status"
+    return Reading(Phase.GOING_ON, words, strange=strange, transient=True)
 
 
 def _is_the_end(phase: Phase, word: str, complaint: Complaint, places: Sequence[Mapping[str, Any]]) -> bool:
@@ -155,8 +155,8 @@ def _status_of(place: Mapping[str, Any]) -> tuple[str, Phase] | None:
 
 
 def _reason(places: Sequence[Mapping[str, Any]], complaint: Complaint | None) -> str:
-    if complaint and complaint.words:
-        return complaint.words
+    if complaint and complaint.detail:
+        return complaint.detail
     said = (place.get(name) for place in reversed(places) for name in _REASONS)
     return next((text.strip() for text in said if isinstance(text, str) and text.strip() and not address_in(text)), "")
 

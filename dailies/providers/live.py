@@ -100,8 +100,8 @@ def read_listed(names: Iterable[str], document: Any) -> dict[str, Live]:
                     listed[_plain(name)] = listed.get(_plain(name), False) or usable
     if not listed:
         raise LiveUnavailable("its list shows no video models")
-    only_shown = {name for name, usable in listed.items() if not usable}
-    return {name: Live(_plain(name) in listed) for name in names if _plain(name) not in only_shown}
+    best_effort_ui = {name for name, usable in listed.items() if not usable}
+    return {name: Live(_plain(name) in listed) for name in names if _plain(name) not in best_effort_ui}
 
 
 def balance_in(document: Any) -> Decimal | None:

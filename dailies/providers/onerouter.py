@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from dailies.domain.account import Standing
+from dailies.domain.account import AccountStatus
 from dailies.domain.outcomes import Answer, Fault
 from dailies.providers.addresses import addresses_of
 from dailies.providers.base import Created, Found, Logged, LogUnavailable, Look, LookKind, look_of
@@ -78,7 +78,7 @@ class OneRouter:
             error_code=code,
             out_of_credits=code == 402,
             names_model=names_model(reply.body, sent.get("model")),
-            words="accepted" if found else words,
+            detail="accepted" if found else words,
             retry_after=reply.headers.get("retry-after"),
             url=reading.url,
             usd_charged=reading.usd,
@@ -93,7 +93,7 @@ class OneRouter:
         return replace(
             answer,
             account_or_row=blocked,
-            words=self._client.clean(f"{answer.words}; refused by the provider's edge" if blocked else answer.words),
+            detail=self._client.clean(f"{answer.detail}; refused by the provider's edge" if blocked else answer.detail),
             raw=self._client.whole(reply) if id_in(reply.body, ID_NAMES) else b"",
         )
 
@@ -101,9 +101,9 @@ class OneRouter:
         """`GET /v1/videos/tasks/{task_id}`. A synchronous result has no task: its URL is all there ever was."""
         reply = await self._client.get(f"{self._hosts.video}{TASKS}{quote(generation_id, safe='')}", {})
         if reply is None:
-            return Look(LookKind.GENERATING, "no answer", trouble=True)
+            return Look(LookKind.GENERATING, "no answer", transient=True)
         if not 200 <= reply.status < 300 or reply.body is None:
-            return Look(LookKind.GENERATING, self._client.clean(words_in(reply)), trouble=True, gone=says_gone(reply))
+            return Look(LookKind.GENERATING, self._client.clean(words_in(reply)), transient=True, gone=says_gone(reply))
         return look_of(read(reply.body), self._client.clean)
 
     async def find(
@@ -120,10 +120,10 @@ class OneRouter:
         """The public list of models, which nobody documents: whether a model is served, and nothing else."""
         return await ask_list(self._client, self._hosts.models + MODELS, names, cache / self.name)
 
-    async def standing(self) -> Standing:
+    async def account_status(self) -> AccountStatus:
         """The balance, in whatever shape. Its refusal proves nothing of the key: nobody documents this question."""
         reply = await self._client.get(self._hosts.account + BALANCE, {})
-        return Standing(balance_usd=balance_in(reply.body) if reply is not None and reply.status == 200 else None)
+        return AccountStatus(balance_usd=balance_in(reply.body) if reply is not None and reply.status == 200 else None)
 
     async def close(self) -> None:
         """Close the connections."""

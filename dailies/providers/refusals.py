@@ -33,7 +33,7 @@ def refusal(reply: Reply, model: object) -> Answer:
         by_api=isinstance(reply.body, dict),
         edge_ray=ray,
         edge_code=edge_code(reply.content) if ray else None,
-        words=numbered(reply.status, words_in(reply)),
+        detail=numbered(reply.status, words_in(reply)),
         retry_after=reply.headers.get("retry-after"),
     )
 
@@ -83,7 +83,7 @@ async def weighed(
 
 async def _covered(provider: Provider, usd_needed: Callable[[], Awaitable[Decimal]]) -> bool | None:
     try:
-        balance = (await provider.standing()).balance_usd
+        balance = (await provider.account_status()).balance_usd
         return None if balance is None else balance > 0 and balance >= await usd_needed()
     except Exception:  # the refusal must be recorded whatever becomes of this question
         return None

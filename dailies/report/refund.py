@@ -75,10 +75,14 @@ class Claim:
         }  # fmt: skip
 
 
-def claims_of(rows: Sequence[BatchRow], books: Reconciliation | None = None) -> list[Claim]:
+def refund_claims(rows: Sequence[BatchRow], reconciliation: Reconciliation | None = None) -> list[Claim]:
     """Every charge worth asking back; `books` adds those that only the provider's ledger shows."""
-    posted = {e.attempt: e.usd_posted for e in books.entries if e.verdict is Verdict.FAILED_CHARGED} if books else {}
-    back = {e.attempt for e in books.entries if e.verdict is Verdict.REFUNDED} if books else set()
+    posted = (
+        {e.attempt: e.usd_posted for e in reconciliation.entries if e.verdict is Verdict.FAILED_CHARGED}
+        if reconciliation
+        else {}
+    )
+    back = {e.attempt for e in reconciliation.entries if e.verdict is Verdict.REFUNDED} if reconciliation else set()
     claims: dict[str, Claim] = {}
     for row in rows:
         for attempt in row.attempts:

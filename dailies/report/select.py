@@ -15,7 +15,7 @@ ALL = "all batches"
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Selection:
     """What to report on; None means everything. Days are UTC, the last one included."""
 
     batch: str | None = None
@@ -40,7 +40,7 @@ class Choice:
         return self.batch or ALL
 
     @property
-    def words(self) -> str:
+    def detail(self) -> str:
         """What was chosen beside the batch, for the head of a page."""
         span = [f"from {self.since}" if self.since else "", f"to {self.until}" if self.until else ""]
         return " · ".join(
@@ -48,7 +48,7 @@ class Choice:
         )
 
 
-def chosen(rows: Iterable[BatchRow], choice: Choice) -> list[BatchRow]:
+def chosen(rows: Iterable[BatchRow], selection: Selection) -> list[BatchRow]:
     """The rows to report on, each with those attempts that are within the choice. Over several batches a clip counts once,
     for the batch that bought it; a row that left its CSV is there for its money.
 
@@ -56,11 +56,11 @@ def chosen(rows: Iterable[BatchRow], choice: Choice) -> list[BatchRow]:
     BadInput for a batch that the rows do not hold.
     """
     rows = list(rows)
-    if choice.batch and not any(row.batch == choice.batch for row in rows):
-        raise BadInput(f"the ledger knows no batch {choice.batch!r}")
-    mine = [row for row in rows if choice.batch in (None, row.batch) and _is_model(row, choice.model)]
-    found = mine if choice.batch else _distinct(mine)
-    return [part for row in found for part in [_within(row, choice)] if part]
+    if selection.batch and not any(row.batch == selection.batch for row in rows):
+        raise BadInput(f"the ledger knows no batch {selection.batch!r}")
+    mine = [row for row in rows if selection.batch in (None, row.batch) and _is_model(row, selection.model)]
+    found = mine if selection.batch else _distinct(mine)
+    return [part for row in found for part in [_within(row, selection)] if part]
 
 
 def _is_model(row: BatchRow, model: str | None) -> bool:
@@ -68,21 +68,21 @@ def _is_model(row: BatchRow, model: str | None) -> bool:
     return model is None or model.casefold() in (name, name.split("/")[-1])
 
 
-def _within(row: BatchRow, choice: Choice) -> BatchRow | None:
+def _within(row: BatchRow, selection: Selection) -> BatchRow | None:
     """The part of a row that a choice of provider and span is about; None where there is none."""
-    if choice.provider is None and choice.start is None and choice.end is None:
+    if selection.provider is None and selection.start is None and selection.end is None:
         return row
     if not row.attempts:
-        planned_there = choice.start is None and choice.end is None and row.providers[0] == choice.provider
+        planned_there = selection.start is None and selection.end is None and row.providers[0] == selection.provider
         return row if planned_there else None
-    return part_of(row, lambda attempt: _fits(attempt, choice))
+    return part_of(row, lambda attempt: _fits(attempt, selection))
 
 
-def _fits(attempt: Attempt, choice: Choice) -> bool:
+def _fits(attempt: Attempt, selection: Selection) -> bool:
     return (
-        choice.provider in (None, attempt.provider)
-        and (choice.start is None or attempt.created_at >= choice.start)
-        and (choice.end is None or attempt.created_at < choice.end)
+        selection.provider in (None, attempt.provider)
+        and (selection.start is None or attempt.created_at >= selection.start)
+        and (selection.end is None or attempt.created_at < selection.end)
     )
 
 

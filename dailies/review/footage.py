@@ -13,7 +13,7 @@ from dailies.report.advice import advice_for
 from dailies.report.credits import credits_of
 from dailies.report.links import Links
 from dailies.report.page import clips_json, own_names, page_data
-from dailies.report.select import Choice, chosen
+from dailies.report.select import Selection, chosen
 
 
 class Footage:
@@ -31,7 +31,7 @@ class Footage:
     def page_data(self) -> Iterator[str]:
         """The clips as the page's script reads them, in pieces of JSON; each clip's film and poster lie beside the page."""
         names = [self._batch] if self._batch else self._ledger.batches()
-        rows = chosen((row for name in names for row in self._ledger.each_row(name)), Choice(self._batch))
+        rows = chosen((row for name in names for row in self._ledger.each_row(name)), Selection(self._batch))
         credits = credits_of(self.title, rows)
         self._rows = {row.clip_key: row for row in rows}
         pairs = zip(credits.topics, credits.lines, strict=True)

@@ -22,7 +22,7 @@ from dailies.domain.creates import Accepted, CreateOutcome, Doubtful, Free, Know
 from dailies.domain.outcomes import Answer, Meaning, Streak, Verdict
 from dailies.domain.records import Attempt
 from dailies.domain.states import Failure
-from dailies.errors import DailiesError, explained
+from dailies.errors import DailiesError, describe_error
 from dailies.failpoints import hit
 from dailies.ledger import Ledger, Spool
 from dailies.ledger.brakes import result_of
@@ -97,7 +97,7 @@ class Desk:
             reply = await self._buy(order.create, order.purchase)
         except Exception as error:  # the edge: what is claimed and not recorded is in doubt once this process has ended
             logger.exception("create %d broke off", order.create)
-            reply = Broken(order.create, explained(error))
+            reply = Broken(order.create, describe_error(error))
         del self._instructions[order.create]
         self._tell(reply)
         self._one_ended.set()
@@ -109,7 +109,7 @@ class Desk:
             self._provider(purchase.provider)  # what it needs is found before anything is claimed
             claimed = await anyio.to_thread.run_sync(partial(claim, self._ledger, purchase))
         except (DailiesError, SQLAlchemyError, OSError) as error:
-            return NotClaimed(create, explained(error))
+            return NotClaimed(create, describe_error(error))
         if not isinstance(claimed, Attempt):
             return NotClaimed(create, claimed)
         self._tell(Claimed(create, claimed.id))
@@ -169,7 +169,7 @@ class Desk:
         known = KnownAttempt(attempt, purchase.row, purchase.source, purchase.destination)
         recorded = await record_outcome(self._ledger, self._spool, known, outcome_of(verdict, created))
         if verdict.meaning is not Meaning.ACCEPTED:
-            return Ended(create, attempt.id, replace(verdict, words=(recorded and recorded.error) or verdict.words))
+            return Ended(create, attempt.id, replace(verdict, detail=(recorded and recorded.error) or verdict.detail))
         if recorded is None:
             return Ended(create, attempt.id, await self._accepted_and_not_on_record(attempt, created))
         return Sold(create, recorded)
@@ -180,7 +180,7 @@ class Desk:
         accepted = f"accepted as {answer.generation_id}" if isinstance(answer, Answer) else "accepted"
         with suppress(SQLAlchemyError, OSError):
             words = f"{accepted}, and the ledger did not take the id"
-            await anyio.to_thread.run_sync(self._ledger.doubt, attempt.id, words)
+            await anyio.to_thread.run_sync(self._ledger.mark_in_doubt, attempt.id, words)
         going_on = f"the next run or `{COLLECT}` goes on from the spool"
         return Verdict(Meaning.IN_DOUBT, f"{accepted}, and the ledger has not taken it yet; {going_on}")
 
@@ -221,6 +221,6 @@ def outcome_of(verdict: Verdict, created: Created | None) -> CreateOutcome:
         case Meaning.ACCEPTED if answer and answer.generation_id:
             return Accepted(answer.generation_id, answer.url, answer.usd_charged, answer.credits_used)
         case Meaning.IN_DOUBT | Meaning.ACCEPTED:
-            return Doubtful(verdict.words, answer.raw if answer else b"", verdict.wait_s)
+            return Doubtful(verdict.detail, answer.raw if answer else b"", verdict.wait_s)
         case Meaning.FAILED | Meaning.STOP | Meaning.TRY_AGAIN | Meaning.WAIT:
-            return Free(verdict.failure or Failure.REFUSED, verdict.words)
+            return Free(verdict.failure or Failure.REFUSED, verdict.detail)

@@ -144,7 +144,7 @@ class Line:
             self._writer.close()
 
     async def close(self) -> None:
-        """Order no more, and see the process end."""
+        """BatchRequest no more, and see the process end."""
         self.closing = True
         self._writer.close()
         with anyio.move_on_after(ENDS_WITHIN_S):

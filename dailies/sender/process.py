@@ -15,7 +15,7 @@ import anyio
 import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
-from dailies.errors import DailiesError, explained
+from dailies.errors import DailiesError, describe_error
 from dailies.ledger import Ledger, Owner, Spool, open_engine
 from dailies.sender.clock import unstoppable_clock
 from dailies.sender.desk import Desk
@@ -53,7 +53,7 @@ async def serve(connection: socket.socket, closing: asyncio.Event) -> None:
         try:
             ledger = await anyio.to_thread.run_sync(open_ledger, hello)
         except (DailiesError, SQLAlchemyError, OSError) as error:
-            flow.tell(Unable(explained(error)))
+            flow.tell(Unable(describe_error(error)))
         else:
             desk = Desk(hello.settings, ledger, Spool(hello.settings.home / "spool"), flow.tell, unstoppable_clock())
             flow.tell(Ready(os.getpid(), str(ledger.owner)))

@@ -25,7 +25,7 @@ from dailies.domain.clips import Row
 from dailies.domain.outcomes import Verdict
 from dailies.domain.records import Attempt
 from dailies.ledger.file import LedgerFile
-from dailies.ledger.terms import Caps, Unclaimed
+from dailies.ledger.types import Caps, Unclaimed
 from dailies.settings import Settings
 
 Refusal = Unclaimed | Hold | GivenUp | str

@@ -18,13 +18,13 @@ from dailies.domain.records import Attempt
 from dailies.errors import Misconfigured
 from dailies.ledger import Adopted
 from dailies.providers.base import LogUnavailable
-from dailies.steps.found import read_purchase
-from dailies.steps.known import delivered_clips, taken_clips
+from dailies.runtime import Job, Runtime
+from dailies.steps.clips_on_record import delivered_clips, taken_clips
 from dailies.steps.record import drain_spool, on_record
 from dailies.steps.store import abilities_at
+from dailies.steps.stored_purchase import read_purchase
 from dailies.storage.metadata import cut
 from dailies.storage.s3 import StoreRefused, StoreTrouble, parse_s3_uri
-from dailies.studio import Job, Studio
 
 logger = logging.getLogger("dailies.adopt")
 CLIP_NAME = re.compile(r"-([0-9a-f]{12})(-[0-9a-f]{8})?\.mp4$")
@@ -32,27 +32,27 @@ LOOK_BACK = timedelta(days=7)  # a clip that nobody fetched for longer is gone a
 HEADS_AT_ONCE = 16
 
 
-async def adopt_known(studio: Studio, job: Job) -> None:
+async def adopt_known(runtime: Runtime, job: Job) -> None:
     """Before anything is bought: take in what spool, store and log know of clips that are not home by the ledger.
 
     One listing where a clip is not home, and one query of each provider's log where one is to be bought. Raises Misconfigured
     when they can't be asked, or when the spool holds what the ledger does not take.
     """
-    await _adopt_spooled(studio)
-    away = _without(job.rows, await delivered_clips(studio, job.plan))
+    await _adopt_spooled(runtime)
+    away = _without(job.rows, await delivered_clips(runtime, job.plan))
     if away:
-        await _adopt_stored(studio, job, away)
-        to_buy = _without(away, await taken_clips(studio, job.plan))
-        await _adopt_logged(studio, job, to_buy)
+        await _adopt_stored(runtime, job, away)
+        to_buy = _without(away, await taken_clips(runtime, job.plan))
+        await _adopt_logged(runtime, job, to_buy)
 
 
 def _without(rows: Mapping[str, Row], keys: frozenset[str]) -> Mapping[str, Row]:
     return {key: row for key, row in rows.items() if key not in keys}
 
 
-async def _adopt_spooled(studio: Studio) -> None:
-    await drain_spool(studio.ledger, studio.spool)
-    unclear = [path for path, spooled in studio.spool if not on_record(studio.ledger, spooled)]
+async def _adopt_spooled(runtime: Runtime) -> None:
+    await drain_spool(runtime.ledger, runtime.spool)
+    unclear = [path for path, spooled in runtime.spool if not on_record(runtime.ledger, spooled)]
     if unclear:
         raise Misconfigured(
             f"the ledger does not take what waits in {unclear[0]}: buying now could pay twice. Nothing was bought. "
@@ -60,11 +60,11 @@ async def _adopt_spooled(studio: Studio) -> None:
         )
 
 
-async def _adopt_stored(studio: Studio, job: Job, away: Mapping[str, Row]) -> None:
+async def _adopt_stored(runtime: Runtime, job: Job, away: Mapping[str, Row]) -> None:
     """Adopt the clips of a plan that lie anywhere below its destination, and all that its own folder holds of lost rows."""
     try:
-        names = await _names_to_look_at(studio, job, away)
-        for attempt in await _adopt_objects(studio, job, names):
+        names = await _names_to_look_at(runtime, job, away)
+        for attempt in await _adopt_objects(runtime, job, names):
             logger.warning("found in S3 and adopted, not bought again: %s", attempt.s3_uri)
     except (StoreTrouble, StoreRefused) as error:
         raise Misconfigured(
@@ -72,25 +72,25 @@ async def _adopt_stored(studio: Studio, job: Job, away: Mapping[str, Row]) -> No
         ) from error
 
 
-async def _names_to_look_at(studio: Studio, job: Job, away: Mapping[str, Row]) -> list[str]:
+async def _names_to_look_at(runtime: Runtime, job: Job, away: Mapping[str, Row]) -> list[str]:
     """The names in one listing that hold a clip's digits; for a key that may not list, the names that clips would take."""
-    ways = await abilities_at(studio, job.bucket, job.prefix)
+    ways = await abilities_at(runtime, job.bucket, job.prefix)
     if ways.may_list:
         try:
-            return await anyio.to_thread.run_sync(_listed, studio, job, away)
+            return await anyio.to_thread.run_sync(_listed, runtime, job, away)
         except StoreRefused as error:
             if not error.denied:
                 raise
-            studio.stores[job.bucket, job.prefix] = replace(ways, may_list=False)
+            runtime.stores[job.bucket, job.prefix] = replace(ways, may_list=False)
     return [object_key(job.prefix, job.plan.batch, row.id, key) for key, row in away.items()]
 
 
-def _listed(studio: Studio, job: Job, away: Iterable[str]) -> list[str]:
+def _listed(runtime: Runtime, job: Job, away: Iterable[str]) -> list[str]:
     wanted = {key[:12] for key in away}
-    known = {key[:12] for key in studio.ledger.known_clips(job.plan.batch)} | {key[:12] for key in job.rows}
+    known = {key[:12] for key in runtime.ledger.known_clips(job.plan.batch)} | {key[:12] for key in job.rows}
     below = f"{job.prefix}/" if job.prefix else ""
     own = f"{below}{slug(job.plan.batch, 'batch')}/"
-    found = ((name, CLIP_NAME.search(name)) for name in studio.s3().names(job.bucket, below))
+    found = ((name, CLIP_NAME.search(name)) for name in runtime.s3().names(job.bucket, below))
     return [
         name
         for name, match in found
@@ -98,15 +98,15 @@ def _listed(studio: Studio, job: Job, away: Iterable[str]) -> list[str]:
     ]
 
 
-async def _adopt_objects(studio: Studio, job: Job, names: Iterable[str]) -> list[Attempt]:
+async def _adopt_objects(runtime: Runtime, job: Job, names: Iterable[str]) -> list[Attempt]:
     """Adopt what these objects' metadata tell of, a few at a time. Raises the first StoreTrouble or StoreRefused."""
-    blind = not studio.stores[job.bucket, job.prefix].may_list
+    blind = not runtime.stores[job.bucket, job.prefix].may_list
     waiting, adopted, troubles = iter(names), list[Attempt](), list[Exception]()
 
     async def work() -> None:
         for name in waiting:
             try:
-                taken = await anyio.to_thread.run_sync(adopt_object, studio, job.bucket, name, job.plan.batch, blind)
+                taken = await anyio.to_thread.run_sync(adopt_object, runtime, job.bucket, name, job.plan.batch, blind)
             except (StoreTrouble, StoreRefused) as error:
                 troubles.append(error)
             else:
@@ -123,31 +123,31 @@ async def _adopt_objects(studio: Studio, job: Job, names: Iterable[str]) -> list
 
 
 def adopt_object(
-    studio: Studio, bucket: str, name: str, batch: str | None = None, blind: bool = False
+    runtime: Runtime, bucket: str, name: str, batch: str | None = None, blind: bool = False
 ) -> Attempt | None:
     """Take in the purchase that an object's metadata tells of, as a clip that lies there. None when there is nothing to take.
 
     `batch` is the whole name of the batch in hand, which is cut in the metadata where it is long.
     """
-    digits, found = CLIP_NAME.search(name), studio.s3().head(bucket, name, blind=blind)
-    purchase = read_purchase(studio.s3(), bucket, found) if found and digits else None
+    digits, found = CLIP_NAME.search(name), runtime.s3().head(bucket, name, blind=blind)
+    purchase = read_purchase(runtime.s3(), bucket, found) if found and digits else None
     if purchase is None or digits is None or purchase.clip_key[:12] != digits[1]:
         return None
     if batch is not None and purchase.batch == cut(batch):
         purchase = replace(purchase, batch=batch)
-    return studio.ledger.adopt(purchase)
+    return runtime.ledger.adopt(purchase)
 
 
-async def _adopt_logged(studio: Studio, job: Job, to_buy: Mapping[str, Row]) -> None:
+async def _adopt_logged(runtime: Runtime, job: Job, to_buy: Mapping[str, Row]) -> None:
     """Adopt the clips of a plan that a provider's log shows as bought by us, to be polled and delivered.
 
     Our reference ends in the clip's identity. Finished requests only; what is still generating is not in the log.
     """
     by_reference = {key[:24]: row for key, row in to_buy.items()}
-    now = studio.ledger.now()
+    now = runtime.ledger.now()
     for name in dict.fromkeys(provider for row in to_buy.values() for provider in row.providers):
         try:
-            log = await studio.provider(name).finished(now - LOOK_BACK, now + timedelta(hours=1))
+            log = await runtime.provider(name).finished(now - LOOK_BACK, now + timedelta(hours=1))
         except LogUnavailable as error:
             logger.info("what %s knows of earlier purchases can't be asked: %s", name, error)
             continue
@@ -161,21 +161,21 @@ async def _adopt_logged(studio: Studio, job: Job, to_buy: Mapping[str, Row]) -> 
                 created_at=entry.created_at, note="adopted from the provider's log", usd_charged=entry.found.usd_charged,
                 credits_used=entry.found.credits_used,
             )  # fmt: skip
-            if await anyio.to_thread.run_sync(studio.ledger.adopt, adopted):
+            if await anyio.to_thread.run_sync(runtime.ledger.adopt, adopted):
                 logger.warning("%s: the provider's log shows that it was bought already; adopted", row.id)
 
 
-async def adopt_everything(studio: Studio) -> list[str]:
+async def adopt_everything(runtime: Runtime) -> list[str]:
     """`dailies doctor --adopt`: take in every purchase that spool and store know and the ledger does not."""
     said: list[str] = []
     await drain_spool(
-        studio.ledger, studio.spool, lambda spooled: said.append(f"adopted {spooled.words}, from the spool")
+        runtime.ledger, runtime.spool, lambda spooled: said.append(f"adopted {spooled.detail}, from the spool")
     )
-    to = studio.settings.dailies_to
-    for uri in {to, *(studio.ledger.batch_destination(name) for name in studio.ledger.batches())} - {None, ""}:
+    to = runtime.settings.dailies_to
+    for uri in {to, *(runtime.ledger.batch_destination(name) for name in runtime.ledger.batches())} - {None, ""}:
         bucket, prefix = parse_s3_uri(str(uri))
-        for name in studio.s3().names(bucket, prefix):
-            taken = adopt_object(studio, bucket, name) if CLIP_NAME.search(name) else None
+        for name in runtime.s3().names(bucket, prefix):
+            taken = adopt_object(runtime, bucket, name) if CLIP_NAME.search(name) else None
             if taken:
                 said.append(f"adopted {taken.s3_uri}")
     return said

@@ -11,17 +11,17 @@ from dailies.domain.clips import slug
 from dailies.domain.sources import is_another_file, located
 from dailies.errors import BadInput
 from dailies.planning import Plan
-from dailies.studio import Studio
+from dailies.runtime import Runtime
 
 
-async def refuse_another_file(studio: Studio, plan: Plan) -> None:
+async def refuse_another_file(runtime: Runtime, plan: Plan) -> None:
     """Raise BadInput where the batch was made from another file, none of whose clips this one asks for.
 
     T0 asks once more, because two files may be planned at the same moment.
     """
     source = located(plan.source)
-    recorded = await anyio.to_thread.run_sync(studio.ledger.batch_source, plan.batch)
-    known = await anyio.to_thread.run_sync(studio.ledger.known_clips, plan.batch)
+    recorded = await anyio.to_thread.run_sync(runtime.ledger.batch_source, plan.batch)
+    known = await anyio.to_thread.run_sync(runtime.ledger.known_clips, plan.batch)
     if recorded and is_another_file(recorded, source, known, [row.clip.key for row in plan.rows]):
         raise another_files_batch(plan, recorded)
 

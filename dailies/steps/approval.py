@@ -9,8 +9,8 @@ import anyio.to_thread
 
 from dailies.domain.approval import Approval
 from dailies.domain.money import sum_usd
-from dailies.steps.known import taken_clips
-from dailies.studio import Studio
+from dailies.runtime import Runtime
+from dailies.steps.clips_on_record import taken_clips
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,13 @@ class ToApprove:
         return self.usd > above_usd or self.unpriced > 0
 
 
-async def to_approve(studio: Studio) -> ToApprove:
+async def to_approve(runtime: Runtime) -> ToApprove:
     """What a yes would allow, by the ledger as it is now."""
-    plan = studio.the_job.plan
-    taken = await taken_clips(studio, plan)
+    plan = runtime.the_job.plan
+    taken = await taken_clips(runtime, plan)
     quotes = [plan.quotes[row.clip.key] for row in plan.rows if row.clip.key not in taken]
     usd = sum_usd(quotes)
-    counted = await anyio.to_thread.run_sync(studio.ledger.counted, plan.batch)
-    earlier = await anyio.to_thread.run_sync(studio.ledger.approval, plan.batch)
+    counted = await anyio.to_thread.run_sync(runtime.ledger.counted, plan.batch)
+    earlier = await anyio.to_thread.run_sync(runtime.ledger.approval, plan.batch)
     whole = Approval(len(plan.rows), counted + usd)
     return ToApprove(len(quotes), usd, sum(quote is None for quote in quotes), whole, earlier)

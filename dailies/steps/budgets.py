@@ -8,8 +8,8 @@ from decimal import Decimal
 import anyio.to_thread
 
 from dailies.domain.money import sum_usd
-from dailies.steps.known import taken_clips
-from dailies.studio import Studio
+from dailies.runtime import Runtime
+from dailies.steps.clips_on_record import taken_clips
 
 NEARLY = Decimal("0.8")  # of a cap
 
@@ -28,12 +28,12 @@ class Budget:
         return self.expected_usd >= NEARLY * self.cap_usd
 
 
-async def budgets_of(studio: Studio) -> list[Budget]:
+async def budgets_of(runtime: Runtime) -> list[Budget]:
     """The caps that hold for the batch in hand: the batch's own and the day's, where there are any."""
-    job, ledger = studio.the_job, studio.ledger
+    job, ledger = runtime.the_job, runtime.ledger
     if job.caps.batch_usd is None and job.caps.day_usd is None:
         return []
-    taken = await taken_clips(studio, job.plan)
+    taken = await taken_clips(runtime, job.plan)
     needed = sum_usd(job.plan.quotes[key] for key in job.rows if key not in taken)
     counted = (
         ("batch", job.caps.batch_usd, await anyio.to_thread.run_sync(ledger.counted, job.plan.batch)),

@@ -12,7 +12,7 @@ from dailies.domain.clips import Clip, Image, Row
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.states import State
 from dailies.planning import Plan
-from dailies.studio import Studio
+from dailies.runtime import Runtime
 
 SHOWN = 3
 PARTS = ("model", "prompt", "resolution", "aspect_ratio", "duration_s")
@@ -30,11 +30,11 @@ class Changed:
         return f"row {self.row.sheet_row} ({self.row.id}): {', '.join(self.what)}"
 
 
-async def changed_rows(studio: Studio, plan: Plan, buying: Sequence[Row]) -> list[Changed]:
+async def changed_rows(runtime: Runtime, plan: Plan, buying: Sequence[Row]) -> list[Changed]:
     """Those of the rows to be bought whose id was delivered in this batch as another clip. Another take is no change."""
 
     def found() -> dict[str, list[Clip]]:
-        return studio.ledger.delivered_as(plan.batch, [row.id for row in buying])
+        return runtime.ledger.delivered_as(plan.batch, [row.id for row in buying])
 
     keys = {row.clip.key for row in plan.rows}
     delivered = await anyio.to_thread.run_sync(found) if buying else {}
@@ -65,14 +65,14 @@ def changes_lines(changed: Sequence[Changed]) -> list[str]:
     return [f"{count} changed since delivery and would be bought again, for {usd}: {first}"]
 
 
-async def other_content(studio: Studio, plan: Plan) -> list[str]:
+async def other_content(runtime: Runtime, plan: Plan) -> list[str]:
     """What to say of clips that were bought with another picture than the one that is behind their address now."""
     named = [row for row in plan.rows if "://" in row.clip.image.source and row.clip.image.sha256 is None]
 
     def another() -> list[Row]:
-        before = studio.ledger.clips_of([row.clip.key for row in named])
+        before = runtime.ledger.clips_of([row.clip.key for row in named])
         rows = [row for row in named if _another(before.get(row.clip.key), row.clip.image)]
-        briefs = dict(studio.ledger.briefs_of([row.clip.key for row in rows]))
+        briefs = dict(runtime.ledger.briefs_of([row.clip.key for row in rows]))
         return [row for row in rows if any(a.state is not State.FAILED for a in briefs.get(row.clip.key, ()))]
 
     rows = await anyio.to_thread.run_sync(another) if named else []

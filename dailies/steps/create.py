@@ -30,11 +30,11 @@ from dailies.errors import (
 )
 from dailies.ledger import Unclaimed
 from dailies.ledger.file import LedgerVanished
-from dailies.pace import Pace
+from dailies.runtime import Runtime
+from dailies.runtime.limiter import AdaptiveLimiter
 from dailies.sender.line import PendingCreate, SenderEnded
 from dailies.sender.protocol import Ended, NotClaimed, NotTaken, Parked, Result, Sold
 from dailies.steps.prepare import Prepared, prepare, purchase
-from dailies.studio import Studio
 
 logger = logging.getLogger("dailies.create")
 
@@ -45,31 +45,31 @@ BUSY_BEFORE_MOVING_ON_S = 120.0  # where the row names another provider, it is a
 SENDERS_TRIED = 2  # a create that no sender has claimed is ordered of one more
 
 
-async def create_clip(studio: Studio, clip_key: str, provider: str) -> Attempt:
+async def create_clip(runtime: Runtime, clip_key: str, provider: str) -> Attempt:
     """Buy one clip at one of its row's providers. Returns the attempt, submitted (or completed).
 
     Raises NotCharged in its kinds, MaybeCharged, or AlreadyTaken when somebody else was faster.
     """
-    row = studio.the_job.rows[clip_key]
-    async with studio.creating(provider):
-        refuse_stopped(studio, row, provider)
-        return await _buy(studio, await prepare(studio, row, provider))
+    row = runtime.the_job.rows[clip_key]
+    async with runtime.creating(provider):
+        refuse_stopped(runtime, row, provider)
+        return await _buy(runtime, await prepare(runtime, row, provider))
 
 
-async def _buy(studio: Studio, prepared: Prepared) -> Attempt:
-    """Order the create, and again while the provider's brake is on. From the order to the answer on record Ctrl-C and
+async def _buy(runtime: Runtime, prepared: Prepared) -> Attempt:
+    """BatchRequest the create, and again while the provider's brake is on. From the order to the answer on record Ctrl-C and
     SIGTERM are waited out."""
     bought: Attempt | None = None
-    pace, senders_lost = studio.pace(prepared.provider), 0
+    limiter, senders_lost = runtime.limiter(prepared.provider), 0
     while bought is None:
-        await pace.clear()
-        await pace.take_turn()
+        await limiter.clear()
+        await limiter.take_turn()
         with anyio.CancelScope(shield=True):
             try:
-                create = await order_in_turn(studio, prepared)
-                bought = await _outcome(studio, prepared, create) if create else None
+                create = await order_in_turn(runtime, prepared)
+                bought = await _outcome(runtime, prepared, create) if create else None
             except SenderEnded as ended:
-                bought = await _left_by(studio, prepared, ended)
+                bought = await _left_by(runtime, prepared, ended)
                 senders_lost += bought is None
                 if senders_lost == SENDERS_TRIED:
                     raise NotSent(
@@ -86,52 +86,52 @@ class BudgetReached(Stopped):
     """A hard budget leaves no room for this clip."""
 
 
-async def order_in_turn(studio: Studio, prepared: Prepared) -> PendingCreate | None:
+async def order_in_turn(runtime: Runtime, prepared: Prepared) -> PendingCreate | None:
     """Have it claimed, in a turn that was taken and is passed on. None: to be ordered again, as while the brake is on.
 
     Raises AlreadyTaken, BudgetReached, Stopped when the provider's brake has given up, SenderEnded.
     """
-    pace = studio.pace(prepared.provider)
+    limiter = runtime.limiter(prepared.provider)
     hold: Hold | None = None
     try:
-        refuse_stopped(studio, prepared.row, prepared.provider)
-        studio.ledger.require_at_its_path()
-        create = await studio.sender.order(purchase(studio, prepared, pace.creates_at_once()))
+        refuse_stopped(runtime, prepared.row, prepared.provider)
+        runtime.ledger.require_at_its_path()
+        create = await runtime.sender.order(purchase(runtime, prepared, limiter.creates_at_once()))
         refused = await create.claimed()
         match refused:
             case NotClaimed(refusal=Hold() as hold):
                 pass
             case NotClaimed(refusal=str()):
-                studio.ledger.require_at_its_path()
+                runtime.ledger.require_at_its_path()
     except LedgerVanished as error:
-        await studio.give_up_buying(error)
+        await runtime.give_up_buying(error)
         raise Stopped(f"{prepared.row.id}: not started; {error}") from error
     finally:
-        earlier = pace.held
-        pace.pass_turn(hold)
-    if pace.held and not earlier:
-        logger.warning("%s", pace.held.words(prepared.provider))
+        earlier = limiter.held
+        limiter.pass_turn(hold)
+    if limiter.held and not earlier:
+        logger.warning("%s", limiter.held.describe(prepared.provider))
     if refused is None:
         return create
-    _raise_refusal(studio, prepared, refused)
+    _raise_refusal(runtime, prepared, refused)
     return None
 
 
-def refuse_stopped(studio: Studio, row: Row, provider: str) -> None:
+def refuse_stopped(runtime: Runtime, row: Row, provider: str) -> None:
     """Raise Stopped where nothing more is bought at a provider in this run."""
-    if provider in studio.stopped:
-        raise Stopped(f"{row.id}: not started; {provider} was stopped: {studio.stopped[provider]}")
+    if provider in runtime.halted_providers:
+        raise Stopped(f"{row.id}: not started; {provider} was stopped: {runtime.halted_providers[provider]}")
 
 
-def _raise_refusal(studio: Studio, prepared: Prepared, refused: Result) -> None:
+def _raise_refusal(runtime: Runtime, prepared: Prepared, refused: Result) -> None:
     """Raise why a claim was not granted, unless it is only to be asked for again."""
     who = prepared.row.id
     match refused:
         case NotTaken() | NotClaimed(refusal=Hold()):
             return
         case NotClaimed(refusal=GivenUp() as given_up):
-            studio.stopped.setdefault(prepared.provider, given_up.words)
-            refuse_stopped(studio, prepared.row, prepared.provider)
+            runtime.halted_providers.setdefault(prepared.provider, given_up.detail)
+            refuse_stopped(runtime, prepared.row, prepared.provider)
         case NotClaimed(refusal=Unclaimed.TAKEN):
             raise AlreadyTaken(f"{who}: somebody else was faster")
         case NotClaimed(refusal=Unclaimed.BATCH_BUDGET | Unclaimed.DAY_BUDGET as budget):
@@ -142,79 +142,79 @@ def _raise_refusal(studio: Studio, prepared: Prepared, refused: Result) -> None:
             raise MaybeCharged(f"{who}: the process that sends broke off ({refused}); see {STATUS}")
 
 
-async def _outcome(studio: Studio, prepared: Prepared, create: PendingCreate) -> Attempt:
+async def _outcome(runtime: Runtime, prepared: Prepared, create: PendingCreate) -> Attempt:
     """The attempt that was bought. Raises what else became of it."""
-    who, pace = prepared.row.id, studio.pace(prepared.provider)
-    match await _final(studio, prepared, create):
+    who, limiter = prepared.row.id, runtime.limiter(prepared.provider)
+    match await _final(runtime, prepared, create):
         case Sold(attempt=attempt):
-            pace.speed_up()
+            limiter.speed_up()
             logger.info("%s · attempt %d accepted as %s", who, attempt.no, attempt.generation_id)
             return attempt
         case Ended(attempt_id=attempt_id, verdict=verdict):
-            logger.warning("%s · attempt %s: %s (%s)", who, attempt_id[:8], verdict.words, verdict.meaning)
+            logger.warning("%s · attempt %s: %s (%s)", who, attempt_id[:8], verdict.detail, verdict.meaning)
             if verdict.meaning is Meaning.IN_DOUBT:
-                pace.doubted()
-                raise _in_doubt(prepared, attempt_id, verdict.words)
-            raise _as_error(studio, prepared, verdict.words, verdict.failure or Failure.REFUSED)
+                limiter.doubted()
+                raise _in_doubt(prepared, attempt_id, verdict.detail)
+            raise _as_error(runtime, prepared, verdict.detail, verdict.failure or Failure.REFUSED)
         case result:
             raise MaybeCharged(f"{who}: the process that sends broke off ({result}); see {STATUS}")
 
 
-async def _final(studio: Studio, prepared: Prepared, create: PendingCreate) -> Result:
+async def _final(runtime: Runtime, prepared: Prepared, create: PendingCreate) -> Result:
     """What became of a create in the end: one that surely cost nothing is sent again while there is patience left."""
-    pace, started, tries = studio.pace(prepared.provider), time.monotonic(), 0
+    limiter, started, tries = runtime.limiter(prepared.provider), time.monotonic(), 0
     patience_s = BUSY_FOR_S if prepared.provider == prepared.row.providers[-1] else BUSY_BEFORE_MOVING_ON_S
     result = await create.result()
     while isinstance(result, Parked):
         tries += result.verdict.meaning is Meaning.TRY_AGAIN
-        if tries >= SEND_TRIES or time.monotonic() - started > patience_s or studio.stopping.is_set():
+        if tries >= SEND_TRIES or time.monotonic() - started > patience_s or runtime.shutdown.is_set():
             return await create.give_up()
         waits = result.verdict.meaning is Meaning.WAIT
         if waits:
-            pace.slow_down(result.verdict.wait_s)
-        if not await _paused(studio, pace, 0 if waits else SEND_PAUSES_S[tries - 1]):
+            limiter.slow_down(result.verdict.wait_s)
+        if not await _paused(runtime, limiter, 0 if waits else SEND_PAUSES_S[tries - 1]):
             return await create.give_up()
         result = await create.send_again()
     return result
 
 
-async def _paused(studio: Studio, pace: Pace, seconds: float) -> bool:
+async def _paused(runtime: Runtime, limiter: AdaptiveLimiter, seconds: float) -> bool:
     """Wait so long, and until nobody at the provider is asked to wait. False when the run is being stopped."""
     async with anyio.create_task_group() as either:
 
         async def watch() -> None:
-            await studio.stopping.wait()
+            await runtime.shutdown.wait()
             either.cancel_scope.cancel()
 
         either.start_soon(watch)
         await anyio.sleep(seconds)
-        await pace.clear()
+        await limiter.clear()
         either.cancel_scope.cancel()
-    return not studio.stopping.is_set()
+    return not runtime.shutdown.is_set()
 
 
-async def _left_by(studio: Studio, prepared: Prepared, ended: SenderEnded) -> Attempt | None:
+async def _left_by(runtime: Runtime, prepared: Prepared, ended: SenderEnded) -> Attempt | None:
     """What the ledger says of a create whose sender has ended. None: it was never claimed. Raises MaybeCharged."""
     clip_key = prepared.row.clip.key
     try:
-        await anyio.to_thread.run_sync(studio.ledger.reap)
-        attempts = await anyio.to_thread.run_sync(studio.ledger.attempts, clip_key)
+        await anyio.to_thread.run_sync(runtime.ledger.reap)
+        attempts = await anyio.to_thread.run_sync(runtime.ledger.attempts, clip_key)
     except (SQLAlchemyError, OSError) as error:
         raise MaybeCharged(
             f"{prepared.row.id}: the process that sent it has ended, and the ledger can't be asked what became of it "
             f"({type(error).__name__}). It is not bought again; see {STATUS}"
         ) from error
     ours = [a for a in attempts if a.id == ended.attempt_id or a.owner == ended.owner]
-    return _settled(studio, prepared, ours[-1]) if ours else None
+    return _settled(runtime, prepared, ours[-1]) if ours else None
 
 
-def _settled(studio: Studio, prepared: Prepared, attempt: Attempt) -> Attempt:
+def _settled(runtime: Runtime, prepared: Prepared, attempt: Attempt) -> Attempt:
     """An attempt as its sender left it: bought, or the error that it is."""
     if attempt.generation_id:
         return attempt
     words = attempt.error or "the process that sent it has ended"
     if attempt.state is State.FAILED:
-        raise _as_error(studio, prepared, words, attempt.failure or Failure.REFUSED)
+        raise _as_error(runtime, prepared, words, attempt.failure or Failure.REFUSED)
     raise _in_doubt(prepared, attempt.id, words)
 
 
@@ -225,11 +225,11 @@ def _in_doubt(prepared: Prepared, attempt_id: str, words: str) -> MaybeCharged:
     )
 
 
-def _as_error(studio: Studio, prepared: Prepared, words: str, failure: Failure) -> DailiesError:
+def _as_error(runtime: Runtime, prepared: Prepared, words: str, failure: Failure) -> DailiesError:
     who = prepared.row.id
     match failure:
         case Failure.STOPPED:
-            studio.stopped.setdefault(prepared.provider, words)
+            runtime.halted_providers.setdefault(prepared.provider, words)
             return Stopped(
                 f"{prepared.provider} refuses every clip: {words}. {who} was not charged; the rest is not started"
             )

@@ -12,15 +12,16 @@ import anyio
 import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
-from dailies.catalog import Settled, expected_video
+from dailies.catalog import ResolvedOptions, expected_video
 from dailies.domain.clips import Clip, clip_name, object_key
 from dailies.domain.commands import COLLECT
 from dailies.domain.figures import NOT_STORED
 from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import State
-from dailies.errors import BadInput, DeliveryDelayed, Misconfigured, explained
+from dailies.errors import BadInput, DeliveryDelayed, Misconfigured, describe_error
 from dailies.failpoints import hit
 from dailies.media.video import BadVideo, Wanted, inspect, mismatches
+from dailies.runtime import Runtime
 from dailies.steps.fetch import Fetched, delayed, fetch
 from dailies.steps.posters import keep_poster
 from dailies.steps.store import abilities_at
@@ -28,7 +29,6 @@ from dailies.storage.abilities import StoreAbilities
 from dailies.storage.download import Download, flush
 from dailies.storage.parcel import Parcel, look_at, pack, put_where_nothing_is
 from dailies.storage.s3 import StoreRefused, StoreTrouble, parse_s3_uri
-from dailies.studio import Studio
 
 logger = logging.getLogger("dailies.deliver")
 PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -39,76 +39,76 @@ class NoDestination(Misconfigured):
     """Nothing says where in S3 the clip should go."""
 
 
-async def deliver_clip(studio: Studio, attempt_id: str) -> Attempt:
+async def deliver_clip(runtime: Runtime, attempt_id: str) -> Attempt:
     """Store one completed clip. Raises ResultLost, or DeliveryDelayed when it has to wait (the clip stays paid and safe)."""
-    attempt = await anyio.to_thread.run_sync(studio.ledger.attempt, attempt_id)
+    attempt = await anyio.to_thread.run_sync(runtime.ledger.attempt, attempt_id)
     if attempt is None:
         raise KeyError(f"no attempt {attempt_id}")
     if attempt.delivered:
         return attempt
-    async with studio.deliveries.slot(studio.result_ends(attempt)):
-        row = await _row_of(studio, attempt)
-        fetched = await fetch(studio, attempt)
+    async with runtime.deliveries.slot(runtime.result_ends(attempt)):
+        row = await _row_of(runtime, attempt)
+        fetched = await fetch(runtime, attempt)
         file = fetched.file
-        compared = await anyio.to_thread.run_sync(_compare, studio, row, file.path, limiter=studio.decoders)
+        compared = await anyio.to_thread.run_sync(_compare, runtime, row, file.path, limiter=runtime.decoders)
         mismatch = "; ".join(filter(None, (fetched.odd, compared))) or None
         try:
-            ways = await abilities_at(studio, *destination(studio, attempt))
-            uri = await _store(studio, attempt, row, fetched, ways)
+            ways = await abilities_at(runtime, *destination(runtime, attempt))
+            uri = await _store(runtime, attempt, row, fetched, ways)
         except (StoreRefused, StoreTrouble) as error:
             if isinstance(error, StoreRefused):
-                stop_for_the_store(studio, attempt, error)
+                stop_for_the_store(runtime, attempt, error)
             reason = f"{NOT_STORED}: {error}. The clip is paid for and kept as {file.path}"
             await anyio.to_thread.run_sync(flush, file.path)
-            raise await delayed(studio, attempt, reason) from error
+            raise await delayed(runtime, attempt, reason) from error
         hit("before-stored")
-        stored = await _told(studio, attempt, uri, file, mismatch)
+        stored = await _told(runtime, attempt, uri, file, mismatch)
         hit("after-stored")
-        await anyio.to_thread.run_sync(keep_poster, studio, stored, row, file.path, ways, limiter=studio.decoders)
-        await anyio.to_thread.run_sync(_tidy, studio, attempt, row, file.path)
+        await anyio.to_thread.run_sync(keep_poster, runtime, stored, row, file.path, ways, limiter=runtime.decoders)
+        await anyio.to_thread.run_sync(_tidy, runtime, attempt, row, file.path)
         logger.info("%s · stored as %s%s", row.id, uri, f" ({mismatch})" if mismatch else "")
         return stored
 
 
-def stop_for_the_store(studio: Studio, attempt: Attempt, refused: StoreRefused) -> None:
+def stop_for_the_store(runtime: Runtime, attempt: Attempt, refused: StoreRefused) -> None:
     """Buy nothing more where clips can't be stored; a clip of another batch speaks for its own place only."""
-    if studio.job and destination(studio, attempt) == (studio.job.bucket, studio.job.prefix):
-        for provider in studio.job.plan.providers:
-            studio.stopped.setdefault(provider, f"the store refuses clips: {refused}")
+    if runtime.job and destination(runtime, attempt) == (runtime.job.bucket, runtime.job.prefix):
+        for provider in runtime.job.plan.providers:
+            runtime.halted_providers.setdefault(provider, f"the store refuses clips: {refused}")
 
 
-async def _row_of(studio: Studio, attempt: Attempt) -> BatchRow:
-    rows = await anyio.to_thread.run_sync(studio.ledger.rows_of_clips, [attempt.clip_key])
+async def _row_of(runtime: Runtime, attempt: Attempt) -> BatchRow:
+    rows = await anyio.to_thread.run_sync(runtime.ledger.rows_of_clips, [attempt.clip_key])
     return next((row for row in rows if row.batch == attempt.batch), rows[0])
 
 
-def _compare(studio: Studio, row: BatchRow, path: Path) -> str | None:
+def _compare(runtime: Runtime, row: BatchRow, path: Path) -> str | None:
     """In which ways the clip is not what was bought; it is stored all the same, marked, as evidence for a refund.
 
     Nothing that goes wrong here keeps a paid clip from being stored.
     """
     try:
-        return "; ".join(mismatches(inspect(path), _wanted(studio, row.clip))) or None
+        return "; ".join(mismatches(inspect(path), _wanted(runtime, row.clip))) or None
     except BadVideo as error:
         return f"it does not decode: {error}"
     except Exception as error:  # a defect in our check, or a file made to break it
         logger.exception("%s can't be checked", path)
-        return f"it could not be checked: {explained(error)}"
+        return f"it could not be checked: {describe_error(error)}"
 
 
-def _wanted(studio: Studio, clip: Clip) -> Wanted:
+def _wanted(runtime: Runtime, clip: Clip) -> Wanted:
     """What was bought, as far as the catalog still knows the model."""
     try:
-        model = studio.catalog.find(clip.model)
+        model = runtime.catalog.find(clip.model)
     except BadInput:
         return Wanted()
-    settled = Settled(clip.resolution, clip.aspect_ratio, clip.duration_s, dict(clip.options))  # type: ignore[arg-type]
-    return Wanted(**asdict(expected_video(model, settled)))
+    resolved = ResolvedOptions(clip.resolution, clip.aspect_ratio, clip.duration_s, dict(clip.options))  # type: ignore[arg-type]
+    return Wanted(**asdict(expected_video(model, resolved)))
 
 
-async def _store(studio: Studio, attempt: Attempt, row: BatchRow, fetched: Fetched, ways: StoreAbilities) -> str:
+async def _store(runtime: Runtime, attempt: Attempt, row: BatchRow, fetched: Fetched, ways: StoreAbilities) -> str:
     """Put the clip under its key and see that it is there. Returns its URI."""
-    bucket, prefix = destination(studio, attempt)
+    bucket, prefix = destination(runtime, attempt)
     file = fetched.file
     parcel = await anyio.to_thread.run_sync(pack, attempt, row, file, ways, fetched.content_type)
     key = object_key(prefix, row.batch, row.id, attempt.clip_key)
@@ -116,15 +116,15 @@ async def _store(studio: Studio, attempt: Attempt, row: BatchRow, fetched: Fetch
     if attempt.state is State.ORPHANED and any(a.delivered for a in row.attempts):
         key = key.removesuffix(".mp4") + f"-{attempt.id[:8]}.mp4"  # a second clip, which was paid for too
     for candidate in (key, beside):
-        if await _put(studio, bucket, candidate, parcel):
+        if await _put(runtime, bucket, candidate, parcel):
             return f"s3://{bucket}/{candidate}"
         logger.warning("%s: s3://%s/%s holds another object; it is not overwritten", row.id, bucket, candidate)
     raise StoreTrouble(f"s3://{bucket}/{key} and {beside} are both taken by other objects")
 
 
-async def _put(studio: Studio, bucket: str, key: str, parcel: Parcel) -> bool:
+async def _put(runtime: Runtime, bucket: str, key: str, parcel: Parcel) -> bool:
     """One put where nothing is yet, and the look that proves it. False when another object has the key."""
-    s3 = studio.s3()
+    s3 = runtime.s3()
     for pause_s in (*PAUSES_S[:4], None):
         try:
             hit("before-put")
@@ -145,21 +145,21 @@ async def _put(studio: Studio, bucket: str, key: str, parcel: Parcel) -> bool:
     raise StoreTrouble(f"s3://{bucket}/{key}: put, and not found afterwards")
 
 
-def destination(studio: Studio, attempt: Attempt) -> tuple[str, str]:
+def destination(runtime: Runtime, attempt: Attempt) -> tuple[str, str]:
     """Bucket and prefix for a clip: where its own batch goes by the record, as it was planned last, whatever batch is in
     hand; the setting's only for a batch that was never planned here."""
-    uri = studio.ledger.batch_destination(attempt.batch) or studio.settings.dailies_to
+    uri = runtime.ledger.batch_destination(attempt.batch) or runtime.settings.dailies_to
     if not uri:
         raise NoDestination(f"nothing says where the clips of batch {attempt.batch} go: set DAILIES_TO or pass --to")
     return parse_s3_uri(uri)
 
 
-async def _told(studio: Studio, attempt: Attempt, uri: str, file: Download, mismatch: str | None) -> Attempt:
+async def _told(runtime: Runtime, attempt: Attempt, uri: str, file: Download, mismatch: str | None) -> Attempt:
     """T4, patient with a ledger that is away: the object is safe, so a later run would only find it again."""
     for pause_s in (*PAUSES_S, None):
         try:
             return await anyio.to_thread.run_sync(
-                studio.ledger.stored, attempt.id, uri, file.sha256, file.size_bytes, mismatch
+                runtime.ledger.record_stored, attempt.id, uri, file.sha256, file.size_bytes, mismatch
             )
         except (SQLAlchemyError, OSError) as error:
             if pause_s is None:
@@ -168,10 +168,10 @@ async def _told(studio: Studio, attempt: Attempt, uri: str, file: Download, mism
     raise AssertionError("unreachable")
 
 
-def _tidy(studio: Studio, attempt: Attempt, row: BatchRow, path: Path) -> None:
+def _tidy(runtime: Runtime, attempt: Attempt, row: BatchRow, path: Path) -> None:
     """Delete the download, or move it to where `--keep-local` wants the clips of the batch in hand, and no others."""
     hit("before-cleanup")
-    keep = studio.job.order.keep_local if studio.job and attempt.clip_key in studio.job.rows else None
+    keep = runtime.job.order.keep_local if runtime.job and attempt.clip_key in runtime.job.rows else None
     if keep:
         target = Path(keep).expanduser() / f"{clip_name(row.id, row.clip_key)}.mp4"
         target.parent.mkdir(parents=True, exist_ok=True)

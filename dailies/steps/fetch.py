@@ -31,8 +31,8 @@ from dailies.media.wholeness import Grade, Verdict, judge
 from dailies.net import UnsafeUrl
 from dailies.providers import LookKind
 from dailies.providers.open import result_life
+from dailies.runtime import Runtime
 from dailies.storage.download import Download, DownloadFailed, UrlExpired, download
-from dailies.studio import Studio
 
 logger = logging.getLogger("dailies.fetch")
 PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -59,17 +59,17 @@ class Fetched:
         return CONTENT_TYPES[self.container] if self.container else "application/octet-stream"
 
 
-async def fetch(studio: Studio, attempt: Attempt) -> Fetched:
+async def fetch(runtime: Runtime, attempt: Attempt) -> Fetched:
     """The clip's file, from an earlier visit if that brought it whole, else from the provider.
 
     Raises NotYet or DeliveryDelayed when it has to wait, and ResultLost when the provider itself says that it is gone, or
     its life is over, and nothing ever came.
     """
-    folder = studio.home / "downloads"
+    folder = runtime.home / "downloads"
     kept = await anyio.to_thread.run_sync(kept_whole, folder, attempt.id)
     if kept:
         return _taken(kept, await anyio.to_thread.run_sync(judge, kept.path, None))
-    visit = _Visit(studio, attempt, folder, attempt.result_url)
+    visit = _Visit(runtime, attempt, folder, attempt.result_url)
     await visit.remember()
     for pause_s in (*PAUSES_S, None):
         fetched = await visit.try_once()
@@ -83,7 +83,7 @@ async def fetch(studio: Studio, attempt: Attempt) -> Fetched:
 
 def _taken(file: Download, verdict: Verdict) -> Fetched:
     """A file that is stored: what is no MP4 is marked, and so is what could not be proved to be whole."""
-    odd = [verdict.words] if verdict.grade is not Grade.WHOLE else []
+    odd = [verdict.detail] if verdict.grade is not Grade.WHOLE else []
     if verdict.container not in (Container.MP4, Container.MOV):
         odd.insert(0, f"a {verdict.container} instead of an MP4" if verdict.container else "no known kind of video")
     return Fetched(file, verdict.container, "; ".join(odd))
@@ -93,7 +93,7 @@ def _taken(file: Download, verdict: Verdict) -> Fetched:
 class _Visit:
     """One visit to a clip's address; what it has seen so far."""
 
-    studio: Studio
+    runtime: Runtime
     attempt: Attempt
     folder: Path
     url: str | None
@@ -119,13 +119,13 @@ class _Visit:
         hit("before-download")
         try:
             file = await download(
-                self.url, self.folder, self.attempt.id, client=self.studio.web, trust=self.studio.trust
+                self.url, self.folder, self.attempt.id, client=self.runtime.http, trust=self.runtime.trust
             )
         except DownloadFailed as error:
             self.refused, self.reason = isinstance(error, UrlExpired), str(error)
             return None
         except UnsafeUrl as error:
-            raise await delayed(self.studio, self.attempt, f"its address is refused: {error}") from error
+            raise await delayed(self.runtime, self.attempt, f"its address is refused: {error}") from error
         self.refused = False
         return await self._judged(file)
 
@@ -134,7 +134,7 @@ class _Visit:
         try:
             verdict = await self._keep(file)
             if verdict.grade < Grade.ODD or (verdict.grade is Grade.ODD and not again):
-                self.reason = "; ".join(filter(None, (file.broke_off, verdict.words)))
+                self.reason = "; ".join(filter(None, (file.broke_off, verdict.detail)))
                 return None
             # Nobody waits for the disk, which most clips never reach: a file that a power cut has garbled is not what its
             # name says, and is fetched again.
@@ -173,7 +173,7 @@ class _Visit:
         if self.attempt.generation_id is None:
             return
         try:
-            look = await self.studio.provider(self.attempt.provider).look(self.attempt.generation_id)
+            look = await self.runtime.provider(self.attempt.provider).look(self.attempt.generation_id)
         except Misconfigured as error:  # no key here; the address may work all the same
             self.reason = str(error)
             return
@@ -183,31 +183,37 @@ class _Visit:
                 self.url = look.url
                 with suppress(LostOwnership, SQLAlchemyError, OSError):
                     await anyio.to_thread.run_sync(
-                        self.studio.ledger.completed, self.attempt, look.url, look.usd_charged, look.credits_used
+                        self.runtime.ledger.record_completed,
+                        self.attempt,
+                        look.url,
+                        look.usd_charged,
+                        look.credits_used,
                     )
         elif look.gone or look.kind is LookKind.FAILED:
-            self.shown, self.gone = False, look.words
+            self.shown, self.gone = False, look.detail
         if self.url is None:
-            self.reason = f"a fresh look at {self.attempt.generation_id} gives no address ({look.words})"
+            self.reason = f"a fresh look at {self.attempt.generation_id} gives no address ({look.detail})"
 
     async def end(self) -> Fetched:
         """What becomes of a clip that this visit did not bring."""
         if await self._lost():
             if self.best:
                 verdict, file = self.best
-                return _taken(file, replace(verdict, words=f"all that came before its address ended: {verdict.words}"))
-            await anyio.to_thread.run_sync(self.studio.ledger.result_lost, self.attempt, self.reason)
+                return _taken(
+                    file, replace(verdict, detail=f"all that came before its address ended: {verdict.detail}")
+                )
+            await anyio.to_thread.run_sync(self.runtime.ledger.result_lost, self.attempt, self.reason)
             raise ResultLost(f"paid, and no URL leads to it any more: {self.reason}. See {STATUS}")
-        age = self.studio.ledger.now() - (self.attempt.completed_at or self.attempt.created_at)
+        age = self.runtime.ledger.now() - (self.attempt.completed_at or self.attempt.created_at)
         if age < PATIENCE:
-            raise await delayed(self.studio, self.attempt, f"the download fails: {self.reason}", NotYet)
+            raise await delayed(self.runtime, self.attempt, f"the download fails: {self.reason}", NotYet)
         if self.best and self.best[0].grade is Grade.UNKNOWN and self.seen[self.best[1].sha256] > 1:
             return _taken(self.best[1], self.best[0])
-        raise await delayed(self.studio, self.attempt, f"the download fails: {self.reason}")
+        raise await delayed(self.runtime, self.attempt, f"the download fails: {self.reason}")
 
     async def _lost(self) -> bool:
         """Whether it is over; each word of the provider that the job is gone, or there again, goes on record."""
-        ledger, attempt = self.studio.ledger, self.attempt
+        ledger, attempt = self.runtime.ledger, self.attempt
         try:
             events = await anyio.to_thread.run_sync(ledger.history, attempt.id)
             if self.shown and times_gone(events):
@@ -223,11 +229,11 @@ class _Visit:
 
 
 async def delayed(
-    studio: Studio, attempt: Attempt, reason: str, kind: type[DeliveryDelayed] = DeliveryDelayed
+    runtime: Runtime, attempt: Attempt, reason: str, kind: type[DeliveryDelayed] = DeliveryDelayed
 ) -> DeliveryDelayed:
     """Keep the reason with the attempt, and make the error that says how to go on."""
     try:
-        await anyio.to_thread.run_sync(studio.ledger.note_error, attempt.id, reason)
+        await anyio.to_thread.run_sync(runtime.ledger.note_error, attempt.id, reason)
     except (SQLAlchemyError, OSError):
         logger.error("the ledger can't be told that %s is delayed: %s", attempt.id, reason)
     return kind(f"{reason}. Nothing is lost: run again, or {COLLECT}")

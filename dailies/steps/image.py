@@ -11,31 +11,31 @@ from dailies.domain.addresses import is_address
 from dailies.domain.clips import Row
 from dailies.media.images import BadImage, as_sent, data_uri
 from dailies.planning.images import read_object
+from dailies.runtime import Runtime
 from dailies.steps.store import abilities_at
 from dailies.storage.abilities import StoreAbilities
 from dailies.storage.s3 import StoreTrouble
-from dailies.studio import Studio
 
 TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 
-async def image_url(studio: Studio, row: Row, takes_data_uri: bool) -> str:
+async def image_url(runtime: Runtime, row: Row, takes_data_uri: bool) -> str:
     """What goes into the request's image field. Raises BadImage when the file is no longer the one that was measured."""
     image = row.clip.image
-    if is_address(image.source) and row.clip.key not in studio.the_job.plan.files:
+    if is_address(image.source) and row.clip.key not in runtime.the_job.plan.files:
         return as_sent(image.source)
-    content = await anyio.to_thread.run_sync(_content, studio, row)
+    content = await anyio.to_thread.run_sync(_content, runtime, row)
     if takes_data_uri:
         return data_uri(content, image.format)  # type: ignore[arg-type]
-    job = studio.the_job
-    ways = await abilities_at(studio, job.bucket, job.prefix)
-    return await anyio.to_thread.run_sync(_presigned, studio, content, image.format, ways)
+    job = runtime.the_job
+    ways = await abilities_at(runtime, job.bucket, job.prefix)
+    return await anyio.to_thread.run_sync(_presigned, runtime, content, image.format, ways)
 
 
-def _content(studio: Studio, row: Row) -> bytes:
-    file = studio.the_job.plan.files.get(row.clip.key)
+def _content(runtime: Runtime, row: Row) -> bytes:
+    file = runtime.the_job.plan.files.get(row.clip.key)
     if file is None:
-        return read_object(studio.s3(), row.clip.image.source)
+        return read_object(runtime.s3(), row.clip.image.source)
     return read_unchanged(file.path, file.sha256)
 
 
@@ -50,14 +50,14 @@ def read_unchanged(path: Path, sha256: str) -> bytes:
     return content
 
 
-def _presigned(studio: Studio, content: bytes, format: str, ways: StoreAbilities) -> str:
+def _presigned(runtime: Runtime, content: bytes, format: str, ways: StoreAbilities) -> str:
     """Put the image into the user's bucket, under its digest, and sign an address for a day."""
-    job = studio.the_job
+    job = runtime.the_job
     digest = hashlib.sha256(content).hexdigest()
     key = "/".join(part for part in (job.prefix, "inputs", f"{digest}.{format}") if part)
     try:
-        if studio.s3().head(job.bucket, key, blind=not ways.may_list) is None:
-            studio.s3().put_bytes(job.bucket, key, content, TYPES[format], ways)
+        if runtime.s3().head(job.bucket, key, blind=not ways.may_list) is None:
+            runtime.s3().put_bytes(job.bucket, key, content, TYPES[format], ways)
     except StoreTrouble as error:
         raise BadImage(f"the image can't be put where the provider can fetch it: {error}") from error
-    return studio.s3().presign(job.bucket, key)
+    return runtime.s3().presign(job.bucket, key)

@@ -9,9 +9,9 @@ import anyio.to_thread
 
 from dailies.domain.clips import slug
 from dailies.errors import Misconfigured
+from dailies.runtime import Runtime
 from dailies.settings import Settings
 from dailies.storage.s3 import StoreTrouble, parse_s3_uri
-from dailies.studio import Studio
 
 INBOX = "_inbox"
 """The inbox's folder below DAILIES_TO where nothing else is said; no batch's folder begins with an underscore."""
@@ -40,12 +40,12 @@ def inbox_folder(chosen: str | None, settings: Settings) -> str:
     raise Misconfigured("nothing says where the inbox is: give its folder, or set DAILIES_TO. Nothing was bought.")
 
 
-async def look_into(studio: Studio, folder: str) -> list[Delivered]:
+async def look_into(runtime: Runtime, folder: str) -> list[Delivered]:
     """Every CSV below a folder in S3, in the order of the names. Raises Misconfigured when it can't be listed."""
     bucket, prefix = parse_s3_uri(folder)
     try:
         found = await anyio.to_thread.run_sync(
-            lambda: list(studio.s3().versions(bucket, f"{prefix}/" if prefix else ""))
+            lambda: list(runtime.s3().versions(bucket, f"{prefix}/" if prefix else ""))
         )
     except StoreTrouble as error:
         raise Misconfigured(f"{folder} can't be listed: {error}. Nothing was bought.") from error

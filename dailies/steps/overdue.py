@@ -10,20 +10,20 @@ import anyio.to_thread
 from dailies.domain.records import Attempt
 from dailies.providers import Look, LookKind
 from dailies.providers.base import LogUnavailable
-from dailies.studio import Studio
+from dailies.runtime import Runtime
 
 logger = logging.getLogger("dailies.poll")
 LOG_MARGIN = timedelta(hours=1)  # the provider's clock and ours may differ
 
 
-async def asked_of_the_log(studio: Studio, attempt: Attempt, look: Look) -> Look:
+async def asked_of_the_log(runtime: Runtime, attempt: Attempt, look: Look) -> Look:
     """A look at an overdue generation, or what the provider's log knows better.
 
     It failed: so it did, and cost what the log says. It succeeded under another id: that one is looked at. It succeeded and
     no answer gives its address: its charge is put on record, and it stays overdue.
     """
-    provider = studio.provider(attempt.provider)
-    now = studio.ledger.now()
+    provider = runtime.provider(attempt.provider)
+    now = runtime.ledger.now()
     try:
         found = await provider.find(
             attempt.id, attempt.created_at - LOG_MARGIN, now + LOG_MARGIN, attempt.generation_id
@@ -41,7 +41,7 @@ async def asked_of_the_log(studio: Studio, attempt: Attempt, look: Look) -> Look
             logger.warning("%s · ready as %s, by the provider's log", attempt.generation_id, found.generation_id)
             return other
     if found.usd_charged:
-        await anyio.to_thread.run_sync(studio.ledger.charged, attempt.id, found.usd_charged, found.credits_used)
+        await anyio.to_thread.run_sync(runtime.ledger.record_charged, attempt.id, found.usd_charged, found.credits_used)
     return Look(
-        LookKind.GENERATING, f"{look.words} (finished by the provider's log, which gives no address)", trouble=True
+        LookKind.GENERATING, f"{look.detail} (finished by the provider's log, which gives no address)", transient=True
     )

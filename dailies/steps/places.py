@@ -17,8 +17,8 @@ from dailies.domain.clips import Row, object_key, slug
 from dailies.domain.records import Attempt, Copy
 from dailies.domain.states import current
 from dailies.errors import Misconfigured
+from dailies.runtime import Job, Runtime
 from dailies.storage.s3 import S3, StoreRefused, StoreTrouble, parse_s3_uri
-from dailies.studio import Job, Studio
 
 logger = logging.getLogger("dailies.places")
 AT_ONCE = 16
@@ -33,7 +33,7 @@ class Placed:
     gone: tuple[str, ...]
 
 
-async def settle_places(studio: Studio, job: Job) -> Placed:
+async def settle_places(runtime: Runtime, job: Job) -> Placed:
     """See that every delivered clip of the batch lies where the batch wants it. Raises Misconfigured when S3 can't be asked.
 
     Clips that are gone are reopened in the ledger: this run, or `dailies collect`, fetches them again.
@@ -42,7 +42,7 @@ async def settle_places(studio: Studio, job: Job) -> Placed:
     if not rows:
         return Placed((), ())
     try:
-        placed = await anyio.to_thread.run_sync(_settle, studio, job, rows)
+        placed = await anyio.to_thread.run_sync(_settle, runtime, job, rows)
     except StoreTrouble as error:
         raise Misconfigured(f"S3 can't be asked whether the clips are there: {error}. Nothing was bought.") from error
     if placed.copied:
@@ -54,11 +54,11 @@ async def settle_places(studio: Studio, job: Job) -> Placed:
     return placed
 
 
-def _settle(studio: Studio, job: Job, rows: Sequence[Row]) -> Placed:
-    keys, ledger = [row.clip.key for row in rows], studio.ledger
+def _settle(runtime: Runtime, job: Job, rows: Sequence[Row]) -> Placed:
+    keys, ledger = [row.clip.key for row in rows], runtime.ledger
     stored = {key: found for key, some in ledger.attempts_of(keys).items() if (found := current(some)) and found.s3_uri}
     copies = ledger.copies_of(keys)
-    store = Listings(studio.s3())
+    store = Listings(runtime.s3())
     wanted = {row.clip.key: (job.bucket, object_key(job.prefix, job.plan.batch, row.id, row.clip.key)) for row in rows}
     known = {key: [*copies.get(key, ()), str(attempt.s3_uri)] for key, attempt in stored.items()}
     here = f"s3://{job.bucket}/{_folder(job)}"
@@ -70,7 +70,7 @@ def _settle(studio: Studio, job: Job, rows: Sequence[Row]) -> Placed:
             gone.append(key)
         elif not any(uri.startswith(here) for uri in places):
             to_copy[key] = parse_s3_uri(places[0])
-    made = _copy(studio.s3(), {key: (source, wanted[key]) for key, source in to_copy.items()}, stored)
+    made = _copy(runtime.s3(), {key: (source, wanted[key]) for key, source in to_copy.items()}, stored)
     new = tuple(Copy(job.plan.batch, key, f"s3://{bucket}/{name}") for key, (bucket, name) in made.items())
     ledger.copied(new)
     for key in gone:

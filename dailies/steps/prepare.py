@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from dailies.catalog import Settled, request_body
+from dailies.catalog import ResolvedOptions, request_body
 from dailies.domain.clips import Row
 from dailies.errors import BadInput, Refused
+from dailies.runtime import Runtime
 from dailies.sender.protocol import Purchase
 from dailies.steps.image import image_url
-from dailies.studio import Studio
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,29 +27,29 @@ class Prepared:
     usd_quoted: Decimal
 
 
-async def prepare(studio: Studio, row: Row, provider: str) -> Prepared:
+async def prepare(runtime: Runtime, row: Row, provider: str) -> Prepared:
     """Build the request. Raises Refused when the image can no longer be sent as it was planned."""
     clip = row.clip
-    model = studio.catalog.find(clip.model)
-    settled = Settled(clip.resolution, clip.aspect_ratio, clip.duration_s, dict(clip.options))  # type: ignore[arg-type]
+    model = runtime.catalog.find(clip.model)
+    resolved = ResolvedOptions(clip.resolution, clip.aspect_ratio, clip.duration_s, dict(clip.options))  # type: ignore[arg-type]
     try:
-        url = await image_url(studio, row, model.offer_at(provider).takes_data_uri)
+        url = await image_url(runtime, row, model.offer_at(provider).takes_data_uri)
     except BadInput as error:
         raise Refused(f"{row.id}: {error}. Nothing was sent, nothing was charged") from error
-    body = request_body(model, provider, settled, prompt=clip.prompt, image_url=url)
-    named = request_body(model, provider, settled, prompt=clip.prompt, image_url=clip.image.identity)
+    body = request_body(model, provider, resolved, prompt=clip.prompt, image_url=url)
+    named = request_body(model, provider, resolved, prompt=clip.prompt, image_url=clip.image.identity)
     digest = hashlib.sha256(json.dumps([provider, named], sort_keys=True).encode()).hexdigest()
-    usd = studio.the_job.plan.quote_at(clip.key, provider)
-    if usd is None and not studio.the_job.order.allow_unpriced:
+    usd = runtime.the_job.plan.quote_at(clip.key, provider)
+    if usd is None and not runtime.the_job.order.allow_unpriced:
         raise Refused(
             f"{row.id}: no price is known at {provider}; nothing was sent (--allow-unpriced buys without a quote)"
         )
     return Prepared(row, provider, body, digest, usd if usd is not None else Decimal(0))
 
 
-def purchase(studio: Studio, prepared: Prepared, at_once: int | None) -> Purchase:
+def purchase(runtime: Runtime, prepared: Prepared, at_once: int | None) -> Purchase:
     """What the sender is told of it; `at_once` is how many creates may be unanswered at the provider."""
-    job = studio.the_job
+    job = runtime.the_job
     destination = f"s3://{job.bucket}/{job.prefix}".rstrip("/")
     return Purchase(
         prepared.row, job.plan.batch, job.plan.source, destination, prepared.provider, prepared.body, prepared.digest,

@@ -18,9 +18,9 @@ from dailies.domain.money import show_usd, sum_usd
 from dailies.errors import BadInput
 from dailies.ledger import Ledger
 from dailies.planning import Plan
-from dailies.steps.known import delivered_clips, taken_clips
+from dailies.runtime import Runtime
+from dailies.steps.clips_on_record import delivered_clips, taken_clips
 from dailies.steps.schedule import USUAL_S
-from dailies.studio import Studio
 
 FEWEST = 5
 """From so many clips on their median says more than the catalog."""
@@ -48,12 +48,12 @@ class Purchase:
         return f"To buy: {len(self.rows)} for {show_usd(self.usd)}, in about {show_time(self.seconds)}{basis}."
 
 
-async def purchase_of(studio: Studio, plan: Plan, in_flight: int) -> Purchase:
+async def purchase_of(runtime: Runtime, plan: Plan, in_flight: int) -> Purchase:
     """What this plan would buy by the ledger as it is now."""
-    taken, delivered = await taken_clips(studio, plan), await delivered_clips(studio, plan)
+    taken, delivered = await taken_clips(runtime, plan), await delivered_clips(runtime, plan)
     rows = tuple(row for row in plan.rows if row.clip.key not in taken)
     kinds: Counter[Kind] = Counter(_kind(row.providers[0], row.clip) for row in rows)
-    times = await anyio.to_thread.run_sync(_times, studio, [*kinds])
+    times = await anyio.to_thread.run_sync(_times, runtime, [*kinds])
     by_provider = {row.providers[0]: list[float]() for row in rows}
     for kind, count in kinds.items():
         by_provider[kind[0]] += [times[kind][0]] * count
@@ -64,10 +64,10 @@ async def purchase_of(studio: Studio, plan: Plan, in_flight: int) -> Purchase:
     )  # fmt: skip
 
 
-async def usual_seconds(studio: Studio, plan: Plan) -> dict[str, float]:
+async def usual_seconds(runtime: Runtime, plan: Plan) -> dict[str, float]:
     """For each clip of a plan how long its like usually takes, by its clip_key."""
     kinds = {row.clip.key: _kind(row.providers[0], row.clip) for row in plan.rows}
-    times = await anyio.to_thread.run_sync(_times, studio, [*dict.fromkeys(kinds.values())])
+    times = await anyio.to_thread.run_sync(_times, runtime, [*dict.fromkeys(kinds.values())])
     return {key: times[kind][0] for key, kind in kinds.items()}
 
 
@@ -75,8 +75,8 @@ def _kind(provider: str, clip: Clip) -> Kind:
     return provider, clip.model, clip.resolution, clip.duration_s
 
 
-def _times(studio: Studio, kinds: Sequence[Kind]) -> dict[Kind, tuple[float, bool]]:
-    return {kind: usual_of(studio.ledger, studio.catalog, kind) for kind in kinds}
+def _times(runtime: Runtime, kinds: Sequence[Kind]) -> dict[Kind, tuple[float, bool]]:
+    return {kind: usual_of(runtime.ledger, runtime.catalog, kind) for kind in kinds}
 
 
 def usual_of(ledger: Ledger, catalog: Catalog, kind: Kind) -> tuple[float, bool]:

@@ -14,7 +14,7 @@ from dailies.errors import BadInput
 from dailies.ledger import Ledger
 from dailies.providers.billing import AimlAccount, open_account
 from dailies.report.reconcile import Reconciliation, Verdict, reconcile
-from dailies.report.select import Choice, chosen
+from dailies.report.select import Selection, chosen
 from dailies.settings import AIML, Settings
 
 logger = logging.getLogger("dailies.reconcile")
@@ -24,50 +24,52 @@ PAUSES_S = (2.0, 4.0, 8.0, 16.0)
 """How long a charge of the last minutes is waited for; after that it is noted as not yet posted."""
 
 
-async def books_of(settings: Settings, everything: Sequence[BatchRow], choice: Choice) -> Reconciliation:
+async def reconciliation_of(settings: Settings, everything: Sequence[BatchRow], selection: Selection) -> Reconciliation:
     """Our ledger against the provider's, with the settings' key. Raises as `read_books`, and Misconfigured without a key."""
-    if choice.provider not in (None, AIML):
-        raise BadInput(f"--reconcile: {choice.provider} publishes no ledger to compare with; only {AIML} does")
+    if selection.provider not in (None, AIML):
+        raise BadInput(f"--reconcile: {selection.provider} publishes no ledger to compare with; only {AIML} does")
     account = open_account(settings)
     try:
-        return await read_books(account, everything, choice)
+        return await read_reconciliation(account, everything, selection)
     finally:
         await account.close()
 
 
-async def read_books(
-    account: AimlAccount, everything: Sequence[BatchRow], choice: Choice, pauses_s: Sequence[float] = PAUSES_S
+async def read_reconciliation(
+    account: AimlAccount, everything: Sequence[BatchRow], selection: Selection, pauses_s: Sequence[float] = PAUSES_S
 ) -> Reconciliation:
     """Our ledger against the provider's, for what was chosen. `everything` is all rows of all batches.
 
     Raises AccountUnavailable.
     """
-    selected = chosen(everything, choice)
+    selected = chosen(everything, selection)
     known = {a.generation_id for row in everything for a in row.attempts if a.generation_id}
     begun = [a.created_at for row in selected for a in row.attempts if a.provider == AIML]
-    since = choice.start or min(begun, default=datetime.now(UTC)) - MARGIN
+    since = selection.start or min(begun, default=datetime.now(UTC)) - MARGIN
     for pause_s in (*pauses_s, None):
         now = datetime.now(UTC)
         postings = await account.postings(since - MARGIN, now + MARGIN)
         requests = await account.requests(since - MARGIN, now + MARGIN)
-        books = reconcile(selected, known, postings, requests, since, choice.end or now + MARGIN, now)
-        if pause_s is None or not _worth_waiting(books, selected, now):
-            return books
+        reconciliation = reconcile(selected, known, postings, requests, since, selection.end or now + MARGIN, now)
+        if pause_s is None or not _worth_waiting(reconciliation, selected, now):
+            return reconciliation
         logger.info("some charges are not posted yet; the provider's ledger is read again in %.0f s", pause_s)
         await anyio.sleep(pause_s)
     raise AssertionError("unreachable")
 
 
-def _worth_waiting(books: Reconciliation, selected: Sequence[BatchRow], now: datetime) -> bool:
-    missing = {entry.attempt for entry in books.entries if entry.verdict is Verdict.NOT_POSTED}
+def _worth_waiting(reconciliation: Reconciliation, selected: Sequence[BatchRow], now: datetime) -> bool:
+    missing = {entry.attempt for entry in reconciliation.entries if entry.verdict is Verdict.NOT_POSTED}
     ended = (a.completed_at for row in selected for a in row.attempts if a.id in missing)
     return any(moment is not None and now - moment < JUST_NOW for moment in ended)
 
 
-def learn_charges(ledger: Ledger, books: Reconciliation) -> int:
+def learn_charges(ledger: Ledger, reconciliation: Reconciliation) -> int:
     """Write down what attempts cost whose answers did not say so. Returns how many there were."""
-    learned = [e for e in books.entries if e.verdict is Verdict.LEARNED and e.attempt and e.usd_posted is not None]
+    learned = [
+        e for e in reconciliation.entries if e.verdict is Verdict.LEARNED and e.attempt and e.usd_posted is not None
+    ]
     for entry in learned:
         assert entry.attempt is not None and entry.usd_posted is not None
-        ledger.charged(entry.attempt, entry.usd_posted, usd_to_credits(entry.usd_posted))
+        ledger.record_charged(entry.attempt, entry.usd_posted, usd_to_credits(entry.usd_posted))
     return len(learned)

@@ -88,9 +88,9 @@ async def _spooled(spool: Spool, spooled: Spooled, trouble: Exception) -> Path |
                 resolve(attempt_id, f"--charged={outcome.generation_id}"),
             )  # fmt: skip
         else:
-            logger.error("neither ledger nor spool took this, so it is in doubt: %s", spooled.words)
+            logger.error("neither ledger nor spool took this, so it is in doubt: %s", spooled.detail)
         return None
-    logger.error("the ledger did not take this (%s), it is in the spool: %s", type(trouble).__name__, spooled.words)
+    logger.error("the ledger did not take this (%s), it is in the spool: %s", type(trouble).__name__, spooled.detail)
     return path
 
 

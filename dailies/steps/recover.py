@@ -21,8 +21,8 @@ from dailies.domain.states import State, current
 from dailies.errors import DailiesError, MaybeCharged, ResultLost
 from dailies.ledger import DuplicateGeneration
 from dailies.providers.base import LogUnavailable, LookKind
+from dailies.runtime import Runtime
 from dailies.steps.record import drain_spool
-from dailies.studio import Studio
 
 logger = logging.getLogger("dailies.recover")
 LOG_MARGIN = timedelta(hours=1)  # the provider's clock and ours may differ
@@ -42,72 +42,72 @@ class Elsewhere(Exception):
     """Another owner, who lives, is at work on the clip: look again later."""
 
 
-async def recover(studio: Studio) -> Recovered:
+async def recover(runtime: Runtime) -> Recovered:
     """Drain the spool, put creates of dead owners in doubt, and list the paid attempts that can be taken over: those first
     whose results end first."""
-    drained = await drain_spool(studio.ledger, studio.spool)
-    left = sorted(await anyio.to_thread.run_sync(studio.ledger.reap), key=studio.result_ends)
+    drained = await drain_spool(runtime.ledger, runtime.spool)
+    left = sorted(await anyio.to_thread.run_sync(runtime.ledger.reap), key=runtime.result_ends)
     if drained or left:
         logger.warning("recovered: %d answers from the spool, %d paid clips without an owner", drained, len(left))
     return Recovered(drained, tuple(left))
 
 
-async def step_for(studio: Studio, clip_key: str, provider: str | None = None) -> Step:
+async def step_for(runtime: Runtime, clip_key: str, provider: str | None = None) -> Step:
     """What this clip needs now, by the ledger; `provider` is the one that would be asked to make it."""
-    attempts = await anyio.to_thread.run_sync(studio.ledger.attempts, clip_key)
-    return next_step(attempts, studio.owners, studio.ledger.is_dead, provider)
+    attempts = await anyio.to_thread.run_sync(runtime.ledger.attempts, clip_key)
+    return next_step(attempts, runtime.owners, runtime.ledger.is_dead, provider)
 
 
-async def follow_clip(studio: Studio, clip_key: str) -> Step:
+async def follow_clip(runtime: Runtime, clip_key: str) -> Step:
     """Look whether somebody else's work on a clip has come to an end. Raises Elsewhere while it goes on."""
-    step = await step_for(studio, clip_key)
+    step = await step_for(runtime, clip_key)
     if step is Step.FOLLOW:
-        await anyio.to_thread.run_sync(studio.ledger.reap)
-        step = await step_for(studio, clip_key)
+        await anyio.to_thread.run_sync(runtime.ledger.reap)
+        step = await step_for(runtime, clip_key)
     if step is Step.FOLLOW:
         raise Elsewhere("another run is at work on this clip")
     return step
 
 
-async def attempt_step_for(studio: Studio, attempt_id: str) -> Step:
+async def attempt_step_for(runtime: Runtime, attempt_id: str) -> Step:
     """What this attempt needs now, by the ledger, whichever attempt speaks for its clip."""
-    attempt = await anyio.to_thread.run_sync(studio.ledger.attempt, attempt_id)
-    return attempt_step(attempt, studio.owners, studio.ledger.is_dead) if attempt else Step.NOTHING
+    attempt = await anyio.to_thread.run_sync(runtime.ledger.attempt, attempt_id)
+    return attempt_step(attempt, runtime.owners, runtime.ledger.is_dead) if attempt else Step.NOTHING
 
 
-async def take_attempt(studio: Studio, attempt_id: str) -> Attempt | None:
+async def take_attempt(runtime: Runtime, attempt_id: str) -> Attempt | None:
     """Become the owner of an attempt that is paid for and not delivered. None when somebody was faster."""
-    attempt = await anyio.to_thread.run_sync(studio.ledger.attempt, attempt_id)
-    return await anyio.to_thread.run_sync(studio.ledger.take_over, attempt) if attempt else None
+    attempt = await anyio.to_thread.run_sync(runtime.ledger.attempt, attempt_id)
+    return await anyio.to_thread.run_sync(runtime.ledger.take_over, attempt) if attempt else None
 
 
-async def take_clip(studio: Studio, clip_key: str) -> Attempt | None:
+async def take_clip(runtime: Runtime, clip_key: str) -> Attempt | None:
     """Become the owner of the attempt that speaks for a clip. None when somebody was faster."""
-    attempt = current(await anyio.to_thread.run_sync(studio.ledger.attempts, clip_key))
-    return await take_attempt(studio, attempt.id) if attempt else None
+    attempt = current(await anyio.to_thread.run_sync(runtime.ledger.attempts, clip_key))
+    return await take_attempt(runtime, attempt.id) if attempt else None
 
 
-async def reopen_attempt(studio: Studio, attempt_id: str) -> Attempt:
+async def reopen_attempt(runtime: Runtime, attempt_id: str) -> Attempt:
     """Ask the provider whether it shows a lost clip again. Raises ResultLost while it does not."""
-    attempt = await anyio.to_thread.run_sync(studio.ledger.attempt, attempt_id)
+    attempt = await anyio.to_thread.run_sync(runtime.ledger.attempt, attempt_id)
     if attempt is None or attempt.generation_id is None:
         raise DailiesError(f"no attempt {attempt_id} that was accepted")
-    look = await studio.provider(attempt.provider).look(attempt.generation_id)
+    look = await runtime.provider(attempt.provider).look(attempt.generation_id)
     if look.kind is not LookKind.READY or not look.url:
         raise ResultLost(
-            f"{attempt.provider} does not show {attempt.generation_id} again ({look.words}): it stays lost"
+            f"{attempt.provider} does not show {attempt.generation_id} again ({look.detail}): it stays lost"
         )
     shown = Accepted(attempt.generation_id, look.url, look.usd_charged, look.credits_used)
     note = f"{attempt.provider} shows it again"
-    return await anyio.to_thread.run_sync(studio.ledger.reopen, attempt.id, note, shown)
+    return await anyio.to_thread.run_sync(runtime.ledger.reopen, attempt.id, note, shown)
 
 
-async def settle_doubt(studio: Studio, attempt: Attempt) -> Attempt:
+async def resolve_in_doubt(runtime: Runtime, attempt: Attempt) -> Attempt:
     """Look for an attempt in doubt in the provider's log, by our reference. Raises MaybeCharged when it stays in doubt."""
-    provider = studio.provider(attempt.provider)
+    provider = runtime.provider(attempt.provider)
     words = "not in the provider's log yet"
     try:
-        found = await provider.find(attempt.id, attempt.created_at - LOG_MARGIN, studio.ledger.now() + LOG_MARGIN)
+        found = await provider.find(attempt.id, attempt.created_at - LOG_MARGIN, runtime.ledger.now() + LOG_MARGIN)
     except LogUnavailable as error:
         found, words = None, str(error)
     if found is None:
@@ -119,58 +119,58 @@ async def settle_doubt(studio: Studio, attempt: Attempt) -> Attempt:
     charged = found.usd_charged if found.succeeded else None  # of a failed one the next look tells
     told = Accepted(found.generation_id, None, charged, found.credits_used if found.succeeded else None)
     try:
-        return await anyio.to_thread.run_sync(studio.ledger.resolve_found, attempt.id, told, note)
+        return await anyio.to_thread.run_sync(runtime.ledger.resolve_found, attempt.id, told, note)
     except DuplicateGeneration as error:
         raise MaybeCharged(f"attempt {attempt.id[:8]} stays in doubt: its id belongs to another attempt") from error
 
 
-async def settle_attempt(studio: Studio, attempt_id: str) -> Attempt:
+async def resolve_attempt(runtime: Runtime, attempt_id: str) -> Attempt:
     """Settle the doubt about one attempt. Raises MaybeCharged when it stays."""
-    attempt = await anyio.to_thread.run_sync(studio.ledger.attempt, attempt_id)
+    attempt = await anyio.to_thread.run_sync(runtime.ledger.attempt, attempt_id)
     if attempt is None or not attempt.usd_at_risk:
         raise DailiesError(f"nothing is in doubt about attempt {attempt_id}")
-    return await settle_doubt(studio, attempt)
+    return await resolve_in_doubt(runtime, attempt)
 
 
-async def settle_clip(studio: Studio, clip_key: str) -> Attempt:
+async def resolve_clip(runtime: Runtime, clip_key: str) -> Attempt:
     """Settle the doubt about one clip. Raises MaybeCharged when it stays."""
-    attempt = current(await anyio.to_thread.run_sync(studio.ledger.attempts, clip_key))
+    attempt = current(await anyio.to_thread.run_sync(runtime.ledger.attempts, clip_key))
     if attempt is None or attempt.state is not State.IN_DOUBT:
         raise DailiesError(f"nothing is in doubt about clip {clip_key[:12]}")
-    return await settle_doubt(studio, attempt)
+    return await resolve_in_doubt(runtime, attempt)
 
 
-async def rows_in_doubt(studio: Studio) -> list[Row]:
+async def rows_in_doubt(runtime: Runtime) -> list[Row]:
     """The rows of the batch in hand whose create is in doubt at this moment."""
-    attempts = await anyio.to_thread.run_sync(studio.ledger.unfinished)
+    attempts = await anyio.to_thread.run_sync(runtime.ledger.unfinished)
     doubtful = {attempt.clip_key for attempt in attempts if attempt.state is State.IN_DOUBT}
-    return [row for key, row in studio.the_job.rows.items() if key in doubtful]
+    return [row for key, row in runtime.the_job.rows.items() if key in doubtful]
 
 
-async def unwatched(studio: Studio) -> list[tuple[str, str]]:
+async def unwatched(runtime: Runtime) -> list[tuple[str, str]]:
     """Paid attempts that nobody brings home unless it is done for them, as (attempt id, label): of clips that the batch in
     hand does not want, and those that do not speak for their clip."""
-    wanted = studio.the_job.rows
-    unfinished = sorted(await anyio.to_thread.run_sync(studio.ledger.unfinished), key=studio.result_ends)
-    mine, is_dead = studio.owners, studio.ledger.is_dead
+    wanted = runtime.the_job.rows
+    unfinished = sorted(await anyio.to_thread.run_sync(runtime.ledger.unfinished), key=runtime.result_ends)
+    mine, is_dead = runtime.owners, runtime.ledger.is_dead
     paid = [a for a in unfinished if attempt_step(a, mine, is_dead) is Step.COLLECT]
-    known = await anyio.to_thread.run_sync(studio.ledger.attempts_of, sorted({a.clip_key for a in paid}))
+    known = await anyio.to_thread.run_sync(runtime.ledger.attempts_of, sorted({a.clip_key for a in paid}))
     speak = {attempt.id for attempts in known.values() if (attempt := current(attempts))}
-    return await _labelled(studio, [a for a in paid if a.clip_key not in wanted or a.id not in speak])
+    return await _labelled(runtime, [a for a in paid if a.clip_key not in wanted or a.id not in speak])
 
 
-async def reconsidered(studio: Studio) -> list[tuple[str, str]]:
+async def reconsidered(runtime: Runtime) -> list[tuple[str, str]]:
     """Attempts at an end that is not the last word, as (attempt id, label): paid and lost, which the provider may show
     again, and given up in doubt, which its log may show yet. Those that are too old for either are left out."""
-    since = studio.ledger.now() - RECONSIDERED_FOR
-    found = await anyio.to_thread.run_sync(studio.ledger.lost, since)
-    doubts = await anyio.to_thread.run_sync(studio.ledger.unsettled)
+    since = runtime.ledger.now() - RECONSIDERED_FOR
+    found = await anyio.to_thread.run_sync(runtime.ledger.lost, since)
+    doubts = await anyio.to_thread.run_sync(runtime.ledger.unsettled)
     found += [a for a in doubts if a.state is State.SUPERSEDED and a.created_at >= since]
-    return await _labelled(studio, found)
+    return await _labelled(runtime, found)
 
 
-async def _labelled(studio: Studio, attempts: Sequence[Attempt]) -> list[tuple[str, str]]:
-    rows = await anyio.to_thread.run_sync(studio.ledger.rows_of_clips, [a.clip_key for a in attempts])
+async def _labelled(runtime: Runtime, attempts: Sequence[Attempt]) -> list[tuple[str, str]]:
+    rows = await anyio.to_thread.run_sync(runtime.ledger.rows_of_clips, [a.clip_key for a in attempts])
     labels = {row.clip_key: row.id for row in rows}
     return [(a.id, labels.get(a.clip_key, a.clip_key[:12])) for a in attempts]
 
@@ -184,11 +184,11 @@ class Remaining:
     usd_at_risk: Decimal
 
 
-async def remaining(studio: Studio) -> Remaining:
+async def remaining(runtime: Runtime) -> Remaining:
     """Every attempt in the ledger that is in flight, paid and not stored, or in doubt."""
-    unfinished = sorted(await anyio.to_thread.run_sync(studio.ledger.unfinished), key=studio.result_ends)
+    unfinished = sorted(await anyio.to_thread.run_sync(runtime.ledger.unfinished), key=runtime.result_ends)
     doubt = sum(a.state is State.IN_DOUBT for a in unfinished)
-    risk = at_risk(await anyio.to_thread.run_sync(studio.ledger.unsettled))
+    risk = at_risk(await anyio.to_thread.run_sync(runtime.ledger.unsettled))
     words = f"{len(unfinished) - doubt} in flight or to be fetched · {doubt} in doubt · {show_usd(risk)} at risk"
     sentence = words if unfinished or risk else "nothing is left to collect"
-    return Remaining(tuple(await _labelled(studio, unfinished)), sentence, risk)
+    return Remaining(tuple(await _labelled(runtime, unfinished)), sentence, risk)

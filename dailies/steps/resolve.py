@@ -17,8 +17,8 @@ from dailies.errors import BadInput, ResultLost
 from dailies.ledger import BoughtAgain, DuplicateGeneration, Ledger
 from dailies.providers import LookKind
 from dailies.providers.base import LogUnavailable
+from dailies.runtime import Runtime
 from dailies.steps.recover import LOG_MARGIN, reopen_attempt
-from dailies.studio import Studio
 
 FEWEST_DIGITS = 6
 
@@ -107,10 +107,10 @@ def settle_one(ledger: Ledger, attempt: Attempt, word: Word) -> tuple[Attempt, s
     return moved, f"{who} is given up{risk}; {again} buys the clip again"
 
 
-async def settle_charged(studio: Studio, attempt: Attempt, generation_id: str) -> tuple[Attempt, str]:
+async def settle_charged(runtime: Runtime, attempt: Attempt, generation_id: str) -> tuple[Attempt, str]:
     """A person has found its generation id. The provider is asked first; an id that it does not show, that is on record
     already, or that its log shows for another request, is refused. Raises BadInput."""
-    who, ledger = _who(attempt), studio.ledger
+    who, ledger = _who(attempt), runtime.ledger
     told = generation_id.strip()
     if not told:
         raise BadInput("--charged needs the generation id that the provider shows for it. Nothing was changed")
@@ -122,7 +122,7 @@ async def settle_charged(studio: Studio, attempt: Attempt, generation_id: str) -
         raise BadInput(
             f"generation {told} is on record already: it is {_who(holder)} ({holder.state}). Nothing was changed"
         )
-    shown = await _shown_in_the_log(studio, attempt, told) or await _shown_by_a_look(studio, attempt, told)
+    shown = await _shown_in_the_log(runtime, attempt, told) or await _shown_by_a_look(runtime, attempt, told)
     try:
         note = "a person says that it was charged, and the provider shows it"
         settled = await anyio.to_thread.run_sync(ledger.resolve_found, attempt.id, shown, note)
@@ -131,11 +131,11 @@ async def settle_charged(studio: Studio, attempt: Attempt, generation_id: str) -
     return settled, f"{who} is {settled.state} as {told}: {COLLECT} brings it home"
 
 
-async def _shown_in_the_log(studio: Studio, attempt: Attempt, told: str) -> Accepted | None:
+async def _shown_in_the_log(runtime: Runtime, attempt: Attempt, told: str) -> Accepted | None:
     """What the provider's log says, where it has one that can be read now. Raises BadInput where it contradicts."""
-    since, until = attempt.created_at - LOG_MARGIN, studio.ledger.now() + LOG_MARGIN
+    since, until = attempt.created_at - LOG_MARGIN, runtime.ledger.now() + LOG_MARGIN
     try:
-        log = await studio.provider(attempt.provider).finished(since, until)
+        log = await runtime.provider(attempt.provider).finished(since, until)
     except LogUnavailable:
         return None
     for entry in log:
@@ -155,20 +155,20 @@ async def _shown_in_the_log(studio: Studio, attempt: Attempt, told: str) -> Acce
     return None
 
 
-async def _shown_by_a_look(studio: Studio, attempt: Attempt, told: str) -> Accepted:
-    look = await studio.provider(attempt.provider).look(told)
-    if look.trouble:
+async def _shown_by_a_look(runtime: Runtime, attempt: Attempt, told: str) -> Accepted:
+    look = await runtime.provider(attempt.provider).look(told)
+    if look.transient:
         raise BadInput(
-            f"{attempt.provider} does not show generation {told} ({look.words}), so it can't be {_who(attempt)}'s as far as "
+            f"{attempt.provider} does not show generation {told} ({look.detail}), so it can't be {_who(attempt)}'s as far as "
             "anybody can tell now. Nothing was changed"
         )
     return Accepted(told, look.url if look.kind is LookKind.READY else None, look.usd_charged, look.credits_used)
 
 
-async def ask_again(studio: Studio, attempt: Attempt) -> tuple[Attempt, str]:
+async def ask_again(runtime: Runtime, attempt: Attempt) -> tuple[Attempt, str]:
     """A lost clip: the provider is asked whether it shows it again. Raises BadInput while it does not."""
     try:
-        ready = await reopen_attempt(studio, attempt.id)
+        ready = await reopen_attempt(runtime, attempt.id)
     except ResultLost as error:
         raise BadInput(f"{error}. Nothing was changed") from None
     return ready, f"{_who(attempt)} is {ready.state} again: {COLLECT} brings it home"

@@ -7,13 +7,13 @@ import anyio.to_thread
 from dailies.domain.next_step import Step, next_step
 from dailies.domain.states import State
 from dailies.planning.shards import Shard, split
-from dailies.studio import Studio
+from dailies.runtime import Runtime
 
 
-async def open_shards(studio: Studio, size: int) -> list[Shard]:
+async def open_shards(runtime: Runtime, size: int) -> list[Shard]:
     """The shards of the batch in hand that hold a clip with something left to do; none when all is at an end."""
-    ledger, found = studio.ledger, []
-    for shard in split(studio.the_job.plan.rows, size):
+    ledger, found = runtime.ledger, []
+    for shard in split(runtime.the_job.plan.rows, size):
         attempts = await anyio.to_thread.run_sync(ledger.attempts_of, shard.clip_keys)
         steps = (next_step(attempts.get(key, ()), {str(ledger.owner)}, ledger.is_dead) for key in shard.clip_keys)
         if any(step is not Step.NOTHING for step in steps):
@@ -21,6 +21,6 @@ async def open_shards(studio: Studio, size: int) -> list[Shard]:
     return found
 
 
-def stored_of(studio: Studio) -> int:
+def stored_of(runtime: Runtime) -> int:
     """How many attempts of the batch in hand have brought their clip to S3."""
-    return studio.ledger.counts(studio.the_job.plan.batch).get(State.STORED, 0)
+    return runtime.ledger.counts(runtime.the_job.plan.batch).get(State.STORED, 0)

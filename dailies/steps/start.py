@@ -17,7 +17,7 @@ from dailies.failpoints import hit
 from dailies.ledger import AnotherFile, Caps
 from dailies.ledger.address import shown
 from dailies.ledger.beside import refuse_unsettled_beside
-from dailies.order import Order
+from dailies.order import BatchRequest
 from dailies.planning import Plan, make_plan
 from dailies.planning.defaults import with_defaults
 from dailies.planning.images import Images
@@ -26,42 +26,42 @@ from dailies.planning.shards import fingerprint
 from dailies.planning.timeouts import refuse_short_timeout
 from dailies.prompts import MAX_BYTES, RawRow, read_local, read_sheet
 from dailies.providers.live import Live
+from dailies.runtime import Job, Runtime
 from dailies.steps.adopt import adopt_known
 from dailies.steps.another_file import another_files_batch, refuse_another_file
-from dailies.steps.known import delivered_clips, taken_clips
+from dailies.steps.clips_on_record import delivered_clips, taken_clips
 from dailies.steps.places import settle_places
+from dailies.steps.reachable import refuse_without_a_way
 from dailies.steps.store import store_notes, tried_before_buying
-from dailies.steps.ways import refuse_without_a_way
 from dailies.storage.s3 import StoreTrouble, parse_s3_uri
-from dailies.studio import Job, Studio
 
 Progress = Callable[[int, int], None]
 logger = logging.getLogger("dailies.start")
 
 
-async def plan_order(studio: Studio, order: Order, progress: Progress = lambda done, total: None) -> Plan:
+async def plan_order(runtime: Runtime, order: BatchRequest, progress: Progress = lambda done, total: None) -> Plan:
     """Read, check, measure and price the CSV. Spends nothing, needs no key. Raises BadRows, BadInput or Misconfigured."""
-    content, below = await _read(studio, order.prompts)
-    sheet = await anyio.to_thread.run_sync(read_sheet, content, order.prompts, studio.catalog.option_words())
+    content, below = await _read(runtime, order.prompts)
+    sheet = await anyio.to_thread.run_sync(read_sheet, content, order.prompts, runtime.catalog.option_words())
     if order.prompts.startswith("s3://"):
         sheet = replace(sheet, rows=tuple(_beside(row, order.prompts) for row in sheet.rows))
-    kept = studio.home / "images"
-    images = Images(below, studio.web, studio.trust, studio.s3, kept, order.fit != "strict")
+    kept = runtime.home / "images"
+    images = Images(below, runtime.http, runtime.trust, runtime.s3, kept, order.fit != "strict")
 
     async def ask(provider: str, names: list[str]) -> dict[str, Live]:
-        return await studio.asking(provider).live(names, studio.home / "cache")
+        return await runtime.anonymous_client(provider).live(names, runtime.home / "cache")
 
-    order = with_defaults(order, studio.settings, studio.catalog)
-    return await make_plan(sheet, order, order.prompts, studio.catalog, images, kept, ask, studio.ledger, progress)
+    order = with_defaults(order, runtime.settings, runtime.catalog)
+    return await make_plan(sheet, order, order.prompts, runtime.catalog, images, kept, ask, runtime.ledger, progress)
 
 
-async def _read(studio: Studio, prompts: str) -> tuple[bytes, Path | None]:
+async def _read(runtime: Runtime, prompts: str) -> tuple[bytes, Path | None]:
     if not prompts.startswith("s3://"):
         path = Path(prompts).expanduser()
         return await anyio.to_thread.run_sync(read_local, path), path.absolute().parent
     bucket, key = parse_s3_uri(prompts)
     try:
-        return await anyio.to_thread.run_sync(studio.s3().read, bucket, key, MAX_BYTES), None
+        return await anyio.to_thread.run_sync(runtime.s3().read, bucket, key, MAX_BYTES), None
     except KeyError:
         raise BadInput(f"{prompts}: there is no such object. Nothing was bought.") from None
     except StoreTrouble as error:
@@ -79,70 +79,70 @@ def _beside(row: RawRow, csv_uri: str) -> RawRow:
     return replace(row, cells={**row.cells, "image": f"{csv_uri.rsplit('/', 1)[0]}/{image}"})
 
 
-async def start_job(studio: Studio, order: Order, plan: Plan) -> Job:
+async def start_job(runtime: Runtime, order: BatchRequest, plan: Plan) -> Job:
     """Everything that can refuse a batch before its first cent; then T0. Raises Misconfigured or BadInput."""
-    if studio.job and studio.job.plan is plan:
-        return studio.job
-    to = order.to or studio.settings.dailies_to
+    if runtime.job and runtime.job.plan is plan:
+        return runtime.job
+    to = order.to or runtime.settings.dailies_to
     if not to:
         raise Misconfigured(
             "nothing says where the clips go: pass --to s3://bucket/prefix or set DAILIES_TO. Nothing was bought."
         )
-    job = await vetted_job(studio, order, plan, to)
-    await refuse_another_plan(studio, order, plan)
+    job = await vetted_job(runtime, order, plan, to)
+    await refuse_another_plan(runtime, order, plan)
     hit("before-plan")
     destination = f"s3://{job.bucket}/{job.prefix}".rstrip("/")
     asked = (located(plan.source), destination, plan.rows, plan.quotes, order.partial, order.asked())
     try:
-        await anyio.to_thread.run_sync(studio.ledger.plan, plan.batch, *asked)
+        await anyio.to_thread.run_sync(runtime.ledger.plan, plan.batch, *asked)
     except AnotherFile as error:  # planned since it was looked for
         raise another_files_batch(plan, error.recorded) from error
     hit("after-plan")
-    for words in store_notes(studio):
+    for words in store_notes(runtime):
         logger.warning(words)
-    studio.job, studio.figures = job, None
-    studio.in_flight = order.in_flight
+    runtime.job, runtime.figures = job, None
+    runtime.in_flight = order.in_flight
     if len(job.delivered_before) < len(plan.rows):
         if order.fingerprint is None:  # a shard's batch was looked for by its dispatch
-            await adopt_known(studio, job)
-        studio.job = job = replace(job, delivered_before=await delivered_clips(studio, plan))
-        await check_budgets(studio, job)
-    placed = await settle_places(studio, job)
+            await adopt_known(runtime, job)
+        runtime.job = job = replace(job, delivered_before=await delivered_clips(runtime, plan))
+        await check_budgets(runtime, job)
+    placed = await settle_places(runtime, job)
     if placed.gone:
-        studio.job = job = replace(job, delivered_before=job.delivered_before - set(placed.gone))
+        runtime.job = job = replace(job, delivered_before=job.delivered_before - set(placed.gone))
     return job
 
 
-async def vetted_job(studio: Studio, order: Order, plan: Plan, to: str) -> Job:
+async def vetted_job(runtime: Runtime, order: BatchRequest, plan: Plan, to: str) -> Job:
     """What `check` and `run` refuse alike before anything is written: prices, keys, accounts, the store.
 
     `to` may be empty, which only a check allows: then no store is asked. Raises Misconfigured or BadInput.
     """
     if order.fingerprint is None:  # a shard's file was looked at by its dispatch
-        await refuse_another_file(studio, plan)
+        await refuse_another_file(runtime, plan)
     if plan.unpriced and not order.allow_unpriced:
         raise BadInput(unpriced_message(plan))
     bucket, prefix = parse_s3_uri(to) if to else ("", "")
-    budget = order.budget_usd if order.budget_usd is not None else studio.settings.dailies_budget_usd
-    caps = Caps(budget, studio.settings.dailies_daily_budget_usd)
-    job = Job(order, plan, bucket, prefix, caps, await delivered_clips(studio, plan))
+    budget = order.budget_usd if order.budget_usd is not None else runtime.settings.dailies_budget_usd
+    caps = Caps(budget, runtime.settings.dailies_daily_budget_usd)
+    job = Job(order, plan, bucket, prefix, caps, await delivered_clips(runtime, plan))
     if len(job.delivered_before) == len(plan.rows):
         return job
-    await anyio.to_thread.run_sync(refuse_unsettled_beside, studio.home, studio.ledger)
+    await anyio.to_thread.run_sync(refuse_unsettled_beside, runtime.home, runtime.ledger)
     missing = [row for row in plan.rows if row.clip.key not in job.delivered_before]
-    refuse_short_timeout(studio.settings, studio.catalog, missing)
-    studio.open_providers(plan.providers)
-    await refuse_without_a_way(studio, [row for row in plan.rows if row.clip.key not in job.delivered_before])
-    await check_accounts(studio, plan)
+    refuse_short_timeout(runtime.settings, runtime.catalog, missing)
+    runtime.open_providers(plan.providers)
+    await refuse_without_a_way(runtime, [row for row in plan.rows if row.clip.key not in job.delivered_before])
+    await check_accounts(runtime, plan)
     if to:
-        await tried_before_buying(studio, bucket, prefix, dispatched=order.fingerprint is not None)
+        await tried_before_buying(runtime, bucket, prefix, dispatched=order.fingerprint is not None)
     return job
 
 
-async def check_accounts(studio: Studio, plan: Plan) -> None:
+async def check_accounts(runtime: Runtime, plan: Plan) -> None:
     """Raise Misconfigured when a provider refuses our key; warn when the balance can't pay what it would be asked for."""
     for name in plan.providers:
-        standing = await studio.provider(name).standing()
+        standing = await runtime.provider(name).account_status()
         if standing.refused:
             raise Misconfigured(
                 f"{name} refuses the key in {name.upper()}_API_KEY: {standing.refused}. "
@@ -156,13 +156,13 @@ async def check_accounts(studio: Studio, plan: Plan) -> None:
             )
 
 
-async def refuse_another_plan(studio: Studio, order: Order, plan: Plan) -> None:
+async def refuse_another_plan(runtime: Runtime, order: BatchRequest, plan: Plan) -> None:
     """A shard makes the clips that were dispatched, on the ledger that they were dispatched from, or none."""
     if order.fingerprint is None:
         return
-    if await anyio.to_thread.run_sync(studio.ledger.batch_destination, plan.batch) is None:
+    if await anyio.to_thread.run_sync(runtime.ledger.batch_destination, plan.batch) is None:
         raise Misconfigured(
-            f"this worker's ledger ({shown(studio.ledger.engine.url)}) does not know the batch "
+            f"this worker's ledger ({shown(runtime.ledger.engine.url)}) does not know the batch "
             f"{plan.batch} that was dispatched. Set DAILIES_LEDGER_URL to the same Postgres everywhere. Nothing was bought."
         )
     if fingerprint(plan.rows) != order.fingerprint:
@@ -172,16 +172,16 @@ async def refuse_another_plan(studio: Studio, order: Order, plan: Plan) -> None:
         )
 
 
-async def check_budgets(studio: Studio, job: Job) -> None:
+async def check_budgets(runtime: Runtime, job: Job) -> None:
     """Refuse before the first cent when what is left to buy can't fit. Raises BadInput that says how much is missing."""
-    taken = await taken_clips(studio, job.plan)
+    taken = await taken_clips(runtime, job.plan)
     to_buy = [row for row in job.plan.rows if row.clip.key not in taken]
     if not to_buy:
         return
     needed = sum_usd(job.plan.quotes[row.clip.key] for row in to_buy)
     for name, cap, counted in (
-        ("batch budget", job.caps.batch_usd, await anyio.to_thread.run_sync(studio.ledger.counted, job.plan.batch)),
-        ("daily budget", job.caps.day_usd, await anyio.to_thread.run_sync(studio.ledger.counted)),
+        ("batch budget", job.caps.batch_usd, await anyio.to_thread.run_sync(runtime.ledger.counted, job.plan.batch)),
+        ("daily budget", job.caps.day_usd, await anyio.to_thread.run_sync(runtime.ledger.counted)),
     ):
         if cap is None or counted + needed <= cap:
             continue
@@ -202,14 +202,14 @@ async def check_budgets(studio: Studio, job: Job) -> None:
 class Prepared:
     """A plan that the command line has made and shown already, so that the flow need not make it again."""
 
-    order: Order
+    order: BatchRequest
     plan: Plan
 
 
 prepared: ContextVar[Prepared | None] = ContextVar("dailies_prepared", default=None)
 
 
-async def planned(studio: Studio, order: Order) -> Plan:
+async def planned(runtime: Runtime, order: BatchRequest) -> Plan:
     """The plan of an order: the one prepared in this process, else a new one."""
     ready = prepared.get()
-    return ready.plan if ready and ready.order == order else await plan_order(studio, order)
+    return ready.plan if ready and ready.order == order else await plan_order(runtime, order)

@@ -24,7 +24,7 @@ class Fetched:
     id: str
     path: Path
     new: bool = False
-    trouble: str | None = None
+    problem: str | None = None
 
 
 def fetch_all(
@@ -63,10 +63,10 @@ def fetch_one(s3: S3, line: Line, folder: Path) -> Fetched:
                 return Fetched(line.id, target, new=True)
             part.unlink()
     except KeyError:
-        return Fetched(line.id, target, trouble=f"there is no {line.s3_uri} any more")
+        return Fetched(line.id, target, problem=f"there is no {line.s3_uri} any more")
     except (StoreRefused, StoreTrouble) as error:
-        return Fetched(line.id, target, trouble=str(error))
-    return Fetched(line.id, target, trouble=f"{line.s3_uri} holds other bytes than were delivered")
+        return Fetched(line.id, target, problem=str(error))
+    return Fetched(line.id, target, problem=f"{line.s3_uri} holds other bytes than were delivered")
 
 
 def _digest(path: Path) -> str | None:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from dailies.catalog import Model, Option, Settled, check_prompt, load_catalog, request_body, settle
+from dailies.catalog import Model, Option, ResolvedOptions, check_prompt, load_catalog, request_body, resolve_options
 from dailies.catalog.table import excluded_models
 
 DATA = Path(__file__).parent / "data"
@@ -86,9 +86,9 @@ def test_every_allowed_combination_makes_a_documented_request(model: Model) -> N
     for provider in model.offers:
         validator = documented(model, provider)
         for choice in core_choices(model):
-            settled = settle(model, **choice)  # type: ignore[arg-type]
-            assert isinstance(settled, Settled), settled
-            body = request_body(model, provider, settled, prompt="A slow pan.", image_url=IMAGE_URL)
+            resolved = resolve_options(model, **choice)  # type: ignore[arg-type]
+            assert isinstance(resolved, ResolvedOptions), resolved
+            body = request_body(model, provider, resolved, prompt="A slow pan.", image_url=IMAGE_URL)
             validator.validate(body)
 
 
@@ -96,9 +96,9 @@ def test_every_allowed_combination_makes_a_documented_request(model: Model) -> N
 @settings(max_examples=400, deadline=None)
 def test_every_allowed_option_makes_a_documented_request(case: tuple[Model, dict[str, object]]) -> None:
     model, cells = case
-    settled = settle(model, options=cells)
-    assert isinstance(settled, Settled), settled
-    body = request_body(model, "aiml", settled, prompt="A slow pan.", image_url=IMAGE_URL)
+    resolved = resolve_options(model, options=cells)
+    assert isinstance(resolved, ResolvedOptions), resolved
+    body = request_body(model, "aiml", resolved, prompt="A slow pan.", image_url=IMAGE_URL)
     documented(model, "aiml").validate(json.loads(json.dumps(body)))
 
 
@@ -119,11 +119,11 @@ def test_every_documented_choice_is_in_the_catalog(model: Model) -> None:
 def test_one_step_outside_is_refused_before_a_request_exists(model: Model) -> None:
     longest = max(model.duration.values) if model.duration else 5
     wrong = [
-        ("duration", settle(model, duration=longest + 1)),
-        ("duration", settle(model, duration="0")),
-        ("resolution", settle(model, resolution="8000p")),
-        ("aspect_ratio", settle(model, aspect_ratio="17:3")),
-        ("no_such_option", settle(model, options={"no_such_option": "1"})),
+        ("duration", resolve_options(model, duration=longest + 1)),
+        ("duration", resolve_options(model, duration="0")),
+        ("resolution", resolve_options(model, resolution="8000p")),
+        ("aspect_ratio", resolve_options(model, aspect_ratio="17:3")),
+        ("no_such_option", resolve_options(model, options={"no_such_option": "1"})),
     ]
     for column, outcome in wrong:
         assert isinstance(outcome, list), outcome
@@ -137,7 +137,7 @@ def test_one_step_outside_is_refused_before_a_request_exists(model: Model) -> No
 def test_options_of_other_models_are_refused(model: Model) -> None:
     """A column that means something to another model is never dropped in silence."""
     for word in CATALOG.option_words() - set(model.options):
-        outcome = settle(model, options={word: "1"})
+        outcome = resolve_options(model, options={word: "1"})
         assert isinstance(outcome, list)
         assert outcome[0].column == word
 
@@ -145,9 +145,9 @@ def test_options_of_other_models_are_refused(model: Model) -> None:
 def test_the_documented_sora_samples_are_reproduced() -> None:
     """The two requests that the project was created from, field by field."""
     model = CATALOG.find("openai/sora-2-pro-i2v")
-    settled = settle(model, resolution="720p", duration=4, image_size=(1280, 720))
-    assert isinstance(settled, Settled)
-    assert request_body(model, "aiml", settled, prompt="She smiles.", image_url=IMAGE_URL) == {
+    resolved = resolve_options(model, resolution="720p", duration=4, image_size=(1280, 720))
+    assert isinstance(resolved, ResolvedOptions)
+    assert request_body(model, "aiml", resolved, prompt="She smiles.", image_url=IMAGE_URL) == {
         "model": "openai/sora-2-pro-i2v",
         "prompt": "She smiles.",
         "image_url": IMAGE_URL,
@@ -155,7 +155,7 @@ def test_the_documented_sora_samples_are_reproduced() -> None:
         "aspect_ratio": "16:9",
         "duration": 4,
     }
-    assert request_body(model, "onerouter", settled, prompt="She smiles.", image_url=IMAGE_URL) == {
+    assert request_body(model, "onerouter", resolved, prompt="She smiles.", image_url=IMAGE_URL) == {
         "model": "openai/sora-2-pro-image-to-video",
         "prompt": "She smiles.",
         "image_url": IMAGE_URL,
@@ -168,17 +168,17 @@ def test_the_documented_sora_samples_are_reproduced() -> None:
 
 def test_luma_gets_its_image_as_a_keyframe() -> None:
     model = CATALOG.find("luma/ray-2")
-    settled = settle(model)
-    assert isinstance(settled, Settled)
-    body = request_body(model, "aiml", settled, prompt="A wave.", image_url=IMAGE_URL)
+    resolved = resolve_options(model)
+    assert isinstance(resolved, ResolvedOptions)
+    body = request_body(model, "aiml", resolved, prompt="A wave.", image_url=IMAGE_URL)
     assert body["keyframes"] == {"frame0": {"type": "image", "url": IMAGE_URL}}
     assert "image_url" not in body
 
 
 def test_minimax_h3_gets_its_aspect_ratio_under_its_own_name() -> None:
     model = CATALOG.find("minimax/h3")
-    settled = settle(model, aspect_ratio="9x16")
-    assert isinstance(settled, Settled)
-    body = request_body(model, "aiml", settled, prompt="A wave.", image_url=IMAGE_URL)
+    resolved = resolve_options(model, aspect_ratio="9x16")
+    assert isinstance(resolved, ResolvedOptions)
+    body = request_body(model, "aiml", resolved, prompt="A wave.", image_url=IMAGE_URL)
     assert body["ratio"] == "9:16"
     assert "aspect_ratio" not in body

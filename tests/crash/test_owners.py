@@ -195,7 +195,7 @@ def test_clocks_an_hour_apart_buy_nothing_twice(each_world: World, monkeypatch: 
     first = each_world.start()
     until(lambda: len(each_world.charges()) == 3)
     with monkeypatch.context() as patched:
-        patched.setattr("dailies.studio.open_ledger", wrong)
+        patched.setattr("dailies.runtime.wiring.open_ledger", wrong)
         second = each_world.run()
     assert second.code in (0, 1) and "Traceback" not in second.stderr
     assert first.wait() in (0, 1)

@@ -79,7 +79,7 @@ def test_a_delivery_that_waits_keeps_no_place_from_others(
     short_visits: None, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With one place for deliveries, and one clip that can't be had for long, the others come home meanwhile."""
-    monkeypatch.setattr("dailies.studio.DELIVERIES_AT_ONCE", 1)
+    monkeypatch.setattr("dailies.runtime.wiring.DELIVERIES_AT_ONCE", 1)
     world.csv(named("late", "a", "b", "c"))
     world.sandbox.fault("download", "status", status=404, times=20, match="<late>")
     assert world.run().code == 0

@@ -10,7 +10,7 @@ import pytest
 from dailies.domain.records import Attempt
 from dailies.domain.states import State
 from dailies.ledger import Ledger, Owner, open_engine
-from dailies.ledger.terms import TAKEN_FOR_DEAD
+from dailies.ledger.types import TAKEN_FOR_DEAD
 from tests.e2e.harness import World, named
 from tests.e2e.invariants import assert_invariants
 from tests.e2e.test_terminal import terminal

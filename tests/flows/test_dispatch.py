@@ -13,13 +13,13 @@ from dailies.domain.clips import Clip, Image, Row
 from dailies.errors import BadInput, Misconfigured
 from dailies.ledger import Ledger
 from dailies.ledger.container import container_kind, on_a_volume, refuse_vanishing_ledger
-from dailies.order import Order
+from dailies.order import BatchRequest
 from dailies.planning.shards import chosen, died, fingerprint, parse_rows, share, split
+from dailies.runtime import open_runtime
 from dailies.steps.inbox import Delivered, batch_of, inbox_folder
 from dailies.steps.report import batch_credits
 from dailies.steps.shards import open_shards
 from dailies.steps.start import plan_order, start_job
-from dailies.studio import open_studio
 from tests.e2e.harness import World
 
 
@@ -74,73 +74,73 @@ def test_only_a_run_that_had_no_say_is_started_again() -> None:
 
 def test_a_part_makes_only_its_rows_and_reports_only_on_them(world: World) -> None:
     prompts = world.csv(12)
-    part = _made(world, Order(str(prompts), batch="big", rows="4-6"))
+    part = _made(world, BatchRequest(str(prompts), batch="big", rows="4-6"))
     assert part == "clip-4 clip-5 clip-6"
     assert [row.id for row in _rows(world, "big")] == ["clip-4", "clip-5", "clip-6"]
 
 
 def test_a_part_leaves_the_other_rows_of_its_batch_as_they_are(world: World) -> None:
     prompts = world.csv(12)
-    _made(world, Order(str(prompts), batch="big"))
-    _made(world, Order(str(prompts), batch="big", rows="4-6"))
+    _made(world, BatchRequest(str(prompts), batch="big"))
+    _made(world, BatchRequest(str(prompts), batch="big", rows="4-6"))
     assert len(_rows(world, "big")) == 12
-    _made(world, Order(str(world.csv(3)), batch="big"))
+    _made(world, BatchRequest(str(world.csv(3)), batch="big"))
     assert len(_rows(world, "big")) == 3, "the whole CSV still says which rows have left it"
 
 
 def test_a_rows_name_is_the_same_in_a_part_as_in_the_whole(world: World) -> None:
     prompts = world.csv([{"id": "", "prompt": f"boat {number}"} for number in range(1, 121)])
-    assert _made(world, Order(str(prompts), batch="big", rows="7")) == "row-007"
+    assert _made(world, BatchRequest(str(prompts), batch="big", rows="7")) == "row-007"
 
 
 def test_a_shard_that_is_not_what_was_dispatched_buys_nothing(world: World) -> None:
     prompts = world.csv(6)
-    _made(world, Order(str(prompts), batch="big"))
-    order = Order(str(prompts), batch="big", rows="1-3", fingerprint="0" * 12)
+    _made(world, BatchRequest(str(prompts), batch="big"))
+    order = BatchRequest(str(prompts), batch="big", rows="1-3", fingerprint="0" * 12)
     with pytest.raises(BadInput, match="not what was dispatched"):
         _made(world, order)
 
 
 def test_a_shard_on_another_ledger_than_the_dispatchs_buys_nothing(world: World) -> None:
-    order = Order(str(world.csv(6)), batch="big", rows="1-3", fingerprint="0" * 12)
+    order = BatchRequest(str(world.csv(6)), batch="big", rows="1-3", fingerprint="0" * 12)
     with pytest.raises(Misconfigured, match="DAILIES_LEDGER_URL"):
         _made(world, order)
 
 
 def test_a_second_dispatch_finds_no_shard_with_anything_left_to_do(world: World) -> None:
     prompts = world.csv(6)
-    assert _open(world, Order(str(prompts), batch="big"), 2) == ["1-2", "3-4", "5-6"]
+    assert _open(world, BatchRequest(str(prompts), batch="big"), 2) == ["1-2", "3-4", "5-6"]
     assert world.run("--batch", "big").code == 0
-    assert _open(world, Order(str(prompts), batch="big"), 2) == []
-    assert _open(world, Order(str(world.csv(7)), batch="big"), 2) == ["7-7"]
+    assert _open(world, BatchRequest(str(prompts), batch="big"), 2) == []
+    assert _open(world, BatchRequest(str(world.csv(7)), batch="big"), 2) == ["7-7"]
 
 
-async def _start(world: World, order: Order) -> str:
+async def _start(world: World, order: BatchRequest) -> str:
     from dailies.settings import load_settings
 
-    async with open_studio(load_settings(dotenv=False)) as studio:
-        job = await start_job(studio, order, await plan_order(studio, order))
-        lines = batch_credits(studio, job.plan.batch).lines
+    async with open_runtime(load_settings(dotenv=False)) as runtime:
+        job = await start_job(runtime, order, await plan_order(runtime, order))
+        lines = batch_credits(runtime, job.plan.batch).lines
         assert {line.clip_key for line in lines} >= job.rows.keys()
         return " ".join(row.id for row in job.plan.rows)
 
 
-def _made(world: World, order: Order) -> str:
+def _made(world: World, order: BatchRequest) -> str:
     import anyio
 
     with world.here():
         return anyio.run(_start, world, order)
 
 
-def _open(world: World, order: Order, size: int) -> list[str]:
+def _open(world: World, order: BatchRequest, size: int) -> list[str]:
     import anyio
 
     from dailies.settings import load_settings
 
     async def opened() -> list[str]:
-        async with open_studio(load_settings(dotenv=False)) as studio:
-            await start_job(studio, order, await plan_order(studio, order))
-            return [shard.rows for shard in await open_shards(studio, size)]
+        async with open_runtime(load_settings(dotenv=False)) as runtime:
+            await start_job(runtime, order, await plan_order(runtime, order))
+            return [shard.rows for shard in await open_shards(runtime, size)]
 
     with world.here():
         return anyio.run(opened)
@@ -250,10 +250,10 @@ def test_a_quote_is_never_lost_in_a_part(world: World) -> None:
 
     prompts = str(world.csv(4))
 
-    async def quoted(order: Order) -> Decimal:
-        async with open_studio(load_settings(dotenv=False)) as studio:
-            return (await plan_order(studio, order)).usd_quoted
+    async def quoted(order: BatchRequest) -> Decimal:
+        async with open_runtime(load_settings(dotenv=False)) as runtime:
+            return (await plan_order(runtime, order)).usd_quoted
 
     with world.here():
-        parts = [anyio.run(quoted, Order(prompts, rows=rows)) for rows in ("1-2", "3-4")]
-        assert sum(parts) == anyio.run(quoted, Order(prompts)) > 0
+        parts = [anyio.run(quoted, BatchRequest(prompts, rows=rows)) for rows in ("1-2", "3-4")]
+        assert sum(parts) == anyio.run(quoted, BatchRequest(prompts)) > 0

@@ -27,13 +27,13 @@ from dailies.errors import (
     Stopped,
 )
 from dailies.ledger import Caps
-from dailies.order import Order
+from dailies.order import BatchRequest
+from dailies.runtime import Runtime, open_runtime
 from dailies.settings import load_settings
 from dailies.steps.budgets import Budget
 from dailies.steps.create import AlreadyTaken, BudgetReached
 from dailies.steps.poll import Overdue
 from dailies.steps.start import plan_order, start_job
-from dailies.studio import Studio, open_studio
 from deployments.deploy import HERE
 from tasks import events
 from tests.e2e.harness import World
@@ -74,17 +74,17 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[Any]]]:
 def test_an_error_is_worth_an_event_only_where_a_clip_came_to_an_end_or_money_is_in_doubt(
     error: DailiesError, news: str | None
 ) -> None:
-    assert events.news_of(error) == news
+    assert events.event_name_of(error) == news
 
 
 def test_an_event_names_clip_batch_provider_and_model_so_that_automations_can_tell_them_apart(
     world: World, sent: Callable[[], list[Any]]
 ) -> None:
-    async def told(studio: Studio) -> None:
-        row = studio.the_job.plan.rows[0]
-        events.tell("in-doubt", row.id, row.clip.key, "aiml", {"error": "the answer was lost"})
+    async def told(runtime: Runtime) -> None:
+        row = runtime.the_job.plan.rows[0]
+        events.emit("in-doubt", row.id, row.clip.key, "aiml", {"error": "the answer was lost"})
 
-    _in_studio(world, told)
+    _in_runtime(world, told)
     (event,) = sent()
     assert event.event == "dailies.clip.in-doubt"
     assert event.resource.id.startswith("dailies.clip.") and event.resource.name == "clip-1"
@@ -97,15 +97,15 @@ def test_an_event_names_clip_batch_provider_and_model_so_that_automations_can_te
 def test_what_was_bought_says_what_it_may_cost_and_no_address_that_opens_it(
     world: World, sent: Callable[[], list[Any]]
 ) -> None:
-    async def told(studio: Studio) -> None:
-        row, now = studio.the_job.plan.rows[0], studio.ledger.now()
+    async def told(runtime: Runtime) -> None:
+        row, now = runtime.the_job.plan.rows[0], runtime.ledger.now()
         attempt = Attempt(
             "a1", row.clip.key, 1, "batch", "aiml", "submitted", "me|1|1|1", 1, now, now, Decimal("1.26"),  # type: ignore[arg-type]
             generation_id="g1", result_url="https://cdn.example/clip.mp4?sig=secret",
         )  # fmt: skip
-        events.tell_attempt("bought", row.id, attempt)
+        events.emit_attempt("bought", row.id, attempt)
 
-    _in_studio(world, told)
+    _in_runtime(world, told)
     (event,) = sent()
     assert event.payload["usd"] == "1.26" and event.payload["quoted"] is True
     assert "sig=" not in event.model_dump_json()
@@ -114,33 +114,33 @@ def test_what_was_bought_says_what_it_may_cost_and_no_address_that_opens_it(
 def test_a_budget_that_is_used_up_is_told_once_however_many_clips_it_stops(
     world: World, sent: Callable[[], list[Any]]
 ) -> None:
-    async def told(studio: Studio) -> None:
-        for row in studio.the_job.plan.rows:
-            events.tell_error(BudgetReached(f"{row.id}: used up"), row.id, row.clip.key, "aiml")
+    async def told(runtime: Runtime) -> None:
+        for row in runtime.the_job.plan.rows:
+            events.emit_error(BudgetReached(f"{row.id}: used up"), row.id, row.clip.key, "aiml")
 
-    _in_studio(world, told)
+    _in_runtime(world, told)
     assert [event.event for event in sent()] == ["dailies.budget.reached"]
 
 
 def test_a_brake_that_is_put_on_and_opened_again_is_told_once_each_time(
     world: World, sent: Callable[[], list[Any]]
 ) -> None:
-    async def told(studio: Studio) -> None:
-        keys, ledger = [row.clip.key for row in studio.the_job.plan.rows], studio.ledger
+    async def told(runtime: Runtime) -> None:
+        keys, ledger = [row.clip.key for row in runtime.the_job.plan.rows], runtime.ledger
         attempts = [ledger.claim(key, "batch", "aiml", Decimal(1), Caps(), "digest") for key in keys]
         for attempt in attempts[:3]:
             assert isinstance(attempt, Attempt)
-            ledger.doubt(attempt.id, "lost")
-            await events.tell_brake("aiml")
-            await events.tell_brake("aiml")
-        studio.stopped["aiml"] = "its last 8 answers were lost"
-        await events.tell_brake("aiml")
-        studio.stopped.clear()
+            ledger.mark_in_doubt(attempt.id, "lost")
+            await events.emit_brake("aiml")
+            await events.emit_brake("aiml")
+        runtime.halted_providers["aiml"] = "its last 8 answers were lost"
+        await events.emit_brake("aiml")
+        runtime.halted_providers.clear()
         assert isinstance(attempts[3], Attempt)
-        ledger.answer(attempts[3].id, "gen-1")
-        await events.tell_brake("aiml")
+        ledger.mark_submitted(attempts[3].id, "gen-1")
+        await events.emit_brake("aiml")
 
-    _in_studio(world, told, rows=4)
+    _in_runtime(world, told, rows=4)
     seen = sent()
     assert [event.event.rpartition(".")[2] for event in seen] == ["halted", "given-up", "resumed"]
     assert {event.resource.id for event in seen} == {"dailies.provider.aiml"}
@@ -150,12 +150,12 @@ def test_a_brake_that_is_put_on_and_opened_again_is_told_once_each_time(
 def test_a_budget_that_a_batch_nearly_uses_up_is_told_before_anything_is_bought(
     world: World, sent: Callable[[], list[Any]]
 ) -> None:
-    async def told(_: Studio) -> None:
-        await events.tell_budgets()
+    async def told(_: Runtime) -> None:
+        await events.emit_budgets()
 
-    _in_studio(world, told, budget_usd=Decimal("100"))
+    _in_runtime(world, told, budget_usd=Decimal("100"))
     assert sent() == []
-    _in_studio(world, told, budget_usd=Decimal("2.60"))
+    _in_runtime(world, told, budget_usd=Decimal("2.60"))
     (event,) = sent()
     assert event.event == "dailies.budget.nearly-spent" and "$2.60" in event.payload["says"]
     assert world.posts() == []
@@ -178,16 +178,16 @@ def test_every_event_that_an_automation_waits_for_is_one_that_runs_send() -> Non
     assert ours <= sent
 
 
-def _in_studio(
-    world: World, act: Callable[[Studio], Coroutine[Any, Any, None]], budget_usd: Decimal | None = None, rows: int = 2
+def _in_runtime(
+    world: World, act: Callable[[Runtime], Coroutine[Any, Any, None]], budget_usd: Decimal | None = None, rows: int = 2
 ) -> None:
-    """Plan a batch of a few clips in a studio, and act in it."""
-    order = Order(str(world.csv(rows)), budget_usd=budget_usd)
+    """Plan a batch of a few clips in a runtime, and act in it."""
+    order = BatchRequest(str(world.csv(rows)), budget_usd=budget_usd)
 
     async def acted() -> None:
-        async with open_studio(load_settings(dotenv=False)) as studio:
-            await start_job(studio, order, await plan_order(studio, order))
-            await act(studio)
+        async with open_runtime(load_settings(dotenv=False)) as runtime:
+            await start_job(runtime, order, await plan_order(runtime, order))
+            await act(runtime)
 
     with world.here():
         anyio.run(acted)

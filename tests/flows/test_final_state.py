@@ -21,12 +21,12 @@ def ended(monkeypatch: pytest.MonkeyPatch, totals: Totals, stopping: bool = Fals
 
     figures: Any = Figures()
     figures.totals = totals
-    monkeypatch.setattr(flows.run, "final_credits", lambda _studio: figures)
-    studio: Any = Figures()
-    studio.stopping, studio.stopped = anyio.Event(), {}
+    monkeypatch.setattr(flows.run, "final_credits", lambda _runtime: figures)
+    runtime: Any = Figures()
+    runtime.shutdown, runtime.halted_providers = anyio.Event(), {}
     if stopping:
-        studio.stopping.set()
-    state: Any = flows.run.final_state(studio, "words")
+        runtime.shutdown.set()
+    state: Any = flows.run.final_state(runtime, "words")
     return state.type.value, state.name
 
 

@@ -140,22 +140,22 @@ def bring_to(ledger: Ledger, state: State, clip_key: str | None = None) -> Attem
         case State.SUBMITTING:
             return attempt
         case State.FAILED:
-            return ledger.free(attempt.id, *FREE)
+            return ledger.mark_not_charged(attempt.id, *FREE)
         case State.IN_DOUBT:
-            return ledger.doubt(attempt.id, "answer lost")
+            return ledger.mark_in_doubt(attempt.id, "answer lost")
         case State.SUPERSEDED:
-            ledger.doubt(attempt.id, "answer lost")
+            ledger.mark_in_doubt(attempt.id, "answer lost")
             return ledger.resubmit(attempt.id, "we need it today")
         case State.ORPHANED:
-            ledger.free(attempt.id, *FREE)
-            return ledger.answer(attempt.id, generation_id)
+            ledger.mark_not_charged(attempt.id, *FREE)
+            return ledger.mark_submitted(attempt.id, generation_id)
         case State.SUBMITTED | State.COMPLETED | State.STORED | State.RESULT_LOST:
-            submitted = ledger.answer(attempt.id, generation_id)
+            submitted = ledger.mark_submitted(attempt.id, generation_id)
             return submitted if state is State.SUBMITTED else _bring_further(ledger, state, submitted)
 
 
 def _bring_further(ledger: Ledger, state: State, submitted: Attempt) -> Attempt:
-    ready = ledger.completed(submitted, "https://cdn.example/clip.mp4?signature=s3cr3t")
+    ready = ledger.record_completed(submitted, "https://cdn.example/clip.mp4?signature=s3cr3t")
     if state is State.STORED:
         return store(ledger, ready)
     return ledger.result_lost(ready, "HTTP 403") if state is State.RESULT_LOST else ready
@@ -164,7 +164,7 @@ def _bring_further(ledger: Ledger, state: State, submitted: Attempt) -> Attempt:
 def store(ledger: Ledger, attempt: Attempt) -> Attempt:
     """T4 with a digest that is as long as a digest is."""
     digest = hashlib.sha256(attempt.id.encode()).hexdigest()
-    return ledger.stored(attempt.id, f"s3://clips/smiles/{attempt.id}.mp4", digest, 1_234_567)
+    return ledger.record_stored(attempt.id, f"s3://clips/smiles/{attempt.id}.mp4", digest, 1_234_567)
 
 
 def raw_attempt(attempt: Attempt, **changes: Any) -> dict[str, Any]:

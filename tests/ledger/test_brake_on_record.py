@@ -45,7 +45,7 @@ def granted(ledger: Ledger, key: str, at_once: int | None = 5) -> Attempt:
 def lose(ledger: Ledger, keys: list[str], wait_s: float = 0.0) -> None:
     """Claim each and lose its answer."""
     for key in keys:
-        ledger.doubt(granted(ledger, key).id, "HTTP 503", wait_s=wait_s)
+        ledger.mark_in_doubt(granted(ledger, key).id, "HTTP 503", wait_s=wait_s)
 
 
 def test_three_lost_answers_halt_claiming_for_every_process_and_for_this_provider_only(make_ledger: MakeLedger) -> None:
@@ -68,7 +68,7 @@ def test_one_probe_at_a_time_and_an_accepted_one_opens_the_brake_for_all(
     probe = granted(mine, keys[3])
     held = ask(others, keys[4])
     assert isinstance(held, Hold) and held.phase is Phase.PROBING and mine.brakes() == {"aiml": Phase.PROBING}
-    mine.answer(probe.id, "gen-1")
+    mine.mark_submitted(probe.id, "gen-1")
     assert mine.brakes() == {"aiml": Phase.OPEN}
     granted(others, keys[4])
     granted(mine, keys[5])
@@ -92,7 +92,7 @@ def test_after_five_lost_probes_the_rest_is_given_up_and_a_later_run_sends_one(
     clock.advance(FIRST_PROBE_S)
     probe = granted(later, keys[9])
     assert isinstance(ask(later, keys[10]), Hold), "one, not fifty"
-    later.answer(probe.id, "gen-1")
+    later.mark_submitted(probe.id, "gen-1")
     granted(later, keys[10])
 
 
@@ -126,7 +126,7 @@ def test_creates_of_all_processes_together_are_as_many_as_the_ramp_allows(make_l
     attempts = [granted(mine, key) for key in keys[:3]] + [granted(others, key) for key in keys[3:5]]
     held = ask(mine, keys[5])
     assert isinstance(held, Hold) and held.phase is Phase.OPEN
-    others.answer(attempts[0].id, "gen-0")
+    others.mark_submitted(attempts[0].id, "gen-0")
     granted(mine, keys[5])
 
 
@@ -149,12 +149,12 @@ def test_a_refused_budget_makes_no_probe(ledger: Ledger, clock: FakeClock) -> No
 
 def test_each_create_is_counted_by_its_outcome(ledger: Ledger) -> None:
     keys = plan(ledger, 8)
-    ledger.answer(granted(ledger, keys[0]).id, "gen-1")
+    ledger.mark_submitted(granted(ledger, keys[0]).id, "gen-1")
     failures = [Failure.REFUSED, Failure.BUSY, Failure.NOT_SENT, Failure.STOPPED, Failure.MISCONFIGURED]
     for key, failure in zip(keys[1:], failures, strict=False):
-        ledger.free(granted(ledger, key).id, failure, "no")
-    late = ledger.doubt(granted(ledger, keys[6]).id, "HTTP 503")
-    ledger.doubt(late.id, "once more: too late")
+        ledger.mark_not_charged(granted(ledger, key).id, failure, "no")
+    late = ledger.mark_in_doubt(granted(ledger, keys[6]).id, "HTTP 503")
+    ledger.mark_in_doubt(late.id, "once more: too late")
     ledger.count_create("aiml", CreateResult.BUSY)
     assert ledger.creates() == {
         ("aiml", CreateResult.ACCEPTED): 1, ("aiml", CreateResult.REFUSED): 2, ("aiml", CreateResult.BUSY): 2,
@@ -176,9 +176,9 @@ def test_eight_threads_that_claim_and_answer_at_once_never_wait_for_each_other_f
         for key in keys[number::8]:
             attempt = ask(workers[number], key, None)
             if isinstance(attempt, Attempt) and accepts:
-                workers[number].answer(attempt.id, f"gen-{key}")
+                workers[number].mark_submitted(attempt.id, f"gen-{key}")
             elif isinstance(attempt, Attempt):
-                workers[number].free(attempt.id, Failure.BUSY, "busy")
+                workers[number].mark_not_charged(attempt.id, Failure.BUSY, "busy")
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
@@ -210,9 +210,9 @@ def lose_all(url: str, keys: list[str], together: Any) -> None:
                 under_way.append(attempt)
             elif isinstance(attempt, Hold) and under_way:
                 time.sleep(0.05)  # an answer that is lost takes as long as one that is not
-                ledger.doubt(under_way.pop().id, "HTTP 503")
+                ledger.mark_in_doubt(under_way.pop().id, "HTTP 503")
         for attempt in under_way:
-            ledger.doubt(attempt.id, "HTTP 503")
+            ledger.mark_in_doubt(attempt.id, "HTTP 503")
     finally:
         ledger.engine.dispose()
 

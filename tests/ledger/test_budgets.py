@@ -75,7 +75,7 @@ def test_the_daily_budget_is_that_of_the_utc_day_of_the_claim(ledger: Ledger, cl
     assert ask(ledger, second, caps) is Unclaimed.DAY_BUDGET
     clock.advance(timedelta(days=1).total_seconds())
     assert isinstance(ask(ledger, second, caps), Attempt)
-    ledger.free(yesterday.id, Failure.NOT_SENT, "refused")
+    ledger.mark_not_charged(yesterday.id, Failure.NOT_SENT, "refused")
     assert ledger.counted(day="2026-11-21") == ZERO
     assert ledger.counted(day="2026-11-22") == ledger.counted() == USD
 
@@ -90,19 +90,19 @@ def test_the_daily_budget_is_one_for_all_batches_and_the_batch_budget_is_its_own
 
 def test_money_in_doubt_keeps_its_place_in_the_budget(ledger: Ledger) -> None:
     first, second = plan(ledger, 2)
-    ledger.doubt(claim(ledger, first).id, "answer lost")
+    ledger.mark_in_doubt(claim(ledger, first).id, "answer lost")
     assert ask(ledger, second, Caps(batch_usd=USD)) is Unclaimed.BATCH_BUDGET
 
 
 def test_what_was_never_charged_is_room_again(ledger: Ledger) -> None:
     first, second = plan(ledger, 2)
-    ledger.free(claim(ledger, first).id, Failure.NOT_SENT, "refused")
+    ledger.mark_not_charged(claim(ledger, first).id, Failure.NOT_SENT, "refused")
     assert isinstance(ask(ledger, second, Caps(batch_usd=USD)), Attempt)
 
 
 def test_a_charge_above_the_quote_takes_room_from_what_follows(ledger: Ledger) -> None:
     first, second = plan(ledger, 2)
-    ledger.completed(ledger.answer(claim(ledger, first).id, "gen-1"), "https://c/1", 2 * USD)
+    ledger.record_completed(ledger.mark_submitted(claim(ledger, first).id, "gen-1"), "https://c/1", 2 * USD)
     assert ask(ledger, second, Caps(batch_usd=4 * USD - CENT)) is Unclaimed.BATCH_BUDGET
     assert isinstance(ask(ledger, second, Caps(batch_usd=4 * USD)), Attempt)
 
@@ -151,16 +151,16 @@ def test_eight_processes_claim_a_thousand_rows_once_each_and_never_beyond_the_ca
 
 Move = Callable[[Ledger, Attempt, Decimal], object]
 MOVES: dict[str, Move] = {
-    "answer": lambda ledger, a, usd: ledger.answer(a.id, f"gen-{a.id}"),
-    "free": lambda ledger, a, usd: ledger.free(a.id, Failure.NOT_SENT, "refused"),
-    "doubt": lambda ledger, a, usd: ledger.doubt(a.id, "lost"),
-    "ready": lambda ledger, a, usd: ledger.completed(a, "https://c/1", usd),
-    "ready, no price": lambda ledger, a, usd: ledger.completed(a, "https://c/1"),
+    "answer": lambda ledger, a, usd: ledger.mark_submitted(a.id, f"gen-{a.id}"),
+    "free": lambda ledger, a, usd: ledger.mark_not_charged(a.id, Failure.NOT_SENT, "refused"),
+    "doubt": lambda ledger, a, usd: ledger.mark_in_doubt(a.id, "lost"),
+    "ready": lambda ledger, a, usd: ledger.record_completed(a, "https://c/1", usd),
+    "ready, no price": lambda ledger, a, usd: ledger.record_completed(a, "https://c/1"),
     "generation failed": lambda ledger, a, usd: ledger.generation_failed(a, "error", usd),
     "generation failed, no price": lambda ledger, a, usd: ledger.generation_failed(a, "error", None),
     "stored": lambda ledger, a, usd: store(ledger, a),
     "lost": lambda ledger, a, usd: ledger.result_lost(a, "HTTP 403"),
-    "charged": lambda ledger, a, usd: ledger.charged(a.id, usd, 1),
+    "charged": lambda ledger, a, usd: ledger.record_charged(a.id, usd, 1),
     "settled free": lambda ledger, a, usd: ledger.resolve_free(a.id, "support"),
     "buy again": lambda ledger, a, usd: ledger.resubmit(a.id, "again"),
     "claim again": lambda ledger, a, usd: ledger.claim(a.clip_key, "smiles", "aiml", usd, Caps(), "digest"),
@@ -212,7 +212,7 @@ def test_a_move_that_fails_half_way_leaves_the_counters_alone(ledger: Ledger, mo
 
     monkeypatch.setattr(ledger, "_record", broken)
     with pytest.raises(OSError, match="disk full"):
-        ledger.free(attempt.id, Failure.NOT_SENT, "refused")
+        ledger.mark_not_charged(attempt.id, Failure.NOT_SENT, "refused")
     monkeypatch.undo()
     assert ledger.counted("smiles") == before
     assert ledger.attempt(attempt.id) == attempt

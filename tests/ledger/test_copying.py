@@ -107,8 +107,8 @@ def test_whoever_still_has_the_source_open_can_write_nothing_there(move: tuple[s
     copy_ledger(source, target)
     writes: list[Callable[[], object]] = [
         lambda: claim(late, key),
-        lambda: late.answer(doubtful.id, "gen-late"),
-        lambda: late.doubt(doubtful.id, "?"),
+        lambda: late.mark_submitted(doubtful.id, "gen-late"),
+        lambda: late.mark_in_doubt(doubtful.id, "?"),
         lambda: plan(late, 1, "another"),
     ]
     for write in writes:

@@ -70,7 +70,7 @@ def test_a_word_is_not_taken_back_while_another_attempt_of_the_clip_is_live(ledg
 
 def test_a_word_is_taken_back_after_a_second_create_was_refused(ledger: Ledger) -> None:
     free = settled_free(ledger)
-    ledger.free(claim(ledger, free.clip_key).id, Failure.REFUSED, "moderation")
+    ledger.mark_not_charged(claim(ledger, free.clip_key).id, Failure.REFUSED, "moderation")
     assert ledger.take_back(free.id, "back").state is State.IN_DOUBT
 
 
@@ -104,7 +104,7 @@ def test_a_lost_clip_that_is_shown_again_is_ready_to_be_fetched_by_who_found_it(
 
 
 def test_a_lost_late_answer_is_shown_again_and_stays_a_late_answer(ledger: Ledger) -> None:
-    orphan = ledger.completed(bring_to(ledger, State.ORPHANED), "https://cdn.example/c.mp4")
+    orphan = ledger.record_completed(bring_to(ledger, State.ORPHANED), "https://cdn.example/c.mp4")
     lost = ledger.result_lost(orphan, "HTTP 404")
     assert lost.lost and ledger.unfinished() == []
     again = ledger.reopen(lost.id, "shown again", SHOWN)
@@ -150,7 +150,7 @@ def test_money_at_risk_is_what_is_in_doubt_or_given_up_and_not_settled_since(led
         bring_to(ledger, state, key)
     settled = bring_to(ledger, State.SUPERSEDED, keys[-1])
     assert at_risk(all_attempts(ledger)) == at_risk(ledger.unsettled()) == 3 * USD
-    ledger.answer(settled.id, "gen-1")
+    ledger.mark_submitted(settled.id, "gen-1")
     assert at_risk(all_attempts(ledger)) == at_risk(ledger.unsettled()) == 2 * USD
 
 

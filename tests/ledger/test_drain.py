@@ -54,7 +54,7 @@ def test_a_file_whose_outcome_is_not_read_back_stays(
 
 def test_an_id_that_stands_at_another_attempt_or_in_the_history_is_on_record(ledger: Ledger, spool: Spool) -> None:
     first, second = (claim(ledger, key) for key in plan(ledger, 2))
-    ledger.answer(first.id, "gen-1")
+    ledger.mark_submitted(first.id, "gen-1")
     spool.put(Spooled(known(second, 2), Accepted("gen-1")))
     spool.put(Spooled(known(first), Accepted("gen-2", usd_charged=USD)))
     assert drain(ledger, spool) == 2 and len(spool) == 0
@@ -117,7 +117,7 @@ def test_an_unreadable_answer_that_can_not_be_kept_is_in_doubt_all_the_same(
 
 def test_a_refusal_that_arrives_after_its_attempt_was_put_in_doubt_is_proof(ledger: Ledger, spool: Spool) -> None:
     attempt = claimed(ledger)
-    ledger.doubt(attempt.id, "taken for dead")
+    ledger.mark_in_doubt(attempt.id, "taken for dead")
     spool.put(Spooled(KnownAttempt(attempt, a_row(1)), Free(Failure.BUSY, "HTTP 429")))
     assert drain(ledger, spool) == 1
     found = ledger.attempt(attempt.id)

@@ -128,7 +128,7 @@ def test_a_write_waits_for_another_processs_lock(sqlite_url: str) -> None:
     other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(ledger.answer, attempt.id, "gen-1")
+        waiting = pool.submit(ledger.mark_submitted, attempt.id, "gen-1")
         assert ledger.attempt(attempt.id) == attempt  # readers are not held up
         other.execute("COMMIT")
         assert waiting.result(30).state is State.SUBMITTED

@@ -67,5 +67,5 @@ def test_work_on_it_goes_on(first: Ledger) -> None:
     (submitted,) = first.attempts(keys["submitted"])
     taken = first.take_over(submitted)
     assert taken
-    ready = first.completed(taken, "https://cdn.example/clip.mp4", USD)
-    assert first.stored(ready.id, "s3://clips/first/late.mp4", "ab" * 32, 7).delivered
+    ready = first.record_completed(taken, "https://cdn.example/clip.mp4", USD)
+    assert first.record_stored(ready.id, "s3://clips/first/late.mp4", "ab" * 32, 7).delivered

@@ -22,7 +22,7 @@ def submit(ledger: Ledger, clip: Clip) -> Attempt:
     """A clip planned, claimed and accepted."""
     ledger.plan("smiles", "smiles.csv", "s3://clips", [a_row(1, clip, id=clip.prompt)], {clip.key: USD})
     attempt = claim(ledger, clip.key)
-    return ledger.answer(attempt.id, f"video_{attempt.id}")
+    return ledger.mark_submitted(attempt.id, f"video_{attempt.id}")
 
 
 def generate(
@@ -34,8 +34,8 @@ def generate(
     for number, at_s in enumerate(looks_s, start=1):
         clock.advance(at_s - passed)
         passed = at_s
-        ledger.polled(attempt, generating=number < len(looks_s))
-    return ledger.completed(attempt, "https://cdn.example/clip.mp4")
+        ledger.record_polled(attempt, generating=number < len(looks_s))
+    return ledger.record_completed(attempt, "https://cdn.example/clip.mp4")
 
 
 def test_a_generation_is_known_to_within_a_look(ledger: Ledger, clock: FakeClock) -> None:
@@ -70,13 +70,13 @@ def test_another_kind_of_clip_has_a_history_of_its_own(ledger: Ledger, clock: Fa
 
 def test_clips_accepted_since_that_still_generate_are_told_too(ledger: Ledger, clock: FakeClock) -> None:
     earlier = submit(ledger, a_clip("from long ago: of another cohort"))
-    ledger.polled(earlier, generating=True)
+    ledger.record_polled(earlier, generating=True)
     clock.advance(1000)
     generate(ledger, clock, (50, 60), "fast")
     assert ledger.generation_times(*KIND) == [Bracket(50, 60)]
     slow = submit(ledger, a_clip("slow"))
     clock.advance(45)
-    ledger.polled(slow, generating=True)
+    ledger.record_polled(slow, generating=True)
     assert ledger.generation_times(*KIND) == [Bracket(50, 60), Bracket(45, math.inf)]
 
 
@@ -84,10 +84,10 @@ def test_a_look_that_got_no_answer_proves_nothing(ledger: Ledger, clock: FakeClo
     attempt = submit(ledger, a_clip())
     for generating in (True, False):
         clock.advance(10)
-        ledger.polled(attempt, generating)
+        ledger.record_polled(attempt, generating)
     clock.advance(10)
-    ledger.polled(attempt)
-    ledger.completed(attempt, "https://cdn.example/clip.mp4")
+    ledger.record_polled(attempt)
+    ledger.record_completed(attempt, "https://cdn.example/clip.mp4")
     assert ledger.generation_times(*KIND) == [Bracket(10, 30)]
 
 
@@ -98,13 +98,13 @@ def test_a_clip_that_nobody_watched_for_a_while_teaches_nothing(make_ledger: Mak
     ledger = make_ledger(Owner.this_process())
     taken = ledger.take_over(left)
     assert taken
-    ledger.polled(taken)
-    ledger.completed(taken, "https://cdn.example/clip.mp4")
+    ledger.record_polled(taken)
+    ledger.record_completed(taken, "https://cdn.example/clip.mp4")
     assert ledger.generation_times(*KIND) == []
 
 
 def test_a_synchronous_answer_was_never_polled_and_teaches_nothing(ledger: Ledger, clock: FakeClock) -> None:
-    ledger.completed(submit(ledger, a_clip()), "https://cdn.example/clip.mp4")
+    ledger.record_completed(submit(ledger, a_clip()), "https://cdn.example/clip.mp4")
     assert ledger.generation_times(*KIND) == []
 
 

@@ -36,7 +36,7 @@ def test_there_is_one_event_per_move_and_each_begins_where_the_last_ended(ledger
 def test_an_event_says_when_and_why(ledger: Ledger, clock: FakeClock) -> None:
     attempt = claimed(ledger)
     clock.advance(7)
-    ledger.free(attempt.id, Failure.REFUSED, "moderation")
+    ledger.mark_not_charged(attempt.id, Failure.REFUSED, "moderation")
     first, last = ledger.history(attempt.id)
     assert (last.at - first.at).total_seconds() == 7
     assert (first.note, last.note) == ("claimed for smiles", "moderation")
@@ -77,7 +77,7 @@ def test_a_move_that_is_rolled_back_leaves_no_event(ledger: Ledger, monkeypatch:
 
     monkeypatch.setattr(ledger, "_record", broken)
     with pytest.raises(OSError, match="broke"):
-        ledger.answer(attempt.id, "gen-1")
+        ledger.mark_submitted(attempt.id, "gen-1")
     assert ledger.history(attempt.id) == before
     assert ledger.attempt(attempt.id) == attempt
 

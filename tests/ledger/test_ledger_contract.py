@@ -105,7 +105,7 @@ def test_a_clip_that_is_live_or_paid_is_never_claimed_again(ledger: Ledger, stat
 @pytest.mark.parametrize("failure", list(Failure))
 def test_a_failed_create_may_be_tried_again_unless_it_was_a_verdict(ledger: Ledger, failure: Failure) -> None:
     attempt = claimed(ledger)
-    ledger.free(attempt.id, failure, "words")
+    ledger.mark_not_charged(attempt.id, failure, "words")
     again = ledger.claim(attempt.clip_key, "smiles", "aiml", USD, NO_CAPS, "digest")
     if failure in (Failure.REFUSED, Failure.GENERATION):
         assert again is Unclaimed.TAKEN
@@ -140,7 +140,7 @@ def test_an_id_is_recorded_in_every_state_without_lease_or_epoch(
     attempt = bring_to(make_ledger(), before)
     clock.advance(1_000_000)  # the lease is long gone
     stranger = make_ledger(an_owner("elsewhere"))
-    recorded = stranger.answer(attempt.id, "gen-1")
+    recorded = stranger.mark_submitted(attempt.id, "gen-1")
     assert (recorded.state, recorded.generation_id) == (after, "gen-1")
     assert recorded == stranger.attempt(attempt.id)
     assert recorded.lease_until > clock.now
@@ -150,7 +150,7 @@ def test_an_id_is_recorded_in_every_state_without_lease_or_epoch(
 @pytest.mark.parametrize("state", sorted(WITH_ID))
 def test_a_second_id_is_noted_and_the_first_stays(ledger: Ledger, state: State) -> None:
     attempt = bring_to(ledger, state)
-    assert ledger.answer(attempt.id, "another-id") == attempt
+    assert ledger.mark_submitted(attempt.id, "another-id") == attempt
     assert ledger.attempt(attempt.id) == attempt
     last = ledger.history(attempt.id)[-1]
     assert "another-id" in last.note
@@ -161,16 +161,16 @@ def test_a_second_id_is_noted_and_the_first_stays(ledger: Ledger, state: State) 
 def test_telling_the_same_id_twice_changes_nothing(ledger: Ledger, state: State) -> None:
     attempt = bring_to(ledger, state)
     moves = ledger.history(attempt.id)
-    assert ledger.answer(attempt.id, attempt.generation_id or "") == attempt
+    assert ledger.mark_submitted(attempt.id, attempt.generation_id or "") == attempt
     assert ledger.history(attempt.id) == moves
 
 
 def test_an_id_that_belongs_to_another_attempt_puts_this_one_in_doubt(ledger: Ledger) -> None:
     first, second = plan(ledger, 2)
-    bought = ledger.answer(claim(ledger, first).id, "gen-1")
+    bought = ledger.mark_submitted(claim(ledger, first).id, "gen-1")
     attempt = claim(ledger, second)
     with pytest.raises(DuplicateGeneration):
-        ledger.answer(attempt.id, "gen-1")
+        ledger.mark_submitted(attempt.id, "gen-1")
     doubted = ledger.attempt(attempt.id)
     assert doubted is not None
     assert (doubted.state, doubted.generation_id) == (State.IN_DOUBT, None)
@@ -181,22 +181,22 @@ def test_an_id_that_belongs_to_another_attempt_puts_this_one_in_doubt(ledger: Le
 
 def test_two_providers_may_use_the_same_id(ledger: Ledger) -> None:
     first, second = plan(ledger, 2)
-    ledger.answer(claim(ledger, first).id, "gen-1")
+    ledger.mark_submitted(claim(ledger, first).id, "gen-1")
     other = ledger.claim(second, "smiles", "onerouter", USD, NO_CAPS, "digest")
     assert isinstance(other, Attempt)
-    assert ledger.answer(other.id, "gen-1").state is State.SUBMITTED
+    assert ledger.mark_submitted(other.id, "gen-1").state is State.SUBMITTED
 
 
 def test_an_answer_for_an_attempt_of_which_nothing_is_known_is_an_error(ledger: Ledger) -> None:
     with pytest.raises(KeyError):
-        ledger.answer("nobody", "gen-1")
+        ledger.mark_submitted("nobody", "gen-1")
 
 
 def test_a_late_answer_after_never_charged_counts_at_its_quote_again(ledger: Ledger) -> None:
     attempt = bring_to(ledger, State.IN_DOUBT)
     ledger.resolve_free(attempt.id, "support says so")
     assert ledger.counted("smiles") == ZERO
-    orphan = ledger.answer(attempt.id, "gen-1")
+    orphan = ledger.mark_submitted(attempt.id, "gen-1")
     assert orphan.usd_counted == USD
     assert ledger.counted("smiles") == USD
     assert_counters_are_sums(ledger)
@@ -204,14 +204,14 @@ def test_a_late_answer_after_never_charged_counts_at_its_quote_again(ledger: Led
 
 def test_the_senders_refusal_is_proof_even_after_it_was_put_in_doubt(ledger: Ledger) -> None:
     attempt = bring_to(ledger, State.IN_DOUBT)
-    freed = ledger.free(attempt.id, Failure.NOT_SENT, "connection refused")
+    freed = ledger.mark_not_charged(attempt.id, Failure.NOT_SENT, "connection refused")
     assert (freed.state, ledger.counted("smiles")) == (State.FAILED, ZERO)
 
 
 @pytest.mark.parametrize("state", sorted(frozenset(State) - {State.SUBMITTING, State.IN_DOUBT}))
 def test_news_that_it_was_free_comes_too_late_for_any_later_state(ledger: Ledger, state: State) -> None:
     attempt, counted = bring_to(ledger, state), ledger.counted("smiles")
-    assert ledger.free(attempt.id, Failure.NOT_SENT, "refused") == attempt
+    assert ledger.mark_not_charged(attempt.id, Failure.NOT_SENT, "refused") == attempt
     assert "too late" in ledger.history(attempt.id)[-1].note
     assert ledger.counted("smiles") == counted
 
@@ -219,7 +219,7 @@ def test_news_that_it_was_free_comes_too_late_for_any_later_state(ledger: Ledger
 @pytest.mark.parametrize("state", sorted(frozenset(State) - {State.SUBMITTING}))
 def test_news_of_a_lost_answer_moves_nothing_that_has_already_moved(ledger: Ledger, state: State) -> None:
     attempt = bring_to(ledger, state)
-    assert ledger.doubt(attempt.id, "timeout") == attempt
+    assert ledger.mark_in_doubt(attempt.id, "timeout") == attempt
     assert ledger.attempt(attempt.id) == attempt
 
 
@@ -229,7 +229,7 @@ def test_news_of_a_lost_answer_moves_nothing_that_has_already_moved(ledger: Ledg
 def test_a_look_is_counted_and_prolongs_the_lease(ledger: Ledger, clock: FakeClock) -> None:
     attempt = bring_to(ledger, State.SUBMITTED)
     clock.advance(200)
-    ledger.polled(attempt)
+    ledger.record_polled(attempt)
     found = ledger.attempt(attempt.id)
     assert found is not None
     assert (found.polls, found.lease_until) == (1, clock.now + timedelta(seconds=300))
@@ -242,8 +242,8 @@ def test_a_worker_that_lost_its_clip_can_not_move_it(make_ledger: MakeLedger, cl
     taken = quick.take_over(attempt)
     assert taken is not None
     for move in (
-        lambda: slow.polled(attempt),
-        lambda: slow.completed(attempt, "https://cdn.example/late.mp4"),
+        lambda: slow.record_polled(attempt),
+        lambda: slow.record_completed(attempt, "https://cdn.example/late.mp4"),
         lambda: slow.generation_failed(attempt, "error"),
     ):
         with pytest.raises(LostOwnership):
@@ -253,7 +253,7 @@ def test_a_worker_that_lost_its_clip_can_not_move_it(make_ledger: MakeLedger, cl
 
 def test_what_the_provider_says_it_cost_replaces_the_quote(ledger: Ledger) -> None:
     attempt = bring_to(ledger, State.SUBMITTED)
-    done = ledger.completed(attempt, "https://cdn.example/c.mp4", Decimal("2.52"), 5_040_000)
+    done = ledger.record_completed(attempt, "https://cdn.example/c.mp4", Decimal("2.52"), 5_040_000)
     assert (done.state, done.usd_charged, done.credits_used) == (State.COMPLETED, Decimal("2.52"), 5_040_000)
     assert ledger.counted("smiles") == ledger.counted() == Decimal("2.52")
 
@@ -263,7 +263,7 @@ def test_a_second_look_at_a_completed_clip_keeps_the_freshest_url_and_the_first_
 ) -> None:
     attempt = bring_to(ledger, State.COMPLETED)
     clock.advance(60)
-    again = ledger.completed(attempt, "https://cdn.example/fresh.mp4")
+    again = ledger.record_completed(attempt, "https://cdn.example/fresh.mp4")
     assert (again.result_url, again.completed_at) == ("https://cdn.example/fresh.mp4", NOON)
 
 
@@ -279,20 +279,20 @@ def test_stored_wipes_the_result_url_for_good(ledger: Ledger) -> None:
     ready = bring_to(ledger, State.COMPLETED)
     stored = store(ledger, ready)
     assert (stored.state, stored.result_url) == (State.STORED, None)
-    assert ledger.completed(ready, "https://cdn.example/late.mp4?signature=s3cr3t") == stored
+    assert ledger.record_completed(ready, "https://cdn.example/late.mp4?signature=s3cr3t") == stored
     assert ledger.attempt(ready.id) == stored
 
 
 def test_stored_is_told_once_and_repeating_it_changes_nothing(ledger: Ledger) -> None:
     stored = bring_to(ledger, State.STORED)
-    assert ledger.stored(stored.id, "s3://elsewhere/x.mp4", "00" * 32, 1) == stored
+    assert ledger.record_stored(stored.id, "s3://elsewhere/x.mp4", "00" * 32, 1) == stored
     assert sum(event.after is State.STORED for event in ledger.history(stored.id)) == 1
 
 
 def test_an_orphan_is_polled_and_stored_and_stays_an_orphan(ledger: Ledger) -> None:
     orphan = bring_to(ledger, State.ORPHANED)
-    ledger.polled(orphan)
-    ready = ledger.completed(orphan, "https://cdn.example/c.mp4", Decimal(1), 2_000_000)
+    ledger.record_polled(orphan)
+    ready = ledger.record_completed(orphan, "https://cdn.example/c.mp4", Decimal(1), 2_000_000)
     home = store(ledger, ready)
     assert (home.state, home.delivered, home.result_url) == (State.ORPHANED, True, None)
     assert ledger.unfinished() == []
@@ -313,7 +313,7 @@ def test_an_orphan_that_came_to_nothing_is_at_its_end(ledger: Ledger, clock: Fak
 def test_nothing_is_called_stored_that_was_not_completed(ledger: Ledger, state: State) -> None:
     attempt = bring_to(ledger, state)
     with pytest.raises(IllegalMove):
-        ledger.stored(attempt.id, "s3://clips/x.mp4", "00" * 32, 1)
+        ledger.record_stored(attempt.id, "s3://clips/x.mp4", "00" * 32, 1)
     assert ledger.attempt(attempt.id) == attempt
 
 
@@ -355,7 +355,7 @@ def test_only_a_doubt_a_failure_or_a_loss_can_be_bought_again(ledger: Ledger, st
 
 def test_a_refused_clip_is_bought_again_when_a_person_says_so(ledger: Ledger) -> None:
     attempt = claimed(ledger)
-    ledger.free(attempt.id, Failure.REFUSED, "moderation")
+    ledger.mark_not_charged(attempt.id, Failure.REFUSED, "moderation")
     ledger.resubmit(attempt.id, "the rules have changed")
     assert claim(ledger, attempt.clip_key).no == 2
 
@@ -410,11 +410,11 @@ def test_a_clip_in_s3_settles_its_attempt_in_a_ledger_that_was_rolled_back(ledge
     """The copy was made before the clip came home; the provider may have forgotten it since."""
     attempt = claim(ledger, plan(ledger)[0])
     if known in ("in doubt", "superseded", "settled free"):
-        ledger.doubt(attempt.id, "no answer")
+        ledger.mark_in_doubt(attempt.id, "no answer")
     if known in ("submitted", "completed", "lost"):
-        attempt = ledger.answer(attempt.id, "video_1:m")
+        attempt = ledger.mark_submitted(attempt.id, "video_1:m")
     if known in ("completed", "lost"):
-        attempt = ledger.completed(attempt, "https://results.example/a")
+        attempt = ledger.record_completed(attempt, "https://results.example/a")
     if known == "lost":
         ledger.result_lost(attempt, "gone")
     if known == "superseded":
@@ -432,7 +432,7 @@ def test_a_clip_in_s3_settles_its_attempt_in_a_ledger_that_was_rolled_back(ledge
 
 def test_an_attempt_is_not_settled_by_an_object_of_another_generation(ledger: Ledger) -> None:
     """Two ids for one attempt: the first stays, and the second is noted."""
-    attempt = ledger.answer(claim(ledger, plan(ledger)[0]).id, "video_1:m")
+    attempt = ledger.mark_submitted(claim(ledger, plan(ledger)[0]).id, "video_1:m")
     assert ledger.adopt(stored_by(attempt, "video_2:m")) is None
     found = ledger.attempt(attempt.id)
     assert found and (found.state, found.generation_id) == (State.SUBMITTED, "video_1:m")
@@ -449,7 +449,7 @@ def test_a_clip_of_another_batch_is_adopted_into_its_own(ledger: Ledger) -> None
 
 def test_a_generation_that_is_on_record_under_another_clip_is_not_adopted(ledger: Ledger) -> None:
     first, second = plan(ledger, 2)
-    known = ledger.answer(claim(ledger, first).id, "video_1:m")
+    known = ledger.mark_submitted(claim(ledger, first).id, "video_1:m")
     assert ledger.adopt(adopted(second, "video_1:m")) is None
     assert ledger.attempts(second) == () and ledger.attempts(first) == (known,)
     assert_counters_are_sums(ledger)

@@ -147,7 +147,7 @@ def test_why_a_clip_is_late_is_kept_until_it_is_home(ledger: Ledger) -> None:
 
 def test_a_cost_learned_later_is_taken_over(ledger: Ledger) -> None:
     stored = bring_to(ledger, State.STORED)
-    assert ledger.charged(stored.id, Decimal("1.3"), 2_600_000).credits_used == 2_600_000
+    assert ledger.record_charged(stored.id, Decimal("1.3"), 2_600_000).credits_used == 2_600_000
     assert ledger.counted("smiles") == Decimal("1.3")
 
 

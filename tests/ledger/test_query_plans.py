@@ -31,8 +31,8 @@ HOT: dict[str, Callable[[Ledger], Any]] = {
     "counted": lambda ledger: ledger.counted("smiles"),
     "history": lambda ledger: ledger.history("a"),
     "claim": lambda ledger: ledger.claim(KEY, "smiles", "aiml", USD, Caps(USD, USD), "digest"),
-    "answer": lambda ledger: ledger.answer(ledger.attempts(KEY)[0].id, "gen-1"),
-    "polled": lambda ledger: ledger.polled(ledger.attempts(KEY)[0]),
+    "answer": lambda ledger: ledger.mark_submitted(ledger.attempts(KEY)[0].id, "gen-1"),
+    "polled": lambda ledger: ledger.record_polled(ledger.attempts(KEY)[0]),
     "close": lambda ledger: ledger.close(),
 }
 

@@ -80,7 +80,7 @@ def test_of_eight_threads_one_takes_a_dead_workers_clip_over(make_ledger: MakeLe
 def test_of_eight_threads_one_settles_a_doubt_and_no_answer_is_lost(ledger: Ledger) -> None:
     attempt = bring_to(ledger, State.IN_DOUBT)
     ids = iter([f"gen-{number}" for number in range(8)])
-    answers = together(8, lambda: ledger.answer(attempt.id, next(ids)))
+    answers = together(8, lambda: ledger.mark_submitted(attempt.id, next(ids)))
     assert len({answer.generation_id for answer in answers}) == 1
     notes = " ".join(event.note for event in ledger.history(attempt.id))
     assert all(f"gen-{number}" in notes for number in range(8))
@@ -224,10 +224,10 @@ def test_a_worker_taken_for_dead_still_gets_its_id_on_record(make_ledger: MakeLe
     clock.advance(301)
     ledger.reap()
     assert not stopped.ours_for_s(attempt)
-    recorded = stopped.answer(attempt.id, "gen-1")
+    recorded = stopped.mark_submitted(attempt.id, "gen-1")
     assert (recorded.state, recorded.owner) == (State.SUBMITTED, str(stopped.owner))
     assert recorded.epoch > attempt.epoch
-    assert stopped.completed(recorded, "https://cdn.example/c.mp4").state is State.COMPLETED
+    assert stopped.record_completed(recorded, "https://cdn.example/c.mp4").state is State.COMPLETED
 
 
 def test_a_worker_taken_for_dead_may_still_say_that_nothing_was_sent(make_ledger: MakeLedger, clock: FakeClock) -> None:
@@ -235,7 +235,7 @@ def test_a_worker_taken_for_dead_may_still_say_that_nothing_was_sent(make_ledger
     attempt = claimed(stopped)
     clock.advance(301)
     ledger.reap()
-    assert stopped.free(attempt.id, Failure.NOT_SENT, "refused").state is State.FAILED
+    assert stopped.mark_not_charged(attempt.id, Failure.NOT_SENT, "refused").state is State.FAILED
     assert ledger.counted("smiles") == 0
     assert claim(ledger, attempt.clip_key).no == 2
 
@@ -248,10 +248,13 @@ def test_an_answer_after_the_operator_bought_again_is_an_orphan_beside_the_new_a
     clock.advance(301)
     ledger.reap()
     ledger.resubmit(attempt.id, "we need it today")
-    second = store(ledger, ledger.completed(ledger.answer(claim(ledger, attempt.clip_key).id, "gen-2"), "https://c/2"))
-    orphan = stopped.answer(attempt.id, "gen-1")
+    second = store(
+        ledger,
+        ledger.record_completed(ledger.mark_submitted(claim(ledger, attempt.clip_key).id, "gen-2"), "https://c/2"),
+    )
+    orphan = stopped.mark_submitted(attempt.id, "gen-1")
     assert orphan.state is State.ORPHANED
-    assert store(stopped, stopped.completed(orphan, "https://c/1")).delivered
+    assert store(stopped, stopped.record_completed(orphan, "https://c/1")).delivered
     assert ledger.attempt(second.id) == second
     assert ledger.counted("smiles") == 2 * USD
     assert_counters_are_sums(ledger)
@@ -269,7 +272,7 @@ def test_both_workers_that_stored_the_same_clip_agree(make_ledger: MakeLedger, c
 def test_a_create_may_only_be_sent_while_the_claim_stands(ledger: Ledger) -> None:
     attempt = claimed(ledger)
     assert ledger.ours_for_s(attempt)
-    ledger.doubt(attempt.id, "lost")
+    ledger.mark_in_doubt(attempt.id, "lost")
     assert not ledger.ours_for_s(attempt)
 
 

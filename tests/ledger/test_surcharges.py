@@ -22,7 +22,7 @@ from tests.ledger.factories import (
 
 def ready(ledger: Ledger, attempt: Attempt, usd: Decimal) -> Attempt:
     """Its answer, and the clip with what it cost."""
-    return ledger.completed(ledger.answer(attempt.id, f"gen-{attempt.id}"), "https://c/1", usd)
+    return ledger.record_completed(ledger.mark_submitted(attempt.id, f"gen-{attempt.id}"), "https://c/1", usd)
 
 
 def ask(ledger: Ledger, key: str, cap: Decimal, day: bool = False, provider: str = "aiml") -> Attempt | object:
@@ -79,7 +79,7 @@ def test_another_length_of_the_model_is_raised_by_the_same_ratio_until_it_is_quo
     ready(ledger, claim(ledger, short.clip.key), 3 * USD)
     attempt = claim(ledger, long.clip.key, 2 * USD)
     assert attempt.usd_reserved == 6 * USD
-    ledger.free(attempt.id, *FREE)
+    ledger.mark_not_charged(attempt.id, *FREE)
     clock.advance(60)
     ledger.plan("smiles", "smiles.csv", "s3://clips/smiles", rows, quotes)
     assert claim(ledger, long.clip.key, 6 * USD).usd_reserved is None
@@ -87,5 +87,5 @@ def test_another_length_of_the_model_is_raised_by_the_same_ratio_until_it_is_quo
 
 def test_a_failed_generation_that_costs_nothing_teaches_nothing(ledger: Ledger) -> None:
     keys = plan(ledger, 2)
-    ledger.generation_failed(ledger.answer(claim(ledger, keys[0]).id, "gen-1"), "error")
+    ledger.generation_failed(ledger.mark_submitted(claim(ledger, keys[0]).id, "gen-1"), "error")
     assert claim(ledger, keys[1]).usd_reserved is None

@@ -44,7 +44,7 @@ def forget(ledger: Ledger, attempt: Attempt) -> None:
 @pytest.mark.parametrize("before", [State.SUBMITTING, State.IN_DOUBT])
 def test_id_address_and_money_of_one_answer_are_recorded_together(ledger: Ledger, before: State) -> None:
     attempt = bring_to(ledger, before)
-    done = ledger.answer(attempt.id, WHOLE)
+    done = ledger.mark_submitted(attempt.id, WHOLE)
     assert (done.state, done.generation_id, done.result_url) == (State.COMPLETED, "gen-1", URL)
     assert (done.usd_charged, done.credits_used) == (Decimal("1.30"), 2_600_000)
     assert done.completed_at and done == ledger.attempt(attempt.id)
@@ -57,7 +57,7 @@ def test_id_address_and_money_of_one_answer_are_recorded_together(ledger: Ledger
 @pytest.mark.parametrize("before", [State.FAILED, State.SUPERSEDED])
 def test_a_late_answer_brings_its_address_along(ledger: Ledger, before: State) -> None:
     attempt = bring_to(ledger, before)
-    late = ledger.answer(attempt.id, WHOLE)
+    late = ledger.mark_submitted(attempt.id, WHOLE)
     assert (late.state, late.result_url, late.usd_charged) == (State.ORPHANED, URL, Decimal("1.30"))
     assert_counters_are_sums(ledger)
 
@@ -74,33 +74,33 @@ def test_nothing_of_an_answer_stays_when_its_transaction_breaks(
     with monkeypatch.context() as patched:
         patched.setattr(Ledger, "_with_result", broken)
         with pytest.raises(RuntimeError):
-            ledger.answer(attempt.id, WHOLE)
+            ledger.mark_submitted(attempt.id, WHOLE)
     assert ledger.attempt(attempt.id) == attempt
 
 
 def test_an_address_that_arrives_after_its_id_completes_the_attempt(ledger: Ledger) -> None:
     """An earlier version recorded the id alone, and the whole answer waits in the spool."""
     attempt = bring_to(ledger, State.SUBMITTED)
-    done = ledger.answer(attempt.id, Accepted(attempt.generation_id or "", URL, USD))
+    done = ledger.mark_submitted(attempt.id, Accepted(attempt.generation_id or "", URL, USD))
     assert (done.state, done.result_url, done.usd_charged) == (State.COMPLETED, URL, USD)
 
 
 @pytest.mark.parametrize("state", [State.COMPLETED, State.STORED, State.RESULT_LOST, State.FAILED])
 def test_telling_a_whole_answer_again_changes_nothing_that_came_later(ledger: Ledger, state: State) -> None:
     attempt = claimed(ledger)
-    ledger.answer(attempt.id, Accepted("gen-1", "https://cdn.example/first.mp4", USD, 1))
+    ledger.mark_submitted(attempt.id, Accepted("gen-1", "https://cdn.example/first.mp4", USD, 1))
     found = ledger.attempt(attempt.id)
     assert found
     if state is State.STORED:
-        found = ledger.stored(attempt.id, "s3://clips/a.mp4", "00" * 32, 1)
+        found = ledger.record_stored(attempt.id, "s3://clips/a.mp4", "00" * 32, 1)
     if state is State.RESULT_LOST:
         found = ledger.result_lost(found, "gone")
-    assert ledger.answer(attempt.id, WHOLE) == found == ledger.attempt(attempt.id)
+    assert ledger.mark_submitted(attempt.id, WHOLE) == found == ledger.attempt(attempt.id)
 
 
 def test_a_second_id_is_noted_with_what_it_cost(ledger: Ledger) -> None:
     attempt = bring_to(ledger, State.SUBMITTED)
-    ledger.answer(attempt.id, Accepted("another-id", URL, Decimal("2.52")))
+    ledger.mark_submitted(attempt.id, Accepted("another-id", URL, Decimal("2.52")))
     note = ledger.history(attempt.id)[-1].note
     assert "another-id" in note and "2.52" in note and URL not in note
 
@@ -152,7 +152,7 @@ def test_a_forgotten_doubt_beside_a_live_attempt_stays_at_risk_and_a_forgotten_r
 
 def test_a_forgotten_attempt_whose_id_is_on_record_under_another_is_in_doubt(ledger: Ledger) -> None:
     first, second = plan(ledger, 2)
-    ledger.answer(claim(ledger, first).id, "gen-1")
+    ledger.mark_submitted(claim(ledger, first).id, "gen-1")
     attempt = claim(ledger, second)
     forget(ledger, attempt)
     with pytest.raises(DuplicateGeneration):

@@ -93,7 +93,7 @@ def a_late_id_is_recorded(bench: Bench) -> None:
     attempt = claimed(bench.far)
     bench.clock.advance(301)
     bench.near.reap()
-    bench.far.answer(attempt.id, "gen-1")
+    bench.far.mark_submitted(attempt.id, "gen-1")
     found = bench.near.attempt(attempt.id)
     assert found is not None
     assert (found.state, found.generation_id) == (State.SUBMITTED, "gen-1")
@@ -101,12 +101,12 @@ def a_late_id_is_recorded(bench: Bench) -> None:
 
 def an_id_after_failure_is_an_orphan(bench: Bench) -> None:
     attempt = bring_to(bench.near, State.FAILED)
-    assert bench.near.answer(attempt.id, "gen-1").state is State.ORPHANED
+    assert bench.near.mark_submitted(attempt.id, "gen-1").state is State.ORPHANED
 
 
 def the_first_id_stays(bench: Bench) -> None:
     attempt = bring_to(bench.near, State.SUBMITTED)
-    bench.near.answer(attempt.id, "gen-2")
+    bench.near.mark_submitted(attempt.id, "gen-2")
     found = bench.near.attempt(attempt.id)
     assert found is not None
     assert found.generation_id == attempt.generation_id
@@ -114,7 +114,7 @@ def the_first_id_stays(bench: Bench) -> None:
 
 def money_in_doubt_keeps_its_place(bench: Bench) -> None:
     first, second = plan(bench.near, 2)
-    bench.near.doubt(claim(bench.near, first).id, "lost")
+    bench.near.mark_in_doubt(claim(bench.near, first).id, "lost")
     refused = bench.near.claim(second, "smiles", "aiml", USD, Caps(batch_usd=USD), "digest")
     assert refused is Unclaimed.BATCH_BUDGET
 
@@ -150,7 +150,7 @@ def only_the_completed_is_stored(bench: Bench) -> None:
 
 def a_charge_is_never_called_free(bench: Bench) -> None:
     attempt = bring_to(bench.near, State.SUBMITTED)
-    bench.near.free(attempt.id, Failure.NOT_SENT, "refused")
+    bench.near.mark_not_charged(attempt.id, Failure.NOT_SENT, "refused")
     assert bench.near.counted("smiles") == USD
 
 
@@ -185,13 +185,13 @@ def nobody_sends_for_an_attempt_in_doubt(bench: Bench) -> None:
 def the_stored_row_keeps_no_url(bench: Bench) -> None:
     ready = bring_to(bench.near, State.COMPLETED)
     store(bench.near, ready)
-    bench.near.completed(ready, "https://cdn.example/clip.mp4?signature=s3cr3t")
+    bench.near.record_completed(ready, "https://cdn.example/clip.mp4?signature=s3cr3t")
     with bench.near.engine.connect() as connection:
         assert connection.execute(sa.select(t.attempt.c.result_url)).scalar() is None
 
 
 def an_answer_is_recorded_whole(bench: Bench) -> None:
-    told = bench.near.answer(claimed(bench.near).id, Accepted("gen-1", "https://c/1", USD / 2))
+    told = bench.near.mark_submitted(claimed(bench.near).id, Accepted("gen-1", "https://c/1", USD / 2))
     assert (told.state, told.result_url, told.usd_charged) == (State.COMPLETED, "https://c/1", USD / 2)
 
 
@@ -215,9 +215,9 @@ def a_word_is_not_taken_back_beside_a_live_attempt(bench: Bench) -> None:
 
 def a_generation_that_failed_holds_its_clip(bench: Bench) -> None:
     free = bench.near.resolve_free(bring_to(bench.near, State.IN_DOUBT).id, "support says so")
-    bench.near.free(claim(bench.near, free.clip_key).id, Failure.NOT_SENT, "refused connections")
+    bench.near.mark_not_charged(claim(bench.near, free.clip_key).id, Failure.NOT_SENT, "refused connections")
     bench.near.take_back(free.id, "support was wrong")
-    bench.near.generation_failed(bench.near.answer(free.id, "gen-1"), "the provider failed to make it")
+    bench.near.generation_failed(bench.near.mark_submitted(free.id, "gen-1"), "the provider failed to make it")
     assert bench.near.claim(free.clip_key, "smiles", "aiml", USD, NO_CAPS, "digest") is Unclaimed.TAKEN
 
 
@@ -240,18 +240,18 @@ def claimable(*states: State) -> Callable[[Bench, Patch], None]:
 
 
 def reap_as_not_sent(_bench: Bench, monkeypatch: Patch) -> None:
-    monkeypatch.setattr(Ledger, "_reap_one", lambda self, a: self.free(a.id, Failure.NOT_SENT, "dead"))
+    monkeypatch.setattr(Ledger, "_reap_one", lambda self, a: self.mark_not_charged(a.id, Failure.NOT_SENT, "dead"))
 
 
 def fence_the_id(_bench: Bench, monkeypatch: Patch) -> None:
-    answer = Ledger.answer
+    answer = Ledger.mark_submitted
 
     def fenced(self: Ledger, attempt_id: str, generation_id: str, note: str = "") -> Attempt:
         found = self.attempt(attempt_id)
         assert found is not None
         return answer(self, attempt_id, generation_id, note) if found.epoch == 1 else found
 
-    monkeypatch.setattr(Ledger, "answer", fenced)
+    monkeypatch.setattr(Ledger, "mark_submitted", fenced)
 
 
 def answers_move_nothing(_bench: Bench, monkeypatch: Patch) -> None:
@@ -266,7 +266,7 @@ def last_id_wins(_bench: Bench, monkeypatch: Patch) -> None:
             found = self._locked(connection, attempt_id)
             return self._update(connection, found, state=State.SUBMITTED, generation_id=generation_id)
 
-    monkeypatch.setattr(Ledger, "answer", overwrite)
+    monkeypatch.setattr(Ledger, "mark_submitted", overwrite)
 
 
 def reserve_without_a_lock(_bench: Bench, monkeypatch: Patch) -> None:
@@ -295,11 +295,11 @@ def doubt_counts_nothing(_bench: Bench, monkeypatch: Patch) -> None:
 def free_from_anywhere(_bench: Bench, monkeypatch: Patch) -> None:
     monkeypatch.setitem(MOVES, State.SUBMITTED, frozenset({State.FAILED}))
 
-    def free(self: Ledger, attempt_id: str, failure: Failure, error: str) -> Attempt:
+    def mark_not_charged(self: Ledger, attempt_id: str, failure: Failure, error: str) -> Attempt:
         with self._write() as connection:
             return self._move(connection, self._locked(connection, attempt_id), State.FAILED, error, failure=failure)
 
-    monkeypatch.setattr(Ledger, "free", free)
+    monkeypatch.setattr(Ledger, "mark_not_charged", mark_not_charged)
 
 
 def keep_the_epoch(_bench: Bench, monkeypatch: Patch) -> None:
@@ -311,13 +311,15 @@ def keep_the_epoch(_bench: Bench, monkeypatch: Patch) -> None:
 
 
 def url_comes_back(_bench: Bench, monkeypatch: Patch) -> None:
-    def completed(self: Ledger, attempt: Attempt, result_url: str, *_: object) -> Attempt:
+    def record_completed(self: Ledger, attempt: Attempt, result_url: str, *_: object) -> Attempt:
         with self._write() as connection:
             return self._update(connection, self._locked(connection, attempt.id), result_url=result_url)
 
-    ready = Ledger.completed
+    ready = Ledger.record_completed
     monkeypatch.setattr(
-        Ledger, "completed", lambda self, a, url: (completed if self.attempt(a.id).delivered else ready)(self, a, url)
+        Ledger,
+        "record_completed",
+        lambda self, a, url: (record_completed if self.attempt(a.id).delivered else ready)(self, a, url),
     )
 
 

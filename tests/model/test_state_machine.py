@@ -119,7 +119,7 @@ class LedgerMachine(RuleBasedStateMachine):
         attempt_id = self.take(self.sending, random)
         if charged:
             self.provider.charge(attempt_id)
-        self.ledgers[self.known[attempt_id].owner].doubt(attempt_id, "answer lost")
+        self.ledgers[self.known[attempt_id].owner].mark_in_doubt(attempt_id, "answer lost")
         if self.known[attempt_id].state is State.SUBMITTING:
             self.known[attempt_id].state = State.IN_DOUBT
 
@@ -128,7 +128,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def post_refused(self, random: Any, failure: Failure) -> None:
         attempt_id = self.take(self.sending, random)
         known = self.known[attempt_id]
-        self.ledgers[known.owner].free(attempt_id, failure, "refused")
+        self.ledgers[known.owner].mark_not_charged(attempt_id, failure, "refused")
         if known.state in (State.SUBMITTING, State.IN_DOUBT):
             known.state, known.failure = State.FAILED, failure
 
@@ -141,9 +141,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.in_hand)
     @rule(worker=workers, random=chosen, keep=st.booleans())
-    def answer(self, worker: int, random: Any, keep: bool) -> None:
+    def mark_submitted(self, worker: int, random: Any, keep: bool) -> None:
         attempt_id, generation = self.take(self.in_hand, random)
-        self.ledgers[worker].answer(attempt_id, generation)
+        self.ledgers[worker].mark_submitted(attempt_id, generation)
         self.recorded(attempt_id, generation, worker)
         if keep:
             self.in_hand.append((attempt_id, generation))  # the commit's answer was lost: it is told again
@@ -168,7 +168,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         known = self.known[attempt.id]
         if how == "ready":
-            self.ledgers[worker].completed(attempt, "https://c/1", USD / 2)
+            self.ledgers[worker].record_completed(attempt, "https://c/1", USD / 2)
             known.state = State.COMPLETED
         else:
             self.ledgers[worker].generation_failed(attempt, "error")

@@ -30,13 +30,13 @@ from dailies.ledger import Ledger, Owner, open_engine
 from dailies.report import page as page_module
 from dailies.report.credits import credits_csv
 from dailies.report.gather import gather_posters
-from dailies.report.select import Choice
+from dailies.report.select import Selection
 from dailies.report.tables import parquet_bytes
 from dailies.report.write import write_report
+from dailies.runtime import Runtime
 from dailies.steps.period import Period, report_period
 from dailies.steps.posters import keep_poster
 from dailies.storage.s3 import S3
-from dailies.studio import Studio
 from tests.ledger.factories import bring_to, claim, plan
 from tests.report.factories import a_batch_row, credits, gradient, mixed_rows, real_clip
 
@@ -124,16 +124,16 @@ def test_two_columns_of_the_team_never_share_a_header() -> None:
     assert len(header) == len(set(header)) == len(COLUMNS) + 2
 
 
-def a_studio(home: Path, s3: S3) -> Studio:
-    """As much of a studio as a poster needs."""
-    return cast(Studio, SimpleNamespace(home=home, s3=lambda: s3, job=None))
+def a_runtime(home: Path, s3: S3) -> Runtime:
+    """As much of a runtime as a poster needs."""
+    return cast(Runtime, SimpleNamespace(home=home, s3=lambda: s3, job=None))
 
 
 def test_a_poster_is_kept_beside_its_clip_and_in_the_report_folder(tmp_path: Path, s3: S3) -> None:
     real_clip(tmp_path / "clip.mp4", (320, 180))
     row = a_batch_row(7)
     assert row.attempt
-    keep_poster(a_studio(tmp_path, s3), row.attempt, row, tmp_path / "clip.mp4")
+    keep_poster(a_runtime(tmp_path, s3), row.attempt, row, tmp_path / "clip.mp4")
     name = f"{clip_name(row.id, row.clip_key)}.webp"
     with Image.open(tmp_path / "reports" / "monday" / "posters" / name) as picture:
         assert (picture.format, picture.size) == ("WEBP", (320, 180))
@@ -146,7 +146,7 @@ def test_a_poster_that_can_not_be_cut_is_no_error(tmp_path: Path, s3: S3, conten
         (tmp_path / "clip.mp4").write_bytes(content)
     row = a_batch_row(7)
     assert row.attempt
-    keep_poster(a_studio(tmp_path, s3), row.attempt, row, tmp_path / "clip.mp4")
+    keep_poster(a_runtime(tmp_path, s3), row.attempt, row, tmp_path / "clip.mp4")
     assert keys(s3) == set()
 
 
@@ -178,7 +178,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     clips = plan(ledger, 4)
     for state, clip_key in zip((State.STORED, State.RESULT_LOST), clips, strict=False):
         bring_to(ledger, state, clip_key)
-    ledger.doubt(claim(ledger, clips[2]).id, "answer lost")
+    ledger.mark_in_doubt(claim(ledger, clips[2]).id, "answer lost")
     ledger.close()
     return home
 
@@ -230,8 +230,8 @@ def test_a_span_of_another_year_is_empty(home: Path, capsys: pytest.CaptureFixtu
 def test_a_scheduled_report_goes_below_the_destination(tmp_path: Path, s3: S3, ledger: Ledger) -> None:
     bring_to(ledger, State.STORED)
     settings = SimpleNamespace(dailies_to="s3://studio/clips")
-    studio = cast(Studio, SimpleNamespace(ledger=ledger, settings=settings, s3=lambda: s3, home=tmp_path))
-    report = asyncio.run(report_period(studio, Period(Choice(provider="aiml"))))
+    runtime = cast(Runtime, SimpleNamespace(ledger=ledger, settings=settings, s3=lambda: s3, home=tmp_path))
+    report = asyncio.run(report_period(runtime, Period(Selection(provider="aiml"))))
     assert report.uri == "s3://studio/clips/_reports/all-batches-aiml/report.html"
     assert {key.rpartition("/")[2] for key in keys(s3)} == NAMES
     assert report.sentence.startswith("1 of 1 delivered")

@@ -18,7 +18,7 @@ from dailies.domain.money import ZERO, sum_usd
 from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import Failure, State
 from dailies.report.credits import answer_json, credits_csv, credits_of, table_rows, totals_markdown
-from dailies.report.select import Choice, chosen, grouped
+from dailies.report.select import Selection, chosen, grouped
 from tests.report.factories import a_batch_row, an_attempt_of
 
 FIRST = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -88,12 +88,12 @@ def added(parts: Sequence[Sequence[Line]]) -> tuple[Decimal, Decimal, Decimal, i
 
 @given(histories())
 def test_every_view_that_covers_all_adds_up_to_the_ledger(rows: list[BatchRow]) -> None:
-    whole, everything = ledger_sums(rows), chosen(rows, Choice())
+    whole, everything = ledger_sums(rows), chosen(rows, Selection())
     assert shown_sums(credits_of("all", everything).lines) == whole
-    by_provider = [credits_of("", chosen(rows, Choice(provider=name))).lines for name in PROVIDERS]
+    by_provider = [credits_of("", chosen(rows, Selection(provider=name))).lines for name in PROVIDERS]
     assert added(by_provider) == whole
     days = [date(2026, 11, n) for n in range(1, 5)]
-    assert added([credits_of("", chosen(rows, Choice(since=day, until=day))).lines for day in days]) == whole
+    assert added([credits_of("", chosen(rows, Selection(since=day, until=day))).lines for day in days]) == whole
     for column in ("provider", "day", "batch", "model", "state", "outcome", *(["campaign"] if everything else [])):
         assert added([*grouped(everything, column).values()]) == whole
 
@@ -101,7 +101,7 @@ def test_every_view_that_covers_all_adds_up_to_the_ledger(rows: list[BatchRow]) 
 @given(histories())
 def test_files_json_and_pictures_say_what_the_ledger_says(rows: list[BatchRow]) -> None:
     charged, unreported, risk, silent = ledger_sums(rows)
-    credits = credits_of("all", chosen(rows, Choice()))
+    credits = credits_of("all", chosen(rows, Selection()))
     cells = list(csv.DictReader(io.StringIO(credits_csv(credits))))
     assert sum_usd(Decimal(row["usd_charged"]) for row in cells if row["usd_charged"]) == charged
     assert sum_usd(Decimal(row["usd_unreported_quoted"]) for row in cells) == unreported
@@ -117,7 +117,7 @@ def test_files_json_and_pictures_say_what_the_ledger_says(rows: list[BatchRow]) 
 
 @given(histories())
 def test_a_clip_is_counted_once_however_its_attempts_are_divided(rows: list[BatchRow]) -> None:
-    everything = chosen(rows, Choice())
+    everything = chosen(rows, Selection())
     counted = totals_of(credits_of("", everything).lines).rows
     for column in ("provider", "day", "batch"):
         assert sum(totals_of(lines).rows for lines in grouped(everything, column).values()) == counted
@@ -146,9 +146,9 @@ def test_an_attempt_that_failed_elsewhere_first_is_money_there_and_a_clip_here()
         an_attempt_of(row.clip_key, "row-01", State.FAILED, usd_charged=Decimal("0.40")), provider="onerouter"
     )
     row = replace(row, attempts=(replace(first, generation_id="g-1", no=0), *row.attempts))
-    there = credits_of("", chosen([row], Choice(provider="onerouter"))).totals
+    there = credits_of("", chosen([row], Selection(provider="onerouter"))).totals
     assert (there.rows, there.usd_charged) == (0, Decimal("0.40"))
-    here = credits_of("", chosen([row], Choice(provider="aiml"))).totals
+    here = credits_of("", chosen([row], Selection(provider="aiml"))).totals
     assert (here.rows, here.delivered, here.usd_charged) == (1, 1, Decimal("1.26"))
 
 

@@ -25,7 +25,7 @@ from dailies.report.advice import Topic, advice_for, topic_of
 from dailies.report.charts import MOST_BARS, bars_by, charts_of, seconds_per_clip, spend_by_day
 from dailies.report.links import beside, checked_base, from_base, on_disk, origins
 from dailies.report.page import PageFacts, report_page
-from dailies.report.select import Choice, chosen, day, grouping
+from dailies.report.select import Selection, chosen, day, grouping
 from tests.report.factories import MADE_AT, a_batch_row, credits, mixed_rows
 
 FACTS = PageFacts(MADE_AT)
@@ -170,9 +170,9 @@ def test_a_span_a_provider_and_a_model_are_chosen() -> None:
         a_batch_row(n, created_at=datetime(2026, 11, n, 23, 59, tzinfo=UTC), clip={"model": f"maker/m{n}"})
         for n in (1, 2, 3)
     ]
-    assert [row.number for row in chosen(rows, Choice(since=date(2026, 11, 2), until=date(2026, 11, 2)))] == [2]
-    assert [row.number for row in chosen(rows, Choice(model="M3"))] == [3]
-    assert chosen(rows, Choice(provider="onerouter")) == []
+    assert [row.number for row in chosen(rows, Selection(since=date(2026, 11, 2), until=date(2026, 11, 2)))] == [2]
+    assert [row.number for row in chosen(rows, Selection(model="M3"))] == [3]
+    assert chosen(rows, Selection(provider="onerouter")) == []
     with pytest.raises(BadInput, match="not a day"):
         day("--until", "tomorrow")
 
@@ -182,9 +182,9 @@ def test_over_several_batches_a_clip_counts_once_for_the_batch_that_bought_it() 
     again = BatchRow(
         "tuesday", 1, "row-01", bought.clip, bought.clip_key, ("aiml",), Decimal("1.26"), {}, bought.attempts
     )
-    assert [row.batch for row in chosen([again, bought], Choice())] == ["monday"]
+    assert [row.batch for row in chosen([again, bought], Selection())] == ["monday"]
     with pytest.raises(BadInput, match="no batch"):
-        chosen([again, bought], Choice("friday"))
+        chosen([again, bought], Selection("friday"))
 
 
 def test_lines_are_grouped_by_day_by_our_columns_and_by_theirs() -> None:

@@ -24,9 +24,9 @@ from dailies.ledger import Ledger
 from dailies.providers.billing import AccountUnavailable, AimlAccount
 from dailies.providers.http import ApiClient
 from dailies.report.reconcile import Reconciliation, Verdict, reconcile, reconciliation_csv
-from dailies.report.select import Choice
+from dailies.report.select import Selection
 from dailies.sandbox import Sandbox, SandboxConfig
-from dailies.steps.reconcile import learn_charges, read_books
+from dailies.steps.reconcile import learn_charges, read_reconciliation
 from tests.contract.sandbox_calls import KEY, SORA, create
 from tests.ledger.factories import NOON, bring_to
 from tests.report.factories import a_batch_row
@@ -35,7 +35,7 @@ USD = Decimal("1.26")
 NEXT_WEEK = NOON + timedelta(days=7)
 
 
-def books(
+def reconciliation(
     rows: Sequence[BatchRow], postings: Sequence[Posting] = (), logs: Sequence[LogEntry] = (), **options: Any
 ) -> Reconciliation:
     """The comparison over a span that holds everything, read a week later."""
@@ -58,7 +58,7 @@ def only(result: Reconciliation) -> tuple[Verdict, str]:
 
 def test_what_was_quoted_answered_and_posted_alike_agrees_to_the_cent() -> None:
     rows = [a_batch_row(n) for n in range(3)]
-    result = books(rows, [posted(row) for row in rows])
+    result = reconciliation(rows, [posted(row) for row in rows])
     assert result.differences == ()
     assert "$3.78 posted by aiml, $3.78 in our ledger: they agree to the cent" in result.sentence()
 
@@ -67,56 +67,59 @@ def test_a_charge_that_is_not_posted_yet_is_noted_for_a_day_and_missing_after_it
     row = a_batch_row()
     logged = LogEntry(NOON, row.attempt.generation_id or "", row.attempt.id, True, USD, SORA) if row.attempt else None
     assert logged
-    verdict, note = only(books([row], logs=[logged], read_at=NOON + timedelta(hours=2)))
+    verdict, note = only(reconciliation([row], logs=[logged], read_at=NOON + timedelta(hours=2)))
     assert verdict is Verdict.NOT_POSTED and "its log says $1.26" in note
-    verdict, note = only(books([row]))
+    verdict, note = only(reconciliation([row]))
     assert verdict is Verdict.NOT_CHARGED and "its log does not list it either" in note
 
 
 def test_another_price_is_listed_with_all_three_amounts() -> None:
     row = a_batch_row()
-    verdict, note = only(books([row], [posted(row, Decimal("1.40"))]))
+    verdict, note = only(reconciliation([row], [posted(row, Decimal("1.40"))]))
     assert (verdict, note) == (Verdict.PRICE, "quoted $1.26, answered $1.26, posted $1.40")
     dearer = a_batch_row(usd_charged=Decimal("1.40"))
-    assert only(books([dearer], [posted(dearer, Decimal("1.40"))]))[0] is Verdict.PRICE
+    assert only(reconciliation([dearer], [posted(dearer, Decimal("1.40"))]))[0] is Verdict.PRICE
 
 
 def test_a_failed_generation_that_was_charged_all_the_same_is_listed() -> None:
     row = a_batch_row(state=State.FAILED, generation_id="gen-1")
-    verdict, note = only(books([row], [posted(row)]))
+    verdict, note = only(reconciliation([row], [posted(row)]))
     assert verdict is Verdict.FAILED_CHARGED and "$1.26 was posted" in note
 
 
 def test_a_failed_generation_that_was_refunded_sums_up_to_nothing() -> None:
     row = a_batch_row(state=State.FAILED, generation_id="gen-1")
-    result = books([row], [posted(row), posted(row, -USD, kind="REFUND")])
+    result = reconciliation([row], [posted(row), posted(row, -USD, kind="REFUND")])
     assert only(result)[0] is Verdict.REFUNDED
     assert result.usd_theirs == result.usd_ours == ZERO
 
 
 def test_a_charge_that_is_not_in_our_ledger_is_listed_with_its_sender_if_the_log_tells() -> None:
     stranger = Posting(NOON, "MODEL_USAGE", USD, "gen-x", "openai/gpt-5")
-    assert only(books([], [stranger])) == (Verdict.NOT_OURS, "someone else used the key, or another ledger of ours did")
+    assert only(reconciliation([], [stranger])) == (
+        Verdict.NOT_OURS,
+        "someone else used the key, or another ledger of ours did",
+    )
     signed = LogEntry(NOON, "gen-x", "their-script-7", True, USD, "openai/gpt-5")
-    assert "their-script-7" in only(books([], [stranger], [signed]))[1]
+    assert "their-script-7" in only(reconciliation([], [stranger], [signed]))[1]
 
 
 def test_a_create_in_doubt_that_the_provider_charged_is_found_by_our_reference() -> None:
     row = a_batch_row(state=State.IN_DOUBT)
     assert row.attempt
     logged = LogEntry(NOON, "gen-lost", row.attempt.id, True, USD, SORA)
-    result = books([row], [Posting(NOON, "MODEL_USAGE", USD, "gen-lost", SORA)], [logged])
+    result = reconciliation([row], [Posting(NOON, "MODEL_USAGE", USD, "gen-lost", SORA)], [logged])
     assert only(result) == (Verdict.FOUND, f"dailies resolve {row.attempt.id[:8]} --charged=gen-lost")
 
 
 def test_a_price_that_the_answer_did_not_tell_is_learned() -> None:
     row = a_batch_row(usd_charged=None)
-    assert only(books([row], [posted(row)]))[0] is Verdict.LEARNED
+    assert only(reconciliation([row], [posted(row)]))[0] is Verdict.LEARNED
 
 
 def test_payments_are_no_charges_and_an_expiry_is_named() -> None:
     expiry = Posting(NOON, "CREDITS_EXPIRED", Decimal(5))
-    assert only(books([], [expiry])) == (Verdict.OTHER, "credits expired, without a generation of ours")
+    assert only(reconciliation([], [expiry])) == (Verdict.OTHER, "credits expired, without a generation of ours")
 
 
 def test_a_charge_of_another_span_of_ours_is_not_called_a_strangers() -> None:
@@ -131,12 +134,12 @@ def test_clips_of_a_provider_without_a_ledger_are_counted_and_left_out() -> None
     row = a_batch_row()
     assert row.attempt
     other = replace(row, attempts=(replace(row.attempt, provider="onerouter"),))
-    assert "1 attempts ($1.26) at providers without a ledger" in books([other]).sentence()
+    assert "1 attempts ($1.26) at providers without a ledger" in reconciliation([other]).sentence()
 
 
 def test_refused_and_unsent_clips_need_no_posting() -> None:
     refused = a_batch_row(state=State.FAILED, failure=Failure.REFUSED, generation_id=None)
-    assert books([refused, a_batch_row(2, None)]).entries == ()
+    assert reconciliation([refused, a_batch_row(2, None)]).entries == ()
 
 
 AMOUNTS = st.decimals("0.01", "9.99", places=2)
@@ -163,7 +166,7 @@ def test_the_sums_differ_by_exactly_what_the_rows_differ_by(rows: list[Any], str
         for usd in charges
     ]
     postings += [Posting(NOON, "MODEL_USAGE", usd, f"stranger-{n}") for n, usd in enumerate(strangers)]
-    result = books(made, postings)
+    result = reconciliation(made, postings)
     assert result.usd_theirs - result.usd_ours == sum((entry.usd_difference for entry in result.entries), ZERO)
     assert result.usd_theirs == sum((posting.usd for posting in postings), ZERO)
     assert all(entry.note for entry in result.differences)
@@ -171,7 +174,7 @@ def test_the_sums_differ_by_exactly_what_the_rows_differ_by(rows: list[Any], str
 
 def test_the_csv_has_every_row_differences_first_and_no_formula() -> None:
     good, bad = a_batch_row(1), a_batch_row(2, id="=cmd()")
-    text = reconciliation_csv(books([good, bad], [posted(good), posted(bad, Decimal("9.99"))]))
+    text = reconciliation_csv(reconciliation([good, bad], [posted(good), posted(bad, Decimal("9.99"))]))
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["verdict"] for row in rows] == ["price changed", "agrees"]
     assert (rows[0]["id"], rows[0]["usd_difference"]) == ("'=cmd()", "8.73")
@@ -199,14 +202,14 @@ def bought(sandbox: Sandbox, number: int, state: State = State.STORED, **changes
 
 
 def compared(
-    sandbox: Sandbox, rows: Sequence[BatchRow], choice: Choice | None = None, key: str = KEY
+    sandbox: Sandbox, rows: Sequence[BatchRow], selection: Selection | None = None, key: str = KEY
 ) -> Reconciliation:
     """Read the sandbox's account and compare, waiting for nothing."""
 
     async def read() -> Reconciliation:
         account = AimlAccount(ApiClient(sandbox.url, SecretStr(key), 10))
         try:
-            return await read_books(account, rows, choice or Choice(), pauses_s=())
+            return await read_reconciliation(account, rows, selection or Selection(), pauses_s=())
         finally:
             await account.close()
 
@@ -258,7 +261,7 @@ def test_a_posting_that_arrives_while_we_wait_is_taken() -> None:
         async def read() -> Reconciliation:
             account = AimlAccount(ApiClient(sandbox.url, SecretStr(KEY), 10))
             try:
-                return await read_books(account, [row], Choice(), pauses_s=(0.1,) * 50)
+                return await read_reconciliation(account, [row], Selection(), pauses_s=(0.1,) * 50)
             finally:
                 await account.close()
 
@@ -281,7 +284,7 @@ def test_what_was_learned_is_written_down(ledger: Ledger) -> None:
     stored = bring_to(ledger, State.STORED)
     row = ledger.rows("smiles")[0]
     assert stored.usd_charged is None
-    result = books([row], [posted(row, Decimal("1.30"))])
+    result = reconciliation([row], [posted(row, Decimal("1.30"))])
     assert learn_charges(ledger, result) == 1
     found = ledger.attempt(stored.id)
     assert found and (found.usd_charged, found.credits_used) == (Decimal("1.3"), 2_600_000)
@@ -290,6 +293,8 @@ def test_what_was_learned_is_written_down(ledger: Ledger) -> None:
 def test_a_span_of_days_leaves_strangers_outside_it_alone(sandbox: Sandbox) -> None:
     bought(sandbox, 1)
     today = datetime.now(UTC).date()
-    assert compared(sandbox, [], Choice(since=today + timedelta(days=2))).entries == ()
-    assert compared(sandbox, [], Choice(since=today - timedelta(days=9), until=today - timedelta(days=7))).entries == ()
-    assert len(compared(sandbox, [], Choice(since=today - timedelta(days=9))).entries) == 1
+    assert compared(sandbox, [], Selection(since=today + timedelta(days=2))).entries == ()
+    assert (
+        compared(sandbox, [], Selection(since=today - timedelta(days=9), until=today - timedelta(days=7))).entries == ()
+    )
+    assert len(compared(sandbox, [], Selection(since=today - timedelta(days=9))).entries) == 1

@@ -89,7 +89,7 @@ def test_the_report_tells_verdicts_and_dollars_per_kept_second(home: Path, capsy
     with_ledger = ledger_of(home)
     for row in with_ledger.rows("smiles"):
         assert row.attempt is not None
-        with_ledger.charged(row.attempt.id, row.attempt.usd_quoted, None)
+        with_ledger.record_charged(row.attempt.id, row.attempt.usd_quoted, None)
     with_ledger.close()
     (home / "v.csv").write_text("batch,id,verdict\nsmiles,row-1,keep\nsmiles,row-2,reject\n")
     assert main(["review", "--import", "v.csv"]) == 0

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from dailies.catalog import Model, Settled, expected_video, load_catalog, settle
+from dailies.catalog import Model, ResolvedOptions, expected_video, load_catalog, resolve_options
 from dailies.catalog.values import short_side_of
 from dailies.media.video import VideoFacts, Wanted, mismatches
 
 CATALOG = load_catalog()
 
 
-def settled(model: Model, **asked: object) -> Settled:
+def resolved(model: Model, **asked: object) -> ResolvedOptions:
     """What a row asks for; exact pixels follow from an image of the right size."""
     sizes = next(iter((model.image.sizes or {}).values()), {})
-    found = settle(model, image_size=next(iter(sizes.values()), (1280, 720)), **asked)  # type: ignore[arg-type]
-    assert isinstance(found, Settled), found
+    found = resolve_options(model, image_size=next(iter(sizes.values()), (1280, 720)), **asked)  # type: ignore[arg-type]
+    assert isinstance(found, ResolvedOptions), found
     return found
 
 
@@ -26,7 +26,7 @@ def kind(model: Model) -> str:
 @pytest.mark.parametrize("model", list(CATALOG), ids=lambda model: model.id)
 def test_every_model_is_checked_by_its_own_declaration(model: Model) -> None:
     """All of them: what it has a choice of is promised, and what it has none of is not."""
-    want = expected_video(model, settled(model))
+    want = expected_video(model, resolved(model))
     promised = {
         "pixels": want.width is not None and want.height is not None,
         "class": want.width is None and want.short_side_px is not None,
@@ -54,7 +54,7 @@ def test_all_kinds_of_models_are_there() -> None:
 def test_a_clip_of_another_size_is_named(
     name: str, asked: dict[str, str], size: tuple[int, int], sentence: str
 ) -> None:
-    want = expected_video(CATALOG.find(name), settled(CATALOG.find(name), **asked))
+    want = expected_video(CATALOG.find(name), resolved(CATALOG.find(name), **asked))
     facts = VideoFacts(*size, want.duration_s or 4, want.audio is not False, "h264", 1)
     assert sentence in mismatches(facts, Wanted(want.width, want.height, want.short_side_px, want.aspect_ratio))
 
@@ -79,8 +79,8 @@ def test_a_size_class_is_met_by_its_short_side_or_its_area(short_side_px: int, s
 @pytest.mark.parametrize(("fps", "same"), [(25.0, True), (24.99, True), (24.0, False), (50.0, False), (None, True)])
 def test_the_frames_that_were_asked_for_are_counted(fps: float | None, same: bool) -> None:
     model = CATALOG.find("ltxv/ltxv-2")
-    want = expected_video(model, settled(model, options={"fps": "25"}))
-    assert want.fps == 25 and expected_video(model, settled(model)).fps is None
+    want = expected_video(model, resolved(model, options={"fps": "25"}))
+    assert want.fps == 25 and expected_video(model, resolved(model)).fps is None
     assert (not mismatches(VideoFacts(1920, 1080, 6, True, "h264", 1, fps), Wanted(fps=want.fps))) is same
 
 

@@ -27,7 +27,7 @@ from dailies.domain.brake import (
     may_send,
     ramp,
 )
-from dailies.pace import Pace
+from dailies.runtime.limiter import AdaptiveLimiter
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 OPEN = Brake()
@@ -183,17 +183,17 @@ def test_after_a_doubt_no_more_are_under_way_than_make_a_row() -> None:
 def test_the_ramp_of_a_run_begins_again_when_an_answer_was_lost_or_the_brake_is_on() -> None:
     async def history() -> None:
         at = 0.0
-        pace = Pace(20, clock=lambda: at)
-        assert pace.creates_at_once() == 5
+        limiter = AdaptiveLimiter(20, clock=lambda: at)
+        assert limiter.creates_at_once() == 5
         at = 2.0
-        assert pace.creates_at_once() == 20
-        pace.doubted()
-        assert pace.creates_at_once() == 5
+        assert limiter.creates_at_once() == 20
+        limiter.doubted()
+        assert limiter.creates_at_once() == 5
         at = 3.0
-        assert pace.creates_at_once() == 10
-        await pace.take_turn()
-        pace.pass_turn(Hold(0.0, Phase.HALTED, 3))
-        assert pace.creates_at_once() == 5
+        assert limiter.creates_at_once() == 10
+        await limiter.take_turn()
+        limiter.pass_turn(Hold(0.0, Phase.HALTED, 3))
+        assert limiter.creates_at_once() == 5
 
     anyio.run(history)
 
@@ -201,18 +201,18 @@ def test_the_ramp_of_a_run_begins_again_when_an_answer_was_lost_or_the_brake_is_
 def test_nobody_asks_before_the_time_that_a_hold_names() -> None:
     async def history() -> None:
         at = 0.0
-        pace = Pace(20, clock=lambda: at)
-        await pace.take_turn()
-        pace.pass_turn(Hold(30.0, Phase.HALTED, 3))
-        assert pace.held_for_s == 30
+        limiter = AdaptiveLimiter(20, clock=lambda: at)
+        await limiter.take_turn()
+        limiter.pass_turn(Hold(30.0, Phase.HALTED, 3))
+        assert limiter.held_for_s == 30
         with anyio.move_on_after(0.01) as waited:
-            await pace.take_turn()
+            await limiter.take_turn()
         assert waited.cancelled_caught
         at = 30.0
         with anyio.fail_after(5):
-            await pace.take_turn()  # the one that gave up has left the turn to others
-        pace.pass_turn()
-        assert pace.held is None and pace.held_for_s == 0
+            await limiter.take_turn()  # the one that gave up has left the turn to others
+        limiter.pass_turn()
+        assert limiter.held is None and limiter.held_for_s == 0
 
     anyio.run(history)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dailies.catalog import Catalog, Settled, load_catalog, quote, settle
+from dailies.catalog import Catalog, ResolvedOptions, load_catalog, quote, resolve_options
 from dailies.catalog.table import excluded_models, main, models_page
 from dailies.errors import BadInput
 
@@ -74,7 +74,7 @@ def test_nearest_for_twelve_seconds_are_those_that_can_do_twelve_seconds() -> No
 def test_nearest_models_take_the_rows_unchanged_and_are_not_withdrawn() -> None:
     for model in CATALOG:
         for other in CATALOG.nearest(model, duration=5, resolution="1080p"):
-            assert isinstance(settle(other, duration=5, resolution="1080p"), Settled)
+            assert isinstance(resolve_options(other, duration=5, resolution="1080p"), ResolvedOptions)
             assert other.withdrawn_on is None
             assert other.id != model.id
 
@@ -83,9 +83,9 @@ def test_nearest_models_take_the_rows_unchanged_and_are_not_withdrawn() -> None:
 def test_the_models_of_the_first_release_have_a_price_that_says_where_it_is_from(name: str) -> None:
     model = CATALOG.find(name)
     offer = model.offer_at(CATALOG.provider_of(name) or "aiml")
-    settled = settle(model)
-    assert isinstance(settled, Settled)
-    usd = quote(offer, settled)
+    resolved = resolve_options(model)
+    assert isinstance(resolved, ResolvedOptions)
+    usd = quote(offer, resolved)
     assert usd is not None
     assert usd > 0
     assert offer.price is not None

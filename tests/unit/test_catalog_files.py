@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dailies.catalog import Settled, load_catalog, quote, request_body, settle
+from dailies.catalog import ResolvedOptions, load_catalog, quote, request_body, resolve_options
 from dailies.catalog.table import INTRO
 from dailies.errors import Misconfigured
 
@@ -45,15 +45,15 @@ def mistakes(path: Path) -> str:
 def test_a_model_of_one_s_own_needs_no_python(tmp_path: Path) -> None:
     catalog = load_catalog(models_file(tmp_path / "own.json", OWN))
     model = catalog.find("acme/dream-1-i2v")
-    settled = settle(model, options={"mood": "Wild"})
-    assert isinstance(settled, Settled)
-    assert request_body(model, "aiml", settled, prompt="Hm.", image_url="https://example.com/a.png") == {
+    resolved = resolve_options(model, options={"mood": "Wild"})
+    assert isinstance(resolved, ResolvedOptions)
+    assert request_body(model, "aiml", resolved, prompt="Hm.", image_url="https://example.com/a.png") == {
         "model": "acme/dream-1-i2v",
         "prompt": "Hm.",
         "duration": 3,
         "input": {"first_frame": "https://example.com/a.png", "mood": "wild"},
     }
-    assert quote(model.offers["aiml"], settled) == Decimal("0.3")
+    assert quote(model.offers["aiml"], resolved) == Decimal("0.3")
 
 
 def test_a_known_model_changes_only_in_what_is_named(tmp_path: Path) -> None:
@@ -133,6 +133,6 @@ def test_the_example_on_the_page_of_models_is_a_good_file(tmp_path: Path) -> Non
     example = INTRO.split("```json\n")[1].split("```")[0]
     (tmp_path / "own.json").write_text(example, encoding="utf-8")
     model = load_catalog(tmp_path / "own.json").find("luma/ray-2")
-    settled = settle(model)
-    assert isinstance(settled, Settled)
-    assert quote(model.offers["aiml"], settled) == Decimal("1.00")
+    resolved = resolve_options(model)
+    assert isinstance(resolved, ResolvedOptions)
+    assert quote(model.offers["aiml"], resolved) == Decimal("1.00")

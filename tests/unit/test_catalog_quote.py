@@ -7,17 +7,17 @@ from decimal import Decimal
 
 import pytest
 
-from dailies.catalog import Offer, Price, Rate, Settled, live_quote, load_catalog, quote, settle
+from dailies.catalog import Offer, Price, Rate, ResolvedOptions, live_quote, load_catalog, quote, resolve_options
 
 CATALOG = load_catalog()
 SORA = CATALOG.find("openai/sora-2-pro-i2v")
-FIVE_SECONDS = Settled("1080p", "16:9", 5)
+FIVE_SECONDS = ResolvedOptions("1080p", "16:9", 5)
 
 
 def sora(provider: str, **asked: object) -> Decimal | None:
-    settled = settle(SORA, **asked)  # type: ignore[arg-type]
-    assert isinstance(settled, Settled)
-    return quote(SORA.offer_at(provider), settled)
+    resolved = resolve_options(SORA, **asked)  # type: ignore[arg-type]
+    assert isinstance(resolved, ResolvedOptions)
+    return quote(SORA.offer_at(provider), resolved)
 
 
 def test_sora_costs_what_was_seen() -> None:
@@ -28,26 +28,26 @@ def test_sora_costs_what_was_seen() -> None:
 
 def test_an_unknown_price_is_none_and_not_zero() -> None:
     seedance = CATALOG.find("bytedance/seedance-2-0")
-    at_4k = settle(seedance, resolution="4k")
-    assert isinstance(at_4k, Settled)
+    at_4k = resolve_options(seedance, resolution="4k")
+    assert isinstance(at_4k, ResolvedOptions)
     assert quote(seedance.offers["aiml"], at_4k) is None
     assert quote(Offer(name="x"), FIVE_SECONDS) is None
 
 
 def test_a_price_per_clip_may_depend_on_seconds_and_resolution() -> None:
     hailuo = CATALOG.find("minimax/hailuo-2.3")
-    short, long = settle(hailuo, duration=6), settle(hailuo, duration=10)
-    assert isinstance(short, Settled)
-    assert isinstance(long, Settled)
+    short, long = resolve_options(hailuo, duration=6), resolve_options(hailuo, duration=10)
+    assert isinstance(short, ResolvedOptions)
+    assert isinstance(long, ResolvedOptions)
     assert quote(hailuo.offers["aiml"], short) == Decimal("0.364")
     assert quote(hailuo.offers["aiml"], long) == Decimal("0.728")
 
 
 def test_what_the_row_leaves_open_costs_the_dearest_rate() -> None:
     kling = CATALOG.find("klingai/video-v3-pro-image-to-video")
-    loud, silent = settle(kling), settle(kling, options={"generate_audio": "false"})
-    assert isinstance(loud, Settled)
-    assert isinstance(silent, Settled)
+    loud, silent = resolve_options(kling), resolve_options(kling, options={"generate_audio": "false"})
+    assert isinstance(loud, ResolvedOptions)
+    assert isinstance(silent, ResolvedOptions)
     assert quote(kling.offers["aiml"], loud) == Decimal("0.2184") * 5
     assert quote(kling.offers["aiml"], silent) == Decimal("0.1456") * 5
 
@@ -56,12 +56,12 @@ def test_a_closer_description_beats_a_general_one() -> None:
     rates = (Rate(usd=Decimal(2)), Rate(usd=Decimal(1), when={"generate_audio": False}))
     offer = Offer(name="x", price=Price(rates=rates, as_of=date(2026, 1, 1), source="a test"))
     assert quote(offer, FIVE_SECONDS) == 10
-    assert quote(offer, Settled("1080p", "16:9", 5, {"generate_audio": False})) == 5
+    assert quote(offer, ResolvedOptions("1080p", "16:9", 5, {"generate_audio": False})) == 5
 
 
 def test_a_price_per_second_of_an_unknown_length_is_unknown() -> None:
     price = Price(rates=(Rate(usd=Decimal(1)),), as_of=date(2026, 1, 1), source="a test")
-    assert quote(Offer(name="x", price=price), Settled(None, None, None)) is None
+    assert quote(Offer(name="x", price=price), ResolvedOptions(None, None, None)) is None
 
 
 DOCUMENTED = {
@@ -76,15 +76,15 @@ DOCUMENTED = {
 
 def test_the_documented_live_price_gives_the_documented_sum() -> None:
     assert live_quote(DOCUMENTED, FIVE_SECONDS) == Decimal("3.25")
-    assert live_quote(DOCUMENTED, Settled("720P", None, 4)) == Decimal("1.56")
+    assert live_quote(DOCUMENTED, ResolvedOptions("720P", None, 4)) == Decimal("1.56")
 
 
 def test_a_live_price_for_an_unlisted_resolution_is_unknown() -> None:
-    assert live_quote(DOCUMENTED, Settled("480p", None, 4)) is None
+    assert live_quote(DOCUMENTED, ResolvedOptions("480p", None, 4)) is None
 
 
 def test_a_live_price_by_something_that_the_model_lacks_counts_the_dearest() -> None:
-    assert live_quote(DOCUMENTED, Settled(None, None, 10)) == Decimal("6.50")
+    assert live_quote(DOCUMENTED, ResolvedOptions(None, None, 10)) == Decimal("6.50")
 
 
 @pytest.mark.parametrize(

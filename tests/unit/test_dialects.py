@@ -113,7 +113,7 @@ def test_a_dialect_is_read(document: Any, phase: Phase) -> None:
     reading = read(document)
     assert reading.phase is phase
     assert reading.url == (MP4 if phase is DONE else None)
-    assert reading.words
+    assert reading.detail
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_dialect_is_read(document: Any, phase: Phase) -> None:
     ],
 )
 def test_what_ended_is_told_in_the_providers_words(document: Any, words: str) -> None:
-    assert read(document).words == words
+    assert read(document).detail == words
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_any_document_is_read_the_same_whatever_the_order_of_its_keys(document: 
     assert isinstance(reading, Reading)
     assert repr(reading) == repr(read(document)) == repr(read(shuffled(document, dice)))
     assert (reading.url is not None) is (reading.phase is DONE)
-    assert reading.words
+    assert reading.detail
     id_in(document, ("id", "task_id"))
 
 

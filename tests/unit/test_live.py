@@ -9,7 +9,7 @@ import anyio
 import pytest
 from pydantic import SecretStr
 
-from dailies.catalog import Settled, load_catalog
+from dailies.catalog import ResolvedOptions, load_catalog
 from dailies.errors import Misconfigured
 from dailies.planning.live import LiveView, ask_all
 from dailies.providers.http import ApiClient
@@ -114,8 +114,8 @@ def test_a_live_price_comes_before_the_catalogs_and_says_so() -> None:
     model = CATALOG.find(SORA)
     pricing = {"kind": "fixed", "currency": "USD", "units": [{"price": 0.5, "unit": "second", "per": 1}]}
     view = LiveView({("aiml", SORA): Live(True, pricing=pricing)})
-    assert view.quote(model, "aiml", Settled("720p", "16:9", 4)) == (Decimal(2), "live")
-    usd, origin = LiveView().quote(model, "aiml", Settled("720p", "16:9", 4))
+    assert view.quote(model, "aiml", ResolvedOptions("720p", "16:9", 4)) == (Decimal(2), "live")
+    usd, origin = LiveView().quote(model, "aiml", ResolvedOptions("720p", "16:9", 4))
     assert usd == Decimal("1.26")
     assert origin.startswith("catalog of ")
 
@@ -187,12 +187,12 @@ def test_onerouters_list_and_balance_are_asked_for_free(tmp_path: Path) -> None:
     async def story(sandbox: Sandbox) -> None:
         onerouter = OneRouter(ApiClient(sandbox.url, SecretStr("sandbox-key"), 5))
         assert (await onerouter.live([ROUTED], tmp_path))[ROUTED].served
-        assert (await onerouter.standing()).balance_usd == 1000
+        assert (await onerouter.account_status()).balance_usd == 1000
         await onerouter.close()
         sandbox.withdraw(ROUTED)
         stranger = OneRouter(ApiClient(sandbox.url, SecretStr("wrong"), 5))
         assert not (await stranger.live([ROUTED], tmp_path / "later"))[ROUTED].served
-        standing = await stranger.standing()
+        standing = await stranger.account_status()
         assert (standing.refused, standing.balance_usd) == (None, None), "an undocumented no proves nothing"
         await stranger.close()
 

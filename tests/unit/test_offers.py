@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dailies.catalog import Settled, live_quote, load_catalog, quote
+from dailies.catalog import ResolvedOptions, live_quote, load_catalog, quote
 from dailies.catalog.prices import as_entry, merged, price_of
 from dailies.cli.models_show import page
 from dailies.cli.models_table import lay_out
@@ -114,7 +114,7 @@ LIVE = (
 def test_a_price_that_is_kept_quotes_what_was_told(pricing: dict[str, Any], resolution: str) -> None:
     kept = price_of(pricing, TODAY, "asked of aiml")
     offer = CATALOG.find(SORA).offers["aiml"].model_copy(update={"price": kept})
-    settled = Settled(resolution, "16:9", 8)
+    settled = ResolvedOptions(resolution, "16:9", 8)
     assert quote(offer, settled) == live_quote(pricing, settled) is not None
 
 

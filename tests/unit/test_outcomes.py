@@ -77,7 +77,7 @@ TABLE = [
 def test_an_outcome_means(outcome: Answer | Fault, meaning: Meaning, failure: Failure | None) -> None:
     verdict = judge(outcome, NOW)
     assert (verdict.meaning, verdict.failure) == (meaning, failure)
-    assert verdict.words
+    assert verdict.detail
 
 
 @pytest.mark.parametrize(
@@ -91,11 +91,11 @@ def test_an_outcome_means(outcome: Answer | Fault, meaning: Meaning, failure: Fa
 def test_a_refusal_of_the_account_or_the_row_is_told_apart_by_the_balance(
     covered: bool | None, meaning: Meaning, failure: Failure, words: str
 ) -> None:
-    answer = Answer(403, account_or_row=True, words="HTTP 403: forbidden")
+    answer = Answer(403, account_or_row=True, detail="HTTP 403: forbidden")
     assert asks_for_balance(answer) and not asks_for_balance(Answer(403)) and not asks_for_balance(Fault.ANSWER_LOST)
     verdict = judge(answer, NOW, covered)
     assert (verdict.meaning, verdict.failure) == (meaning, failure)
-    assert "forbidden" in verdict.words and words in verdict.words
+    assert "forbidden" in verdict.detail and words in verdict.detail
 
 
 def weighed(streak: Streak, *answers: Answer) -> list[Failure | None]:
@@ -124,7 +124,7 @@ def test_a_key_that_bars_every_clip_stops_claiming_and_one_clip_barred_does_not(
 
 
 def test_the_providers_own_words_are_kept() -> None:
-    assert judge(Answer(422, words="the prompt is too long")).words == "the prompt is too long"
+    assert judge(Answer(422, detail="the prompt is too long")).detail == "the prompt is too long"
 
 
 @given(st.builds(Answer, st.integers(-1, 10_000), st.none() | st.text(), st.none() | st.integers(-1, 10_000)))

@@ -15,7 +15,7 @@ from prefect.context import FlowRunContext
 from prefect.utilities.engine import get_state_for_result, link_state_to_task_run_result
 
 from dailies.report.write import Written
-from flows.run import alone
+from flows.run import isolate_failures
 from tests.report.factories import credits, mixed_rows
 
 dispatch: Any = import_module("tasks.dispatch")
@@ -58,7 +58,7 @@ def test_the_tasks_of_a_clip_know_each_other_and_the_flow_keeps_nothing_of_them(
     flow = FlowRunContext.model_construct(run_results={}, task_run_assets={})
     found: list[Any] = []
 
-    @alone
+    @isolate_failures
     async def clip(attempt: str) -> None:
         link_state_to_task_run_result(State(type=StateType.COMPLETED, name=attempt), attempt)
         found.append(get_state_for_result(attempt))
@@ -84,10 +84,10 @@ def test_a_report_that_the_ui_can_not_show_ends_no_run(monkeypatch: pytest.Monke
     async def away(*_: object, **__: object) -> None:
         raise answered(500)
 
-    async def written(_studio: object) -> tuple[object, Written]:
+    async def written(_runtime: object) -> tuple[object, Written]:
         return figures, Written(tmp_path, None)
 
     monkeypatch.setattr(report, "acreate_table_artifact", away)
     monkeypatch.setattr(report, "report_job", written)
-    monkeypatch.setattr(report, "current_studio", lambda: None)
+    monkeypatch.setattr(report, "current_runtime", lambda: None)
     assert anyio.run(report.report.fn, "monday") == figures.totals.sentence()

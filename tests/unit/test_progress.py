@@ -69,7 +69,7 @@ def test_the_bar_of_a_dispatch_outlives_a_ledger_that_is_away_for_a_moment(monke
     told: list[float] = []
     over = anyio.Event()
 
-    def stored(_studio: object) -> int:
+    def stored(_runtime: object) -> int:
         answer = next(answers)
         if isinstance(answer, Exception):
             raise answer

@@ -10,7 +10,7 @@ import anyio
 import httpx
 import pytest
 
-from dailies.domain.account import Standing
+from dailies.domain.account import AccountStatus
 from dailies.domain.outcomes import Answer, Fault, Meaning, Streak, judge
 from dailies.domain.states import Failure
 from dailies.providers.http import Reply, json_in
@@ -100,9 +100,9 @@ class Account:
     def __init__(self, balance: Decimal | None) -> None:
         self.balance, self.asked = balance, 0
 
-    async def standing(self) -> Standing:
+    async def account_status(self) -> AccountStatus:
         self.asked += 1
-        return Standing(balance_usd=self.balance)
+        return AccountStatus(balance_usd=self.balance)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_403_is_the_rows_only_where_the_balance_covers_it(
         return Decimal(needed)
 
     account = Account(None if balance is None else Decimal(balance))
-    answer = Answer(403, account_or_row=True, words="HTTP 403: forbidden")
+    answer = Answer(403, account_or_row=True, detail="HTTP 403: forbidden")
     verdict = anyio.run(weighed, account, answer, Streak(), usd_needed)
     assert (verdict.failure, account.asked) == (failure, 1)
     anyio.run(weighed, account, Fault.ANSWER_LOST, Streak(), usd_needed)

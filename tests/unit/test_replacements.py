@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dailies.catalog import Settled, load_catalog, settle
+from dailies.catalog import ResolvedOptions, load_catalog, resolve_options
 from dailies.media.images import ImageFacts
 from dailies.planning.live import LiveView
 from dailies.planning.replacements import Gone, Needed, candidates, refusal
@@ -41,7 +41,7 @@ def test_each_takes_every_row() -> None:
     for model in found:
         for row in rows:
             size = row.image.shown_size if row.image else None
-            assert isinstance(settle(model, duration=row.duration, image_size=size), Settled)
+            assert isinstance(resolve_options(model, duration=row.duration, image_size=size), ResolvedOptions)
             assert model.prompt_max is None or len(row.prompt) <= model.prompt_max
 
 

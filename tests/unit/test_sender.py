@@ -165,12 +165,12 @@ def test_each_signal_winds_a_flow_down_and_whoever_handled_it_before_does_so_aga
     monkeypatch.setattr(logging.getLogger("dailies"), "propagate", True)
 
     async def flow() -> bool:
-        studio: Any = SimpleNamespace(stopping=anyio.Event(), sender=SimpleNamespace(under_way=[]))
+        runtime: Any = SimpleNamespace(shutdown=anyio.Event(), sender=SimpleNamespace(under_way=[]))
         with anyio.move_on_after(1 if ignored else 10):
-            async with interruptible(studio) as clips:
+            async with interruptible(runtime) as clips:
                 clips.start_soon(anyio.sleep_forever)
                 os.kill(os.getpid(), number)
-        return bool(studio.stopping.is_set())
+        return bool(runtime.shutdown.is_set())
 
     def earlier(*_: object) -> None:
         raise AssertionError("not ours any more")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dailies.domain.states import State
 from dailies.domain.urgency import UNDOCUMENTED_LIFE, result_ends
-from dailies.priority import PriorityLimiter
+from dailies.runtime.priority import PriorityLimiter
 from flows.generate import paid_first
 from tests.ledger.factories import NOON, a_row, an_attempt
 

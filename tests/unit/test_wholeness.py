@@ -89,7 +89,7 @@ def test_boxes_that_add_up_are_whole_in_any_order_and_form_and_zeros_may_follow(
 )
 def test_boxes_that_do_not_add_up_are_cut(tmp_path: Path, content: bytes, why: str) -> None:
     verdict = judge(boxes(tmp_path, content), None)
-    assert verdict.grade is Grade.CUT and why in verdict.words
+    assert verdict.grade is Grade.CUT and why in verdict.detail
 
 
 @settings(deadline=None, max_examples=300)
@@ -182,7 +182,7 @@ def test_a_cut_is_noticed_in_other_containers_too(
 )
 def test_what_answers_in_a_clips_place_is_no_clip(tmp_path: Path, content: bytes, why: str) -> None:
     verdict = judge(boxes(tmp_path, content), True)
-    assert verdict.grade is Grade.NO_CLIP and why in verdict.words
+    assert verdict.grade is Grade.NO_CLIP and why in verdict.detail
 
 
 def test_bytes_of_no_known_kind_are_unknown(tmp_path: Path) -> None:

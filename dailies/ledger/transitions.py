@@ -21,13 +21,13 @@ from dailies.ledger import tables as t
 from dailies.ledger.engine import ledger_file
 from dailies.ledger.owner import Owner
 from dailies.ledger.plan import upsert
-from dailies.ledger.questions import Questions, day_of
+from dailies.ledger.reader import Reader, day_of
 
 GIVEN_UP = datetime(2000, 1, 1, tzinfo=UTC)
 """The lease of what nobody works on any more: whoever comes first may take it over."""
 
 
-class Moves(Questions):
+class Transitions(Reader):
     """How a writing transaction locks, moves and records an attempt, for one owner."""
 
     def __init__(

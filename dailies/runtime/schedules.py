@@ -16,7 +16,7 @@ Kind = tuple[str, str, str | None, int | None]
 """Provider, model, resolution, seconds of video: what a generation's time depends on."""
 
 
-class Looks:
+class PollSchedules:
     """The learned delays of every kind, computed off the event loop, kept until there can be something new to learn."""
 
     def __init__(self, ledger: Ledger, clock: Callable[[], float] = time.monotonic) -> None:

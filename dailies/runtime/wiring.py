@@ -1,4 +1,4 @@
-"""The one place where clients are wired together and closed again. Steps get a studio; nothing else opens anything."""
+"""The one place where clients are wired together and closed again. Steps get a runtime; nothing else opens anything."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from dailies.errors import Misconfigured
 from dailies.ledger import Caps, Ledger, Owner, Spool, open_engine
 from dailies.ledger.file import LedgerVanished
 from dailies.ledger.rescue import rescue
-from dailies.looks import Looks
 from dailies.memory import keep_flat
 from dailies.net import Trust, vetted_client
-from dailies.order import Order
-from dailies.pace import Pace
+from dailies.order import BatchRequest
 from dailies.planning import Plan
-from dailies.priority import PriorityLimiter
 from dailies.providers import Provider, open_providers
 from dailies.providers.http import USER_AGENT
 from dailies.providers.open import loopback_origins, result_life
 from dailies.report.credits import Credits
+from dailies.runtime.limiter import AdaptiveLimiter
+from dailies.runtime.priority import PriorityLimiter
+from dailies.runtime.schedules import PollSchedules
 from dailies.sender.client import Sender
 from dailies.settings import PROVIDERS, Settings
 from dailies.storage.abilities import StoreAbilities, Writing
@@ -50,9 +50,9 @@ QUIET = ("httpx", "httpcore", "botocore", "boto3", "urllib3", "s3transfer", "asy
 
 @dataclass(frozen=True)
 class Job:
-    """The batch that this studio is making: its plan, where clips go, and what may be spent."""
+    """The batch that this runtime is making: its plan, where clips go, and what may be spent."""
 
-    order: Order
+    order: BatchRequest
     plan: Plan
     bucket: str
     prefix: str
@@ -66,26 +66,26 @@ class Job:
 
 
 @dataclass
-class Studio:
-    """Everything a step needs. `stopped` names providers that refuse every clip, and why."""
+class Runtime:
+    """Everything a step needs. `halted_providers` names providers that refuse every clip, and why."""
 
     settings: Settings
     catalog: Catalog
     trust: Trust
     ledger: Ledger
     spool: Spool
-    web: httpx.AsyncClient
+    http: httpx.AsyncClient
     need_keys: bool = True
     job: Job | None = None
     figures: Credits | None = None  # what the batch in hand came to, once its report is written
-    stopped: dict[str, str] = field(default_factory=dict)
-    stopping: anyio.Event = field(default_factory=anyio.Event)
+    halted_providers: dict[str, str] = field(default_factory=dict)
+    shutdown: anyio.Event = field(default_factory=anyio.Event)
     over: anyio.Event = field(default_factory=anyio.Event)  # the flow's story is told; its engine may still be at work
     last_words: str = ""  # how it ended, as its final state says
-    paces: dict[str, Pace] = field(default_factory=dict)
+    limiters: dict[str, AdaptiveLimiter] = field(default_factory=dict)
     in_flight: int | None = None
-    told: set[str] = field(default_factory=set)  # news that a run tells once
-    brake_news: dict[str, str] = field(default_factory=dict)  # what was last told of each provider's brake
+    emitted: set[str] = field(default_factory=set)  # events that a run emits once
+    brake_events: dict[str, str] = field(default_factory=dict)  # what was last told of each provider's brake
     stores: dict[tuple[str, str], StoreAbilities] = field(default_factory=dict)  # what was tried, by bucket and prefix
     _providers: dict[str, Provider] = field(default_factory=dict)
     _askers: dict[str, Provider] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class Studio:
         self.deliveries = PriorityLimiter(DELIVERIES_AT_ONCE)
         self.sender = Sender(self.settings, self.ledger)
         self.decoders = anyio.CapacityLimiter(os.cpu_count() or 1)  # more at once are slower, and hold more pictures
-        self.looks = Looks(self.ledger)
+        self.schedules = PollSchedules(self.ledger)
         self.trying = anyio.Lock()  # one try of a store at a time, whoever wants to know
 
     @property
@@ -115,7 +115,7 @@ class Studio:
             self._providers.update(open_providers(self.settings, [name], self.need_keys))
         return self._providers[name]
 
-    def asking(self, name: str) -> Provider:
+    def anonymous_client(self, name: str) -> Provider:
         """A client for questions that need no key; the paying one where it is open already."""
         if name in self._providers:
             return self._providers[name]
@@ -132,9 +132,9 @@ class Studio:
         """When the provider may have deleted an attempt's result: what ends first is fetched first."""
         return result_ends(attempt, result_life(attempt.provider))
 
-    def pace(self, provider: str) -> Pace:
+    def limiter(self, provider: str) -> AdaptiveLimiter:
         """How many may be in flight at this provider."""
-        return self.paces.setdefault(provider, Pace(self.in_flight or self.settings.dailies_in_flight))
+        return self.limiters.setdefault(provider, AdaptiveLimiter(self.in_flight or self.settings.dailies_in_flight))
 
     def creating(self, name: str) -> AbstractAsyncContextManager[object]:
         """A place among the creates that are on their way to one provider, waited for; no end where it has no limit."""
@@ -156,7 +156,7 @@ class Studio:
     def the_job(self) -> Job:
         """The batch in hand; a defect if there is none."""
         if self.job is None:
-            raise RuntimeError("no batch has been planned in this studio")
+            raise RuntimeError("no batch has been planned in this runtime")
         return self.job
 
     async def keep_lease(self) -> None:
@@ -173,9 +173,9 @@ class Studio:
 
     async def give_up_buying(self, error: LedgerVanished) -> None:
         """Claim no more at any provider, and put what the open ledger still holds in hand into the spool, once."""
-        if str(error) in self.stopped.values():
+        if str(error) in self.halted_providers.values():
             return
-        self.stopped |= dict.fromkeys(PROVIDERS, str(error))
+        self.halted_providers |= dict.fromkeys(PROVIDERS, str(error))
         logger.error("%s", error)
         try:
             kept = await anyio.to_thread.run_sync(rescue, self.ledger, self.spool, self.ledger.opened_at)
@@ -189,30 +189,30 @@ class Studio:
         await self.sender.close()
         for provider in (*self._providers.values(), *self._askers.values()):
             await provider.close()
-        await self.web.aclose()
+        await self.http.aclose()
         with suppress(SQLAlchemyError, OSError):
             await anyio.to_thread.run_sync(self.ledger.close)
 
 
-_current: ContextVar[Studio] = ContextVar("dailies_studio")
+_current: ContextVar[Runtime] = ContextVar("dailies_runtime")
 
 
-def current_studio() -> Studio:
-    """The studio that the running flow has opened."""
+def current_runtime() -> Runtime:
+    """The runtime that the running flow has opened."""
     return _current.get()
 
 
 def current_settings() -> Settings | None:
-    """The settings of the studio that is open in this process, if one is."""
-    studio = _current.get(None)
-    return studio.settings if studio else None
+    """The settings of the runtime that is open in this process, if one is."""
+    runtime = _current.get(None)
+    return runtime.settings if runtime else None
 
 
 @asynccontextmanager
-async def open_studio(
+async def open_runtime(
     settings: Settings, need_keys: bool = True, ledger: Callable[[Settings], Ledger] | None = None
-) -> AsyncIterator[Studio]:
-    """A studio for the length of a flow or a command. One that is open already is shared, not opened again."""
+) -> AsyncIterator[Runtime]:
+    """a runtime for the length of a flow or a command. One that is open already is shared, not opened again."""
     already = _current.get(None)
     if already is not None and already.settings == settings:
         yield already
@@ -224,7 +224,7 @@ async def open_studio(
     catalog = load_catalog(settings.dailies_models)
     make_home(settings.home)
     book = await anyio.to_thread.run_sync(ledger or open_ledger, settings)
-    studio = Studio(
+    runtime = Runtime(
         settings,
         catalog,
         trust,
@@ -233,15 +233,15 @@ async def open_studio(
         vetted_client(trust, user_agent=USER_AGENT),
         need_keys,
     )
-    token = _current.set(studio)
-    lease = asyncio.create_task(studio.keep_lease())
+    token = _current.set(runtime)
+    lease = asyncio.create_task(runtime.keep_lease())
     try:
-        yield studio
+        yield runtime
     finally:
         lease.cancel()
         _current.reset(token)
         with anyio.CancelScope(shield=True):
-            await studio.close()
+            await runtime.close()
 
 
 def open_ledger(settings: Settings) -> Ledger:

@@ -13,7 +13,7 @@ from dailies.domain.brake import Hold, Phase, ramp
 HALVE_AT_MOST_EVERY_S = 1.0  # a burst of refusals is one piece of news
 
 
-class Pace:
+class AdaptiveLimiter:
     """Additive increase, multiplicative decrease, over the number of generations in flight."""
 
     def __init__(self, most: int, clock: Callable[[], float] = anyio.current_time) -> None:

@@ -23,7 +23,7 @@ from dailies.ledger import tables as t
 from dailies.ledger.identity import clips_of, delivered_as, keys_like
 
 
-class Questions:
+class Reader:
     """Reading: nothing here changes a record. Methods block and are safe to call from several threads."""
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime] | None = None) -> None:

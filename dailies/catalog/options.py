@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from dailies.catalog.models import Choice, Model, Option, OptionValue, Problem, Settled
+from dailies.catalog.models import Choice, Model, Option, OptionValue, Problem, ResolvedOptions
 from dailies.catalog.sizes import fit_sizes, own_ratio
 from dailies.catalog.values import bool_of, number_of, one_of, pick, ratio_of, seconds_of, spoken_seconds, text_of
 
 AUTO = "auto"
 
 
-def settle(
+def resolve_options(
     model: Model,
     *,
     resolution: object = None,
@@ -20,7 +20,7 @@ def settle(
     duration: object = None,
     options: Mapping[str, object] | None = None,
     image_size: tuple[int, int] | None = None,
-) -> Settled | list[Problem]:
+) -> ResolvedOptions | list[Problem]:
     """Everything the request will say, or all problems at once; empty cells take the model's defaults.
 
     `image_size` is (width, height) in pixels of the image as it will be sent. Where the model wants exact pixels they
@@ -40,7 +40,7 @@ def settle(
     if problems:
         return problems
     frame = _frame(model, asked_resolution, ratio, image_size)
-    return frame if isinstance(frame, list) else Settled(*frame, duration_s, values)
+    return frame if isinstance(frame, list) else ResolvedOptions(*frame, duration_s, values)
 
 
 def check_prompt(model: Model, prompt: str) -> list[Problem]:

@@ -10,18 +10,18 @@ import anyio
 from dailies.domain.clips import Row
 from dailies.errors import Misconfigured
 from dailies.net import Network, reach
-from dailies.studio import Studio
+from dailies.runtime import Runtime
 
 logger = logging.getLogger("dailies.ways")
 
 
-async def refuse_without_a_way(studio: Studio, rows: Sequence[Row]) -> None:
+async def refuse_without_a_way(runtime: Runtime, rows: Sequence[Row]) -> None:
     """Raise Misconfigured when there is a row none of whose providers can be reached; others that can't are a warning."""
     trouble: dict[str, str] = {}
 
     async def look(name: str) -> None:
         try:
-            await reach(Network.here(), studio.settings.base_url(name))
+            await reach(Network.here(), runtime.settings.base_url(name))
         except Misconfigured as error:
             trouble[name] = str(error)
 

@@ -9,11 +9,11 @@ import anyio.to_thread
 
 from dailies.errors import Misconfigured
 from dailies.net import Network, reach
+from dailies.runtime import Runtime
 from dailies.settings import PROVIDERS
-from dailies.studio import Studio
 
 
-async def ways(studio: Studio) -> AsyncIterator[tuple[str, bool, str]]:
+async def ways(runtime: Runtime) -> AsyncIterator[tuple[str, bool, str]]:
     """For each host that the settings name: what it is, whether it was reached, and the way there or what is in it."""
     network = Network.here()
     try:
@@ -22,10 +22,10 @@ async def ways(studio: Studio) -> AsyncIterator[tuple[str, bool, str]]:
     except Misconfigured as error:
         yield "certificates", False, str(error)
         return
-    settings = studio.settings
+    settings = runtime.settings
     hosts = [(name, settings.base_url(name)) for name in PROVIDERS if settings.api_key(name)]
     if settings.dailies_to:
-        hosts.append(("store", await _store(studio)))
+        hosts.append(("store", await _store(runtime)))
     for name, url in hosts:
         try:
             await reach(network, url)
@@ -34,5 +34,5 @@ async def ways(studio: Studio) -> AsyncIterator[tuple[str, bool, str]]:
             yield f"way to {name}", False, str(error)
 
 
-async def _store(studio: Studio) -> str:
-    return str((await anyio.to_thread.run_sync(studio.s3)).client.meta.endpoint_url)
+async def _store(runtime: Runtime) -> str:
+    return str((await anyio.to_thread.run_sync(runtime.s3)).client.meta.endpoint_url)
