@@ -12,6 +12,8 @@ import signal
 import time
 from collections import Counter
 
+from dailies.environment import variables
+
 NAMES = (
     "before-claim", "after-claim", "before-post", "after-post", "before-answer", "after-answer", "before-poll", "after-poll",
     "before-completed", "after-completed", "before-download", "after-download", "before-put", "after-put", "before-head",
@@ -33,7 +35,7 @@ class Broken(Exception):
 
 def hit(name: str) -> None:
     """Pass a failpoint. Does nothing unless the environment arms it."""
-    armed = os.environ.get(VARIABLE)
+    armed = variables().get(VARIABLE)
     if armed:
         _act(name, armed)
 

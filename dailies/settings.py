@@ -1,25 +1,28 @@
-"""The settings, and the only place that reads the environment.
+"""The settings: what may be set, in which bounds, and where each value is looked for.
 
 Precedence, everywhere the same: command line › environment › `.env` in the working directory › Prefect blocks (on a
-worker) › default. An unknown `DAILIES_*` name is an error that suggests the nearest one.
+worker) › default. An unknown `DAILIES_*` name is an error that suggests the nearest one; only names that Kubernetes gives to
+Services are passed over.
 """
 
 from __future__ import annotations
 
 import difflib
-import os
+import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from dailies.domain.commands import DEMO
+from dailies.environment import AWS_KEYS, hand_on, is_service_link, read_dotenv, variables
 from dailies.errors import Misconfigured
 from dailies.logs import hidden
 
@@ -37,7 +40,7 @@ SECRET_BLOCKS = {
     "DAILIES_LEDGER_URL": "dailies-ledger-url",  # it holds a password
 }
 ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
-AWS_KEYS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
+logger = logging.getLogger("dailies")
 
 
 def _key(value: Any) -> Any:
@@ -74,10 +77,25 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Dollars = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 
 
-class Settings(BaseModel):
-    """Everything that is configured. Field names are the environment's names in lower case."""
+class Settings(BaseSettings):
+    """Everything that is configured. Field names are the environment's names in lower case.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    `Settings(...)` holds what it is given and looks nowhere; `load_settings` looks.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is given: a sender or a test must not find a stranger's `.env`."""
+        return (init_settings,)
 
     aiml_api_key: Key = Field(None, description="key of AI/ML API")
     onerouter_api_key: Key = Field(None, description="key of OneRouter (Infron)")
@@ -171,6 +189,7 @@ class Settings(BaseModel):
 
 FAILPOINTS = "DAILIES_FAILPOINTS"  # arms test failpoints (see failpoints.py); no setting for users
 NAMES = {name.upper(): name for name in Settings.model_fields}
+SECRETS = frozenset(name for name, field in Settings.model_fields.items() if SecretStr in get_args(field.annotation))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +201,23 @@ class Source:
     source: str
 
 
+class Layer(PydanticBaseSettingsSource):
+    """One place where settings stand under their environment's names; blank ones count as absent."""
+
+    def __init__(self, label: str, named: Mapping[str, str]) -> None:
+        super().__init__(Settings)
+        self.label = label
+        self.named = named
+        self.values = {NAMES[name]: text.strip() for name, text in named.items() if name in NAMES and text.strip()}
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """The text that stands here for a field, or None."""
+        return self.values.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return dict(self.values)
+
+
 def load_settings(
     overrides: Mapping[str, object] | None = None,
     environ: Mapping[str, str] | None = None,
@@ -191,12 +227,17 @@ def load_settings(
     """Read the settings. Raises Misconfigured naming every bad one at once.
 
     `overrides` are field names from the command line (None means: not given); `blocks` are names from Prefect blocks.
+    What libraries read from the environment themselves is handed on to it from `.env` and blocks.
     """
-    values, _ = _gather(overrides or {}, os.environ if environ is None else environ, blocks or {}, dotenv)
+    layers = _layers(environ, blocks, dotenv)
+    wrong = [complaint for layer in layers for complaint in _unknown(layer)]
+    given = {field: value for field, value in (overrides or {}).items() if value is not None}
     try:
-        settings = Settings.model_validate(values)
+        settings = Settings(_build_sources=((InitSettingsSource(Settings, given), *layers), {}))
     except ValidationError as error:
-        raise Misconfigured("\n".join(_explain(detail) for detail in error.errors())) from None
+        wrong += [_explain(detail) for detail in error.errors()]
+    if wrong:
+        raise Misconfigured("\n".join(wrong))
     hidden.hide_secrets(_secrets(settings))
     return settings
 
@@ -207,55 +248,41 @@ def _secrets(settings: Settings) -> Iterator[str | None]:
         if isinstance(value, SecretStr):
             yield value.get_secret_value()
     yield urlsplit(settings.dailies_ledger_url or "").password
-    yield from (os.environ.get(name) for name in AWS_KEYS - {"AWS_ACCESS_KEY_ID"})
+    yield from (variables().get(name) for name in AWS_KEYS - {"AWS_ACCESS_KEY_ID"})
 
 
 def sources(environ: Mapping[str, str] | None = None, blocks: Mapping[str, str] | None = None) -> list[Source]:
     """Every setting with its value (secrets masked) and where it came from."""
-    values, origin = _gather({}, os.environ if environ is None else environ, blocks or {})
-    shown = []
-    for name, field in NAMES.items():
-        value = values.get(field, Settings.model_fields[field].default)
-        secret = name.endswith("_API_KEY") and value is not None
-        text = "set" if secret else "–" if value is None else without_password(str(value))
-        shown.append(Source(name, text, origin.get(field, "default")))
-    return shown
+    layers = _layers(environ, blocks, dotenv=True)
+    return [_source(name, field, layers) for name, field in NAMES.items()]
 
 
-def _gather(
-    overrides: Mapping[str, object], environ: Mapping[str, str], blocks: Mapping[str, str], use_dotenv: bool = True
-) -> tuple[dict[str, object], dict[str, str]]:
-    dotenv = {k: v for k, v in dotenv_values(".env").items() if v is not None} if use_dotenv else {}
-    for layer in (dotenv, blocks):
-        _export_aws(layer, environ)
-    values: dict[str, object] = {}
-    origin: dict[str, str] = {}
-    for label, layer in (("Prefect block", blocks), (".env", dotenv), ("environment", environ)):
-        _refuse_unknown(layer, label)
-        for name, text in layer.items():
-            field = NAMES.get(name)
-            if field and text.strip():
-                values[field], origin[field] = text.strip(), label
-    for field, value in overrides.items():
-        if value is not None:
-            values[field], origin[field] = value, "command line"
-    return values, origin
+def _source(name: str, field: str, layers: Sequence[Layer]) -> Source:
+    layer = next((layer for layer in layers if field in layer.values), None)
+    value = layer.values[field] if layer else Settings.model_fields[field].default
+    text = "set" if field in SECRETS and value is not None else "–" if value is None else without_password(str(value))
+    return Source(name, text, layer.label if layer else "default")
 
 
-def _export_aws(layer: Mapping[str, str], environ: Mapping[str, str]) -> None:
-    """boto3 reads AWS_* itself, but neither `.env` nor blocks: hand those on to it. The parts of a key stay together."""
-    has_key = "AWS_ACCESS_KEY_ID" in environ or "AWS_ACCESS_KEY_ID" in os.environ
-    for name, value in layer.items():
-        if name.startswith("AWS_") and name not in environ and not (has_key and name in AWS_KEYS):
-            os.environ.setdefault(name, value)
+def _layers(environ: Mapping[str, str] | None, blocks: Mapping[str, str] | None, dotenv: bool) -> tuple[Layer, ...]:
+    """Where settings are looked for, the nearest first."""
+    here = variables() if environ is None else environ
+    file = read_dotenv(frozenset(NAMES)) if dotenv else {}
+    for further in (file, blocks or {}):
+        hand_on(further, here)
+    return Layer("environment", here), Layer(".env", file), Layer("Prefect block", blocks or {})
 
 
-def _refuse_unknown(layer: Mapping[str, str], label: str) -> None:
-    for name in sorted(layer):
-        if name.startswith("DAILIES_") and name not in NAMES and name != FAILPOINTS:
-            near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.5)
-            hint = f" Did you mean {near[0]}?" if near else " See the README for the settings there are."
-            raise Misconfigured(f"{name} ({label}) is not a setting.{hint} Nothing was bought.")
+def _unknown(layer: Layer) -> Iterator[str]:
+    for name in sorted(layer.named):
+        if not name.startswith("DAILIES_") or name in NAMES or name == FAILPOINTS:
+            continue
+        if layer.label == "environment" and is_service_link(name, layer.named[name]):
+            logger.info("%s is Kubernetes' word for a Service of that name, not a setting: passed over", name)
+            continue
+        near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]}?" if near else " See the README for the settings there are."
+        yield f"{name} ({layer.label}) is not a setting.{hint} Nothing was bought."
 
 
 def _explain(detail: Any) -> str:
@@ -263,7 +290,7 @@ def _explain(detail: Any) -> str:
         return str(detail["msg"].removeprefix("Value error, "))
     name = str(detail["loc"][0]).upper()
     message = detail["msg"].removeprefix("Value error, ")
-    if name.endswith("_API_KEY"):
+    if detail["loc"][0] in SECRETS:
         return f"{name} {message}"
     return f"{name}={without_password(str(detail['input']))}: {message}"
 

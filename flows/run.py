@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ParamSpec
 from uuid import UUID
 
+import httpx
 from prefect import Flow, get_client
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
@@ -19,7 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.cli.prefect_blocks import read_blocks
 from dailies.domain.commands import COLLECT
-from dailies.errors import DailiesError, describe_error
+from dailies.environment import variables
+from dailies.errors import DailiesError, Misconfigured, describe_error
 from dailies.ledger.container import refuse_vanishing_ledger
 from dailies.order import BatchRequest
 from dailies.planning import Plan
@@ -64,7 +65,12 @@ async def settings_for_run() -> Settings:
     already = current_settings()
     if already:
         return already
-    settings = load_settings(blocks=await read_blocks())
+    try:
+        settings = load_settings(blocks=await read_blocks())
+    except httpx.HTTPError as error:  # a cap may stand there: without it nothing is bought
+        raise Misconfigured(
+            f"the Prefect API did not tell the settings that it keeps ({type(error).__name__}). Nothing was bought."
+        ) from error
     if deployment.id and await _has_a_container_of_its_own():
         refuse_vanishing_ledger(settings.ledger_url)
     return settings
@@ -109,7 +115,7 @@ def _links_of_its_own() -> Iterator[None]:
 async def _has_a_container_of_its_own() -> bool:
     """Whether a worker started this run in a container or pod that ends with it. One of a process work pool shares its
     worker's machine, whatever that is, and lives as long as the worker keeps it."""
-    if os.environ.get("KUBERNETES_SERVICE_HOST"):
+    if variables().get("KUBERNETES_SERVICE_HOST"):
         return True
     async with get_client() as client:
         run = await client.read_flow_run(UUID(str(flow_run.id)))

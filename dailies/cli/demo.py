@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from dailies.cli.progress import progress
 from dailies.cli.run import log_to_stderr, show_result, wait_for_interrupt
 from dailies.cli.screen import say
 from dailies.domain.money import ZERO, show_usd, sum_usd
+from dailies.environment import change
 from dailies.errors import Misconfigured
 from dailies.order import BatchRequest
 from dailies.report.credits import Credits
@@ -53,7 +53,7 @@ def run_demo(output: Path, stay: bool) -> int:
     prompts = data_folder() / "prompts.csv"
     with embedded(SandboxConfig(time_scale=TIME_SCALE)) as stage, local_server(home) as server:
         settings = demo_settings(stage, home)
-        os.environ.update(server.environment())
+        change(server.environment())
         say(f"sandbox provider {stage.sandbox.url} · S3 {stage.s3_url} · Prefect UI {server.ui_url}")
         credits = asyncio.run(_make(settings, str(prompts), output))
         _show(credits, output, stage, server, time.monotonic() - started)
@@ -123,9 +123,8 @@ def embedded(config: SandboxConfig) -> Iterator[Stage]:
         host, port = store.get_host_and_port()
         url = f"http://{host}:{port}"
         keys = ("AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION")
-        os.environ.update(dict(zip(keys, (url, "demo", "demo", "us-east-1", "us-east-1"), strict=True)))
-        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
-            os.environ.pop(name, None)
+        change(dict(zip(keys, (url, "demo", "demo", "us-east-1", "us-east-1"), strict=True)))
+        change(dict.fromkeys(("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL")))
         with Sandbox(config) as sandbox:
             yield Stage(sandbox, url)
     finally:

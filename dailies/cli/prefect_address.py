@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from dotenv import dotenv_values
-
+from dailies.environment import read_dotenv, variables
 from dailies.errors import Misconfigured
 
 
@@ -20,9 +18,9 @@ def configured_api_url(environ: Mapping[str, str] | None = None, cwd: Path | Non
     In Prefect's order: environment, `.env`, `prefect.toml`, `pyproject.toml`, the active profile. Raises Misconfigured
     if one of these files can't be read.
     """
-    present = {name.upper(): value for name, value in (os.environ if environ is None else environ).items()}
+    present = {name.upper(): value for name, value in (variables() if environ is None else environ).items()}
     folder = cwd or Path.cwd()
-    dotenv = {name.upper(): value or "" for name, value in dotenv_values(folder / ".env").items()}
+    dotenv = {name.upper(): value for name, value in read_dotenv(frozenset(), folder / ".env").items()}
     own = _toml(folder / "prefect.toml")
     project = _toml(folder / "pyproject.toml").get("tool", {}).get("prefect", {})
     candidates = (

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dailies.cli.prefect_server import ABOUT_PATH, ADDRESS_FILE, HOST, USERS_LOCK, open_lock, try_exclusive, unlock
+from dailies.environment import change
 
 if TYPE_CHECKING:
     import uvicorn
@@ -152,7 +153,7 @@ def main() -> int:
     os.umask(0o077)
     listener = socket.socket()
     listener.bind((HOST, 0))
-    os.environ.update(settings(folder, listener.getsockname()[1]))
+    change(settings(folder, listener.getsockname()[1]))
 
     from prefect.server.api.server import create_app
     from starlette.middleware.trustedhost import TrustedHostMiddleware

@@ -29,6 +29,7 @@ from typing import Any
 
 import httpx
 
+from dailies.environment import variables
 from dailies.errors import Misconfigured
 
 HOST = "127.0.0.1"
@@ -56,8 +57,8 @@ class LocalServer:
 
     def environment(self, environ: Mapping[str, str] | None = None) -> dict[str, str]:
         """The variables to set before Prefect is imported. What `environ` says of logging and retries is left alone."""
-        present = os.environ if environ is None else environ
-        variables = {
+        present = variables() if environ is None else environ
+        wanted = {
             "PREFECT_API_URL": self.api_url,
             "PREFECT_UI_URL": self.ui_url,
             "PREFECT_HOME": str(self.folder),
@@ -66,13 +67,13 @@ class LocalServer:
             "DO_NOT_TRACK": "1",
         }
         spared = present.get("no_proxy", present.get("NO_PROXY"))  # lower case first, as every reader of them does
-        variables["NO_PROXY"] = variables["no_proxy"] = ",".join(filter(None, [spared, HOST]))
+        wanted["NO_PROXY"] = wanted["no_proxy"] = ",".join(filter(None, [spared, HOST]))
         wishes = {
             "PREFECT_LOGGING_LEVEL": "INFO",
             "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
             "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",  # what a server answers whose database is busy
         }
-        return variables | {name: wish for name, wish in wishes.items() if name not in present}
+        return wanted | {name: wish for name, wish in wishes.items() if name not in present}
 
 
 @contextmanager
@@ -179,7 +180,7 @@ def _try_start(folder: Path) -> subprocess.Popen[bytes] | None:
         with open(folder / LOG_FILE, "ab", opener=_private) as log:
             return subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
                 [sys.executable, "-m", "dailies.cli.prefect_serve", str(folder), str(lock_fd)],
-                env=server_environment(os.environ),
+                env=server_environment(variables()),
                 cwd=folder,  # so that no .env or prefect.toml of the working directory reaches it
                 pass_fds=(lock_fd,),
                 start_new_session=True,  # Ctrl-C is for the run; the server still has to record how that ends

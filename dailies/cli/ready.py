@@ -17,6 +17,7 @@ from threading import Thread
 from urllib.parse import quote, unquote
 
 from dailies.cli.prefect_address import configured_api_url
+from dailies.environment import variables
 from dailies.errors import Misconfigured
 from dailies.settings import SECRET_BLOCKS, Settings, load_settings, without_password
 
@@ -165,8 +166,8 @@ def _kept_by_prefect() -> str | None:
 def _authorization() -> dict[str, str]:
     import base64
 
-    if key := os.environ.get("PREFECT_API_KEY"):
+    if key := variables().get("PREFECT_API_KEY"):
         return {"Authorization": f"Bearer {key}"}
-    if pair := os.environ.get("PREFECT_API_AUTH_STRING"):
+    if pair := variables().get("PREFECT_API_AUTH_STRING"):
         return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
     return {}

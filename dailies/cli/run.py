@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 import threading
@@ -26,6 +25,7 @@ from dailies.cli.screen import counting, say
 from dailies.domain.commands import COLLECT
 from dailies.domain.figures import Totals
 from dailies.domain.money import show_usd
+from dailies.environment import change
 from dailies.errors import BadInput, describe_error
 from dailies.logs import JsonOnStderr
 from dailies.net import Network
@@ -133,7 +133,7 @@ async def prefect_api(home: Path) -> AsyncIterator[str]:
     server = local_server(home)
     local = await anyio.to_thread.run_sync(server.__enter__)
     try:
-        os.environ.update(local.environment())
+        change(local.environment())
         say(f"watch it in the Prefect UI: {local.ui_url}")
         yield local.api_url
     finally:

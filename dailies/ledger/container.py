@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from dailies.environment import variables
 from dailies.errors import Misconfigured
 from dailies.ledger.address import parse_address
 
@@ -36,7 +36,7 @@ def refuse_vanishing_ledger(ledger_url: str, container: str | None = None, mount
 
 def container_kind(environ: Mapping[str, str] | None = None, root: Path = Path("/")) -> str:
     """What kind of container this process runs in, in words; empty when it runs in none that is known."""
-    if (os.environ if environ is None else environ).get("KUBERNETES_SERVICE_HOST"):
+    if (variables() if environ is None else environ).get("KUBERNETES_SERVICE_HOST"):
         return "a Kubernetes pod"
     if (root / ".dockerenv").exists() or (root / "run/.containerenv").exists():
         return "a container"

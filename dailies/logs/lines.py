@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,8 +13,8 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, TextIO
 
-from dotenv import dotenv_values
-
+from dailies.environment import change, read_dotenv, variables
+from dailies.errors import Misconfigured
 from dailies.logs.redaction import hidden
 from dailies.logs.subject import FIELDS
 
@@ -29,9 +28,10 @@ REFUSAL = "dailies: "
 
 def wants_json(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) -> bool:
     """Whether `DAILIES_LOG=json` is set, found before any setting is read: what is wrong with them is a line as well."""
-    value = (os.environ if environ is None else environ).get(SETTING)
-    if value is None and dotenv.is_file():
-        value = dotenv_values(dotenv).get(SETTING)
+    value = (variables() if environ is None else environ).get(SETTING)
+    if value is None:
+        with suppress(Misconfigured):  # said when the settings are read
+            value = read_dotenv(frozenset(), dotenv).get(SETTING)
     return (value or "").strip().lower() == "json"
 
 
@@ -56,7 +56,7 @@ def log_as_json() -> None:
     hidden.looks_for_prompts = True
     if not isinstance(sys.stderr, JsonLines):
         sys.stderr = JsonLines(sys.stderr)
-    os.environ[IN_PREFECT] = f"{JsonOnStderr.__module__}.{JsonOnStderr.__name__}"
+    change({IN_PREFECT: f"{JsonOnStderr.__module__}.{JsonOnStderr.__name__}"})
     ours = logging.getLogger("dailies")
     ours.setLevel(logging.INFO)
     for name in ("", "dailies"):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import httpx
 
+from dailies.environment import variables
 from dailies.net.authorities import Authorities, certificate_trouble
 from dailies.net.routes import Route, Routes
 
@@ -27,7 +27,7 @@ class Network:
     @classmethod
     def here(cls) -> Network:
         """As this process's environment says."""
-        return cls.read(os.environ)
+        return cls.read(variables())
 
     def describe(self, url: str | httpx.URL, error: BaseException) -> str:
         """What kept us from a host: the way that was taken, the cause, and for certificates what they were checked by."""

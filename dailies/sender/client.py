@@ -13,6 +13,7 @@ from itertools import count
 
 import anyio.to_thread
 
+from dailies.environment import variables
 from dailies.errors import NotSent
 from dailies.ledger import Ledger
 from dailies.sender.address import absolute_url
@@ -107,7 +108,7 @@ def start_process() -> tuple[Process, socket.socket]:
         try:
             process = subprocess.Popen(  # noqa: S603 - our own package under our own interpreter
                 [sys.executable, "-m", "dailies.sender", str(theirs.fileno())],
-                env=sender_environment(os.environ),
+                env=sender_environment(variables()),
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
                 stdin=subprocess.DEVNULL,
