@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench soak production deploy docs lock clean
+.PHONY: help install demo test check format bench soak production deploy docs pictures lock clean
 
 help: ## Show what there is to make
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -55,11 +55,15 @@ production: install ## What takes minutes: two workers on one Postgres, one of t
 deploy: install ## Bring the configured Prefect API to what prefect.yaml and deployments/ describe
 	$(BIN)/python deployments/deploy.py $(DEPLOY)
 
-docs: install ## Write the generated tables into README.md and docs/models.md
+docs: install ## Write the pages that come from the code, and build the site strictly into site/
 	$(BIN)/python docs/generate.py
+	$(BIN)/mkdocs build --quiet --strict
+
+pictures: install ## Make the pictures of README and docs from a real run, in chromium
+	$(BIN)/python docs/pictures.py
 
 lock: ## Pin every dependency with its hashes (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras --all-extras --python-version 3.11 pyproject.toml --output-file requirements.lock
 
 clean: ## Remove what make has made
-	rm -rf $(VENV) build demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist site demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache

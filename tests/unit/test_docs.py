@@ -3,19 +3,63 @@
 from __future__ import annotations
 
 import re
+import runpy
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from dailies.catalog import load_catalog
+from dailies.cli.app import app
 from dailies.report.credits import COLUMNS
-from dailies.settings import settings_table
 
 ROOT = Path(__file__).resolve().parents[2]
-MARK = "<!-- settings: generated, tests/unit/test_docs.py checks it -->"
+COMMAND = re.compile(r"^(?:\$ )?(dailies(?: .*)?)$")
 
 
-def test_the_readme_lists_every_setting_with_its_default() -> None:
+@pytest.mark.parametrize("name", ["settings.md", "models.md"])  # .ci/run compares all of them
+def test_what_comes_from_the_code_is_as_the_code_is(name: str) -> None:
+    generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == generate["pages"](load_catalog())[name], (
+        "run: python docs/generate.py"
+    )
+
+
+def test_the_readme_is_one_screen_with_a_picture() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    between = text.split(MARK)[1].split("<!-- /settings -->")[0].strip()
-    assert between == settings_table(), "run: make docs"
+    assert len(text.split()) < 900
+    pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
+    assert pictures and all((ROOT / name).stat().st_size for name in pictures)
+    assert "make demo" in text and "make test" in text
+
+
+def blocks(text: str) -> Iterator[str]:
+    """The lines of every code block, fenced or indented."""
+    fenced = False
+    for line in text.splitlines():
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        elif fenced or line.startswith("    "):
+            yield line.strip()
+
+
+def typed() -> Iterator[tuple[str, str]]:
+    """Every `dailies …` line of a code block of README and docs, without its comment."""
+    written = (
+        path for path in sorted((ROOT / "docs").rglob("*.md")) if path.name != "commands.md"
+    )  # usage lines, generated
+    for path in (ROOT / "README.md", *written):
+        for line in blocks(path.read_text(encoding="utf-8")):
+            if found := COMMAND.match(line.split("   #")[0].split("  #")[0].strip()):
+                yield path.name, found[1]
+
+
+@pytest.mark.parametrize(("page", "line"), sorted(set(typed())))
+def test_every_command_in_a_code_block_is_one_that_the_program_knows(page: str, line: str) -> None:
+    words = shlex.split(line)[1:]
+    command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+    assert callable(command) and bound is not None
 
 
 def test_every_file_that_the_readme_names_exists() -> None:
