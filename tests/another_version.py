@@ -91,5 +91,6 @@ def pytest_configure() -> None:
         self.environ["PYTHONPATH"] = FOLDER
 
     patch = pytest.MonkeyPatch()
+    patch.setattr(Result, "waiting", property(lambda self: self.json["overdue"] + self.json.get("interrupted", 0)))
     for name, value in {"__post_init__": make, "start": _start, "_here": _here, "ledger": _ledger}.items():
         patch.setattr(World, name, value)
