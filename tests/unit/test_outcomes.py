@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dailies.domain.brake import LONGEST_WAIT_S
 from dailies.domain.outcomes import (
     RETRY_AFTER_CAP_S,
     RETRY_AFTER_DEFAULT_S,
@@ -176,3 +177,13 @@ def test_whatever_is_asked_for_the_wait_is_never_negative_and_never_long(text: s
 
 def test_a_date_is_read_by_todays_clock_when_no_time_is_given() -> None:
     assert retry_after_s("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+
+
+@pytest.mark.parametrize("status", [500, 503, 520])
+@pytest.mark.parametrize(("asked", "wait_s"), [("42", 42.0), ("1000000000", LONGEST_WAIT_S), ("-5", 0.0), (None, 0.0)])
+def test_what_a_doubtful_answer_asks_to_wait_is_handed_to_the_brake(
+    status: int, asked: str | None, wait_s: float
+) -> None:
+    """Up to a quarter of an hour; one that asks for nothing leaves the wait to the brake."""
+    verdict = judge(Answer(status, retry_after=asked), NOW)
+    assert (verdict.meaning, verdict.wait_s) == (Meaning.IN_DOUBT, wait_s)
