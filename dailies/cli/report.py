@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -23,6 +23,7 @@ from dailies.report.links import POSTERS, PRESIGNED, Linker, from_base, on_disk,
 from dailies.report.page import PageFacts
 from dailies.report.reconcile import Reconciliation, reconciliation_csv
 from dailies.report.refund import Claim, refund_claims, refund_files
+from dailies.report.runs import runs_of
 from dailies.report.select import Selection, chosen, grouped
 from dailies.report.write import Extras, report_folder, to_disk, write_report
 from dailies.runtime import make_home, open_ledger
@@ -58,12 +59,13 @@ def run_report(wanted: Wanted) -> int:
         if reconciliation and learn_charges(ledger, reconciliation):
             rows = _rows(ledger, wanted)
         strange = tuple(ledger.unknown_statuses())
+        runs = runs_of(ledger, dict.fromkeys(row.batch for row in rows))
     finally:
         ledger.close()
     rows = chosen(rows, wanted.selection)
     credits = replace(credits_of(wanted.selection.title, rows), unknown_statuses=strange)
     claims = refund_claims(rows, reconciliation) if wanted.refund_pack else []
-    folder = _write(settings, credits, wanted, reconciliation, claims)
+    folder = _write(settings, credits, wanted, reconciliation, claims, runs)
     if wanted.json:
         print(dump(_answer(rows, credits, wanted, reconciliation, claims, folder)))
         return 0
@@ -85,7 +87,12 @@ def _rows(ledger: Ledger, wanted: Wanted) -> list[BatchRow]:
 
 
 def _write(
-    settings: Settings, credits: Credits, wanted: Wanted, reconciliation: Reconciliation | None, claims: Sequence[Claim]
+    settings: Settings,
+    credits: Credits,
+    wanted: Wanted,
+    reconciliation: Reconciliation | None,
+    claims: Sequence[Claim],
+    runs: Mapping[str, str],
 ) -> Path | None:
     """The report's folder, or the refund pack alone where no `--out` says that a report is wanted."""
     now = datetime.now(UTC)
@@ -98,7 +105,7 @@ def _write(
     files = refund_files(claims, now, lambda claim: _still(folder, claim))
     files |= {"reconciliation.csv": reconciliation_csv(reconciliation).encode()} if reconciliation else {}
     again = page_that_plays(None, str(wanted.out), *_options(wanted.selection))
-    facts = PageFacts(now, None, wanted.selection.detail, again, reconciliation)
+    facts = PageFacts(now, runs, wanted.selection.detail, again, reconciliation)
     write_report(credits, folder, None, extras=Extras(link, facts, files))
     return folder
 

@@ -20,7 +20,10 @@ from dailies.domain.retry import Again, Kind, to_retry
 from dailies.errors import BadInput
 from dailies.ledger import Ledger
 from dailies.order import BatchRequest
+from dailies.planning import Plan
 from dailies.runtime import make_home, open_ledger
+
+FEW = 5
 
 
 def run_retry(batch: str | None, kinds: Sequence[Kind], dry_run: bool, yes: bool, as_json: bool) -> int:
@@ -33,23 +36,41 @@ def run_retry(batch: str | None, kinds: Sequence[Kind], dry_run: bool, yes: bool
         if dry_run or not found:
             _show(found, as_json)
             return 0
+        if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise BadInput("retry buys again: say --yes, or --dry-run to only look. Nothing was bought.")
         order = _order(ledger, name, found)
-        if not as_json:
-            _show(found, False)
-        _confirm(found, yes)
-        for again in found:
-            ledger.resubmit(again.attempt.id, f"a person wants it again ({again.kind})")
+
+        def release(plan: Plan) -> None:
+            again = _as_planned(found, plan, order)
+            if not as_json:
+                _show(again, False)
+            _confirm(again, yes)
+            for one in again:
+                ledger.resubmit(one.attempt.id, f"a person wants it again ({one.kind})")
+
+        log_to_stderr()
+        return asyncio.run(run_order(settings, order, as_json, True, release))
     finally:
         ledger.close()
-    log_to_stderr()
-    return asyncio.run(run_order(settings, order, as_json, yes=True))
+
+
+def _as_planned(found: Sequence[Again], plan: Plan, order: BatchRequest) -> list[Again]:
+    """The clips at the prices of today. Raises BadInput for a row that is another clip now: a run buys that, not a retry."""
+    changed = [again.row.id for again in found if again.row.clip_key not in plan.quotes]
+    if changed:
+        names = ", ".join(changed[:FEW]) + (", …" if len(changed) > FEW else "")
+        raise BadInput(
+            f"{plan.source} was changed since: {names} asks for another clip than the one that was not made. Nothing was "
+            f"bought. What it asks for now is bought by {replace(order, ids=None).as_command()}"
+        )
+    return [replace(one, row=replace(one.row, usd_quoted=plan.quotes[one.row.clip_key])) for one in found]
 
 
 def _found(ledger: Ledger, batch: str | None, kinds: Sequence[Kind]) -> tuple[str, list[Again]]:
     """The batch and its clips to be bought again; the only batch that has any where none is named. Raises BadInput."""
     names = ledger.batches()
     if batch is not None and batch not in names:
-        raise BadInput(f"the ledger knows no batch {batch!r}")
+        raise BadInput(f"the ledger knows no batch {batch!r}. Nothing was bought.")
     found = {name: to_retry(ledger.rows(name), kinds) for name in ([batch] if batch else names)}
     having = [name for name, some in found.items() if some]
     if len(having) > 1:
@@ -93,14 +114,12 @@ def _entry(again: Again) -> dict[str, object]:
 
 
 def _confirm(found: Sequence[Again], yes: bool) -> None:
-    """Ask on a terminal. Raises BadInput when the answer is no, and where nobody can be asked."""
+    """Say what is charged twice, and ask. Raises BadInput when the answer is no."""
     paid = sum_usd(again.usd_paid for again in found)
     if paid:
         say(f"{show_usd(paid)} was charged for these already: buying them again is a second charge")
     if yes:
         return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise BadInput("retry buys again: say --yes, or --dry-run to only look. Nothing was bought.")
     usd = show_usd(sum_usd(again.usd for again in found))
     print(f"Buy {len(found)} clips again for at most {usd}? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):

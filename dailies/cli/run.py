@@ -30,6 +30,7 @@ from dailies.errors import BadInput, describe_error
 from dailies.logs import JsonOnStderr
 from dailies.net import Network
 from dailies.order import BatchRequest
+from dailies.planning import Plan
 from dailies.report.credits import Credits, answer_json, dump
 from dailies.report.write import report_folder
 from dailies.runtime import Runtime, open_runtime
@@ -52,15 +53,20 @@ def run_batch(order: BatchRequest, json: bool, yes: bool) -> int:
     return asyncio.run(run_order(settings, order, json, yes))
 
 
-async def run_order(settings: Settings, order: BatchRequest, json: bool, yes: bool) -> int:
-    """One batch, or a part of it, from its plan to its result."""
+async def run_order(
+    settings: Settings, order: BatchRequest, json: bool, yes: bool, planned: Callable[[Plan], None] = lambda plan: None
+) -> int:
+    """One batch, or a part of it, from its plan to its result. `planned` may refuse the plan before anything is done."""
     engine = Engine()
-    return engine.leave(await _make(settings, order, json, yes, engine))
+    return engine.leave(await _make(settings, order, json, yes, engine, planned))
 
 
-async def _make(settings: Settings, order: BatchRequest, json: bool, yes: bool, engine: Engine) -> int:
+async def _make(
+    settings: Settings, order: BatchRequest, json: bool, yes: bool, engine: Engine, planned: Callable[[Plan], None]
+) -> int:
     async with open_runtime(settings) as runtime:
         plan = await plan_order(runtime, order, counting("images measured"))
+        await anyio.to_thread.run_sync(planned, plan)
         job = await start_job(runtime, order, plan)
         for note in (*plan.notes, *await other_content(runtime, plan)):
             say(f"note: {note}")
@@ -75,7 +81,7 @@ async def _make(settings: Settings, order: BatchRequest, json: bool, yes: bool, 
         async with prefect_api(settings.home):
             message = await _in_flow(runtime, order, engine)
         credits = await anyio.to_thread.run_sync(final_credits, runtime)
-        folder = report_folder(runtime.home, plan.batch, order.report_dir)
+        folder = report_folder(runtime.home, order.title, order.report_dir)
         show_result(credits, str(folder), json, message)
         if runtime.shutdown.is_set():
             return INTERRUPTED

@@ -32,7 +32,7 @@ MEANING = {
     Topic.IN_DOUBT: "The create was sent and its answer was lost: each of these may have been charged. "
     "Nothing is bought again until that is settled.",
     Topic.LOST: "Charged, and no address leads to the clip any more. Ask for the money back; "
-    "to buy one again give its row another take.",
+    "another one is a second charge.",
     Topic.FAILED: "Accepted, and then the provider failed to make it.",
     Topic.REFUSED: "The provider refused the request: not charged. The same words would be refused again.",
     Topic.NOT_SENT: "The request never reached the provider: not charged.",
@@ -63,13 +63,13 @@ class Advice:
 
     @property
     def commands(self) -> tuple[Command, ...]:
-        """All of them, in the order in which they help: a failed clip must be released before a run buys it again."""
-        return (*self.own, *self.shared) if self.topic is Topic.FAILED else (*self.shared, *self.own)
+        """All of them, in the order in which they help."""
+        return (*self.shared, *self.own)
 
 
-def advice_for(topic: Topic, line: Line, prompts: str | None = None) -> Advice:
-    """The next commands for one clip; `prompts` is the CSV as it was named, for commands that run it again."""
-    resubmit = resolve(line.attempt or "", "--resubmit")
+def advice_for(topic: Topic, line: Line, run: str | None = None) -> Advice:
+    """The next commands for one clip; `run` goes on with its batch, where it is known how that was asked for."""
+    on = Command("goes on with the rest of the batch", run) if run else None
     match topic:
         case Topic.DELIVERED | Topic.RETIRED:
             return Advice(topic)
@@ -77,16 +77,17 @@ def advice_for(topic: Topic, line: Line, prompts: str | None = None) -> Advice:
             return Advice(topic, (Command("asks the provider's log again", COLLECT),), _doubt(line))
         case Topic.OVERDUE | Topic.INTERRUPTED:
             return Advice(topic, (Command("brings it home", COLLECT),))
-        case Topic.LOST | Topic.MISMATCH:
+        case Topic.MISMATCH:
             return Advice(topic, (_refund(line),))
+        case Topic.LOST:
+            return Advice(topic, (_refund(line), _retry(line, "--lost")))
         case Topic.FAILED:
-            shared = (_refund(line), _again(line, prompts)) if line.usd_charged else (_again(line, prompts),)
-            return Advice(topic, shared, (Command("lets it be bought again", resubmit),))
+            return Advice(topic, (*([_refund(line)] if line.usd_charged else []), _retry(line, "--failed")))
         case Topic.REFUSED:
-            changed = _again(line, prompts, "after you have changed the prompt or the image")
-            return Advice(topic, (changed,), (Command("lets the same words be asked once more", resubmit),))
+            changed = [Command("after you have changed the prompt or the image", run)] if run else []
+            return Advice(topic, (*changed, _retry(line, "--refused", "asks once more in the same words")))
         case Topic.NOT_SENT | Topic.NOT_STARTED:
-            return Advice(topic, (_again(line, prompts),))
+            return Advice(topic, (on,) if on else ())
 
 
 def topic_of(row: BatchRow, line: Line) -> Topic:
@@ -115,8 +116,8 @@ def topic_of(row: BatchRow, line: Line) -> Topic:
             return Topic.FAILED if failure in (Failure.GENERATION, None) else Topic.NOT_SENT
 
 
-def _again(line: Line, prompts: str | None, hint: str = "goes on with the rest of the batch") -> Command:
-    return Command(hint, command("run", prompts or "PROMPTS.csv", "--batch", line.batch))
+def _retry(line: Line, kind: str, hint: str = "buys them again, after a question") -> Command:
+    return Command(hint, command("retry", "--batch", line.batch, kind))
 
 
 def _refund(line: Line) -> Command:

@@ -9,8 +9,8 @@ import base64
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
 from importlib.resources import files
@@ -37,11 +37,11 @@ SHARED = ("common.js", "finding.js", "deciding.js")
 
 @dataclass(frozen=True, slots=True)
 class PageFacts:
-    """What a page says beside its figures. `prompts` is the CSV as commands should name it; `play_hint`, `fetch_hint` and
-    `import_hint` are commands for a person, `links_end` is when the page's links stop working."""
+    """What a page says beside its figures. `runs` has, for each batch, the command that goes on with it; `play_hint`,
+    `fetch_hint` and `import_hint` are commands for a person, `links_end` is when the page's links stop working."""
 
     made_at: datetime
-    prompts: str | None = None
+    runs: Mapping[str, str] = field(default_factory=dict)
     span: str = ""
     play_hint: str = ""
     reconciliation: Reconciliation | None = None
@@ -74,7 +74,7 @@ class Drawing:
     def __init__(self, credits: Credits, facts: PageFacts) -> None:
         self.credits, self.facts = credits, facts
         pairs = zip(credits.topics, credits.lines, strict=True)
-        self.advice = [advice_for(topic, line, facts.prompts) for topic, line in pairs]
+        self.advice = [advice_for(topic, line, facts.runs.get(line.batch)) for topic, line in pairs]
         self.groups = groups_of(credits.lines, self.advice)
         self.bars, self.pillars = charts_of(credits.lines, credits.labels, credits.by_day)
         self.own = own_names(credits)

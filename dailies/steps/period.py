@@ -16,6 +16,7 @@ from dailies.report.links import PRESIGNED, beside, from_base, presigned, report
 from dailies.report.page import PageFacts
 from dailies.report.reconcile import Reconciliation, reconciliation_csv
 from dailies.report.refund import refund_claims, refund_files
+from dailies.report.runs import runs_of
 from dailies.report.select import Selection, chosen
 from dailies.report.write import PAGE, Store, drawing, figure_files
 from dailies.runtime import Runtime
@@ -99,5 +100,17 @@ def _put(
         store.take(name, content)
     if reconciliation:
         store.take("reconciliation.csv", reconciliation_csv(reconciliation).encode())
-    store.take(PAGE, drawing(credits, PageFacts(now, None, selection.detail, "", reconciliation))(link))
+    store.take(
+        PAGE,
+        drawing(
+            credits,
+            PageFacts(
+                now,
+                runs_of(runtime.ledger, dict.fromkeys(row.batch for row in rows)),
+                selection.detail,
+                "",
+                reconciliation,
+            ),
+        )(link),
+    )
     return PeriodReport(credits, store.uri, reconciliation)

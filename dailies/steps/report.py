@@ -14,6 +14,7 @@ from dailies.errors import Misconfigured
 from dailies.report.credits import Credits, credits_of
 from dailies.report.links import on_disk
 from dailies.report.page import PageFacts
+from dailies.report.runs import runs_of
 from dailies.report.write import Extras, Written, report_folder, write_report
 from dailies.runtime import Runtime
 from dailies.steps.to_disk import fetch_all
@@ -63,7 +64,7 @@ def _write(runtime: Runtime, credits: Credits, folder: Path) -> Written:
     job = runtime.the_job
     clips = Path(job.order.keep_local).expanduser().absolute() if job.order.keep_local else None
     hint = page_that_plays(job.plan.batch)
-    facts = PageFacts(datetime.now(UTC), job.order.prompts, play_hint=hint)
+    facts = PageFacts(datetime.now(UTC), runs_of(runtime.ledger, [job.plan.batch]), play_hint=hint)
     extras = Extras(on_disk(folder, clips), facts)
     s3 = None if job.order.partial else runtime.s3()  # beside the clips lies the report of the whole batch
     try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from dailies.domain.clips import clip_name
 from dailies.domain.figures import Line
@@ -15,6 +17,7 @@ from dailies.storage.s3 import S3, StoreRefused, StoreTrouble, parse_s3_uri
 
 AT_ONCE = 8
 PART = ".part"
+TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,48 +33,66 @@ class Fetched:
 def fetch_all(
     s3: S3, lines: Sequence[Line], folder: Path, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> list[Fetched]:
-    """Bring delivered clips into a folder, named as in S3. Blocks. Raises Misconfigured when the folder can't be written."""
-    wanted = [line for line in lines if line.s3_uri and line.sha256]
+    """Bring delivered clips into a folder, named as in S3; one that stands in several batches once. Blocks.
+
+    Raises Misconfigured when the folder can't be written.
+    """
+    wanted = {(line.id, line.clip_key): line for line in lines if line.s3_uri and line.sha256}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            waiting = [pool.submit(fetch_one, s3, line, folder) for line in wanted]
+            waiting = [pool.submit(fetch_one, s3, line, folder) for line in wanted.values()]
             for done, _ in enumerate(as_completed(waiting), 1):
                 progress(done, len(waiting))
             return [one.result() for one in waiting]
     except OSError as error:
         raise Misconfigured(
-            f"{folder} can't be written: {error.strerror or error}. What came whole is there"
+            f"{folder} can't be written: {error.strerror or error}. What came whole is there, and the next try goes on"
         ) from error
 
 
 def fetch_one(s3: S3, line: Line, folder: Path) -> Fetched:
-    """One clip, its bytes checked against the ledger's digest. Raises OSError of the disk."""
+    """One clip, its bytes checked against the ledger's digest; a file of other bytes is never touched. Raises OSError."""
     target = folder / f"{clip_name(line.id, line.clip_key)}.mp4"
-    if target.exists() and target.stat().st_size == line.size_bytes:  # only a whole clip ever gets this name
-        return Fetched(line.id, target)
-    part = target.with_name(target.name + PART)
+    if target.exists():
+        other = (
+            None if _digest(target) == line.sha256 else f"{target} holds other bytes: move it away to fetch the clip"
+        )
+        return Fetched(line.id, target, problem=other)
+    with target.with_name(target.name + PART).open("ab") as part:
+        try:
+            fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return Fetched(line.id, target, problem="another fetch is bringing it just now")
+        return _fetch_into(Path(part.name), part, s3, line, target)
+
+
+def _fetch_into(path: Path, part: BinaryIO, s3: S3, line: Line, target: Path) -> Fetched:
+    """Go on where the part ends, which may be of another file: then once more from the beginning."""
     bucket, key = parse_s3_uri(str(line.s3_uri))
-    try:
-        for _ in range(2):  # what an earlier try left may be of another file: then once more from the beginning
-            start = part.stat().st_size if part.exists() else 0
+    problem = f"{line.s3_uri} holds other bytes than were delivered"
+    for _ in range(TRIES):
+        start = path.stat().st_size
+        try:
             if start < (line.size_bytes or 0) or not start:
-                with part.open("ab") as file:
-                    s3.fetch(bucket, key, file, start)
-            if _digest(part) == line.sha256:
-                part.replace(target)
-                return Fetched(line.id, target, new=True)
-            part.unlink()
-    except KeyError:
-        return Fetched(line.id, target, problem=f"there is no {line.s3_uri} any more")
-    except (StoreRefused, StoreTrouble) as error:
-        return Fetched(line.id, target, problem=str(error))
-    return Fetched(line.id, target, problem=f"{line.s3_uri} holds other bytes than were delivered")
+                s3.fetch(bucket, key, part, start)
+        except KeyError:
+            path.unlink()
+            return Fetched(line.id, target, problem=f"there is no {line.s3_uri} any more")
+        except StoreTrouble as error:  # what came of it stays, and the next try goes on from there
+            problem = str(error)
+            continue
+        except StoreRefused as error:
+            return Fetched(line.id, target, problem=str(error))
+        finally:
+            part.flush()
+        if _digest(path) == line.sha256:
+            path.rename(target)
+            return Fetched(line.id, target, new=True)
+        part.truncate(0)
+    return Fetched(line.id, target, problem=problem)
 
 
-def _digest(path: Path) -> str | None:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        return None
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -71,3 +71,22 @@ def test_several_batches_are_asked_about(half_made: World) -> None:
         assert half_made.command(*shlex.split(line)[1:], "--dry-run").code == 0
     unknown = half_made.command("retry", "--batch", "no-such", "--yes")
     assert unknown.code == 2 and "no-such" in unknown.stderr
+
+
+def test_a_row_that_was_edited_since_is_not_what_was_shown(half_made: World) -> None:
+    """Nothing is bought or released: the command that is named buys what the row asks for now."""
+    half_made.csv([*named("good", "bad", "broken"), {"id": "gone", "prompt": "another"}])
+    before, charges = half_made.dump(), len(half_made.charges())
+    refused = half_made.command("retry", "--yes", "--json")
+    assert refused.code == 2 and "gone asks for another clip" in refused.json["error"]
+    assert half_made.dump() == before and len(half_made.charges()) == charges
+    words = shlex.split(refused.json["error"].partition("is bought by ")[2])
+    assert words[0] == "dailies" and half_made.command(*words[1:], "--json").code == 1, "the other two still fail"
+    assert len(half_made.charges()) == charges + 1
+
+
+def test_a_row_that_left_its_file_is_refused_before_anything_is_released(half_made: World) -> None:
+    half_made.csv(named("good"))
+    before = half_made.dump()
+    assert half_made.command("retry", "--yes", "--json").code == 2
+    assert half_made.dump() == before

@@ -21,10 +21,12 @@ from dailies.domain.figures import line_of
 from dailies.domain.records import BatchRow
 from dailies.domain.states import Failure, State
 from dailies.errors import BadInput
+from dailies.order import BatchRequest
 from dailies.report.advice import Topic, advice_for, topic_of
 from dailies.report.charts import MOST_BARS, bars_by, charts_of, seconds_per_clip, spend_by_day
 from dailies.report.links import beside, checked_base, from_base, on_disk, origins
 from dailies.report.page import PageFacts, report_page
+from dailies.report.runs import runs_of
 from dailies.report.select import Selection, chosen, day, grouping
 from tests.report.factories import MADE_AT, a_batch_row, credits, mixed_rows
 
@@ -62,16 +64,41 @@ def test_every_clip_has_one_topic(row: BatchRow, expected: Topic) -> None:
 
 def test_whatever_is_not_delivered_well_has_a_command() -> None:
     for row in mixed_rows(40):
-        advice = advice_for(topic(row), line_of(row))
+        advice = advice_for(topic(row), line_of(row), "dailies run a.csv --to s3://b")
         assert bool(advice.commands) == (advice.topic is not Topic.DELIVERED)
 
 
-@given(st.text())
-def test_a_command_stays_one_line_of_words_whatever_the_batch_is_called(name: str) -> None:
+class Batch:
+    """What the ledger knows of one batch."""
+
+    def __init__(self, asked: BatchRequest | None, source: str | None = None, destination: str | None = None) -> None:
+        self.asked, self.source, self.destination = asked, source, destination
+
+    def batch_asked(self, batch: str) -> dict[str, Any]:
+        return self.asked.asked() if self.asked else {}
+
+    def batch_source(self, batch: str) -> str | None:
+        return self.source
+
+    def batch_destination(self, batch: str) -> str | None:
+        return self.destination
+
+
+@given(st.text(), st.text())
+def test_a_command_stays_one_line_of_words_whatever_batch_and_file_are_called(name: str, file: str) -> None:
     row = a_batch_row(1, None, batch=name)
-    (command,) = advice_for(topic(row), line_of(row), name).commands
+    runs = runs_of(Batch(None, f"/{file}", "s3://b/p"), [name])
+    (command,) = advice_for(topic(row), line_of(row), runs[name]).commands
     words = shlex.split(command.text)
-    assert words[:2] == ["dailies", "run"] and len(words) == 5 and command.text.isprintable()
+    assert words[:2] == ["dailies", "run"] and len(words) in (5, 7) and command.text.isprintable()
+
+
+def test_the_run_that_goes_on_with_a_batch_is_the_one_that_made_it() -> None:
+    """With its file, its place and its options; without a part of it, and nothing where its file is not known."""
+    order = BatchRequest("/x/a.csv", None, "m", take="b", fit="crop", budget_usd=Decimal(9), ids="a,b")
+    line = runs_of(Batch(order, "/x/a.csv", "s3://b/p"), ["m"])["m"]
+    assert line == "dailies run /x/a.csv --to s3://b/p --batch m --take b --budget 9 --fit crop"
+    assert runs_of(Batch(None), ["m"]) == {}
 
 
 def test_the_policy_names_the_very_style_and_script_of_the_page() -> None:

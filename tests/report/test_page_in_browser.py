@@ -32,7 +32,11 @@ def written(folder: Path, count: int, files: bool = True) -> str:
     rows = mixed_rows(count, days=1 if count < 100 else 21)
     if files:
         make_files(rows, folder / "report", folder / "clips")
-    facts = PageFacts(MADE_AT, "prompts.csv", play_hint="dailies report --out x")
+    facts = PageFacts(
+        MADE_AT,
+        {"monday": "dailies run prompts.csv --batch monday"},
+        play_hint="dailies report --out x",
+    )
     link = on_disk(folder / "report", folder / "clips")
     write_report(credits(rows), folder / "report", None, extras=Extras(link, facts))
     return "report/report.html"
@@ -136,7 +140,7 @@ def test_hostile_prompts_and_names_are_only_text(visit: Open, tmp_path: Path) ->
                     **({"error": text} if not n % 2 else {"mismatch": text}))
         for n, text in enumerate(HOSTILE * 2)
     ]  # fmt: skip
-    facts = PageFacts(MADE_AT, HOSTILE[0], HOSTILE[2], HOSTILE[1])
+    facts = PageFacts(MADE_AT, dict.fromkeys(HOSTILE, HOSTILE[0]), HOSTILE[2], HOSTILE[1])
     write_report(credits(rows, HOSTILE[1]), tmp_path / "report", None, extras=Extras(facts=facts))
     seen = visit("report/report.html")
     for label in ("Details",):

@@ -1,0 +1,101 @@
+"""Delivered clips come to disk whole or not at all; what lies there of other bytes is nobody's to overwrite."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from dailies.domain.figures import Line
+from dailies.errors import Misconfigured
+from dailies.steps.to_disk import fetch_all, fetch_one
+from dailies.storage.s3 import StoreTrouble
+from tests.report.factories import a_batch_row, credits
+
+CLIP = bytes(range(256)) * 40
+NAME = "a-" + "c" * 12 + ".mp4"
+
+
+def line(**values: object) -> Line:
+    digest = hashlib.sha256(CLIP).hexdigest()
+    clip = {"id": "a", "clip_key": "c" * 64, "s3_uri": "s3://b/a.mp4", "sha256": digest, "size_bytes": len(CLIP)}
+    return replace(credits([a_batch_row()]).lines[0], **{**clip, **values})  # type: ignore[arg-type]
+
+
+class Store:
+    """Serves one clip; `cuts` says after how many bytes each answer breaks off."""
+
+    def __init__(self, *cuts: int, content: bytes = CLIP) -> None:
+        self.cuts, self.content = list(cuts), content
+        self.starts: list[int] = []
+
+    def fetch(self, bucket: str, key: str, file: BinaryIO, from_byte: int = 0) -> None:
+        self.starts.append(from_byte)
+        cut = self.cuts.pop(0) if self.cuts else None
+        file.write(self.content[from_byte : None if cut is None else from_byte + cut])
+        if cut is not None:
+            raise StoreTrouble("the connection broke")
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_connection_that_breaks_is_gone_on_with(tmp_path: Path) -> None:
+    store = Store(1000, 500)
+    assert fetch_one(store, line(), tmp_path).new  # type: ignore[arg-type]
+    assert store.starts == [0, 1000, 1500] and (tmp_path / NAME).read_bytes() == CLIP and names(tmp_path) == {NAME}
+
+
+def test_what_came_before_trouble_is_kept_for_the_next_time(tmp_path: Path) -> None:
+    found = fetch_one(Store(100, 100, 100), line(), tmp_path)  # type: ignore[arg-type]
+    assert found.problem == "the connection broke" and names(tmp_path) == {f"{NAME}.part"}
+    store = Store()
+    assert fetch_one(store, line(), tmp_path).new and store.starts == [300]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("there", [b"graded by hand", CLIP[:-1] + b"?", b""])
+def test_a_file_of_other_bytes_is_named_and_never_overwritten(tmp_path: Path, there: bytes) -> None:
+    """Also where it is as long as the clip."""
+    (tmp_path / NAME).write_bytes(there)
+    found = fetch_one(Store(), line(), tmp_path)  # type: ignore[arg-type]
+    assert not found.new and found.problem and "move it away" in found.problem
+    assert (tmp_path / NAME).read_bytes() == there and names(tmp_path) == {NAME}
+
+
+def test_other_bytes_in_the_store_are_no_clip(tmp_path: Path) -> None:
+    found = fetch_one(Store(content=b"x" * len(CLIP)), line(), tmp_path)  # type: ignore[arg-type]
+    assert found.problem and "other bytes than were delivered" in found.problem and NAME not in names(tmp_path)
+
+
+def test_two_that_fetch_at_once_do_not_mix_their_bytes(tmp_path: Path) -> None:
+    with (tmp_path / f"{NAME}.part").open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        found = fetch_one(Store(), line(), tmp_path)  # type: ignore[arg-type]
+    assert found.problem == "another fetch is bringing it just now"
+
+
+def test_a_clip_that_stands_in_several_batches_is_fetched_once(tmp_path: Path) -> None:
+    store = Store()
+    lines = [line(), line(s3_uri="s3://b/second/a.mp4"), line(id="other")]
+    found = fetch_all(store, lines, tmp_path)  # type: ignore[arg-type]
+    assert [one.id for one in found] == ["a", "other"] and all(one.new for one in found) and len(store.starts) == 2
+
+
+@pytest.mark.parametrize("breaks", ["the disk is full", "the folder is a file"])
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path, breaks: str) -> None:
+    def full(bucket: str, key: str, file: BinaryIO, from_byte: int = 0) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    store, folder = Store(), tmp_path / "clips"
+    if breaks == "the disk is full":
+        store.fetch = full  # type: ignore[method-assign]
+    else:
+        folder.write_text("")
+    with pytest.raises(Misconfigured, match=r"can't be written: (No space|File exists)"):
+        fetch_all(store, [line()], folder)  # type: ignore[arg-type]
