@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -28,6 +28,7 @@ from dailies.steps.start import check_budgets, plan_order, vetted_job
 from dailies.steps.store import store_notes
 
 REFUSED = 2
+ANY_PLACE = "s3://BUCKET/PREFIX"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,9 @@ class Checked:
 
 def run_check(order: BatchRequest, json: bool) -> int:
     """Check and quote a batch. Exit code 2 where the same `run` would refuse; raises what is wrong with the CSV."""
-    checked = asyncio.run(_check(settings_here(), order))
+    settings = settings_here()
+    order = replace(order, to=order.to or settings.dailies_to)
+    checked = asyncio.run(_check(settings, order))
     done = checked.purchase.delivered
     credits = credits_of(checked.plan.batch, checked.rows, done)
     if json:
@@ -99,7 +102,10 @@ def _print(credits: Credits, checked: Checked, order: BatchRequest) -> None:
     origins = ", ".join(f"{count} {origin}" for origin, count in sorted(plan.price_origins.items()))
     print(f"Prices: {origins}." + "".join(f" Balance at {name}: {show_usd(left)}." for name, left in checked.balances))
     if not checked.refusal:
-        print(f"Go on with: {order.as_command()}")
+        if order.to is None:
+            print("Nothing says yet where the clips go: name a bucket with --to, or in DAILIES_TO.")
+        whole = replace(order, to=order.to or ANY_PLACE, batch=order.batch_name)
+        print(f"Go on with: {whole.as_command()}")
 
 
 def _standing(line: Line) -> str:
@@ -133,7 +139,7 @@ async def _check(settings: Settings, order: BatchRequest) -> Checked:
 async def _refusal(runtime: Runtime, order: BatchRequest, plan: Plan) -> DailiesError | None:
     """What a run would refuse the batch for, by the run's own code; a destination that is not said yet is no reason."""
     try:
-        job = await vetted_job(runtime, order, plan, order.to or runtime.settings.dailies_to or "")
+        job = await vetted_job(runtime, order, plan, order.to or "")
         await check_budgets(runtime, job)
     except (BadInput, Misconfigured) as error:
         return error

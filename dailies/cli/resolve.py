@@ -18,6 +18,7 @@ from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import Attempt, at_risk
 from dailies.errors import BadInput
 from dailies.ledger import Ledger
+from dailies.report.advice import doubt_commands
 from dailies.runtime import make_home, open_ledger, open_runtime
 from dailies.settings import Settings
 from dailies.steps.resolve import (
@@ -46,6 +47,11 @@ class Said:
     json: bool = False
     yes: bool = False
 
+    @property
+    def nothing(self) -> bool:
+        """Whether no word was said."""
+        return self.charged is None and not (self.not_charged or self.resubmit or self.take_back)
+
     def word(self, *allowed: Word) -> Word:
         """The one thing that was said. Raises BadInput for none, several, or what is not allowed here."""
         given = {Word.CHARGED: self.charged is not None, Word.NOT_CHARGED: self.not_charged,
@@ -62,11 +68,34 @@ def _flag(word: Word) -> str:
 
 
 def run_resolve(name: str, said: Said) -> int:
-    """Settle one attempt by a person's word; the word stays in the ledger's history."""
-    word = said.word(*Word)
+    """Settle one attempt by a person's word, which stays in the ledger's history; without a word show what may be said."""
     settings = settings_here()
     make_home(settings.home)
+    if said.nothing and not said.json:
+        return _show(settings, name)
+    word = said.word(*Word)
     return asyncio.run(_resolve(settings, name, word, said))
+
+
+def _show(settings: Settings, name: str) -> int:
+    """One attempt, and what a person may say about it. Changes nothing."""
+    ledger = open_ledger(settings)
+    try:
+        attempt = attempt_named(ledger, name)
+    finally:
+        ledger.close()
+    state, risk = attempt.state.replace("_", " "), show_usd(attempt.usd_at_risk)
+    since = f"{attempt.created_at:%Y-%m-%d %H:%M} UTC"
+    print(
+        f"attempt {attempt.id[:8]} of batch {attempt.batch}: {state}, sent to {attempt.provider} {since}, {risk} at risk"
+    )
+    if attempt.error:
+        print(attempt.error)
+    if attempt.usd_at_risk:
+        table(["type", "when"], [[one.text, one.hint] for one in doubt_commands(attempt.id, attempt.usd_at_risk)])
+    else:
+        print("There is nothing to settle.")
+    return 0
 
 
 async def _resolve(settings: Settings, name: str, word: Word, said: Said) -> int:

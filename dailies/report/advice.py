@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 from dailies.domain.commands import COLLECT, command, refund_pack, resolve
@@ -74,7 +75,11 @@ def advice_for(topic: Topic, line: Line, run: str | None = None) -> Advice:
         case Topic.DELIVERED | Topic.RETIRED:
             return Advice(topic)
         case Topic.IN_DOUBT:
-            return Advice(topic, (Command("asks the provider's log again", COLLECT),), _doubt(line))
+            return Advice(
+                topic,
+                (Command("asks the provider's log again", COLLECT),),
+                doubt_commands(line.attempt or "", line.usd_at_risk),
+            )
         case Topic.OVERDUE | Topic.INTERRUPTED:
             return Advice(topic, (Command("brings it home", COLLECT),))
         case Topic.MISMATCH:
@@ -124,10 +129,10 @@ def _refund(line: Line) -> Command:
     return Command("makes a letter with the evidence", refund_pack(line.batch))
 
 
-def _doubt(line: Line) -> tuple[Command, ...]:
-    attempt, risk = line.attempt or "", show_usd(line.usd_at_risk)
+def doubt_commands(attempt: str, usd_at_risk: Decimal) -> tuple[Command, ...]:
+    """What a person may say about an attempt in doubt."""
     return (
         Command("the provider lists it: collect it", resolve(attempt, "--charged", "GENERATION_ID")),
         Command("it was surely never charged", resolve(attempt, "--not-charged")),
-        Command(f"buy it again; {risk} stays at risk", resolve(attempt, "--resubmit")),
+        Command(f"buy it again; {show_usd(usd_at_risk)} stays at risk", resolve(attempt, "--resubmit")),
     )

@@ -113,7 +113,7 @@ async def resolve_in_doubt(runtime: Runtime, attempt: Attempt) -> Attempt:
     if found is None:
         raise MaybeCharged(
             f"attempt {attempt.id[:8]} stays in doubt ({words}); `{COLLECT}` asks again, a person may settle it: "
-            f"{resolve(attempt.id)} --charged GENERATION_ID | --not-charged | --resubmit"
+            f"`{resolve(attempt.id)}` shows how"
         )
     note = "found in the provider's log by our reference"
     charged = found.usd_charged if found.succeeded else None  # of a failed one the next look tells

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +78,7 @@ def test_a_few_rows_first(world: World) -> None:
     for _ in range(2):
         few = world.run("--limit", "2")
         assert few.code == 0 and [clip["id"] for clip in few.json["clips"]] == ["a", "b"]
+        assert (Path(few.json["report_dir"]) / "report.html").exists(), "where the answer says, for a part too"
     assert len(world.charges()) == 2
     chosen = world.run("--rows", "d, b")
     assert chosen.code == 0 and [clip["id"] for clip in chosen.json["clips"]] == ["b", "d"]
