@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, create_model, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -25,18 +25,11 @@ from dailies.domain.commands import DEMO
 from dailies.environment import AWS_KEYS, hand_on, is_service_link, read_dotenv, variables
 from dailies.errors import Misconfigured
 from dailies.logs import hidden
+from dailies.registry import declared
 
-AIML, ONEROUTER = "aiml", "onerouter"
-PROVIDERS = (AIML, ONEROUTER)
-DEFAULT_PROVIDER = AIML
 DEFAULT_MODEL = "openai/sora-2-pro-i2v"
-CREATE_TIMEOUT_S = {
-    AIML: 120.0,
-    ONEROUTER: 900.0,
-}  # a synchronous provider holds the connection until the clip is ready
 SECRET_BLOCKS = {
-    "AIML_API_KEY": "aiml-api-key",
-    "ONEROUTER_API_KEY": "onerouter-api-key",
+    **{one.key_name: one.key_block for one in declared().values()},
     "DAILIES_LEDGER_URL": "dailies-ledger-url",  # it holds a password
 }
 ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
@@ -51,12 +44,6 @@ def _key(value: Any) -> Any:
     if not value.isascii() or any(c.isspace() or not c.isprintable() for c in value):
         raise ValueError("has characters that no key has; copy it again")
     return value or None
-
-
-def _auth(value: Any) -> Any:
-    if str(value).lower() not in ("bearer", "raw"):
-        raise ValueError("must be `bearer` or `raw`")
-    return str(value).lower()
 
 
 def _sse(value: Any) -> Any:
@@ -77,8 +64,38 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Dollars = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 
 
-class Settings(BaseSettings):
-    """Everything that is configured. Field names are the environment's names in lower case.
+def _of_choices(choices: tuple[str, ...]) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        if choices and str(value).lower() not in choices:
+            raise ValueError(f"must be {' or '.join(f'`{choice}`' for choice in choices)}")
+        return str(value).lower() if choices else value
+
+    return BeforeValidator(check)
+
+
+def _provider_fields() -> dict[str, Any]:
+    """The settings that the providers declare: their keys, then their addresses, then what only one of them has."""
+    ones = declared().values()
+    keys = {one.key_name: (Key, Field(None, description=f"key of {one.title}")) for one in ones}
+    addresses = {
+        one.base_url_name: (str, Field(one.base_url, description=f"where {one.title} answers")) for one in ones
+    }
+    own = {
+        own.name: (Annotated[str, _of_choices(own.choices)], Field(own.default, description=own.description))
+        for one in ones
+        for own in one.settings
+    }
+    return {name.lower(): field for name, field in {**keys, **addresses, **own}.items()}
+
+
+if TYPE_CHECKING:
+    _ProviderSettings = BaseSettings
+else:
+    _ProviderSettings = create_model("_ProviderSettings", __base__=BaseSettings, **_provider_fields())
+
+
+class Settings(_ProviderSettings):
+    """Everything that is configured. Field names are the environment's names in lower case; the providers declare theirs.
 
     `Settings(...)` holds what it is given and looks nowhere; `load_settings` looks.
     """
@@ -97,13 +114,6 @@ class Settings(BaseSettings):
         """Only what is given: a sender or a test must not find a stranger's `.env`."""
         return (init_settings,)
 
-    aiml_api_key: Key = Field(None, description="key of AI/ML API")
-    onerouter_api_key: Key = Field(None, description="key of OneRouter (Infron)")
-    aiml_base_url: str = Field("https://api.aimlapi.com", description="where AI/ML API answers")
-    onerouter_base_url: str = Field("https://video.onerouter.pro", description="where OneRouter answers")
-    onerouter_auth: Annotated[str, BeforeValidator(_auth)] = Field(
-        "bearer", description="how OneRouter's key is sent: `bearer` or `raw`"
-    )
     dailies_home: Path = Field(Path("~/.dailies"), description="ledger, spool, downloads in progress, reports")
     dailies_ledger_url: str | None = Field(
         None, description="`postgresql+psycopg://…` when several machines share the ledger; else SQLite in DAILIES_HOME"
@@ -161,15 +171,21 @@ class Settings(BaseSettings):
 
     def api_key(self, provider: str) -> SecretStr | None:
         """The provider's key, if there is one."""
-        return {AIML: self.aiml_api_key, ONEROUTER: self.onerouter_api_key}[provider]
+        key: SecretStr | None = getattr(self, declared()[provider].key_name.lower())
+        return key
 
     def base_url(self, provider: str) -> str:
         """Where the provider answers, without a slash at the end."""
-        return {AIML: self.aiml_base_url, ONEROUTER: self.onerouter_base_url}[provider].rstrip("/")
+        return self.text(declared()[provider].base_url_name).rstrip("/")
+
+    def text(self, name: str) -> str:
+        """A setting that a provider declares, by its name in the environment."""
+        value: str = getattr(self, name.lower())
+        return value
 
     def create_timeout_s(self, provider: str) -> float:
         """How long the paid POST may wait for its answer."""
-        return self.dailies_create_timeout_s or CREATE_TIMEOUT_S[provider]
+        return self.dailies_create_timeout_s or declared()[provider].create_timeout_s
 
     def lease_s(self, provider: str) -> float:
         """How long an owner may be silent: never less than twice the create timeout."""
@@ -179,7 +195,7 @@ class Settings(BaseSettings):
         """The provider's key. Raises Misconfigured that says what to set."""
         key = self.api_key(provider)
         if key is None:
-            name = key_name(provider)
+            name = declared()[provider].key_name
             raise Misconfigured(
                 f"no key for {provider}: set {name} (environment, .env, or the Prefect Secret block "
                 f"`{SECRET_BLOCKS[name]}`). Nothing was bought. To try without a key: {DEMO}"
@@ -189,6 +205,7 @@ class Settings(BaseSettings):
 
 FAILPOINTS = "DAILIES_FAILPOINTS"  # arms test failpoints (see failpoints.py); no setting for users
 NAMES = {name.upper(): name for name in Settings.model_fields}
+VENDOR_NAMES = frozenset(name for one in declared().values() for names in one.vendor_keys for name in names)
 SECRETS = frozenset(name for name, field in Settings.model_fields.items() if SecretStr in get_args(field.annotation))
 
 
@@ -267,10 +284,23 @@ def _source(name: str, field: str, layers: Sequence[Layer]) -> Source:
 def _layers(environ: Mapping[str, str] | None, blocks: Mapping[str, str] | None, dotenv: bool) -> tuple[Layer, ...]:
     """Where settings are looked for, the nearest first."""
     here = variables() if environ is None else environ
-    file = read_dotenv(frozenset(NAMES)) if dotenv else {}
+    file = read_dotenv(frozenset(NAMES) | VENDOR_NAMES) if dotenv else {}
     for further in (file, blocks or {}):
         hand_on(further, here)
-    return Layer("environment", here), Layer(".env", file), Layer("Prefect block", blocks or {})
+    named = {"environment": here, ".env": file, "Prefect block": blocks or {}}
+    ours = [Layer(label, values) for label, values in named.items()]
+    return *ours, *(Layer(f"{label}, under the vendor's name", _vendor_keys(values)) for label, values in named.items())
+
+
+def _vendor_keys(named: Mapping[str, str]) -> dict[str, str]:
+    """Keys under their vendors' own names, by ours."""
+    found: dict[str, str] = {}
+    for one in declared().values():
+        for names in one.vendor_keys:
+            parts = [named.get(name, "").strip() for name in names]
+            if all(parts):
+                found.setdefault(one.key_name, ":".join(parts))
+    return found
 
 
 def _unknown(layer: Layer) -> Iterator[str]:
@@ -308,7 +338,7 @@ def without_password(text: str) -> str:
 
 def key_name(provider: str) -> str:
     """The setting that holds this provider's key."""
-    return f"{provider.upper()}_API_KEY"
+    return declared()[provider].key_name
 
 
 STORE = {

@@ -5,12 +5,15 @@ An optional text is shown as one plain field that may be left empty, not as a ch
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from dailies.registry import provider_names
+
 MODELS = ["openai/sora-2-pro-i2v", "openai/sora-2-i2v"]
-PROVIDERS = ["", "aiml", "onerouter", "aiml,onerouter", "onerouter,aiml"]
+PROVIDERS = ["", *provider_names(), *(",".join(pair) for pair in permutations(provider_names()[:2]))]
 S3_FOLDER = r"^\s*(s3://[^/]+(/.*)?)?$"
 ROWS = r"^\s*([1-9]\d{0,8}\s*(-\s*[1-9]\d{0,8}\s*)?)?$"
 

@@ -18,7 +18,6 @@ from dailies.catalog.models import (
     Option,
     Price,
     Problem,
-    Provider,
     Rate,
     ResolvedOptions,
 )
@@ -39,7 +38,6 @@ __all__ = [
     "Option",
     "Price",
     "Problem",
-    "Provider",
     "Rate",
     "ResolvedOptions",
     "check_prompt",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 
-from dailies.catalog.models import Model, Provider, ResolvedOptions
+from dailies.catalog.models import Model, ResolvedOptions
 from dailies.catalog.options import resolve_options
 from dailies.errors import BadInput
 
@@ -16,11 +16,11 @@ class Catalog:
     def __init__(self, models: Iterable[Model]) -> None:
         self.models = {model.id: model for model in models}
         self._by_name: dict[str, Model] = {}
-        self._names_at: dict[Provider, dict[str, Model]] = {"aiml": {}, "onerouter": {}}
+        self._names_at: dict[str, dict[str, Model]] = {}
         for model in self.models.values():
             for provider, offer in model.offers.items():
                 for name in (offer.name, *offer.aliases):
-                    self._names_at[provider][name.casefold()] = model
+                    self._names_at.setdefault(provider, {})[name.casefold()] = model
                     self._by_name.setdefault(name.casefold(), model)
         # An id always means its own model, whatever another model is called somewhere.
         self._by_name.update({model.id.casefold(): model for model in self.models.values()})
@@ -44,7 +44,7 @@ class Catalog:
         model.offer_at(provider)
         return model
 
-    def provider_of(self, name: str) -> Provider | None:
+    def provider_of(self, name: str) -> str | None:
         """The one provider that calls a model so; None for a model's own id or a name that several providers share."""
         wanted = name.strip().casefold()
         model = self._by_name.get(wanted)

@@ -1,4 +1,5 @@
-"""Reads the catalog: the files in `models/`, and what a user adds or overrides in a file or folder of the same form."""
+"""Reads the catalog: the models in `models/`, what each provider offers of them (its `offers.json`), and what a user adds or
+overrides in a file or folder of models."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ from pydantic import ValidationError
 
 from dailies.catalog.find import Catalog
 from dailies.catalog.models import Model
+from dailies.domain.provider import Declaration
 from dailies.errors import Misconfigured
+from dailies.registry import declared
 
 Entry: TypeAlias = dict[str, Any]
 
@@ -31,6 +34,9 @@ def load_catalog(extra: Path | None = None) -> Catalog:
     for file in bundled:
         if file.name.endswith(".json"):
             _take(file, file.name, entries, mistakes)
+    for one in declared().values():
+        if one.offers:
+            _take_offers(one, entries, mistakes)
     for path in _user_files(extra):
         _take(path, str(path), entries, mistakes)
     models = _models(entries, mistakes)
@@ -49,6 +55,21 @@ def _user_files(extra: Path | None) -> list[Path]:
     if extra.is_file():
         return [extra]
     raise Misconfigured(f"DAILIES_MODELS: there is no file or folder {extra}")
+
+
+def _take_offers(one: Declaration, entries: dict[str, tuple[str, Entry]], mistakes: list[str]) -> None:
+    """What a provider offers, by the models' ids; its file may bring models of its own, too."""
+    package, _, name = str(one.offers).partition(":")
+    file = resources.files(package) / name
+    document = json.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
+    if "models" in document:
+        _take(file, str(one.offers), entries, mistakes)
+    for model_id, offer in document.get("offers", {}).items():
+        if model_id not in entries:
+            mistakes.append(f"{one.offers}: there is no model {model_id}")
+            continue
+        origin, known = entries[model_id]
+        entries[model_id] = (origin, _merged({"offers": {}, **known}, {"offers": {one.name: offer}}))
 
 
 def _take(file: Traversable | Path, name: str, entries: dict[str, tuple[str, Entry]], mistakes: list[str]) -> None:
@@ -114,6 +135,8 @@ def _contradictions(models: Iterable[Model], entries: dict[str, tuple[str, Entry
     for model in models:
         file = entries[model.id][0]
         for provider, offer in model.offers.items():
+            if provider not in declared():
+                mistakes.append(f"{file}: {model.id}: offers.{provider}: no provider of this name is installed")
             for name in (offer.name, *offer.aliases):
                 other = owner.setdefault((provider, name.casefold()), model.id)
                 if other != model.id:

@@ -18,7 +18,6 @@ from dailies.errors import BadInput
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 OptionValue: TypeAlias = bool | int | Decimal | str
 Pixels: TypeAlias = tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
-Provider: TypeAlias = Literal["aiml", "onerouter"]
 
 CORE_FIELDS: Mapping[str, str] = {
     "prompt": "prompt",
@@ -155,7 +154,7 @@ class Model(Data):
     typical_s: int = Field(gt=0)
     typical_s_estimated: bool = False
     longest_s: int = Field(ge=600)
-    offers: dict[Provider, Offer] = Field(min_length=1)
+    offers: dict[str, Offer] = Field(min_length=1)
 
     def offer_at(self, provider: str) -> Offer:
         """The offer of this provider. Raises BadInput naming who does offer the model."""

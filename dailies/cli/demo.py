@@ -23,6 +23,7 @@ from dailies.domain.money import ZERO, show_usd, sum_usd
 from dailies.environment import change
 from dailies.errors import Misconfigured
 from dailies.order import BatchRequest
+from dailies.registry import declared, load
 from dailies.report.credits import Credits
 from dailies.runtime import open_runtime
 from dailies.sandbox import Sandbox, SandboxConfig
@@ -134,10 +135,7 @@ def embedded(config: SandboxConfig) -> Iterator[Stage]:
 def demo_settings(stage: Stage, home: Path) -> Settings:
     """Settings that know nothing of the user's own keys, ledger or bucket."""
     environ = {
-        "AIML_API_KEY": KEY,
-        "ONEROUTER_API_KEY": KEY,
-        "AIML_BASE_URL": stage.sandbox.url,
-        "ONEROUTER_BASE_URL": stage.sandbox.url,
+        **sandbox_environment(stage.sandbox.url),
         "DAILIES_HOME": str(home),
         "DAILIES_TO": f"s3://{BUCKET}/clips",
         "DAILIES_TRUSTED_HOSTS": "127.0.0.1",
@@ -145,6 +143,13 @@ def demo_settings(stage: Stage, home: Path) -> Settings:
         "DAILIES_POLL_CAP_S": "2",
     }
     return load_settings(environ=environ, dotenv=False)
+
+
+def sandbox_environment(url: str) -> dict[str, str]:
+    """The settings with which every provider that has a front there is the sandbox at this address."""
+    fronted = [one for one in declared().values() if one.front]
+    addresses = {one.base_url_name: url + front.below for one in fronted for front in [load(str(one.front))]}
+    return addresses | {one.key_name: KEY for one in fronted}
 
 
 def fresh_folder(output: Path) -> Path:
@@ -170,9 +175,8 @@ def run_sandbox(port: int, time_scale: float) -> int:
 
 
 def _announce(url: str) -> None:
+    exports = " ".join(f"{name}={value}" for name, value in sandbox_environment(url).items())
     print(
-        f"sandbox provider: {url}\n"
-        f"  export AIML_BASE_URL={url} ONEROUTER_BASE_URL={url} AIML_API_KEY={KEY} ONEROUTER_API_KEY={KEY}\n"
-        f"  charges so far: {url}/sandbox/charges      (Ctrl-C ends it)",
+        f"sandbox provider: {url}\n  export {exports}\n  charges so far: {url}/sandbox/charges      (Ctrl-C ends it)",
         flush=True,
     )

@@ -15,9 +15,10 @@ from dailies.domain.commands import COLLECT
 from dailies.domain.money import show_usd
 from dailies.errors import DailiesError
 from dailies.ledger.address import shown
+from dailies.registry import declared
 from dailies.report.credits import dump
 from dailies.runtime import Runtime, open_runtime
-from dailies.settings import PROVIDERS, SECRET_BLOCKS, Settings, load_settings, sources
+from dailies.settings import Settings, load_settings, sources
 from dailies.steps.adopt import adopt_everything
 from dailies.steps.recover import remaining
 from dailies.steps.store import abilities_at
@@ -72,7 +73,7 @@ async def _examine(settings: Settings) -> list[Finding]:
         async for what, reached, says in ways(runtime):
             findings.append(Finding(what, "ok" if reached else "wrong", says))
         asks: list[tuple[str, Callable[[Runtime], Awaitable[Finding]]]] = [
-            *((name, _provider(name)) for name in PROVIDERS),
+            *((name, _provider(name)) for name in declared()),
             ("bucket", _bucket),
             ("left over", _left),
         ]
@@ -104,11 +105,12 @@ def _blocks() -> dict[str, str]:
 
 
 def _provider(name: str) -> Callable[[Runtime], Awaitable[Finding]]:
+    one = declared()[name]
+
     async def ask(runtime: Runtime) -> Finding:
         if runtime.settings.api_key(name) is None:
-            secret = f"{name.upper()}_API_KEY"
             return Finding(
-                name, "warning", f"no key: set {secret} or the Secret block {SECRET_BLOCKS[secret]} to buy there"
+                name, "warning", f"no key: set {one.key_name} or the Secret block {one.key_block} to buy there"
             )
         standing = await runtime.provider(name).account_status()
         if standing.refused:
@@ -116,7 +118,7 @@ def _provider(name: str) -> Callable[[Runtime], Awaitable[Finding]]:
         balance = standing.balance_usd
         if balance is not None:
             return Finding(name, "ok" if balance > 0 else "wrong", f"the key works; balance {show_usd(balance)}")
-        if name == "onerouter":
+        if not one.tells_balance:
             return Finding(name, "ok", "a key is set; this provider documents nothing free to ask")
         return Finding(
             name, "wrong", f"{runtime.settings.base_url(name)} did not tell the balance: check the key and the address"

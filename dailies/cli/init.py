@@ -8,7 +8,7 @@ import getpass
 import io
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from dailies.media.images import measure_file
 from dailies.planning.live import LiveView
 from dailies.planning.offers import Wish, entries
 from dailies.providers.open import open_providers
-from dailies.settings import DEFAULT_PROVIDER, PROVIDERS, env_file, key_name, load_settings
+from dailies.registry import default_provider, provider_names
+from dailies.settings import env_file, key_name, load_settings
 from dailies.storage.s3 import parse_s3_uri
 
 PROMPTS, ENV = "prompts.csv", ".env"
@@ -39,7 +40,7 @@ TRIES = 3
 class Answers:
     """What a person said on the terminal; None where that was left for later."""
 
-    provider: str = DEFAULT_PROVIDER
+    provider: str = field(default_factory=default_provider)
     key: str | None = None
     to: str | None = None
 
@@ -99,7 +100,7 @@ def sheet(model: str) -> str:
 def write(rows: str, pictures: Mapping[str, Path], answers: Answers) -> None:
     """All files, none of them over another; the one that may hold a key can be read by its owner alone."""
     values = {key_name(answers.provider): answers.key, "DAILIES_TO": answers.to}
-    if answers.provider != DEFAULT_PROVIDER:
+    if answers.provider != default_provider():
         values["DAILIES_PROVIDER"] = answers.provider
     contents = {ENV: env_file({k: v for k, v in values.items() if v}).encode(), PROMPTS: rows.encode()}
     contents |= {name: source.read_bytes() for name, source in pictures.items()}
@@ -114,7 +115,7 @@ def write(rows: str, pictures: Mapping[str, Path], answers: Answers) -> None:
 
 def asked() -> Answers:
     """Ask on the terminal. A key is read without echo and tried for free. Raises BadInput when nothing usable is said."""
-    provider = _until(_provider, f"Provider ({', '.join(PROVIDERS)}) [{DEFAULT_PROVIDER}]: ", input)
+    provider = _until(_provider, f"Provider ({', '.join(provider_names())}) [{default_provider()}]: ", input)
     name = key_name(provider)
     key = _until(lambda text: _tried(provider, text), f"{name} (not shown; Enter: later): ", getpass.getpass)
     to = _until(_bucket, "Where clips go, such as s3://bucket/prefix (Enter: later): ", input)
@@ -134,9 +135,9 @@ def _until(read: Callable[[str], str], question: str, ask: Callable[[str], str])
 
 
 def _provider(text: str) -> str:
-    name = text.lower() or DEFAULT_PROVIDER
-    if name not in PROVIDERS:
-        raise BadInput(f"there are {', '.join(PROVIDERS)}")
+    name = text.lower() or default_provider()
+    if name not in provider_names():
+        raise BadInput(f"there are {', '.join(provider_names())}")
     return name
 
 

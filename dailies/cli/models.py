@@ -169,12 +169,12 @@ def _dump(document: Any) -> str:
 
 
 def _providers(settings: Settings, said: str | None, with_key: bool) -> tuple[str, ...]:
-    from dailies.settings import PROVIDERS
+    from dailies.registry import provider_names
 
-    names = tuple(name.strip().lower() for name in said.split(",")) if said else PROVIDERS if with_key else ()
-    strange = [name for name in names if name not in PROVIDERS]
+    names = tuple(name.strip().lower() for name in said.split(",")) if said else provider_names() if with_key else ()
+    strange = [name for name in names if name not in provider_names()]
     if strange:
-        raise BadInput(f"--provider {strange[0]}: there are {', '.join(PROVIDERS)}")
+        raise BadInput(f"--provider {strange[0]}: there are {', '.join(provider_names())}")
     if not with_key:
         return names
     keyed = tuple(name for name in names if settings.api_key(name))

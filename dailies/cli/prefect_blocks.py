@@ -1,6 +1,6 @@
 """Settings that a team keeps on its Prefect server: what neither the environment nor `.env` says.
 
-Secret blocks     aiml-api-key, onerouter-api-key, dailies-ledger-url
+Secret blocks     the key of each provider (such as aiml-api-key), and dailies-ledger-url
 Variables         any setting under its name in lower case, such as dailies_to, and the store's address and region
 AWS Credentials   a block named dailies-aws (from prefect-aws); it need not be installed on the worker
 

@@ -9,8 +9,8 @@ import anyio.to_thread
 
 from dailies.errors import Misconfigured
 from dailies.net import Network, reach
+from dailies.registry import provider_names
 from dailies.runtime import Runtime
-from dailies.settings import PROVIDERS
 
 
 async def ways(runtime: Runtime) -> AsyncIterator[tuple[str, bool, str]]:
@@ -23,7 +23,7 @@ async def ways(runtime: Runtime) -> AsyncIterator[tuple[str, bool, str]]:
         yield "certificates", False, str(error)
         return
     settings = runtime.settings
-    hosts = [(name, settings.base_url(name)) for name in PROVIDERS if settings.api_key(name)]
+    hosts = [(name, settings.base_url(name)) for name in provider_names() if settings.api_key(name)]
     if settings.dailies_to:
         hosts.append(("store", await _store(runtime)))
     for name, url in hosts:

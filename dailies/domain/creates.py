@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from dailies.domain.clips import Row
 from dailies.domain.records import Attempt
 from dailies.domain.states import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """By what a create can be known again: our attempt's id, and a UUID v4 made before it is claimed. Both are on record
+    before the request is sent, and are the same when it is repeated."""
+
+    attempt_id: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaidRequest:
+    """The exact request of one create: an absolute address, and all headers that are its own, without the key. Two requests
+    with equal fields are the same bytes on the wire."""
+
+    address: str
+    body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "POST"
+
+    @property
+    def content(self) -> bytes:
+        """The body as it is sent."""
+        return json.dumps(self.body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from dailies.order import BatchRequest
 from dailies.planning.fitting import make_ready
 from dailies.planning.images import Measured
 from dailies.prompts import RawRow
-from dailies.settings import DEFAULT_MODEL, DEFAULT_PROVIDER, PROVIDERS
+from dailies.registry import provider_names
+from dailies.settings import DEFAULT_MODEL
 from dailies.sheets.columns import REQUIRED
 
 
@@ -56,9 +57,8 @@ def check_order(order: BatchRequest, catalog: Catalog) -> list[BadRow]:
 def provider_problems(text: str) -> list[str]:
     """What is wrong with a list of providers; nothing where all of them are known."""
     names = [name.strip().lower() for name in text.split(",")]
-    return [
-        f"{name!r} is not a provider; there are {' and '.join(PROVIDERS)}" for name in names if name not in PROVIDERS
-    ]
+    known = provider_names()
+    return [f"{name!r} is not a provider; there are {', '.join(known)}" for name in names if name not in known]
 
 
 def route_rows(
@@ -110,7 +110,7 @@ def _routed(raw: RawRow, order: BatchRequest, catalog: Catalog) -> RoutedRow:
 
 
 def _first_offer(model: Model) -> str:
-    return DEFAULT_PROVIDER if DEFAULT_PROVIDER in model.offers else next(iter(model.offers))
+    return next((name for name in provider_names() if name in model.offers), next(iter(model.offers)))
 
 
 def asked_of(raw: RawRow, order: BatchRequest) -> dict[str, object]:

@@ -1,23 +1,36 @@
-"""What every provider can do, in the words of the ledger rather than of HTTP."""
+"""What every provider can do, in the words of the ledger rather than of HTTP.
+
+A provider is a package with a `PROVIDER` (`dailies.domain.provider.Declaration`) and a client, a `Provider` of this module.
+A client needs `request`, `create` and `look`; what else it can, it says by overriding. No method retries, and none raises
+for what the network or the provider does.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
-from dailies.domain.account import AccountStatus
+import httpx
+from pydantic import SecretStr
+
+from dailies.domain.account import AccountStatus, LogEntry, Posting
+from dailies.domain.creates import PaidRequest, Reference
 from dailies.domain.outcomes import Answer, Fault
+from dailies.domain.records import Attempt
+from dailies.errors import DailiesError
 from dailies.providers.dialect import Reading
 from dailies.providers.http import MaySend
-from dailies.providers.live import Live
+from dailies.providers.live import Live, LiveUnavailable
 from dailies.providers.words import Phase
 
 MOST_LETTERS_OF_A_STATUS = 60
+LOG_MARGIN = timedelta(hours=1)  # a provider's clock and ours may differ
 
 
 class LookKind(StrEnum):
@@ -82,44 +95,109 @@ class Logged:
     found: Found
 
 
-class Provider(Protocol):
-    """One provider. No method retries, and none raises for what the network or the provider does."""
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """All that a client is made of. `settings` are the provider's own, by their names in the environment; `queued` are its
+    names of the models that the catalog calls asynchronous."""
+
+    base_url: str
+    key: SecretStr | None
+    create_timeout_s: float
+    settings: Mapping[str, str] = field(default_factory=dict)
+    queued: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A create whose answer was lost, or never came to an end, between these moments. `generation_id` where it is known;
+    `request` is None where it can't be made again."""
+
+    reference: Reference
+    since: datetime
+    until: datetime
+    generation_id: str | None = None
+    request: PaidRequest | None = None
+
+
+def doubt_of(attempt: Attempt, now: datetime, key: str = "", request: PaidRequest | None = None) -> Doubt:
+    """What a provider is asked about an attempt, with a margin for clocks that differ."""
+    reference = Reference(attempt.id, key)
+    return Doubt(reference, attempt.created_at - LOG_MARGIN, now + LOG_MARGIN, attempt.generation_id, request)
+
+
+class Provider(ABC):
+    """One provider's client."""
 
     name: str
-    creates_at_once: int | None
-    """How many creates may be on their way together; None where the answer is the clip itself and takes minutes."""
-    result_life: timedelta | None
-    """How long it documents to keep a result; None where it does not say."""
 
-    async def create(self, body: Mapping[str, Any], reference: str, may_send: MaySend) -> Created:
-        """Send the paid POST once, with our attempt's id as its reference, if `may_send` still says so at the last moment."""
-        ...
+    @abstractmethod
+    def request(self, body: Mapping[str, Any], reference: Reference) -> PaidRequest:
+        """The create for a body of the catalog's (`model` and the offer's fields). Pure: equal arguments, equal requests."""
 
+    @abstractmethod
+    async def create(self, request: PaidRequest, may_send: MaySend) -> Created:
+        """Send the paid request once, if `may_send` still says so at the last moment.
+
+        Sent again with its own key it is the same purchase where the provider declares `SettledBy.SAME_KEY`.
+        """
+
+    @abstractmethod
     async def look(self, generation_id: str) -> Look:
         """Ask how a generation is doing. Repeatable; trouble on the way reads as still generating."""
-        ...
 
-    async def find(
-        self, reference: str, since: datetime, until: datetime, generation_id: str | None = None
-    ) -> Found | None:
-        """Look for our reference, or this generation, in the provider's log of finished requests. Raises LogUnavailable."""
-        ...
+    async def find(self, doubt: Doubt) -> Found | None:
+        """Ask for a lost create in the way that is declared (own id, log, history). None: not found, which proves nothing unless
+        the declaration says so. Two that fit are none. Raises LogUnavailable."""
+        raise LogUnavailable(f"{self.name} has nothing that could be asked for a lost request")
 
     async def finished(self, since: datetime, until: datetime) -> list[Logged]:
         """All finished requests that carry a reference, newest first. Raises LogUnavailable."""
-        ...
+        raise LogUnavailable(f"{self.name} documents no log of requests")
 
     async def live(self, names: Iterable[str], cache: Path) -> dict[str, Live]:
         """What the provider says of its models now; needs no key. Raises LiveUnavailable."""
-        ...
+        raise LiveUnavailable("it publishes no list of models")
+
+    async def estimate(self, body: Mapping[str, Any]) -> Decimal | None:
+        """What this very request would cost on this account, where that can be asked for free."""
+        return None
 
     async def account_status(self) -> AccountStatus:
         """Whether the key is accepted and what is left on the account, as far as it can be asked for free."""
+        return AccountStatus()
+
+    async def cancel(self, generation_id: str) -> bool | None:
+        """Ask that a queued job is stopped: whether the provider agreed; None where it has no such thing. Its state is what
+        the next look says."""
+        return None
+
+    def result_auth(self, url: str) -> httpx.Auth | None:
+        """How a result's address is asked for where it needs the key. It never travels to another host or past a redirect."""
+        return None
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close the connections."""
+
+
+class Account(Protocol):
+    """A provider's own ledger, read whole for a span of time. Spends nothing."""
+
+    async def postings(self, since: datetime, until: datetime) -> list[Posting]:
+        """Every charge, refund and adjustment in the span. Raises AccountUnavailable."""
+        ...
+
+    async def requests(self, since: datetime, until: datetime) -> list[LogEntry]:
+        """Every finished request in the span. Raises AccountUnavailable."""
         ...
 
     async def close(self) -> None:
         """Close the connections."""
         ...
+
+
+class AccountUnavailable(DailiesError):
+    """The provider's account can't be read now, or not with this key. Nothing was changed."""
 
 
 class LogUnavailable(Exception):

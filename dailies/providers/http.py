@@ -11,6 +11,7 @@ import anyio
 import httpx
 from pydantic import SecretStr
 
+from dailies.domain.creates import PaidRequest
 from dailies.domain.outcomes import Fault
 from dailies.net import Network, RoutedTransport
 
@@ -89,10 +90,8 @@ class ApiClient:
             transport=RoutedTransport(self.network, max_connections=50, max_keepalive_connections=20),
         )  # fmt: skip
 
-    async def post_once(
-        self, path: str, body: Mapping[str, Any], headers: Mapping[str, str], may_send: MaySend
-    ) -> Reply | Fault:
-        """The paid POST. One request on the wire, whatever happens; faults are told apart by whether it was sent.
+    async def send_once(self, paid: PaidRequest, may_send: MaySend) -> Reply | Fault:
+        """A paid request. One request on the wire, whatever happens; faults are told apart by whether it was sent.
 
         `may_send` is asked when the connection stands, right before the first byte of the request.
         """
@@ -101,10 +100,11 @@ class ApiClient:
             if event.endswith("send_request_headers.started") and not may_send():
                 raise _NoLongerOurs
 
-        request = {"json": dict(body), "headers": dict(headers), "extensions": {"trace": trace}}
+        headers = {"Content-Type": "application/json", **paid.headers}
+        request = {"content": paid.content, "headers": headers, "extensions": {"trace": trace}}
         try:
             with anyio.fail_after(self._create_timeout_s + 90):
-                return await self._read(self._paid, "POST", path, MAX_PAID_ANSWER_BYTES, **request)
+                return await self._read(self._paid, paid.method, paid.address, MAX_PAID_ANSWER_BYTES, **request)
         except _NoLongerOurs:
             return Fault.NOT_OURS
         except NOT_SENT:
@@ -114,11 +114,13 @@ class ApiClient:
 
     async def get(self, path: str, params: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Reply | None:
         """A free question. None when no answer came."""
+        return await self.ask("GET", path, params=dict(params), headers=dict(headers or {}))
+
+    async def ask(self, method: str, path: str, **request: Any) -> Reply | None:
+        """A free question of any method (`json` is its body). None when no answer came."""
         try:
             with anyio.fail_after(60):
-                return await self._read(
-                    self._free, "GET", path, MAX_ANSWER_BYTES, params=dict(params), headers=dict(headers or {})
-                )
+                return await self._read(self._free, method, path, MAX_ANSWER_BYTES, **request)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError):
             return None
 

@@ -17,7 +17,6 @@ from dailies.providers.http import ApiClient
 from dailies.providers.words import parts_of
 
 FRESH_S = 3600.0  # an answer is good for an hour; after that its ETag is shown and a 304 makes it good again
-MODELS, DEPRECATIONS = "/v1/models", "/v1/models/deprecations"
 
 
 class LiveUnavailable(Exception):
@@ -26,62 +25,23 @@ class LiveUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """One model as the provider describes it now. `status` is deprecated, superseded or withdrawn, or None."""
+    """One model as the provider describes it now. `status` is deprecated, superseded or withdrawn, or None. `pricing` is in the
+    one form that `dailies.catalog.live_quote` reads. Of `durations` (seconds), `resolutions` and `aspect_ratios` None means
+    that nothing is said."""
 
     served: bool
     status: str | None = None
     shutdown_at: str | None = None
     replaced_by: str | None = None
     pricing: Mapping[str, Any] | None = None
-
-
-def read_live(names: Iterable[str], models: Any, deprecations: Any) -> dict[str, Live]:
-    """The two documents as one answer per name. Ids and aliases are compared without regard to case."""
-    listed: dict[str, Mapping[str, Any]] = {}
-    for entry in _entries(models):
-        for name in (entry.get("id"), *(entry.get("aliases") or ())):
-            if isinstance(name, str):
-                listed.setdefault(name.casefold(), entry)
-    ended: dict[str, Mapping[str, Any]] = {}
-    for entry in _entries(deprecations):
-        for name in (entry.get("id"), *(entry.get("aliases") or ())):
-            if isinstance(name, str):
-                ended.setdefault(name.casefold(), entry)
-    return {name: _one(listed.get(name.casefold()), ended.get(name.casefold())) for name in names}
-
-
-def _one(listed: Mapping[str, Any] | None, ended: Mapping[str, Any] | None) -> Live:
-    status = str(ended.get("status")) if ended else None
-    served = status != "withdrawn" and (listed is not None or status == "superseded")
-    pricing = listed.get("pricing") if listed else None
-    return Live(
-        served,
-        status,
-        str(ended["shutdown_at"])[:10] if ended and ended.get("shutdown_at") else None,
-        str(ended["replaced_by"]) if ended and ended.get("replaced_by") else None,
-        pricing if isinstance(pricing, Mapping) else None,
-    )
-
-
-def _entries(document: Any) -> list[Mapping[str, Any]]:
-    data = document.get("data") if isinstance(document, Mapping) else None
-    return [entry for entry in data if isinstance(entry, Mapping)] if isinstance(data, list) else []
-
-
-async def ask_aiml(client: ApiClient, names: Iterable[str], cache: Path) -> dict[str, Live]:
-    """Ask AI/ML API about these models. Raises LiveUnavailable when it can't be asked."""
-    wanted = sorted(set(names))
-    models = await _cached(client, MODELS, {"id": ",".join(wanted), "include": "pricing"}, cache / "models.json")
-    try:
-        deprecations = await _cached(client, DEPRECATIONS, {}, cache / "deprecations.json")
-    except LiveUnavailable:
-        deprecations = {}
-    return read_live(wanted, models, deprecations)
+    durations: tuple[int, ...] | None = None
+    resolutions: tuple[str, ...] | None = None
+    aspect_ratios: tuple[str, ...] | None = None
 
 
 async def ask_list(client: ApiClient, address: str, names: Iterable[str], cache: Path) -> dict[str, Live]:
     """Ask a public list of models whether these are on it. Raises LiveUnavailable when that can't be told."""
-    document = await _cached(client, address, {}, cache / "models.json", lambda body: bool(list(_objects(body))))
+    document = await cached(client, address, {}, cache / "models.json", lambda body: bool(list(_objects(body))))
     return read_listed(names, document)
 
 
@@ -165,9 +125,10 @@ def _has_data(body: Any) -> bool:
     return isinstance(body, dict) and isinstance(body.get("data"), list)
 
 
-async def _cached(
+async def cached(
     client: ApiClient, path: str, params: dict[str, str], cache: Path, usable: Callable[[Any], bool] = _has_data
 ) -> Any:
+    """A public document, asked for at most once an hour. Raises LiveUnavailable where it can't be had."""
     kept = _read(cache, client.base_url, params)
     if kept and time.time() - kept["at"] < FRESH_S:
         return kept["body"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timedelta
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -10,13 +10,9 @@ from urllib.parse import urlsplit
 from dailies.catalog import load_catalog
 from dailies.errors import Misconfigured
 from dailies.net import Trust
-from dailies.providers.aiml import Aiml
-from dailies.providers.base import Provider
-from dailies.providers.http import ApiClient
-from dailies.providers.onerouter import OneRouter
-from dailies.settings import AIML, ONEROUTER, Settings
-
-CLASSES: Mapping[str, type[Aiml] | type[OneRouter]] = {AIML: Aiml, ONEROUTER: OneRouter}
+from dailies.providers.base import Account, Opening, Provider
+from dailies.registry import declaration, declared, load
+from dailies.settings import Settings
 
 
 def open_providers(settings: Settings, names: Iterable[str], need_keys: bool = True) -> dict[str, Provider]:
@@ -25,14 +21,25 @@ def open_providers(settings: Settings, names: Iterable[str], need_keys: bool = T
 
 
 def _open(settings: Settings, name: str, need_keys: bool) -> Provider:
+    client: Provider = load(declared()[name].client)(opening(settings, name, need_keys))
+    return client
+
+
+def open_account(settings: Settings, name: str) -> Account | None:
+    """A provider's own ledger, with the settings' key; None where it publishes none. Raises Misconfigured without a key."""
+    where = declared()[name].account
+    account: Account | None = load(where)(opening(settings, name)) if where else None
+    return account
+
+
+def opening(settings: Settings, name: str, need_keys: bool = True) -> Opening:
+    """What a client of one provider is made of. Raises Misconfigured."""
+    one = declared()[name]
     key = settings.require_key(name) if need_keys else settings.api_key(name)
     base_url = settings.base_url(name)
-    check_base_url(f"{name.upper()}_BASE_URL", base_url, Trust.parse(settings.dailies_trusted_hosts))
-    scheme = "" if name == ONEROUTER and settings.onerouter_auth == "raw" else "Bearer "
-    client = ApiClient(base_url, key, settings.create_timeout_s(name), scheme)
-    if name == ONEROUTER:
-        return OneRouter(client, queued=queued_models(settings, name))
-    return CLASSES[name](client)
+    check_base_url(one.base_url_name, base_url, Trust.parse(settings.dailies_trusted_hosts))
+    own = {setting.name: settings.text(setting.name) for setting in one.settings}
+    return Opening(base_url, key, settings.create_timeout_s(name), own, queued_models(settings, name))
 
 
 def queued_models(settings: Settings, provider: str) -> frozenset[str]:
@@ -43,7 +50,7 @@ def queued_models(settings: Settings, provider: str) -> frozenset[str]:
 
 def result_life(name: str) -> timedelta | None:
     """How long a provider documents to keep a result; None where it does not say, or is none of ours any more."""
-    known = CLASSES.get(name)
+    known = declaration(name)
     return known.result_life if known else None
 
 
@@ -73,7 +80,7 @@ def is_loopback(host: str) -> bool:
 def loopback_origins(settings: Settings) -> list[str]:
     """`host:port` of base URLs that were pointed at this machine on purpose (a sandbox): their results are fetched too."""
     origins = []
-    for name in (AIML, ONEROUTER):
+    for name in declared():
         parts = urlsplit(settings.base_url(name))
         if parts.hostname and is_loopback(parts.hostname):
             origins.append(f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}")

@@ -123,7 +123,7 @@ class Reconciliation:
 
 def reconcile(
     selected: Sequence[BatchRow], known: Collection[str], postings: Sequence[Posting], requests: Sequence[LogEntry],
-    since: datetime, until: datetime, read_at: datetime, provider: str = "aiml",
+    since: datetime, until: datetime, read_at: datetime, provider: str,
 ) -> Reconciliation:  # fmt: skip
     """Compare. `known` are the generation ids of the whole ledger: a charge for one of them is ours, whatever its span.
 

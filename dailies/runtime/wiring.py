@@ -31,15 +31,16 @@ from dailies.memory import keep_flat
 from dailies.net import Trust, vetted_client
 from dailies.order import BatchRequest
 from dailies.planning import Plan
-from dailies.providers import Provider, open_providers
+from dailies.providers.base import Provider
 from dailies.providers.http import USER_AGENT
-from dailies.providers.open import loopback_origins, result_life
+from dailies.providers.open import loopback_origins, open_providers, result_life
+from dailies.registry import declared, provider_names
 from dailies.report.credits import Credits
 from dailies.runtime.limiter import AdaptiveLimiter
 from dailies.runtime.priority import PriorityLimiter
 from dailies.runtime.schedules import PollSchedules
 from dailies.sender.client import Sender
-from dailies.settings import PROVIDERS, Settings
+from dailies.settings import Settings
 from dailies.storage.abilities import StoreAbilities, Writing
 from dailies.storage.s3 import S3
 
@@ -139,7 +140,7 @@ class Runtime:
     def creating(self, name: str) -> AbstractAsyncContextManager[object]:
         """A place among the creates that are on their way to one provider, waited for; no end where it has no limit."""
         if name not in self._creating:
-            most = self.provider(name).creates_at_once
+            most = declared()[name].creates_at_once
             self._creating[name] = nullcontext() if most is None else anyio.CapacityLimiter(most)
         return self._creating[name]
 
@@ -161,7 +162,7 @@ class Runtime:
 
     async def keep_lease(self) -> None:
         """Tell the others for ever that this owner lives; trouble with the ledger is tried again."""
-        shortest = min(self.settings.lease_s(name) for name in PROVIDERS)
+        shortest = min(self.settings.lease_s(name) for name in provider_names())
         while True:
             await anyio.sleep(max(0.2, min(shortest / 3, 60)))
             try:
@@ -175,7 +176,7 @@ class Runtime:
         """Claim no more at any provider, and put what the open ledger still holds in hand into the spool, once."""
         if str(error) in self.halted_providers.values():
             return
-        self.halted_providers |= dict.fromkeys(PROVIDERS, str(error))
+        self.halted_providers |= dict.fromkeys(provider_names(), str(error))
         logger.error("%s", error)
         try:
             kept = await anyio.to_thread.run_sync(rescue, self.ledger, self.spool, self.ledger.opened_at)

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dailies.sandbox.aiml import Aiml
 from dailies.sandbox.answers import Refusal, iso, json_answer, struck
+from dailies.sandbox.api import Api
 from dailies.sandbox.faults import Where
 from dailies.sandbox.models import InvalidRequest
 from dailies.sandbox.world import Generation, World, credits_of
@@ -28,7 +28,7 @@ _TYPES = {"PAYMENT", "BONUS", "REFUND", "ADJUSTMENT", "MODEL_USAGE", "CREDITS_EX
 class Account:
     """`/v2/logs`, `/v2/billing` and `/v2/billing/transactions`; keys and errors are those of the video API."""
 
-    def __init__(self, world: World, api: Aiml) -> None:
+    def __init__(self, world: World, api: Api) -> None:
         self.world = world
         self.api = api
 
@@ -94,7 +94,7 @@ class Account:
     def _route(self, path: str, where: Where, read: Callable[[Request], Response]) -> Route:
         async def act(request: Request) -> Response:
             right = read(request)
-            fault = self.world.faults.take(where, "aiml", path)
+            fault = self.world.faults.take(where, self.api.provider, path)
             return right if fault is None else await struck(fault, self.api.problem, lambda: right)
 
         async def endpoint(request: Request) -> Response:
@@ -103,7 +103,7 @@ class Account:
         return Route(path, endpoint, methods=["GET"])
 
     def _finished(self) -> list[Generation]:
-        mine = [g for g in self.world.listed() if g.order.provider == "aiml" and self.world.ended(g)]
+        mine = [g for g in self.world.listed() if g.order.provider == self.api.provider and self.world.ended(g)]
         return sorted(mine, key=lambda g: g.at, reverse=True)
 
     def _posted(self) -> list[Generation]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -11,24 +12,27 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from dailies.sandbox.account import Account
 from dailies.sandbox.answers import Refusal, json_answer, phrase
 from dailies.sandbox.api import Api, json_object
+from dailies.sandbox.catalogue import Catalogue
 from dailies.sandbox.files import clip_url
 from dailies.sandbox.models import InvalidRequest, Model, Size
 from dailies.sandbox.pictures import load_image, measure
-from dailies.sandbox.world import Generation, Order, Provider, credits_of, stored_client_id
+from dailies.sandbox.world import Generation, Order, World, credits_of, stored_client_id
 
 _DEFAULT_DURATION_S = 5
+_URL_SAFE = "-_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _PATH = "/v2/video/generations"
 
 
 class Aiml(Api):
     """`POST` and `GET /v2/video/generations`."""
 
-    provider: Provider = "aiml"
+    provider = "aiml"
 
     def routes(self) -> list[Route]:
-        """Both operations; they share one path."""
+        """Both operations, which share one path, its account and its lists."""
 
         async def create(request: Request) -> Response:
             return await self.guarded(request, self.create)
@@ -36,7 +40,15 @@ class Aiml(Api):
         async def fetch(request: Request) -> Response:
             return await self.guarded(request, self.fetch)
 
-        return [Route(_PATH, create, methods=["POST"]), Route(_PATH, fetch, methods=["GET"])]
+        own = [Route(_PATH, create, methods=["POST"]), Route(_PATH, fetch, methods=["GET"])]
+        return [*own, *Account(self.world, self).routes(), *Catalogue(self.world, self).routes()]
+
+    @staticmethod
+    def new_id(world: World, order: Order) -> str:
+        """Of a clip by OpenAI its own; else 21 characters that may begin with a dash."""
+        if order.model.id.startswith("openai/"):
+            return f"video_{secrets.token_hex(25)}:{order.model.id}"
+        return secrets.choice("-v") + "".join(secrets.choice(_URL_SAFE) for _ in range(20))
 
     def problem(self, status: int, name: str, message: str) -> Response:
         """RFC 9457 with the API's own additions."""

@@ -1,11 +1,12 @@
-"""What both APIs do alike: let a request in, take an order, charge for it, answer, and spoil the answer on request."""
+"""What all APIs do alike: let a request in, take an order, charge for it, answer, and spoil the answer on request."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -13,9 +14,9 @@ from starlette.responses import Response
 
 from dailies.sandbox.answers import Refusal, broken, error_answer, json_answer, struck
 from dailies.sandbox.faults import Fault
-from dailies.sandbox.models import InvalidRequest, Model
+from dailies.sandbox.models import InvalidRequest, Model, load_models
 from dailies.sandbox.wire import RawAnswer
-from dailies.sandbox.world import Generation, KeyUsed, Order, OutOfCredits, Provider, World
+from dailies.sandbox.world import Generation, KeyUsed, Order, OutOfCredits, World
 
 ABSURD_ID = "x" * 10_000
 _LATE_S = 5.0
@@ -25,8 +26,12 @@ _MAX_BODY_BYTES = 64 * 2**20
 class Api(ABC):
     """One provider's API over a world."""
 
-    provider: Provider
+    provider: str
+    below = ""
+    """The path of its base address in the sandbox, where it is not the root."""
     invalid_status = 400
+    encodes_slash = False
+    """Whether the addresses of its clips hold an encoded slash, which the signature covers."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -56,6 +61,16 @@ class Api(ABC):
         self, request: Request, generation: Generation, status: str, *, url: bool = True, usd: bool = False
     ) -> dict[str, Any]:
         """The body of a poll in this status; without a URL, or with dollars in place of credits, if asked."""
+
+    @classmethod
+    def models(cls) -> Mapping[str, Model]:
+        """Those of the data file that is called like the provider."""
+        return load_models(f"{cls.provider}_models.json")
+
+    @staticmethod
+    def new_id(world: World, order: Order) -> str:
+        """Of an order that came without one."""
+        return secrets.token_hex(16)
 
     def status(self, generation: Generation) -> str:
         """queued, generating, completed or error; queued comes *after* the create's `generating`, as documented."""

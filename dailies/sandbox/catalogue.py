@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dailies.sandbox.aiml import Aiml
 from dailies.sandbox.answers import Refusal, iso, json_answer, struck
+from dailies.sandbox.api import Api
 from dailies.sandbox.models import InvalidRequest, Model
 from dailies.sandbox.world import World
 
@@ -26,7 +26,7 @@ _TYPE = "video-generation"
 class Catalogue:
     """`/v1/models` and `/v1/models/deprecations`: no key needed, and both can be asked again by ETag."""
 
-    def __init__(self, world: World, api: Aiml) -> None:
+    def __init__(self, world: World, api: Api) -> None:
         self.world = world
         self.api = api
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -14,9 +14,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dailies.sandbox.answers import Refusal, iso, json_answer
-from dailies.sandbox.api import Api, json_object
+from dailies.sandbox.api import json_object
 from dailies.sandbox.faults import Fault
 from dailies.sandbox.files import Files
+from dailies.sandbox.fronts import Front
 from dailies.sandbox.models import InvalidRequest
 from dailies.sandbox.world import Generation, World
 
@@ -67,10 +68,10 @@ def reprice(world: World, repricing: Repricing) -> None:
 class Control:
     """The routes. They need no key: the sandbox listens on loopback and holds nothing of value."""
 
-    def __init__(self, world: World, files: Files, apis: list[Api]) -> None:
+    def __init__(self, world: World, files: Files, fronts: Mapping[str, Front]) -> None:
         self.world = world
         self.files = files
-        self._apis = {api.provider: api for api in apis}
+        self._fronts = fronts
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -155,7 +156,7 @@ class Control:
             "provider": order.provider,
             "model": order.model.id,
             "prompt": order.prompt,
-            "status": self._apis[order.provider].status(generation),
+            "status": self._fronts[order.provider].status(generation),
             "width": order.size[0],
             "height": order.size[1],
             "duration_s": order.duration_s,

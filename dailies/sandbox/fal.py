@@ -20,7 +20,7 @@ from dailies.sandbox.models import InvalidRequest
 from dailies.sandbox.pictures import load_image, measure
 from dailies.sandbox.uploads import upload_slot
 from dailies.sandbox.webhooks import Webhooks, new_uuid
-from dailies.sandbox.world import Generation, Order, Provider
+from dailies.sandbox.world import Generation, Order
 
 ROOT = "/fal"
 SIGNING_KEY = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"dailies sandbox").digest())
@@ -39,7 +39,8 @@ _DETAIL = {
 class Fal(Api):
     """`POST /fal/OWNER/APP/PATH` and `/fal/OWNER/APP/requests/ID…`, below which the path's last part is dropped."""
 
-    provider: Provider = "fal"
+    provider = "fal"
+    below = "/fal"
     invalid_status = 422
 
     def __init__(self, world: Any) -> None:

@@ -23,6 +23,14 @@ from dailies.sandbox.world import Generation, World
 _BILLED_DAYS = 90
 
 
+class FalFront(Fal):
+    """The queue, and the rest of the platform."""
+
+    def routes(self) -> list[Route]:
+        """All of it; the queue's own come last, for an endpoint's address may be anything."""
+        return [*FalAccount(self.world, self).routes(), *super().routes()]
+
+
 class FalAccount:
     """What stands at other hosts of fal's, here below the same address."""
 

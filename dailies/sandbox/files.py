@@ -87,7 +87,7 @@ class Files:
         generation = self.world.by_file(file)
         if generation is None or not self.world.ended(generation) or self.world.failed(generation):
             raise Refusal(404, "", "no such file")
-        needs_slash = generation.order.provider == "onerouter"
+        needs_slash = getattr(self.world.fronts[generation.order.provider], "encodes_slash", False)
         if needs_slash != (b"%2f" in request.scope["raw_path"].lower()) or folder not in ("", "sandbox"):
             # The real signature covers the encoded slash: whoever normalises the URL is turned away.
             raise Refusal(403, "", "SignatureDoesNotMatch")

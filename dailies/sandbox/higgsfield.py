@@ -20,7 +20,7 @@ from dailies.sandbox.models import InvalidRequest, Model
 from dailies.sandbox.pictures import load_image, measure
 from dailies.sandbox.uploads import upload_slot
 from dailies.sandbox.webhooks import Webhooks, new_uuid
-from dailies.sandbox.world import Generation, Order, Provider
+from dailies.sandbox.world import Generation, Order
 
 ROOT = "/higgsfield"
 KEPT = timedelta(days=7)
@@ -32,7 +32,8 @@ _CREDITS_PER_USD = 16
 class Higgsfield(Api):
     """`POST /higgsfield/ENDPOINT`, its requests, the estimate and the upload."""
 
-    provider: Provider = "higgsfield"
+    provider = "higgsfield"
+    below = "/higgsfield"
     invalid_status = 422
 
     def __init__(self, world: Any) -> None:

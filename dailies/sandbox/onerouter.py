@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from typing import Any
 
 from starlette.requests import Request
@@ -14,7 +15,7 @@ from dailies.sandbox.api import Api, json_object
 from dailies.sandbox.files import clip_url
 from dailies.sandbox.models import InvalidRequest, Model, Size
 from dailies.sandbox.pictures import load_image, measure
-from dailies.sandbox.world import Generation, Order, Provider, stored_client_id
+from dailies.sandbox.world import Generation, Order, World, stored_client_id
 
 _WORDS = {"generating": "processing", "error": "failed"}
 _FAILURE = "The video could not be generated."
@@ -23,7 +24,8 @@ _FAILURE = "The video could not be generated."
 class OneRouter(Api):
     """`POST /v1/videos/generations` and `GET /v1/videos/tasks/{task_id}`."""
 
-    provider: Provider = "onerouter"
+    provider = "onerouter"
+    encodes_slash = True
 
     def routes(self) -> list[Route]:
         """Both operations."""
@@ -38,6 +40,13 @@ class OneRouter(Api):
             Route("/v1/videos/generations", create, methods=["POST"]),
             Route("/v1/videos/tasks/{task_id}", task, methods=["GET"]),
         ]
+
+    @staticmethod
+    def new_id(world: World, order: Order) -> str:
+        """By the way in which it is made."""
+        if order.model.queued:
+            return f"cgt-{world.now():%Y%m%d%H%M%S}-{secrets.token_hex(8)}"
+        return f"{'video' if world.config.onerouter_form == 'result' else 'task'}_{secrets.token_hex(16)}"
 
     def problem(self, status: int, name: str, message: str) -> Response:
         """`{error{code, message, type, param}}`."""

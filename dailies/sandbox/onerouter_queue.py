@@ -25,7 +25,7 @@ class OneRouterQueue(OneRouter):
     """`POST /v1/images/generations`, for videos too, with the content of Ark's API; its tasks; and the account's balance."""
 
     def routes(self) -> list[Route]:
-        """Its tasks are known by their ids among those of the video endpoint, so these routes come first."""
+        """Its three operations."""
 
         async def create(request: Request) -> Response:
             return await self.guarded(request, self.create)
@@ -104,6 +104,14 @@ class OneRouterQueue(OneRouter):
         right = json_answer({"data": {"balance": float(self.world.balance_usd()), "currency": "USD"}})
         fault = self.world.faults.take("billing", self.provider, "/v1/balance")
         return right if fault is None else await struck(fault, self.problem, lambda: right)
+
+
+class OneRouterFront(OneRouter):
+    """Both ways. The queue's tasks are known by their ids, so its routes come first."""
+
+    def routes(self) -> list[Route]:
+        """All of them."""
+        return [*OneRouterQueue(self.world).routes(), *super().routes()]
 
 
 def _content(parts: list[Any]) -> tuple[str, str | None]:

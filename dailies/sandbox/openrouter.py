@@ -22,7 +22,7 @@ from dailies.sandbox.files import URL_LIFE_S, Files, clip_url
 from dailies.sandbox.models import InvalidRequest, Model, Size
 from dailies.sandbox.pictures import load_image, measure
 from dailies.sandbox.webhooks import Webhooks
-from dailies.sandbox.world import Generation, Order, Provider, World
+from dailies.sandbox.world import Generation, Order, World
 
 ROOT = "/openrouter"
 _WORDS = {"queued": "pending", "generating": "in_progress", "error": "failed"}
@@ -62,11 +62,12 @@ class _Job(BaseModel):
 class OpenRouter(Api):
     """`/openrouter/videos…`, `/generation` and `/credits`."""
 
-    provider: Provider = "openrouter"
+    provider = "openrouter"
+    below = "/openrouter"
 
-    def __init__(self, world: World, files: Files) -> None:
+    def __init__(self, world: World) -> None:
         super().__init__(world)
-        self._files = files
+        self._files = Files(world)
         self._webhooks = Webhooks(world, self._signed)
 
     def routes(self) -> list[Route]:
@@ -78,7 +79,7 @@ class OpenRouter(Api):
             ("/generation", "GET", self.generation),
             ("/credits", "GET", self.credits),
         )
-        models = Route(f"{ROOT}/videos/models", self.models, methods=["GET"])
+        models = Route(f"{ROOT}/videos/models", self.listed, methods=["GET"])
         return [models, *(self._route(ROOT + path, method, act) for path, method, act in acts)]
 
     def problem(self, status: int, name: str, message: str) -> Response:
@@ -172,7 +173,7 @@ class OpenRouter(Api):
         fault = self.world.faults.take("billing", self.provider, "/credits")
         return right if fault is None else await struck(fault, self.problem, lambda: right)
 
-    async def models(self, request: Request) -> Response:
+    async def listed(self, request: Request) -> Response:
         """Every model with what it takes and what it costs."""
         gone = {key for key, entry in list(self.world.deprecations.items()) if entry["status"] == "withdrawn"}
         data = [_entry(model) for model in self.world.models[self.provider].values() if model.id not in gone]

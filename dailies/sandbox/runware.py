@@ -17,7 +17,7 @@ from dailies.sandbox.files import clip_url
 from dailies.sandbox.models import InvalidRequest, Model, Size
 from dailies.sandbox.pictures import load_image, measure
 from dailies.sandbox.webhooks import Webhooks
-from dailies.sandbox.world import Generation, Order, Provider
+from dailies.sandbox.world import Generation, Order
 
 _WORDS = {"generating": "processing", "completed": "success"}
 _FREE = ("getResponse", "getTaskDetails", "authentication", "ping")
@@ -44,7 +44,8 @@ class _Task(BaseModel):
 class Runware(Api):
     """`POST /runware`. A request holds free tasks, or one paid one: that much of the real array is enough here."""
 
-    provider: Provider = "runware"
+    provider = "runware"
+    below = "/runware"
 
     def __init__(self, world: Any) -> None:
         super().__init__(world)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import random
 import re
-import secrets
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,8 @@ from typing import Any
 
 from dailies.sandbox.config import SandboxConfig
 from dailies.sandbox.faults import FaultBox
-from dailies.sandbox.models import Model, Size, load_models
+from dailies.sandbox.fronts import Front, declared_fronts
+from dailies.sandbox.models import Model, Size
 
 Provider = str
 """The name of the front that an order came in by."""
@@ -25,7 +25,6 @@ CREDITS_PER_USD = 2_000_000
 
 _SIGMA = 0.35
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_URL_SAFE = "-_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Charge:
     """One charge, as the sandbox itself counts it; `refunded` once its generation has failed."""
 
     generation_id: str
-    provider: Provider
+    provider: str
     model: str
     usd: Decimal
     credits: int
@@ -61,7 +60,7 @@ class Order:
     end. `moderated`: it will end without a clip, for what it shows. `body` is the request as it came, where the API keeps it.
     """
 
-    provider: Provider
+    provider: str
     model: Model
     prompt: str
     size: Size
@@ -108,9 +107,15 @@ class KeyUsed(Exception):
 class World:
     """The state of one sandbox, safe to use from any thread. `now` gives aware UTC datetimes."""
 
-    def __init__(self, config: SandboxConfig, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        config: SandboxConfig,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        fronts: Mapping[str, type[Front]] | None = None,
+    ) -> None:
         self.config = config
         self.now = now
+        self.fronts = declared_fronts() if fronts is None else fronts
         self.faults = FaultBox()
         self._lock = threading.RLock()
         self.reset()
@@ -121,14 +126,7 @@ class World:
             self.started_at = self.now()
             self.generations: dict[str, Generation] = {}
             self.deprecations: dict[str, dict[str, Any]] = {}
-            self.models: dict[Provider, dict[str, Model]] = {
-                "aiml": dict(load_models("aiml_models.json")),
-                "onerouter": dict(load_models("onerouter_models.json")),
-                "runware": dict(load_models("runware_models.json")),
-                "higgsfield": dict(load_models("higgsfield_models.json")),
-                "fal": dict(load_models("fal_models.json")),
-                "openrouter": dict(load_models("openrouter_models.json")),
-            }
+            self.models = {name: dict(front.models()) for name, front in self.fronts.items()}
             self._keys: dict[tuple[Provider, str], Generation] = {}
             self.uploads: dict[str, tuple[str, bytes]] = {}
             self._by_file: dict[str, Generation] = {}
@@ -161,7 +159,7 @@ class World:
         with self._lock:
             return list(self.generations.values())
 
-    def find(self, generation_id: str, provider: Provider) -> Generation | None:
+    def find(self, generation_id: str, provider: str) -> Generation | None:
         """The provider's generation of this id."""
         generation = self.generations.get(generation_id)
         return generation if generation and generation.order.provider == provider else None
@@ -282,15 +280,7 @@ class World:
 
     def _new_id(self, order: Order) -> str:
         # Not from the seed: a ledger that outlives this sandbox must never meet the same id again.
-        if order.model.queued:
-            return f"cgt-{self.now():%Y%m%d%H%M%S}-{secrets.token_hex(8)}"
-        if order.provider == "onerouter":
-            kind = "video" if self.config.onerouter_form == "result" else "task"
-            return f"{kind}_{secrets.token_hex(16)}"
-        if order.model.id.startswith("openai/"):
-            return f"video_{secrets.token_hex(25)}:{order.model.id}"
-        first = self._random.choice("-v")
-        return first + "".join(secrets.choice(_URL_SAFE) for _ in range(20))
+        return self.fronts[order.provider].new_id(self, order)
 
     def _seconds(self, model: Model) -> float:
         return model.seconds * self._random.lognormvariate(0, _SIGMA) * self.config.time_scale

@@ -12,13 +12,14 @@ from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
+from uuid import uuid4
 
 import anyio
 import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.domain.commands import COLLECT
-from dailies.domain.creates import Accepted, CreateOutcome, Doubtful, Free, KnownAttempt
+from dailies.domain.creates import Accepted, CreateOutcome, Doubtful, Free, KnownAttempt, Reference
 from dailies.domain.outcomes import Answer, Meaning, Streak, Verdict
 from dailies.domain.records import Attempt
 from dailies.domain.states import Failure
@@ -26,8 +27,10 @@ from dailies.errors import DailiesError, describe_error
 from dailies.failpoints import hit
 from dailies.ledger import Ledger, Spool
 from dailies.ledger.brakes import result_of
-from dailies.providers import Created, Provider, open_providers
+from dailies.providers.base import Created, Provider
+from dailies.providers.open import open_providers
 from dailies.providers.refusals import weighed
+from dailies.registry import provider_names
 from dailies.sender.clock import Clock, SendWindow
 from dailies.sender.flow import create_in_hand
 from dailies.sender.protocol import (
@@ -45,7 +48,7 @@ from dailies.sender.protocol import (
     SendAgain,
     Sold,
 )
-from dailies.settings import PROVIDERS, Settings
+from dailies.settings import Settings
 from dailies.steps.record import record_outcome
 
 logger = logging.getLogger("dailies.sender")
@@ -143,7 +146,9 @@ class Desk:
         if window is None:
             return Verdict(Meaning.TRY_AGAIN, "the ledger could not be asked whose it is", Failure.NOT_SENT), None
         hit("before-post")
-        created = await self._provider(purchase.provider).create(purchase.body, attempt.id, window.open)
+        provider = self._provider(purchase.provider)
+        request = provider.request(purchase.body, Reference(attempt.id, str(uuid4())))
+        created = await provider.create(request, window.open)
         hit("after-post")
         return await self._weighed(purchase.provider, created), created
 
@@ -191,7 +196,7 @@ class Desk:
 
     async def keep_leases(self) -> None:
         """Tell the others for ever that this process lives; trouble with the ledger is tried again."""
-        shortest = min(self._settings.lease_s(name) for name in PROVIDERS)
+        shortest = min(self._settings.lease_s(name) for name in provider_names())
         while True:
             await anyio.sleep(max(0.2, min(shortest / 3, 60)))
             with suppress(SQLAlchemyError, OSError):

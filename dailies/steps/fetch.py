@@ -29,7 +29,7 @@ from dailies.ledger import LostOwnership
 from dailies.media.containers import CONTENT_TYPES, Container
 from dailies.media.wholeness import Grade, Verdict, judge
 from dailies.net import UnsafeUrl
-from dailies.providers import LookKind
+from dailies.providers.base import LookKind
 from dailies.providers.open import result_life
 from dailies.runtime import Runtime
 from dailies.storage.download import Download, DownloadFailed, UrlExpired, download

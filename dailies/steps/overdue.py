@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 
 import anyio.to_thread
 
 from dailies.domain.records import Attempt
-from dailies.providers import Look, LookKind
-from dailies.providers.base import LogUnavailable
+from dailies.providers.base import LogUnavailable, Look, LookKind, doubt_of
 from dailies.runtime import Runtime
 
 logger = logging.getLogger("dailies.poll")
-LOG_MARGIN = timedelta(hours=1)  # the provider's clock and ours may differ
 
 
 async def asked_of_the_log(runtime: Runtime, attempt: Attempt, look: Look) -> Look:
@@ -23,11 +20,8 @@ async def asked_of_the_log(runtime: Runtime, attempt: Attempt, look: Look) -> Lo
     no answer gives its address: its charge is put on record, and it stays overdue.
     """
     provider = runtime.provider(attempt.provider)
-    now = runtime.ledger.now()
     try:
-        found = await provider.find(
-            attempt.id, attempt.created_at - LOG_MARGIN, now + LOG_MARGIN, attempt.generation_id
-        )
+        found = await provider.find(doubt_of(attempt, runtime.ledger.now()))
     except LogUnavailable:
         return look
     if found is None or not (found.succeeded or found.failed):

@@ -15,7 +15,7 @@ from dailies.domain.states import State
 from dailies.errors import DailiesError, GenerationFailed
 from dailies.failpoints import hit
 from dailies.ledger import LostOwnership
-from dailies.providers import Look, LookKind
+from dailies.providers.base import Look, LookKind
 from dailies.runtime import Runtime
 from dailies.steps.overdue import asked_of_the_log
 from dailies.steps.schedule import past_deadline

@@ -12,10 +12,12 @@ from dailies.domain.money import usd_to_credits
 from dailies.domain.records import BatchRow
 from dailies.errors import BadInput
 from dailies.ledger import Ledger
-from dailies.providers.billing import AimlAccount, open_account
+from dailies.providers.base import Account
+from dailies.providers.open import open_account
+from dailies.registry import declared
 from dailies.report.reconcile import Reconciliation, Verdict, reconcile
 from dailies.report.select import Selection, chosen
-from dailies.settings import AIML, Settings
+from dailies.settings import Settings
 
 logger = logging.getLogger("dailies.reconcile")
 MARGIN = timedelta(hours=1)  # the provider's clock and ours may differ
@@ -26,17 +28,26 @@ PAUSES_S = (2.0, 4.0, 8.0, 16.0)
 
 async def reconciliation_of(settings: Settings, everything: Sequence[BatchRow], selection: Selection) -> Reconciliation:
     """Our ledger against the provider's, with the settings' key. Raises as `read_books`, and Misconfigured without a key."""
-    if selection.provider not in (None, AIML):
-        raise BadInput(f"--reconcile: {selection.provider} publishes no ledger to compare with; only {AIML} does")
-    account = open_account(settings)
+    publish = [one.name for one in declared().values() if one.account]
+    if selection.provider not in (None, *publish):
+        raise BadInput(
+            f"--reconcile: {selection.provider} publishes no ledger to compare with; only {' and '.join(publish)} does"
+        )
+    provider = selection.provider or next((name for name in publish if settings.api_key(name)), publish[0])
+    account = open_account(settings, provider)
+    assert account is not None
     try:
-        return await read_reconciliation(account, everything, selection)
+        return await read_reconciliation(account, everything, selection, provider)
     finally:
         await account.close()
 
 
 async def read_reconciliation(
-    account: AimlAccount, everything: Sequence[BatchRow], selection: Selection, pauses_s: Sequence[float] = PAUSES_S
+    account: Account,
+    everything: Sequence[BatchRow],
+    selection: Selection,
+    provider: str,
+    pauses_s: Sequence[float] = PAUSES_S,
 ) -> Reconciliation:
     """Our ledger against the provider's, for what was chosen. `everything` is all rows of all batches.
 
@@ -44,13 +55,15 @@ async def read_reconciliation(
     """
     selected = chosen(everything, selection)
     known = {a.generation_id for row in everything for a in row.attempts if a.generation_id}
-    begun = [a.created_at for row in selected for a in row.attempts if a.provider == AIML]
+    begun = [a.created_at for row in selected for a in row.attempts if a.provider == provider]
     since = selection.start or min(begun, default=datetime.now(UTC)) - MARGIN
     for pause_s in (*pauses_s, None):
         now = datetime.now(UTC)
         postings = await account.postings(since - MARGIN, now + MARGIN)
         requests = await account.requests(since - MARGIN, now + MARGIN)
-        reconciliation = reconcile(selected, known, postings, requests, since, selection.end or now + MARGIN, now)
+        reconciliation = reconcile(
+            selected, known, postings, requests, since, selection.end or now + MARGIN, now, provider
+        )
         if pause_s is None or not _worth_waiting(reconciliation, selected, now):
             return reconciliation
         logger.info("some charges are not posted yet; the provider's ledger is read again in %.0f s", pause_s)

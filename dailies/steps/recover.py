@@ -20,12 +20,11 @@ from dailies.domain.records import Attempt, at_risk
 from dailies.domain.states import State, current
 from dailies.errors import DailiesError, MaybeCharged, ResultLost
 from dailies.ledger import DuplicateGeneration
-from dailies.providers.base import LogUnavailable, LookKind
+from dailies.providers.base import LogUnavailable, LookKind, doubt_of
 from dailies.runtime import Runtime
 from dailies.steps.record import drain_spool
 
 logger = logging.getLogger("dailies.recover")
-LOG_MARGIN = timedelta(hours=1)  # the provider's clock and ours may differ
 RECONSIDERED_FOR = timedelta(days=8)
 """After that a result is gone at every provider (the longest documented life is seven days)."""
 
@@ -107,7 +106,7 @@ async def resolve_in_doubt(runtime: Runtime, attempt: Attempt) -> Attempt:
     provider = runtime.provider(attempt.provider)
     words = "not in the provider's log yet"
     try:
-        found = await provider.find(attempt.id, attempt.created_at - LOG_MARGIN, runtime.ledger.now() + LOG_MARGIN)
+        found = await provider.find(doubt_of(attempt, runtime.ledger.now()))
     except LogUnavailable as error:
         found, words = None, str(error)
     if found is None:

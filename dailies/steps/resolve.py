@@ -15,10 +15,9 @@ from dailies.domain.records import Attempt
 from dailies.domain.states import IllegalMove, State
 from dailies.errors import BadInput, ResultLost
 from dailies.ledger import BoughtAgain, DuplicateGeneration, Ledger
-from dailies.providers import LookKind
-from dailies.providers.base import LogUnavailable
+from dailies.providers.base import LOG_MARGIN, LogUnavailable, LookKind
 from dailies.runtime import Runtime
-from dailies.steps.recover import LOG_MARGIN, reopen_attempt
+from dailies.steps.recover import reopen_attempt
 
 FEWEST_DIGITS = 6
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +12,10 @@ import anyio
 import httpx
 import pytest
 
-from dailies.providers import Created
-from dailies.providers.aiml import Aiml
+from dailies import studio
+from dailies.providers.aiml.client import Aiml
+from dailies.providers.base import Created
+from dailies.registry import declared
 from tests.e2e.fixtures import MakeWorld
 from tests.e2e.harness import World
 from tests.e2e.invariants import assert_invariants
@@ -81,7 +84,8 @@ def test_creates_are_sent_a_few_at_once_however_many_clips_may_be_in_flight(
             under_way -= 1
 
     monkeypatch.setattr(Aiml, "create", counted)
-    monkeypatch.setattr(Aiml, "creates_at_once", 3)
+    fewer = {**declared(), "aiml": replace(declared()["aiml"], creates_at_once=3)}
+    monkeypatch.setattr(studio, "declared", lambda: fewer)
     world.csv(clips)
     assert world.run("--in-flight", str(clips)).code == 0
     assert most == 3

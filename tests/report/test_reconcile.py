@@ -21,7 +21,8 @@ from dailies.domain.money import ZERO
 from dailies.domain.records import BatchRow
 from dailies.domain.states import Failure, State
 from dailies.ledger import Ledger
-from dailies.providers.billing import AccountUnavailable, AimlAccount
+from dailies.providers.aiml.account import AimlAccount
+from dailies.providers.base import AccountUnavailable
 from dailies.providers.http import ApiClient
 from dailies.report.reconcile import Reconciliation, Verdict, reconcile, reconciliation_csv
 from dailies.report.select import Selection
@@ -41,7 +42,7 @@ def reconciliation(
     """The comparison over a span that holds everything, read a week later."""
     known = {a.generation_id for row in rows for a in row.attempts if a.generation_id}
     span = {"since": NOON - timedelta(days=30), "until": NEXT_WEEK, "read_at": NEXT_WEEK} | options
-    return reconcile(rows, known, postings, logs, **span)
+    return reconcile(rows, known, postings, logs, **span, provider="aiml")
 
 
 def posted(row: BatchRow, usd: Decimal = USD, **changes: Any) -> Posting:
@@ -125,7 +126,14 @@ def test_payments_are_no_charges_and_an_expiry_is_named() -> None:
 def test_a_charge_of_another_span_of_ours_is_not_called_a_strangers() -> None:
     row = a_batch_row()
     result = reconcile(
-        [], {row.attempt.generation_id or ""} if row.attempt else (), [posted(row)], [], NOON, NEXT_WEEK, NEXT_WEEK
+        [],
+        {row.attempt.generation_id or ""} if row.attempt else (),
+        [posted(row)],
+        [],
+        NOON,
+        NEXT_WEEK,
+        NEXT_WEEK,
+        "aiml",
     )
     assert result.entries == ()
 
@@ -209,7 +217,7 @@ def compared(
     async def read() -> Reconciliation:
         account = AimlAccount(ApiClient(sandbox.url, SecretStr(key), 10))
         try:
-            return await read_reconciliation(account, rows, selection or Selection(), pauses_s=())
+            return await read_reconciliation(account, rows, selection or Selection(), "aiml", pauses_s=())
         finally:
             await account.close()
 
@@ -261,7 +269,7 @@ def test_a_posting_that_arrives_while_we_wait_is_taken() -> None:
         async def read() -> Reconciliation:
             account = AimlAccount(ApiClient(sandbox.url, SecretStr(KEY), 10))
             try:
-                return await read_reconciliation(account, [row], Selection(), pauses_s=(0.1,) * 50)
+                return await read_reconciliation(account, [row], Selection(), "aiml", pauses_s=(0.1,) * 50)
             finally:
                 await account.close()
 

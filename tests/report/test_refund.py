@@ -38,7 +38,7 @@ def test_good_free_and_doubtful_clips_are_not_claimed() -> None:
 
 def test_a_failure_that_only_the_providers_ledger_charges_is_claimed_with_what_was_posted() -> None:
     row = a_batch_row(state=State.FAILED, generation_id="g")
-    reconciliation = reconcile([row], {"g"}, [posted(row, Decimal("1.40"))], [], NOON, NEXT_WEEK, NEXT_WEEK)
+    reconciliation = reconcile([row], {"g"}, [posted(row, Decimal("1.40"))], [], NOON, NEXT_WEEK, NEXT_WEEK, "aiml")
     (claim,) = refund_claims([row], reconciliation)
     assert (claim.ground, claim.usd, claim.usd_is_quote) == (Ground.FAILED, Decimal("1.40"), False)
 
@@ -46,7 +46,7 @@ def test_a_failure_that_only_the_providers_ledger_charges_is_claimed_with_what_w
 def test_what_was_given_back_already_is_not_claimed_again() -> None:
     row = a_batch_row(mismatch=WRONG)
     postings = [posted(row), posted(row, -Decimal("1.26"), kind="REFUND")]
-    reconciliation = reconcile([row], {"g"}, postings, [], NOON, NEXT_WEEK, NEXT_WEEK)
+    reconciliation = reconcile([row], {"g"}, postings, [], NOON, NEXT_WEEK, NEXT_WEEK, "aiml")
     assert refund_claims([row], reconciliation) == []
 
 

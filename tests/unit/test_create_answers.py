@@ -10,16 +10,17 @@ import anyio
 import pytest
 from pydantic import SecretStr
 
+from dailies.domain.creates import Reference
 from dailies.domain.outcomes import Answer, Fault, Meaning, judge
-from dailies.providers import LookKind
-from dailies.providers.aiml import GENERATIONS, Aiml
-from dailies.providers.base import Look
+from dailies.providers.aiml.client import GENERATIONS, Aiml
+from dailies.providers.base import Look, LookKind
 from dailies.providers.http import ApiClient
-from dailies.providers.onerouter import GENERATIONS as ROUTED
-from dailies.providers.onerouter import OneRouter
+from dailies.providers.onerouter.client import GENERATIONS as ROUTED
+from dailies.providers.onerouter.client import OneRouter
 from tests.unit.loopback import reply, serve
 
 MP4, SENT = "https://cdn.example/clip.mp4?sig=a%2Fb", "https://cdn.example/first.mp4"
+REFERENCE = Reference("ref", "key")
 BODY = {"model": "m", "prompt": "x", "image_url": SENT}
 
 
@@ -29,7 +30,7 @@ def created(provider: type[Aiml] | type[OneRouter], answer: bytes, path: str) ->
     async def story() -> Answer | Fault:
         async with serve({path: answer}) as here:
             client = provider(ApiClient(here.url(""), SecretStr("sk-secret"), 5))
-            outcome = (await client.create(BODY, "ref", lambda: True)).outcome
+            outcome = (await client.create(client.request(BODY, REFERENCE), lambda: True)).outcome
             await client.close()
             return outcome
 

@@ -12,18 +12,10 @@ from pydantic import SecretStr
 from dailies.catalog import ResolvedOptions, load_catalog
 from dailies.errors import Misconfigured
 from dailies.planning.live import LiveView, ask_all
+from dailies.providers.aiml.live import DEPRECATIONS, MODELS, ask_aiml, read_live
 from dailies.providers.http import ApiClient
-from dailies.providers.live import (
-    DEPRECATIONS,
-    MODELS,
-    Live,
-    LiveUnavailable,
-    ask_aiml,
-    balance_in,
-    read_listed,
-    read_live,
-)
-from dailies.providers.onerouter import Hosts, OneRouter
+from dailies.providers.live import Live, LiveUnavailable, balance_in, read_listed
+from dailies.providers.onerouter.client import Hosts, OneRouter
 from dailies.sandbox import Sandbox, SandboxConfig
 
 SORA, VEO = "openai/sora-2-pro-i2v", "google/veo-3.1-i2v"

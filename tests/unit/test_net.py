@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from dailies.domain.creates import PaidRequest
 from dailies.domain.outcomes import Fault
 from dailies.errors import Misconfigured
 from dailies.net import Resolver, Trust, UnsafeUrl, check_url, get_vetted, is_public, safe_url, vetted_client
@@ -337,7 +338,7 @@ def test_the_client_that_holds_the_key_pays_nobody_whose_certificate_is_unknown(
         async with serve({"/a": reply(b"{}")}, context) as server:
             client = ApiClient(server.url("", host="localhost"), SecretStr("key"), 5)
             try:
-                return await client.post_once("/a", {}, {}, lambda: True), await client.get("/a", {})
+                return await client.send_once(PaidRequest("/a", {}), lambda: True), await client.get("/a", {})
             finally:
                 await client.close()
 

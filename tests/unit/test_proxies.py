@@ -11,6 +11,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from dailies.domain.creates import PaidRequest
 from dailies.domain.outcomes import Fault
 from dailies.errors import Misconfigured
 from dailies.net import Network, Resolver, Trust, UnsafeUrl, get_vetted, reach, vetted_client
@@ -78,7 +79,7 @@ def test_the_provider_is_asked_through_the_same_proxy(tmp_path: Path, authority:
             network = Network.read({"https_proxy": proxy.url, "REQUESTS_CA_BUNDLE": str(authority.file)})
             client = ApiClient(server.url("", host=NAME), SecretStr("sk-secret"), 5, network=network)
             try:
-                return await client.post_once("/a", {}, {}, lambda: True), await client.get("/a", {}), proxy
+                return await client.send_once(PaidRequest("/a", {}), lambda: True), await client.get("/a", {}), proxy
             finally:
                 await client.close()
 
@@ -186,7 +187,7 @@ def test_trouble_with_a_proxy_names_its_variable_and_nothing_was_sent(kind: str,
             client = ApiClient(f"https://{NAME}", SecretStr("key"), 30, network=network)
             client._paid.timeout = httpx.Timeout(30, connect=0.3)
             try:
-                paid = await client.post_once("/a", {}, {}, lambda: True)
+                paid = await client.send_once(PaidRequest("/a", {}), lambda: True)
                 with pytest.raises(httpx.HTTPError) as trouble:
                     await client._paid.get("/a")
                 return paid, str(trouble.value)

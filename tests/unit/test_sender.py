@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
 from dailies.cli.hangup import Outlasting
+from dailies.domain.creates import PaidRequest
 from dailies.domain.outcomes import Fault, Meaning, judge
 from dailies.domain.states import Failure
 from dailies.providers.http import ApiClient, Reply
@@ -76,7 +77,7 @@ def test_a_claim_that_is_lost_while_it_connects_is_not_sent(ours: bool) -> None:
         async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             client = ApiClient(f"http://127.0.0.1:{port}", SecretStr("key"), 5)
-            reply = await client.post_once("/create", {"prompt": "p"}, {}, may_send)
+            reply = await client.send_once(PaidRequest("/create", {"prompt": "p"}), may_send)
             await client.close()
             await asyncio.sleep(0)
         assert asked == 1

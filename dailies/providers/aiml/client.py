@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from dailies.domain.account import AccountStatus
+from dailies.domain.creates import PaidRequest, Reference
 from dailies.domain.money import credits_to_usd, to_usd
 from dailies.domain.outcomes import Answer, Fault
 from dailies.providers.addresses import addresses_of
-from dailies.providers.base import Created, Found, Logged, LogUnavailable, Look, LookKind, look_of
+from dailies.providers.aiml.live import ask_aiml
+from dailies.providers.base import (
+    Created,
+    Doubt,
+    Found,
+    Logged,
+    LogUnavailable,
+    Look,
+    LookKind,
+    Opening,
+    Provider,
+    look_of,
+)
 from dailies.providers.dialect import Reading, id_in, id_of_address, read, usable_id
 from dailies.providers.http import ApiClient, MaySend, Reply, says_gone, words_in
-from dailies.providers.live import Live, ask_aiml
+from dailies.providers.live import Live
 from dailies.providers.refusals import complaint_of, refusal
 from dailies.providers.words import Phase, phase_of
 
@@ -26,21 +39,24 @@ LOG_PAGE = 100
 LOG_MOST = 5000  # fifty pages: a run that looks for forgotten purchases waits seconds for it, not minutes
 
 
-class Aiml:
-    """The provider `aiml`."""
+class Aiml(Provider):
+    """The client of AI/ML API."""
 
     name = "aiml"
-    result_life: timedelta | None = None
-    creates_at_once: int | None = 50
-    """More at once would wait for each other in this program, image in hand, until an answer is taken for lost."""
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client
 
-    async def create(self, body: Mapping[str, Any], reference: str, may_send: MaySend) -> Created:
-        """One POST; the answer's id is under `id` or `generation_id`, whichever 2xx it is."""
-        reply = await self._client.post_once(GENERATIONS, body, {"X-Client-Request-Id": reference}, may_send)
-        return Created(reply if isinstance(reply, Fault) else self._answer(reply, body))
+    def request(self, body: Mapping[str, Any], reference: Reference) -> PaidRequest:
+        """One POST with our reference in a header, which the log shows again."""
+        return PaidRequest(
+            self._client.base_url + GENERATIONS, dict(body), {"X-Client-Request-Id": reference.attempt_id}
+        )
+
+    async def create(self, request: PaidRequest, may_send: MaySend) -> Created:
+        """The answer's id is under `id` or `generation_id`, whichever 2xx it is."""
+        reply = await self._client.send_once(request, may_send)
+        return Created(reply if isinstance(reply, Fault) else self._answer(reply, request.body))
 
     def _answer(self, reply: Reply, sent: Mapping[str, Any]) -> Answer:
         if not 200 <= reply.status < 300:
@@ -79,12 +95,10 @@ class Aiml:
             return Look(LookKind.GENERATING, self._client.clean(words_in(reply)), transient=True, gone=says_gone(reply))
         return look_of(priced(read(reply.body), reply), self._client.clean)
 
-    async def find(
-        self, reference: str, since: datetime, until: datetime, generation_id: str | None = None
-    ) -> Found | None:
+    async def find(self, doubt: Doubt) -> Found | None:
         """`GET /v2/logs`: finished requests only, so nothing found may mean that it is still being generated."""
-        async for entry in self._log(since, until):
-            if entry.reference == reference or entry.found.generation_id == generation_id:
+        async for entry in self._log(doubt.since, doubt.until):
+            if entry.reference == doubt.reference.attempt_id or entry.found.generation_id == doubt.generation_id:
                 return entry.found
         return None
 
@@ -134,6 +148,11 @@ class Aiml:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+def open_client(opening: Opening) -> Aiml:
+    """A client of these settings."""
+    return Aiml(ApiClient(opening.base_url, opening.key, opening.create_timeout_s))
 
 
 def _logged(row: Mapping[str, Any]) -> Logged | None:

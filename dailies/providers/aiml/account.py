@@ -1,7 +1,4 @@
-"""AI/ML API's own account: `GET /v2/billing/transactions` and `GET /v2/logs`, read whole for a span of time.
-
-OneRouter documents neither, so nothing there can be compared.
-"""
+"""AI/ML API's own account: `GET /v2/billing/transactions` and `GET /v2/logs`, read whole for a span of time."""
 
 from __future__ import annotations
 
@@ -13,11 +10,8 @@ import anyio
 
 from dailies.domain.account import LogEntry, Posting
 from dailies.domain.money import to_usd
-from dailies.errors import DailiesError
-from dailies.net import Trust
+from dailies.providers.base import Account, AccountUnavailable, Opening
 from dailies.providers.http import ApiClient, Reply, words_in
-from dailies.providers.open import check_base_url
-from dailies.settings import AIML, Settings
 
 PAGE = 100  # the most that both operations give at once (documented)
 LOG_WINDOW = timedelta(days=90)  # of /v2/logs: 92 days are documented
@@ -26,11 +20,7 @@ MOST_PAGES = 10_000
 CHARGE, GIVEN_BACK = "CHARGE", {"REFUND", "ADJUSTMENT", "MODEL_USAGE"}
 
 
-class AccountUnavailable(DailiesError):
-    """The provider's account can't be read now, or not with this key. Nothing was changed."""
-
-
-class AimlAccount:
+class AimlAccount(Account):
     """Reads the account that the key belongs to. Spends nothing."""
 
     def __init__(self, client: ApiClient) -> None:
@@ -93,11 +83,9 @@ class AimlAccount:
         await self._client.close()
 
 
-def open_account(settings: Settings) -> AimlAccount:
-    """The account of the settings' key. Raises Misconfigured without one."""
-    url = settings.base_url(AIML)
-    check_base_url("AIML_BASE_URL", url, Trust.parse(settings.dailies_trusted_hosts))
-    return AimlAccount(ApiClient(url, settings.require_key(AIML), settings.create_timeout_s(AIML)))
+def open_account(opening: Opening) -> AimlAccount:
+    """The account of the key."""
+    return AimlAccount(ApiClient(opening.base_url, opening.key, opening.create_timeout_s))
 
 
 def _posting(row: Mapping[str, Any]) -> Posting | None:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from dailies.domain.account import AccountStatus
+from dailies.domain.creates import PaidRequest, Reference
 from dailies.domain.outcomes import Answer, Fault
 from dailies.providers.addresses import addresses_of
-from dailies.providers.base import Created, Found, Logged, LogUnavailable, Look, LookKind, look_of
+from dailies.providers.base import Created, Look, LookKind, Opening, Provider, look_of
 from dailies.providers.dialect import Reading, id_in, id_of_address, read
 from dailies.providers.http import ApiClient, MaySend, Reply, says_gone, words_in
 from dailies.providers.live import Live, ask_list, balance_in
@@ -46,23 +46,25 @@ class Hosts:
         return usual if base_url == usual.video else cls(base_url, base_url, base_url, base_url)
 
 
-class OneRouter:
-    """The provider `onerouter`. `queued` are its names of the models that go into its queue."""
+class OneRouter(Provider):
+    """The client of OneRouter. `queued` are its names of the models that go into its queue."""
 
     name = "onerouter"
-    result_life: timedelta | None = None
-    creates_at_once: int | None = None
 
     def __init__(self, client: ApiClient, hosts: Hosts | None = None, queued: Set[str] = frozenset()) -> None:
         self._client, self._queued = client, queued
         self._hosts = hosts or Hosts.below(client.base_url)
 
-    async def create(self, body: Mapping[str, Any], reference: str, may_send: MaySend) -> Created:
-        """One POST, which may take minutes. Its answer is the clip itself, or a task to look at."""
+    def request(self, body: Mapping[str, Any], reference: Reference) -> PaidRequest:
+        """One POST to the video endpoint, or into the queue."""
         queued = body.get("model") in self._queued
         address = self._hosts.queue + QUEUE if queued else self._hosts.video + GENERATIONS
-        reply = await self._client.post_once(address, body, {"X-Client-Request-Id": reference}, may_send)
-        return Created(reply if isinstance(reply, Fault) else self._answer(reply, body))
+        return PaidRequest(address, dict(body), {"X-Client-Request-Id": reference.attempt_id})
+
+    async def create(self, request: PaidRequest, may_send: MaySend) -> Created:
+        """It may take minutes. Its answer is the clip itself, or a task to look at."""
+        reply = await self._client.send_once(request, may_send)
+        return Created(reply if isinstance(reply, Fault) else self._answer(reply, request.body))
 
     def _answer(self, reply: Reply, sent: Mapping[str, Any]) -> Answer:
         if not 200 <= reply.status < 300:
@@ -106,16 +108,6 @@ class OneRouter:
             return Look(LookKind.GENERATING, self._client.clean(words_in(reply)), transient=True, gone=says_gone(reply))
         return look_of(read(reply.body), self._client.clean)
 
-    async def find(
-        self, reference: str, since: datetime, until: datetime, generation_id: str | None = None
-    ) -> Found | None:
-        """No log of requests is documented: what is in doubt here, only a person can settle."""
-        raise LogUnavailable("OneRouter documents no log of requests")
-
-    async def finished(self, since: datetime, until: datetime) -> list[Logged]:
-        """No log of requests is documented."""
-        raise LogUnavailable("OneRouter documents no log of requests")
-
     async def live(self, names: Iterable[str], cache: Path) -> dict[str, Live]:
         """The public list of models, which nobody documents: whether a model is served, and nothing else."""
         return await ask_list(self._client, self._hosts.models + MODELS, names, cache / self.name)
@@ -128,6 +120,13 @@ class OneRouter:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+def open_client(opening: Opening) -> OneRouter:
+    """A client of these settings."""
+    scheme = "" if opening.settings["ONEROUTER_AUTH"] == "raw" else "Bearer "
+    client = ApiClient(opening.base_url, opening.key, opening.create_timeout_s, scheme)
+    return OneRouter(client, queued=opening.queued)
 
 
 def _generation_id(body: Any, reading: Reading) -> str | None:
