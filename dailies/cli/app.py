@@ -21,8 +21,19 @@ from dailies.logs import stderr_as_asked
 
 REFUSED, INTERRUPTED = 2, 130
 
+
+def _versions() -> str:
+    from importlib.metadata import version
+
+    from dailies import __version__
+    from dailies.ledger.migrations import HEAD
+
+    return f"dailies {__version__} (Prefect {version('prefect')}, ledger schema {HEAD})"
+
+
 app = App(
     name="dailies",
+    version=_versions,
     help="A CSV of prompts and images becomes video clips in S3, and every cent is on record.",
     version_flags=["--version"],
     default_parameter=Parameter(negative=()),
@@ -31,6 +42,7 @@ app = App(
 
 app.command(ledger_app)
 app.command(models_app)
+app.register_install_completion_command(help="Let this shell complete commands and options: bash, zsh or fish.")
 
 
 @Parameter(name="*")
@@ -423,8 +435,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _end_of(tokens: Sequence[str]) -> int:
     try:
         result = app(tokens, exit_on_error=False, result_action="return_value")
-    except CycloptsError:
-        code = REFUSED
+    except CycloptsError as error:  # its own words are on stderr already
+        code = refused(BadInput(str(error)), tokens, usage=True)
     except (BadInput, Misconfigured) as error:
         code = fail(error, REFUSED, tokens)
     except DailiesError as error:
@@ -463,8 +475,22 @@ def _nearest(error: UnicodeError) -> tuple[str, int]:
 def fail(error: DailiesError, code: int, tokens: Sequence[str]) -> int:
     """One message on stderr; with `--json` also one object on stdout, so that scripts need not read prose."""
     print(f"dailies: {error}", file=sys.stderr)
+    if code == REFUSED:
+        return refused(error, tokens)
     if "--json" in tokens:
         from dailies.cli.answers import error_answer
 
         print(error_answer(error))
     return code
+
+
+def refused(error: DailiesError, tokens: Sequence[str], usage: bool = False) -> int:
+    """What to type next, after a message that said why; with `--json` the same as an object."""
+    from dailies.cli.answers import error_answer, next_command
+
+    line = next_command(error, tokens if tokens and tokens[0] in app else (), usage)
+    if line:
+        print(f"Next: {line}", file=sys.stderr)
+    if "--json" in tokens:
+        print(error_answer(error, line))
+    return REFUSED

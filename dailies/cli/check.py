@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio.to_thread
 
+from dailies.cli.answers import next_command
 from dailies.cli.command_settings import settings_here
 from dailies.cli.screen import counting, say
 from dailies.cli.tables import table
@@ -59,6 +60,8 @@ def run_check(order: BatchRequest, json: bool) -> int:
         say(f"note: {note}")
     if checked.refusal:
         say(f"dailies: {checked.refusal}")
+        if line := next_command(checked.refusal, ("check", order.prompts)):
+            say(f"Next: {line}")
         return REFUSED
     return 0
 
@@ -81,7 +84,8 @@ def _answer(credits: Credits, checked: Checked) -> dict[str, Any]:
         ],
     }  # fmt: skip
     if checked.refusal:
-        answer |= {"error": str(checked.refusal), "bad_rows": []}
+        line = next_command(checked.refusal, ("check", checked.plan.source))
+        answer |= {"error": str(checked.refusal), "bad_rows": [], "next": line}
     return answer
 
 

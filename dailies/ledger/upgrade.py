@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
+from dailies import __version__
 from dailies.domain.commands import STATUS
 from dailies.errors import Misconfigured
 from dailies.ledger.address import shown
@@ -109,7 +109,7 @@ def _opens(engine: Engine, found: dict[str, str], incoming_from: str | None) -> 
     if schema > HEAD and int(found.get("oldest_that_may_open", schema)) > HEAD:
         raise Misconfigured(
             f"the ledger {shown(engine.url)} has schema {schema}, written by dailies "
-            f"{found.get('written_by', 'of a later version')}; this is dailies {version('dailies')}, which knows schema {HEAD}. "
+            f"{found.get('written_by', 'of a later version')}; this is dailies {__version__}, which knows schema {HEAD}. "
             "Nothing was bought. Use that version or a later one here"
         )
     return schema >= HEAD
@@ -146,7 +146,7 @@ def run_migrations(connection: Connection, to: int = HEAD) -> None:
 
 def _sign(connection: Connection) -> None:
     """Leave word for the versions that will meet this ledger: who wrote it, and which of them may open it."""
-    signed = {"oldest_that_may_open": str(OLDEST_THAT_MAY_OPEN), "written_by": version("dailies")}
+    signed = {"oldest_that_may_open": str(OLDEST_THAT_MAY_OPEN), "written_by": __version__}
     connection.execute(sa.delete(meta).where(meta.c.name.in_(signed)))
     connection.execute(meta.insert(), [{"name": name, "value": value} for name, value in signed.items()])
 

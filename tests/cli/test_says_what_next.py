@@ -1,0 +1,82 @@
+"""Each refusal ends with what to type next, which the program knows; versions and completion are there."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from dailies.cli.app import app, main
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No network that answers, no key, no bucket."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("AIML_API_KEY", "ONEROUTER_API_KEY", "DAILIES_TO"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"DAILIES_HOME": str(tmp_path / "home"), "DAILIES_TRUSTED_HOSTS": "127.0.0.1",
+                        "AIML_BASE_URL": "http://127.0.0.1:9", "ONEROUTER_BASE_URL": "http://127.0.0.1:9"}.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    (tmp_path / "bad.csv").write_text("prompt,image\n,no.png\n")
+
+
+REFUSALS = [
+    ["check", "bad.csv"], ["check", "none.csv"], ["run", "bad.csv", "--yes"], ["check", "bad.csv", "--budget", "x"],
+    ["run", "bad.csv", "--in-flight", "0"], ["status", "--watch", "--json"], ["report", "--since", "yesterday"], ["resolve"],
+    ["models", "show", "nothing"], ["models", "--at-most", "x"], ["check"], ["check", "bad.csv", "--duraton", "4"], ["frobnicate"],
+    ["run", "bad.csv", "--fit", "squash"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", REFUSALS, ids=" ".join)
+def test_a_refusal_ends_with_a_command_that_the_program_knows(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    err = capsys.readouterr().err
+    said = re.search(r"\b(dailies [a-z-].*?)[.)]?$", err.strip().splitlines()[-1])
+    assert said, err
+    app.parse_args(shlex.split(said[1])[1:], exit_on_error=False, print_error=False)
+
+
+def test_a_setting_that_is_none_leads_to_the_doctor(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DAILIES_MODLE", "x")
+    assert main(["status"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "Next: dailies doctor"
+
+
+@pytest.mark.parametrize("words", [["check", "bad.csv", "--json"], ["check", "--json"], ["retry", "--oops", "--json"]])
+def test_a_refusal_in_json_is_one_object_with_the_same(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["error"] and answer["next"].startswith("dailies ") and isinstance(answer["bad_rows"], list)
+
+
+def test_version_names_prefect_and_the_ledger(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert re.fullmatch(r"dailies \d+\.\d+\.\d+ \(Prefect 3\.\S+, ledger schema \d+\)\n", capsys.readouterr().out)
+
+
+def test_every_shell_gets_its_completion() -> None:
+    for shell in ("bash", "zsh", "fish"):
+        assert "--aspect-ratio" in app.generate_completion(prog_name="dailies", shell=shell)  # type: ignore[arg-type]
+
+
+def test_each_kind_of_trouble_has_an_address_in_the_docs_that_stays() -> None:
+    text = (ROOT / "docs" / "trouble.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == [
+        "Refused",
+        "In doubt",
+        "Overdue",
+        "Failed",
+        "Lost",
+        "The machine",
+    ]
