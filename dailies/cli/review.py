@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from dailies.cli.command_settings import settings_here
@@ -24,13 +24,18 @@ from dailies.settings import Settings
 
 def run_review(batch: str | None, port: int, browser: bool) -> int:
     """Serve the screening room until Ctrl-C; its address is the first line on stdout."""
-    from dailies.review.serve import serve
+    from dailies.review.serve import open_room
     from dailies.storage.s3 import S3
 
     with _ledger() as (settings, ledger):
         rows_of(ledger, batch)  # an unknown batch is refused before anything is served
         trust = Trust.parse(settings.dailies_trusted_hosts)
-        serve(ledger, S3(), batch, reviewer(settings), trust, port, lambda address: _announce(address, browser))
+        with (
+            suppress(KeyboardInterrupt),  # Ctrl-C before the server has taken it for its own
+            open_room(ledger, S3(), batch, reviewer(settings), trust, port) as room,
+        ):
+            _announce(room.address, browser)
+            room.serve()
     return 0
 
 

@@ -79,12 +79,12 @@ class Room:
         return StreamingResponse(self.footage.page_data(), media_type="application/json")
 
     def news(self, request: Request) -> Response:
-        """Verdicts since the one with this number, by whomever, and the highest number."""
+        """Verdicts on the page's clips since the entry with this number, by whomever; and the highest number."""
         after = int(request.query_params.get("after", "0"))
-        found = [entry for entry in self.ledger.verdicts_after(after) if self.footage.row(entry.clip_key)]
-        return _json(
-            {"author": self.author, "title": self.footage.title, "verdicts": [verdict_json(one) for one in found]}
-        )
+        found = self.ledger.verdicts_after(after)
+        news = [verdict_json(entry) for entry in found if entry.clip_key in self.footage]
+        latest = max([after, *(entry.id for entry in found)])
+        return _json({"title": self.footage.title, "latest": latest, "verdicts": news})
 
     def about(self, request: Request) -> Response:
         """Everything that was said of one clip."""

@@ -39,6 +39,9 @@ class Footage:
         clips = clips_json(credits, [advice_for(topic, line, None) for topic, line in pairs], own)
         return page_data(credits, own, clips, here)
 
+    def __contains__(self, clip_key: str) -> bool:
+        return clip_key in self._rows
+
     def row(self, clip_key: str) -> BatchRow | None:
         """One clip's row; also of a clip that came since the page was loaded."""
         if clip_key not in self._rows:

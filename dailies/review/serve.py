@@ -7,10 +7,10 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-import anyio
 import uvicorn
 
 from dailies.errors import Misconfigured
@@ -27,13 +27,18 @@ from dailies.storage.s3 import S3
 HOST = "127.0.0.1"
 
 
-def serve(
-    ledger: Ledger, s3: S3, batch: str | None, author: str, trust: Trust, port: int, on_ready: Callable[[str], None]
-) -> None:
-    """Serve until SIGINT or SIGTERM, then return; `on_ready` gets the address, token and all, once it listens.
+@dataclass(frozen=True)
+class Opened:
+    """A room that listens. `address` has its token; `serve` blocks until `close` is called, or until SIGINT or SIGTERM."""
 
-    Raises Misconfigured for a port that is taken.
-    """
+    address: str
+    serve: Callable[[], None]
+    close: Callable[[], None]
+
+
+@contextmanager
+def open_room(ledger: Ledger, s3: S3, batch: str | None, author: str, trust: Trust, port: int = 0) -> Iterator[Opened]:
+    """A screening room on loopback, with a token of its own. Raises Misconfigured for a port that is taken."""
     try:
         listening = socket.create_server((HOST, port))
     except OSError as error:
@@ -41,13 +46,15 @@ def serve(
     port, token = listening.getsockname()[1], new_token()
     with listening, _images(trust) as fetch_image:
         room = Room(ledger, s3, Footage(ledger, batch), author, fetch_image)
-        guarded = Guard(create_app(room), token, (f"{HOST}:{port}", f"localhost:{port}"))
-        config = uvicorn.Config(
-            guarded, ws="none", loop="asyncio", lifespan="off", log_config=None, log_level="critical", access_log=False,
-            proxy_headers=False, server_header=False, timeout_graceful_shutdown=1,
-        )  # fmt: skip
-        on_ready(f"http://{HOST}:{port}/{token}/")
-        anyio.run(lambda: _Server(config).serve([listening]))
+        server = _Server(_config(Guard(create_app(room), token, (f"{HOST}:{port}", f"localhost:{port}"))))
+        yield Opened(f"http://{HOST}:{port}/{token}/", lambda: server.run([listening]), server.close)
+
+
+def _config(app: Guard) -> uvicorn.Config:
+    return uvicorn.Config(
+        app, ws="none", loop="asyncio", lifespan="off", log_config=None, log_level="critical", access_log=False,
+        proxy_headers=False, server_header=False, timeout_graceful_shutdown=1,
+    )  # fmt: skip
 
 
 class _Server(uvicorn.Server):
@@ -55,6 +62,10 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop soon."""
+        self.close()
+
+    def close(self) -> None:
+        """Let `serve` return."""
         self.should_exit = True
 
 
