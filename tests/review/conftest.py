@@ -85,11 +85,11 @@ class Studio:
             key = object_key("clips", batch, row.id, row.clip.key)
             s3.put_object(Bucket=self.bucket, Key=key, Body=film.read_bytes(), ContentType="video/mp4")
             s3.put_object(Bucket=self.bucket, Key=poster_key(key), Body=still, ContentType="image/webp")
-            attempt = ledger.answer(
+            attempt = ledger.mark_submitted(
                 claim(ledger, row.clip.key, batch=batch).id, f"video_{clip_name(row.id, row.clip.key)}"
             )
-            ready = ledger.completed(attempt, "https://cdn.example/clip.mp4", USD, 2_520_000)
-            ledger.stored(
+            ready = ledger.record_completed(attempt, "https://cdn.example/clip.mp4", USD, 2_520_000)
+            ledger.record_stored(
                 ready.id,
                 f"s3://{self.bucket}/{key}",
                 hashlib.sha256(film.read_bytes()).hexdigest(),
