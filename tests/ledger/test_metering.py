@@ -1,0 +1,68 @@
+"""The ledger in figures: clips counted once, dollars by what they are, as Prometheus text."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from dailies.domain.states import State
+from dailies.domain.verdicts import Said, Word
+from dailies.ledger import Ledger
+from dailies.ledger.metering import metering_of
+from dailies.report.prometheus import metrics_text
+from tests.ledger.factories import USD, bring_to, plan
+
+
+def _samples(ledger: Ledger) -> dict[tuple[str, ...], float]:
+    text = metrics_text(metering_of(ledger)).decode()
+    families = text_string_to_metric_families(text)
+    return {
+        (s.name, *(value for _, value in sorted(s.labels.items()))): s.value
+        for family in families
+        for s in family.samples
+        if not s.name.endswith("_created")
+    }
+
+
+def test_an_empty_ledger_has_all_four_dollars(ledger: Ledger) -> None:
+    found = _samples(ledger)
+    assert {key[1]: value for key, value in found.items() if key[0] == "dailies_usd"} == dict.fromkeys(
+        ("quoted", "charged", "at_risk", "kept"), 0.0
+    )
+    assert found["dailies_polls_total",] == 0
+
+
+def test_every_clip_counts_once_by_the_attempt_that_speaks_for_it(ledger: Ledger) -> None:
+    keys = plan(ledger, 5)
+    stored = bring_to(ledger, State.STORED, keys[0])
+    doubt = bring_to(ledger, State.IN_DOUBT, keys[1])
+    bring_to(ledger, State.SUBMITTED, keys[2])
+    given_up = bring_to(ledger, State.IN_DOUBT, keys[3])
+    ledger.resubmit(given_up.id, "again")
+    ledger.charged(stored.id, Decimal("1.5"), 1)
+    found = _samples(ledger)
+    clips = {key[1:]: value for key, value in found.items() if key[0] == "dailies_clips"}
+    assert sum(clips.values()) == 5
+    assert clips == {
+        (stored.provider, "stored"): 1, (doubt.provider, "in_doubt"): 1, (doubt.provider, "submitted"): 1, ("", "planned"): 2,
+    }  # fmt: skip
+    assert found["dailies_usd", "charged"] == 1.5
+    assert found["dailies_usd", "at_risk"] == float(2 * USD), "what was given up and not settled is at risk, too"
+    assert found["dailies_usd", "quoted"] == float(5 * USD)
+    assert found["dailies_usd", "kept"] == 0
+    ledger.judge({keys[0]: Said(Word.KEEP)}, "ann")
+    assert _samples(ledger)["dailies_usd", "kept"] == 1.5
+    ledger.judge({keys[0]: Said(Word.REJECT)}, "ann")
+    assert _samples(ledger)["dailies_usd", "kept"] == 0
+
+
+def test_creates_and_brakes_are_told_by_provider(ledger: Ledger) -> None:
+    keys = plan(ledger, 4)
+    provider = bring_to(ledger, State.SUBMITTED, keys[0]).provider
+    for key in keys[1:]:
+        bring_to(ledger, State.IN_DOUBT, key)
+    found = _samples(ledger)
+    assert found["dailies_creates_total", "accepted", provider] == 1
+    assert found["dailies_creates_total", "in_doubt", provider] == 3
+    assert found["dailies_brake", provider] in (1, 2)
