@@ -351,6 +351,24 @@ def review(
 
 
 @app.command
+def forget(*, batch: str | None = None, clip: str | None = None, yes: bool = False) -> int:
+    """Remove prompts, images and clips for good, here and in S3; what they cost stays on record.
+
+    Parameters
+    ----------
+    batch
+        All clips of a batch.
+    clip
+        One clip: its clip_key, at least 12 digits of it, or BATCH/ID[/TAKE].
+    yes
+        Do not ask.
+    """
+    from dailies.cli.forget import run_forget
+
+    return run_forget(batch, clip, yes)
+
+
+@app.command
 def sandbox(*, port: int = 8790, time_scale: float = 1.0) -> int:
     """The free provider on its own: both APIs on loopback, real MP4s, no charge.
 

@@ -23,7 +23,7 @@ def run_fetch(batch: str | None, to: str, json: bool) -> int:
     ledger = open_ledger(settings)
     try:
         names = [batch] if batch else ledger.batches()
-        rows = chosen((row for name in names for row in ledger.rows(name)), Selection(batch))
+        rows = chosen((row for name in names for row in ledger.rows(name) if not row.forgotten), Selection(batch))
     finally:
         ledger.close()
     lines = [line for line in credits_of("", rows).lines if line.s3_uri and line.counted]

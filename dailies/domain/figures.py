@@ -31,13 +31,21 @@ WAITING_FAILURES = frozenset({Failure.STOPPED, Failure.BUSY, Failure.MISCONFIGUR
 """Failures that say nothing about the clip: it was simply not started."""
 
 
-def outcome_of(row: BatchRow, delivered_before: frozenset[str] = frozenset()) -> Outcome:
-    """How one row stands now. `delivered_before` are the clip_keys that were in S3 when the run began."""
+FORGOTTEN = "forgotten"
+"""The error of a clip that a person asked to forget."""
+
+
+def outcome_of(row: BatchRow, delivered_before: frozenset[str] | None = None) -> Outcome:
+    """How one row stands now. `delivered_before` are the clip_keys that were in S3 when a run began; None where no run is
+    told of: then a clip that was forgotten since counts as it did before.
+    """
+    if row.forgotten and delivered_before is not None:
+        return Outcome.FAILED
     attempt = row.attempt
     if attempt is None or attempt.state is State.SUPERSEDED:
         return Outcome.NOT_STARTED
     if attempt.delivered:
-        return Outcome.ALREADY_DELIVERED if row.clip_key in delivered_before else Outcome.DELIVERED
+        return Outcome.ALREADY_DELIVERED if row.clip_key in (delivered_before or ()) else Outcome.DELIVERED
     match attempt.state:
         case State.FAILED:
             return Outcome.NOT_STARTED if attempt.failure in WAITING_FAILURES else Outcome.FAILED
@@ -113,7 +121,7 @@ class Line:
 COLUMNS = tuple(f.name for f in fields(Line))
 
 
-def line_of(row: BatchRow, delivered_before: frozenset[str] = frozenset()) -> Line:
+def line_of(row: BatchRow, delivered_before: frozenset[str] | None = None) -> Line:
     """One row of the report. Money is that of all the clip's attempts together, so that sums are whole."""
     attempt, clip = row.attempt, row.clip
     outcome = outcome_of(row, delivered_before)
@@ -152,7 +160,7 @@ def line_of(row: BatchRow, delivered_before: frozenset[str] = frozenset()) -> Li
         created_at=attempt.created_at.isoformat(timespec="seconds") if attempt else None,
         stored_at=attempt.stored_at.isoformat(timespec="seconds") if attempt and attempt.stored_at else None,
         mismatch=attempt.mismatch if attempt else None,
-        error=None if attempt is None or attempt.delivered else attempt.error,
+        error=FORGOTTEN if row.forgotten else None if attempt is None or attempt.delivered else attempt.error,
         counted=row.counted and not row.retired,
         verdict=str(verdict.said.word) or None if verdict else None,
         verdict_by=verdict.author if verdict else None,

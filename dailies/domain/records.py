@@ -152,6 +152,8 @@ class BatchRow:
     retired: bool = False
     copy_uri: str | None = None
     """Where this batch's own copy of the clip lies, if it has one."""
+    forgotten: bool = False
+    """Whether a person asked to forget the clip: only what it cost is known."""
     counted: bool = True
     """False for a part of a clip's attempts that does not hold the one that speaks for it: money, and no row."""
     verdict: Verdict | None = None

@@ -59,11 +59,12 @@ def kind_of(attempt: Attempt) -> Kind | None:
 
 
 def to_retry(rows: Iterable[BatchRow], kinds: Collection[Kind]) -> list[Again]:
-    """The clips of these rows that were lost on the way in one of these ways. Rows that left the CSV are left out."""
+    """The clips of these rows that were lost on the way in one of these ways. Left out are rows that left the CSV, and what a
+    person asked to forget."""
     found = []
     for row in rows:
         attempt = row.attempt
-        kind = kind_of(attempt) if attempt and not row.retired else None
+        kind = kind_of(attempt) if attempt and not (row.retired or row.forgotten) else None
         if attempt and kind in kinds and kind is not None:
             found.append(Again(row, kind, attempt))
     return found

@@ -11,11 +11,12 @@ from dailies.domain.states import State, may_claim
 from dailies.ledger import rows as r
 from dailies.ledger import tables as t
 from dailies.ledger.decisions import Decisions
+from dailies.ledger.erasing import Erasing
 from dailies.ledger.plan import write_forgotten
 from dailies.ledger.types import Adopted
 
 
-class Adoption(Decisions):
+class Adoption(Decisions, Erasing):
     """Purchases that something else remembers. Methods block and are safe to call from several threads."""
 
     def adopt(self, adopted: Adopted) -> Attempt | None:
@@ -32,7 +33,11 @@ class Adoption(Decisions):
             mine = next((attempt for attempt in earlier if attempt.id == adopted.attempt_id), None)
             if mine is not None:
                 return self._came_home(connection, mine, adopted)
-            if not may_claim(earlier) or self._is_anothers(connection, adopted):
+            if (
+                not may_claim(earlier)
+                or self._is_anothers(connection, adopted)
+                or self._is_erased(connection, adopted.clip_key)
+            ):
                 return None
             self._write_row(connection, adopted)  # where the clip is known, its batch may be another
             attempt = self._attempt_of(adopted, 1 + max((a.no for a in earlier), default=0))

@@ -88,7 +88,7 @@ class Ledger(Adoption, Statuses, Verdicts):
             clip = sa.select(t.clip).where(t.clip.c.clip_key == clip_key).with_for_update()
             wanted = connection.execute(clip).mappings().one_or_none()
             earlier = dict(r.attempts_of(connection, [clip_key])).get(clip_key, ())
-            if not may_claim(earlier, provider):
+            if not may_claim(earlier, provider) or self._is_erased(connection, clip_key):
                 return Unclaimed.TAKEN
             granted = self._may_send(connection, provider, at_once)
             if not isinstance(granted, Go):

@@ -21,10 +21,12 @@ from dailies.ledger.types import AnotherFile
 
 CHUNK = 1000
 MAY_BE_DESCRIBED = sa.text(
-    "clip.prompt = '' OR NOT EXISTS"
-    " (SELECT 1 FROM attempt WHERE attempt.clip_key = clip.clip_key AND attempt.state <> 'failed')"
+    "(clip.prompt = '' OR NOT EXISTS"
+    " (SELECT 1 FROM attempt WHERE attempt.clip_key = clip.clip_key AND attempt.state <> 'failed'))"
+    " AND NOT EXISTS (SELECT 1 FROM erased WHERE erased.clip_key = clip.clip_key)"
 )
-"""A clip that was bought stays described as it was bought; one that was only adopted is described when its row is planned."""
+"""A clip that was bought stays described as it was bought; one that was only adopted is described when its row is planned.
+What a person asked to forget is not described again."""
 
 
 def upsert(

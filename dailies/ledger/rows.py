@@ -120,8 +120,9 @@ def _by_clip(
 def batch_rows(connection: Connection, where: sa.ColumnElement[bool]) -> Iterator[BatchRow]:
     """The rows of one or more batches with all their attempts, in the order of the CSV; a chunk in memory at a time."""
     query = (
-        sa.select(t.batch_row, t.clip, t.copy.c.s3_uri.label("copy_uri"))
+        sa.select(t.batch_row, t.clip, t.copy.c.s3_uri.label("copy_uri"), t.erased.c.erased_at)
         .join(t.clip, t.clip.c.clip_key == t.batch_row.c.clip_key)
+        .outerjoin(t.erased, t.erased.c.clip_key == t.batch_row.c.clip_key)
         .outerjoin(t.copy, (t.copy.c.batch == t.batch_row.c.batch) & (t.copy.c.clip_key == t.batch_row.c.clip_key))
         .where(where)
         .order_by(t.batch_row.c.batch, t.batch_row.c.retired, t.batch_row.c.number)
@@ -133,7 +134,8 @@ def batch_rows(connection: Connection, where: sa.ColumnElement[bool]) -> Iterato
             yield BatchRow(
                 same(row["batch"]), row["number"], row["row_id"], to_clip(row), row["clip_key"],
                 tuple(map(same, row["providers"].split(","))), row["usd_quoted"], row["labels"],
-                attempts.get(row["clip_key"], ()), row["retired"], row["copy_uri"], verdict=verdicts.get(row["clip_key"]),
+                attempts.get(row["clip_key"], ()), row["retired"], row["copy_uri"], row["erased_at"] is not None,
+                verdict=verdicts.get(row["clip_key"]),
             )  # fmt: skip
 
 

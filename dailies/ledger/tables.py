@@ -307,3 +307,11 @@ comment = sa.Table(
     sa.Index("comment_by_clip", "clip_key", "id"),
 )
 """What people said about a moment of a clip, with its time code. Only ever appended to."""
+
+erased = sa.Table(
+    "erased",
+    metadata,
+    sa.Column("clip_key", sa.Text, primary_key=True),
+    sa.Column("erased_at", Utc, nullable=False),
+)
+"""Clips that a person asked to forget: nothing of them is bought, fetched or described again."""

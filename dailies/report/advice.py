@@ -25,6 +25,7 @@ class Topic(StrEnum):
     INTERRUPTED = "not home yet"
     MISMATCH = "not as ordered"
     NOT_STARTED = "not started"
+    FORGOTTEN = "forgotten"
     RETIRED = "no longer in the CSV"
     DELIVERED = "delivered"
 
@@ -41,6 +42,7 @@ MEANING = {
     Topic.INTERRUPTED: "Paid, and the run was ended before these came home; nothing is lost.",
     Topic.MISMATCH: "Delivered, but not what was bought: worth asking for the money back.",
     Topic.NOT_STARTED: "Nothing was bought for these yet.",
+    Topic.FORGOTTEN: "Removed because a person asked for it: only what these cost is on record. They are not made again.",
     Topic.RETIRED: "Bought for rows that have since left the CSV or changed: only their money counts here.",
     Topic.DELIVERED: "In S3, checked.",
 }
@@ -72,7 +74,7 @@ def advice_for(topic: Topic, line: Line, run: str | None = None) -> Advice:
     """The next commands for one clip; `run` goes on with its batch, where it is known how that was asked for."""
     on = Command("goes on with the rest of the batch", run) if run else None
     match topic:
-        case Topic.DELIVERED | Topic.RETIRED:
+        case Topic.DELIVERED | Topic.RETIRED | Topic.FORGOTTEN:
             return Advice(topic)
         case Topic.IN_DOUBT:
             return Advice(
@@ -97,6 +99,8 @@ def advice_for(topic: Topic, line: Line, run: str | None = None) -> Advice:
 
 def topic_of(row: BatchRow, line: Line) -> Topic:
     """Where the clip belongs in the report."""
+    if row.forgotten and line.counted:
+        return Topic.FORGOTTEN
     match Outcome(line.outcome):
         case Outcome.DELIVERED | Outcome.ALREADY_DELIVERED:
             return Topic.MISMATCH if line.mismatch else Topic.DELIVERED

@@ -43,7 +43,7 @@ class Credits:
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
-def credits_of(batch: str, rows: Iterable[BatchRow], delivered_before: frozenset[str] = frozenset()) -> Credits:
+def credits_of(batch: str, rows: Iterable[BatchRow], delivered_before: frozenset[str] | None = None) -> Credits:
     """The figures of a batch's rows, those last that left the CSV: of them only what cost money is listed.
 
     The rows are looked at once and not kept.

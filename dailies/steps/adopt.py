@@ -19,7 +19,7 @@ from dailies.errors import Misconfigured
 from dailies.ledger import Adopted
 from dailies.providers.base import LogUnavailable
 from dailies.runtime import Job, Runtime
-from dailies.steps.clips_on_record import delivered_clips, taken_clips
+from dailies.steps.clips_on_record import delivered_clips, forgotten_clips, taken_clips
 from dailies.steps.record import drain_spool, on_record
 from dailies.steps.store import abilities_at
 from dailies.steps.stored_purchase import read_purchase
@@ -39,7 +39,7 @@ async def adopt_known(runtime: Runtime, job: Job) -> None:
     when they can't be asked, or when the spool holds what the ledger does not take.
     """
     await _adopt_spooled(runtime)
-    away = _without(job.rows, await delivered_clips(runtime, job.plan))
+    away = _without(job.rows, await delivered_clips(runtime, job.plan) | await forgotten_clips(runtime, job.plan))
     if away:
         await _adopt_stored(runtime, job, away)
         to_buy = _without(away, await taken_clips(runtime, job.plan))

@@ -19,12 +19,18 @@ async def delivered_clips(runtime: Runtime, plan: Plan) -> frozenset[str]:
         attempt = current(attempts)
         return attempt is not None and attempt.delivered
 
-    return await _clips_with(runtime, plan, delivered)
+    return await _clips_with(runtime, plan, delivered) - await forgotten_clips(runtime, plan)
 
 
 async def taken_clips(runtime: Runtime, plan: Plan) -> frozenset[str]:
-    """The clip_keys of a plan that may not be bought: bought already, maybe bought, or refused for good."""
-    return await _clips_with(runtime, plan, lambda attempts: not may_claim(attempts))
+    """The clip_keys of a plan that may not be bought: bought already, maybe bought, refused for good, or forgotten."""
+    taken = await _clips_with(runtime, plan, lambda attempts: not may_claim(attempts))
+    return taken | await forgotten_clips(runtime, plan)
+
+
+async def forgotten_clips(runtime: Runtime, plan: Plan) -> frozenset[str]:
+    """The clip_keys of a plan that a person asked to forget: they are neither bought nor fetched again."""
+    return await anyio.to_thread.run_sync(runtime.ledger.forgotten, [row.clip.key for row in plan.rows])
 
 
 async def _clips_with(runtime: Runtime, plan: Plan, wanted: Callable[[Sequence[Brief]], bool]) -> frozenset[str]:

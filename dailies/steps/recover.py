@@ -52,7 +52,10 @@ async def recover(runtime: Runtime) -> Recovered:
 
 
 async def step_for(runtime: Runtime, clip_key: str, provider: str | None = None) -> Step:
-    """What this clip needs now, by the ledger; `provider` is the one that would be asked to make it."""
+    """What this clip needs now, by the ledger; `provider` is the one that would be asked to make it. A clip that a person
+    asked to forget needs nothing."""
+    if await anyio.to_thread.run_sync(runtime.ledger.forgotten, [clip_key]):
+        return Step.NOTHING
     attempts = await anyio.to_thread.run_sync(runtime.ledger.attempts, clip_key)
     return next_step(attempts, runtime.owners, runtime.ledger.is_dead, provider)
 

@@ -26,7 +26,7 @@ def batch_credits(runtime: Runtime, batch: str) -> Credits:
     """The figures of a batch, or of the part of it in hand, as the ledger has them now; of rows that left the CSV only the
     money counts."""
     job = runtime.job if runtime.job and runtime.job.plan.batch == batch else None
-    before = job.delivered_before if job else frozenset()
+    before = job.delivered_before if job else None
     part = job.rows if job and job.order.partial else None
     rows = runtime.ledger.each_row(batch)
     credits = credits_of(batch, (row for row in rows if part is None or row.clip_key in part), before)

@@ -29,7 +29,7 @@ from dailies.providers.live import Live
 from dailies.runtime import Job, Runtime
 from dailies.steps.adopt import adopt_known
 from dailies.steps.another_file import another_files_batch, refuse_another_file
-from dailies.steps.clips_on_record import delivered_clips, taken_clips
+from dailies.steps.clips_on_record import delivered_clips, forgotten_clips, taken_clips
 from dailies.steps.places import settle_places
 from dailies.steps.reachable import refuse_without_a_way
 from dailies.steps.store import store_notes, tried_before_buying
@@ -126,13 +126,14 @@ async def vetted_job(runtime: Runtime, order: BatchRequest, plan: Plan, to: str)
     budget = order.budget_usd if order.budget_usd is not None else runtime.settings.dailies_budget_usd
     caps = Caps(budget, runtime.settings.dailies_daily_budget_usd)
     job = Job(order, plan, bucket, prefix, caps, await delivered_clips(runtime, plan))
-    if len(job.delivered_before) == len(plan.rows):
+    settled = job.delivered_before | await forgotten_clips(runtime, plan)
+    missing = [row for row in plan.rows if row.clip.key not in settled]
+    if not missing:
         return job
     await anyio.to_thread.run_sync(refuse_unsettled_beside, runtime.home, runtime.ledger)
-    missing = [row for row in plan.rows if row.clip.key not in job.delivered_before]
     refuse_short_timeout(runtime.settings, runtime.catalog, missing)
     runtime.open_providers(plan.providers)
-    await refuse_without_a_way(runtime, [row for row in plan.rows if row.clip.key not in job.delivered_before])
+    await refuse_without_a_way(runtime, missing)
     await check_accounts(runtime, plan)
     if to:
         await tried_before_buying(runtime, bucket, prefix, dispatched=order.fingerprint is not None)

@@ -216,6 +216,24 @@ class S3:
         """Delete one object; it may be gone already."""
         self._call("delete_object", Bucket=bucket, Key=key)
 
+    def all_versions(self, bucket: str, prefix: str) -> Iterator[tuple[str, str, bool]]:
+        """Key, version and whether it is the latest, of all that a bucket keeps below a prefix, delete markers too.
+
+        Raises StoreRefused where the key may not see them; nothing where the bucket never kept versions.
+        """
+        more: dict[str, Any] = {}
+        while True:
+            page = self._call("list_object_versions", Bucket=bucket, Prefix=prefix, **more)
+            for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                yield entry["Key"], entry["VersionId"], entry["IsLatest"]
+            if not page.get("IsTruncated"):
+                return
+            more = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
+
+    def delete_version(self, bucket: str, key: str, version: str) -> None:
+        """Delete one version of an object for good."""
+        self._call("delete_object", Bucket=bucket, Key=key, VersionId=version)
+
     def presign(self, bucket: str, key: str, lifetime_s: int = URI_LIFETIME_S) -> str:
         """A URL under which anybody may read the object for a while."""
         return self.client.generate_presigned_url(
