@@ -43,26 +43,22 @@ def bring(ledger: Ledger, name: str, clip_key: str) -> None:
     generation = f"video_{name}"
     match name:
         case "refused" | "not_sent":
-            ledger.mark_not_charged(
-                attempt.id, Failure.REFUSED if name == "refused" else Failure.NOT_SENT, "the provider's words"
-            )
+            ledger.free(attempt.id, Failure.REFUSED if name == "refused" else Failure.NOT_SENT, "the provider's words")
         case "in_doubt" | "superseded":
-            ledger.mark_in_doubt(attempt.id, "answer lost")
+            ledger.doubt(attempt.id, "answer lost")
             if name == "superseded":
                 ledger.resubmit(attempt.id, "we need it today")
         case "orphaned":
-            ledger.mark_not_charged(attempt.id, Failure.NOT_SENT, "connection refused")
-            ledger.mark_submitted(attempt.id, generation)
+            ledger.free(attempt.id, Failure.NOT_SENT, "connection refused")
+            ledger.answer(attempt.id, generation)
         case _:
-            submitted = ledger.mark_submitted(attempt.id, generation)
+            submitted = ledger.answer(attempt.id, generation)
             if name == "generation":
                 ledger.generation_failed(submitted, "the provider could not make it")
             if name in ("stored", "completed", "result_lost"):
-                ready = ledger.record_completed(
-                    submitted, "https://cdn.example/clip.mp4?signature=s3cr3t", USD, 2_520_000
-                )
+                ready = ledger.completed(submitted, "https://cdn.example/clip.mp4?signature=s3cr3t", USD, 2_520_000)
                 if name == "stored":
-                    ledger.record_stored(ready.id, f"s3://clips/first/{ready.id}.mp4", "ef" * 32, 1_234_567)
+                    ledger.stored(ready.id, f"s3://clips/first/{ready.id}.mp4", "ef" * 32, 1_234_567)
                 if name == "result_lost":
                     ledger.result_lost(ready, "HTTP 403")
 
@@ -92,10 +88,10 @@ def hold(url: str) -> None:
     attempt = ledger.claim(wanted.clip.key, "held", "aiml", USD, Caps(), "digest", "ab" * 32)
     print(attempt.id, flush=True)
     sys.stdin.readline()
-    submitted = ledger.mark_submitted(attempt.id, "video_held")
-    ledger.record_polled(submitted, generating=True)
-    ready = ledger.record_completed(submitted, "https://cdn.example/held.mp4", USD, 2_520_000)
-    print(ledger.record_stored(ready.id, "s3://clips/held/held.mp4", "cd" * 32, 99).state, flush=True)
+    submitted = ledger.answer(attempt.id, "video_held")
+    ledger.polled(submitted, generating=True)
+    ready = ledger.completed(submitted, "https://cdn.example/held.mp4", USD, 2_520_000)
+    print(ledger.stored(ready.id, "s3://clips/held/held.mp4", "cd" * 32, 99).state, flush=True)
     ledger.close()
 
 
