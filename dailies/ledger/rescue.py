@@ -33,9 +33,13 @@ def rescue(ledger: Reader, spool: Spool, since: datetime) -> int:
     for attempt in kept:
         row = rows.get((attempt.batch, attempt.clip_key))
         source, destination = batches.get(attempt.batch, ("", ""))
-        about = KnownAttempt(_as_claimed(attempt), _as_planned(row) if row else None, source, destination)
-        spool.put(Spooled(about, _outcome(attempt)))
+        spool.put(as_spooled(attempt, _as_planned(row) if row else None, source, destination))
     return len(kept)
+
+
+def as_spooled(attempt: Attempt, row: Row | None, source: str, destination: str) -> Spooled:
+    """An attempt that is paid for or in doubt, as the spool would hold it: enough to write it anew."""
+    return Spooled(KnownAttempt(_as_claimed(attempt), row, source, destination), _outcome(attempt))
 
 
 def _as_claimed(attempt: Attempt) -> Attempt:

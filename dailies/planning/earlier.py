@@ -58,4 +58,5 @@ def _earlier(one: Wanted) -> list[Clip]:
     """
     if one.sideways:
         return [one.sideways]
-    return [replace(one.clip, image=replace(one.clip.image, sha256=d, made="")) for d in earlier_digests(one.image)]
+    fitted = earlier_digests(one.image.path, one.image.sha256, one.image.made)
+    return [replace(one.clip, image=replace(one.clip.image, sha256=digest, made="")) for digest in fitted]

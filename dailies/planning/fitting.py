@@ -90,16 +90,16 @@ def _make(source: bytes, made: str) -> bytes:
     return fit_image(source, int(width), int(height), "crop" if how == "crop" else "pad")
 
 
-def earlier_digests(image: Measured) -> list[str]:
-    """Digests by which the first version may have known a fitted image: of what it made of it, and of what we make.
+def earlier_digests(file: Path | None, sha256: str | None, made: str) -> list[str]:
+    """Digests by which the first version may have known the fitted image in `file`: of what it made of it, and of what we make.
 
     Its own files lie beside ours; another version of the encoder made the same pixels of other bytes.
     """
-    if image.path is None or image.sha256 is None or not image.made.startswith(("crop", "pad")):
+    if file is None or sha256 is None or not made.startswith(("crop", "pad")):
         return []
-    found = [image.sha256]
-    ours = _pixels(image.path)
-    for path in image.path.parent.iterdir():
+    found = [sha256]
+    ours = _pixels(file)
+    for path in file.parent.iterdir():
         if _EARLIER.fullmatch(path.name) and path.stem not in found and _alike(ours, _pixels(path)):
             found.append(path.stem)
     return found

@@ -27,6 +27,7 @@ from dailies.errors import Misconfigured
 from dailies.ledger import Caps, Ledger, Owner, Spool, open_engine
 from dailies.ledger.file import LedgerVanished
 from dailies.ledger.rescue import rescue
+from dailies.ledger.spool import Spooled
 from dailies.memory import keep_flat
 from dailies.net import Trust, vetted_client
 from dailies.order import BatchRequest
@@ -87,6 +88,7 @@ class Runtime:
     in_flight: int | None = None
     emitted: set[str] = field(default_factory=set)  # events that a run emits once
     brake_events: dict[str, str] = field(default_factory=dict)  # what was last told of each provider's brake
+    bought: dict[str, Spooled] = field(default_factory=dict)  # by attempt: bought in this run, and not home yet
     stores: dict[tuple[str, str], StoreAbilities] = field(default_factory=dict)  # what was tried, by bucket and prefix
     _providers: dict[str, Provider] = field(default_factory=dict)
     _askers: dict[str, Provider] = field(default_factory=dict)

@@ -8,15 +8,18 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from types import MappingProxyType
 
 import anyio
 import anyio.to_thread
 
 from dailies.domain.clips import Row, object_key, slug
 from dailies.domain.commands import ADOPT
+from dailies.domain.earlier_keys import earlier_keys
 from dailies.domain.records import Attempt
 from dailies.errors import Misconfigured
 from dailies.ledger import Adopted
+from dailies.planning.fitting import earlier_digests
 from dailies.providers.base import LogUnavailable
 from dailies.runtime import Job, Runtime
 from dailies.steps.clips_on_record import delivered_clips, forgotten_clips, taken_clips
@@ -41,9 +44,21 @@ async def adopt_known(runtime: Runtime, job: Job) -> None:
     await _adopt_spooled(runtime)
     away = _without(job.rows, await delivered_clips(runtime, job.plan) | await forgotten_clips(runtime, job.plan))
     if away:
-        await _adopt_stored(runtime, job, away)
+        keys = await anyio.to_thread.run_sync(keys_of, job, away)
+        await _adopt_stored(runtime, job, keys)
         to_buy = _without(away, await taken_clips(runtime, job.plan))
-        await _adopt_logged(runtime, job, to_buy)
+        await _adopt_logged(runtime, job, to_buy, keys)
+
+
+def keys_of(job: Job, rows: Mapping[str, Row]) -> dict[str, str]:
+    """Every key under which these clips may lie somewhere, today's and those of earlier versions, with the key of today."""
+    found = {key: key for key in rows}
+    for key, row in rows.items():
+        sent, made = job.plan.files.get(key), row.clip.image.made
+        fitted = earlier_digests(sent.path, sent.sha256, made) if sent else []
+        for earlier in earlier_keys(row.clip, fitted):
+            found.setdefault(earlier, key)
+    return found
 
 
 def _without(rows: Mapping[str, Row], keys: frozenset[str]) -> Mapping[str, Row]:
@@ -60,11 +75,11 @@ async def _adopt_spooled(runtime: Runtime) -> None:
         )
 
 
-async def _adopt_stored(runtime: Runtime, job: Job, away: Mapping[str, Row]) -> None:
+async def _adopt_stored(runtime: Runtime, job: Job, keys: Mapping[str, str]) -> None:
     """Adopt the clips of a plan that lie anywhere below its destination, and all that its own folder holds of lost rows."""
     try:
-        names = await _names_to_look_at(runtime, job, away)
-        for attempt in await _adopt_objects(runtime, job, names):
+        names = await _names_to_look_at(runtime, job, keys)
+        for attempt in await _adopt_objects(runtime, job, names, keys):
             logger.warning("found in S3 and adopted, not bought again: %s", attempt.s3_uri)
     except (StoreTrouble, StoreRefused) as error:
         raise Misconfigured(
@@ -72,21 +87,21 @@ async def _adopt_stored(runtime: Runtime, job: Job, away: Mapping[str, Row]) -> 
         ) from error
 
 
-async def _names_to_look_at(runtime: Runtime, job: Job, away: Mapping[str, Row]) -> list[str]:
+async def _names_to_look_at(runtime: Runtime, job: Job, keys: Mapping[str, str]) -> list[str]:
     """The names in one listing that hold a clip's digits; for a key that may not list, the names that clips would take."""
     ways = await abilities_at(runtime, job.bucket, job.prefix)
     if ways.may_list:
         try:
-            return await anyio.to_thread.run_sync(_listed, runtime, job, away)
+            return await anyio.to_thread.run_sync(_listed, runtime, job, keys)
         except StoreRefused as error:
             if not error.denied:
                 raise
             runtime.stores[job.bucket, job.prefix] = replace(ways, may_list=False)
-    return [object_key(job.prefix, job.plan.batch, row.id, key) for key, row in away.items()]
+    return [object_key(job.prefix, job.plan.batch, job.rows[today].id, key) for key, today in keys.items()]
 
 
-def _listed(runtime: Runtime, job: Job, away: Iterable[str]) -> list[str]:
-    wanted = {key[:12] for key in away}
+def _listed(runtime: Runtime, job: Job, keys: Iterable[str]) -> list[str]:
+    wanted = {key[:12] for key in keys}
     known = {key[:12] for key in runtime.ledger.known_clips(job.plan.batch)} | {key[:12] for key in job.rows}
     below = f"{job.prefix}/" if job.prefix else ""
     own = f"{below}{slug(job.plan.batch, 'batch')}/"
@@ -98,7 +113,7 @@ def _listed(runtime: Runtime, job: Job, away: Iterable[str]) -> list[str]:
     ]
 
 
-async def _adopt_objects(runtime: Runtime, job: Job, names: Iterable[str]) -> list[Attempt]:
+async def _adopt_objects(runtime: Runtime, job: Job, names: Iterable[str], keys: Mapping[str, str]) -> list[Attempt]:
     """Adopt what these objects' metadata tell of, a few at a time. Raises the first StoreTrouble or StoreRefused."""
     blind = not runtime.stores[job.bucket, job.prefix].may_list
     waiting, adopted, troubles = iter(names), list[Attempt](), list[Exception]()
@@ -106,7 +121,9 @@ async def _adopt_objects(runtime: Runtime, job: Job, names: Iterable[str]) -> li
     async def work() -> None:
         for name in waiting:
             try:
-                taken = await anyio.to_thread.run_sync(adopt_object, runtime, job.bucket, name, job.plan.batch, blind)
+                taken = await anyio.to_thread.run_sync(
+                    adopt_object, runtime, job.bucket, name, job.plan.batch, blind, keys
+                )
             except (StoreTrouble, StoreRefused) as error:
                 troubles.append(error)
             else:
@@ -123,11 +140,17 @@ async def _adopt_objects(runtime: Runtime, job: Job, names: Iterable[str]) -> li
 
 
 def adopt_object(
-    runtime: Runtime, bucket: str, name: str, batch: str | None = None, blind: bool = False
+    runtime: Runtime,
+    bucket: str,
+    name: str,
+    batch: str | None = None,
+    blind: bool = False,
+    keys: Mapping[str, str] = MappingProxyType({}),
 ) -> Attempt | None:
     """Take in the purchase that an object's metadata tells of, as a clip that lies there. None when there is nothing to take.
 
-    `batch` is the whole name of the batch in hand, which is cut in the metadata where it is long.
+    `batch` is the whole name of the batch in hand, which is cut in the metadata where it is long; `keys` are its clips' keys of
+    today by those of earlier versions, under which they may have been stored.
     """
     digits, found = CLIP_NAME.search(name), runtime.s3().head(bucket, name, blind=blind)
     purchase = read_purchase(runtime.s3(), bucket, found) if found and digits else None
@@ -135,15 +158,15 @@ def adopt_object(
         return None
     if batch is not None and purchase.batch == cut(batch):
         purchase = replace(purchase, batch=batch)
-    return runtime.ledger.adopt(purchase)
+    return runtime.ledger.adopt(replace(purchase, clip_key=keys.get(purchase.clip_key, purchase.clip_key)))
 
 
-async def _adopt_logged(runtime: Runtime, job: Job, to_buy: Mapping[str, Row]) -> None:
+async def _adopt_logged(runtime: Runtime, job: Job, to_buy: Mapping[str, Row], keys: Mapping[str, str]) -> None:
     """Adopt the clips of a plan that a provider's log shows as bought by us, to be polled and delivered.
 
-    Our reference ends in the clip's identity. Finished requests only; what is still generating is not in the log.
+    Our reference ends in the clip's key, or in that of its time. Finished requests only; what is still generating is not in the log.
     """
-    by_reference = {key[:24]: row for key, row in to_buy.items()}
+    by_reference = {key[:24]: to_buy[today] for key, today in keys.items() if today in to_buy}
     now = runtime.ledger.now()
     for name in dict.fromkeys(provider for row in to_buy.values() for provider in row.providers):
         try:

@@ -34,6 +34,7 @@ from dailies.runtime import Runtime
 from dailies.runtime.limiter import AdaptiveLimiter
 from dailies.sender.line import PendingCreate, SenderEnded
 from dailies.sender.protocol import Ended, NotClaimed, NotTaken, Parked, Result, Sold
+from dailies.steps.forgotten import remember, remember_doubt
 from dailies.steps.prepare import Prepared, prepare, purchase
 
 logger = logging.getLogger("dailies.create")
@@ -75,6 +76,7 @@ async def _buy(runtime: Runtime, prepared: Prepared) -> Attempt:
                     raise NotSent(
                         f"{prepared.row.id}: {ended} before it claimed the clip. Not charged; run it again"
                     ) from None
+    remember(runtime, prepared.row, bought)
     return bought
 
 
@@ -154,6 +156,7 @@ async def _outcome(runtime: Runtime, prepared: Prepared, create: PendingCreate) 
             logger.warning("%s · attempt %s: %s (%s)", who, attempt_id[:8], verdict.detail, verdict.meaning)
             if verdict.meaning is Meaning.IN_DOUBT:
                 limiter.doubted()
+                await remember_doubt(runtime, prepared.row, attempt_id)
                 raise _in_doubt(prepared, attempt_id, verdict.detail)
             raise _as_error(runtime, prepared, verdict.detail, verdict.failure or Failure.REFUSED)
         case result:

@@ -23,6 +23,7 @@ from dailies.failpoints import hit
 from dailies.media.video import BadVideo, Wanted, inspect, mismatches
 from dailies.runtime import Runtime
 from dailies.steps.fetch import Fetched, delayed, fetch
+from dailies.steps.forgotten import attempt_on_record
 from dailies.steps.posters import keep_poster
 from dailies.steps.store import abilities_at
 from dailies.storage.abilities import StoreAbilities
@@ -41,9 +42,7 @@ class NoDestination(Misconfigured):
 
 async def deliver_clip(runtime: Runtime, attempt_id: str) -> Attempt:
     """Store one completed clip. Raises ResultLost, or DeliveryDelayed when it has to wait (the clip stays paid and safe)."""
-    attempt = await anyio.to_thread.run_sync(runtime.ledger.attempt, attempt_id)
-    if attempt is None:
-        raise KeyError(f"no attempt {attempt_id}")
+    attempt = await attempt_on_record(runtime, attempt_id)
     if attempt.delivered:
         return attempt
     async with runtime.deliveries.slot(runtime.result_ends(attempt)):
@@ -64,6 +63,7 @@ async def deliver_clip(runtime: Runtime, attempt_id: str) -> Attempt:
         hit("before-stored")
         stored = await _told(runtime, attempt, uri, file, mismatch)
         hit("after-stored")
+        runtime.bought.pop(attempt.id, None)  # from now on the store's metadata remembers it as well
         await anyio.to_thread.run_sync(keep_poster, runtime, stored, row, file.path, ways, limiter=runtime.decoders)
         await anyio.to_thread.run_sync(_tidy, runtime, attempt, row, file.path)
         logger.info("%s · stored as %s%s", row.id, uri, f" ({mismatch})" if mismatch else "")

@@ -17,6 +17,7 @@ from dailies.failpoints import hit
 from dailies.ledger import LostOwnership
 from dailies.providers.base import Look, LookKind
 from dailies.runtime import Runtime
+from dailies.steps.forgotten import attempt_on_record, is_written_anew
 from dailies.steps.overdue import asked_of_the_log
 from dailies.steps.schedule import past_deadline
 
@@ -55,16 +56,17 @@ async def poll_once(runtime: Runtime, attempt_id: str) -> Attempt:
         )
     except (SQLAlchemyError, OSError) as error:
         raise StillGenerating(f"the ledger can't be reached ({type(error).__name__})") from error
+    except (LostOwnership, KeyError) as error:
+        if await is_written_anew(runtime, attempt.id):
+            raise StillGenerating("the ledger had forgotten it, it is on record again") from error
+        raise
 
 
 async def _attempt(runtime: Runtime, attempt_id: str) -> Attempt:
     try:
-        attempt = await anyio.to_thread.run_sync(runtime.ledger.attempt, attempt_id)
+        return await attempt_on_record(runtime, attempt_id)
     except (SQLAlchemyError, OSError) as error:
         raise StillGenerating(f"the ledger can't be reached ({type(error).__name__})") from error
-    if attempt is None:
-        raise KeyError(f"no attempt {attempt_id}")
-    return attempt
 
 
 async def _judge(runtime: Runtime, attempt: Attempt, look: Look, overdue: bool) -> Attempt:

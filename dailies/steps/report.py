@@ -17,6 +17,7 @@ from dailies.report.page import PageFacts
 from dailies.report.runs import runs_of
 from dailies.report.write import Extras, Written, report_folder, write_report
 from dailies.runtime import Runtime
+from dailies.steps.forgotten import write_all_anew
 from dailies.steps.to_disk import fetch_all
 
 logger = logging.getLogger("dailies.report")
@@ -41,6 +42,7 @@ def final_credits(runtime: Runtime) -> Credits:
 async def report_job(runtime: Runtime) -> tuple[Credits, Written]:
     """Write the report of the batch in hand. A folder that can't be written is a log line: every clip is delivered."""
     job = runtime.the_job
+    await write_all_anew(runtime)
     credits = await anyio.to_thread.run_sync(batch_credits, runtime, job.plan.batch)
     runtime.figures = credits
     if job.order.keep_local:

@@ -6,6 +6,7 @@ import pytest
 
 from dailies.domain.records import Attempt, at_risk
 from dailies.domain.states import State
+from tests.e2e.fixtures import MakeWorld
 from tests.e2e.harness import World, until
 from tests.e2e.invariants import assert_invariants
 
@@ -106,3 +107,20 @@ def test_an_answer_to_an_attempt_that_the_ledger_has_forgotten_is_written_anew_a
     assert again and again.code == 0 and len(world.posts()) == 1, child.text("stderr")
     [attempt] = world.attempts()
     assert attempt.state is State.STORED and attempt.generation_id == world.charges()[0].generation_id
+
+
+@pytest.mark.parametrize("what", sorted(FORGET))
+def test_an_answer_that_was_on_record_and_is_forgotten_is_written_anew_by_the_run_that_bought_it(
+    make_world: MakeWorld, what: str
+) -> None:
+    """A failover after the answer: the clip comes home in the same run, bought once."""
+    world = make_world(time_scale=0.02)
+    world.csv(1)
+    child = world.start()
+    until(lambda: any(attempt.generation_id for attempt in world.attempts()))
+    world.sql(*(f"DELETE FROM {table}" for table in FORGET[what]))
+    assert child.wait(60) == 0, child.text("stderr")
+    [attempt] = world.attempts()
+    assert attempt.state is State.STORED and attempt.generation_id == world.charges()[0].generation_id
+    assert_invariants(world)
+    assert len(world.posts()) == 1

@@ -90,6 +90,24 @@ def test_a_fitted_image_of_the_first_version_is_known_again(
     nothing_is_bought_again(world, world.run("--fit", mode))
 
 
+def test_what_the_first_version_stored_is_adopted_by_a_ledger_that_knows_nothing(
+    world: World, first_version: Path
+) -> None:
+    """In S3 it lies under the key of its time."""
+    (world.folder / "wide.png").write_bytes(picture(1000, 700))
+    rows = [
+        {"id": "crlf", "prompt": "First line,\r\nsecond line", "image": "first-720.png"},
+        {"id": "nfd", "prompt": "Cafe\u0301 im Regen", "image": "first-720.png"},
+        {"id": "signed", "prompt": "signed", "image": f"{world.sandbox.url}/images/1280x720.png?X-Amz-Signature=aa"},
+        {"id": "fitted", "prompt": "fitted", "image": "wide.png"},
+    ]
+    world.csv(rows)
+    bought_by(world, first_version, "--fit", "crop")
+    shutil.rmtree(world.home)
+    nothing_is_bought_again(world, world.run("--fit", "crop"))
+    nothing_is_bought_again(world, world.run("--fit", "crop"))
+
+
 def test_a_photo_that_the_first_version_sent_as_stored_is_known_again_and_said(
     world: World, first_version: Path
 ) -> None:

@@ -1,0 +1,52 @@
+"""The keys under which earlier versions knew a clip: by the text as it was written, by the whole address of its image, by the
+bytes that an encoder had made of it.
+
+A ledger finds such clips by what they are. This is for where no ledger remembers: the metadata of what lies in S3, and the
+references in a provider's log, hold the key of their time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from dailies.domain.clips import Clip
+
+
+def earlier_keys(clip: Clip, fitted: Sequence[str] = ()) -> frozenset[str]:
+    """Every key that an earlier version may have given this clip, without the one that it has.
+
+    `fitted` are the digests of what an encoder may have made of its image. What can't be known any more is left out: a
+    signature that has changed since, a spelling that nobody keeps.
+    """
+    images = [f"sha256:{digest}" for digest in fitted] if clip.image.made else list(_images(clip))
+    keys = {_first_versions_key(clip, prompt, image) for prompt in _writings(clip.prompt) for image in images}
+    return frozenset(keys - {clip.key})
+
+
+def _images(clip: Clip) -> Iterable[str]:
+    yield f"sha256:{clip.image.sha256}" if clip.image.sha256 else clip.image.source
+
+
+def _writings(text: str) -> set[str]:
+    """A text with each way to end a line, its letters composed and decomposed."""
+    lines = {text, text.replace("\n", "\r\n")}
+    return {unicodedata.normalize(form, line) for line in lines for form in ("NFC", "NFD")}
+
+
+def _first_versions_key(clip: Clip, prompt: str, image: str) -> str:
+    parts: list[object] = [
+        clip.model,
+        prompt,
+        image,
+        clip.resolution or "",
+        clip.aspect_ratio or "",
+        "" if clip.duration_s is None else str(clip.duration_s),
+        clip.take,
+    ]
+    if clip.options:
+        parts.append(sorted((name, clip.options[name]) for name in clip.options))
+    text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -1,0 +1,59 @@
+"""The keys of clips as the first version made them, found again from the clips of today."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dailies.domain.clips import Clip, Image, Option
+from dailies.domain.earlier_keys import earlier_keys
+from dailies.domain.text import one_form
+from tests.ledger.factories import a_clip
+
+SIGNED = Image("https://pictures.example/cat.png?v=2&X-Amz-Signature=aa", 1280, 720, "PNG")
+FILE = Image("cat.png", 1280, 720, "PNG", 9, "ab" * 32)
+
+
+def as_then(clip: Clip, image: str) -> str:
+    """The key that 48f82a2 gave to a clip that was written so: every byte of its text and address counted."""
+    import hashlib
+    import json
+
+    parts: list[object] = [
+        clip.model, clip.prompt, image, clip.resolution or "", clip.aspect_ratio or "", str(clip.duration_s or ""), clip.take,
+    ]  # fmt: skip
+    if clip.options:
+        parts.append(sorted((name, clip.options[name]) for name in clip.options))
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("options", [{}, {"seed": 7, "style": "raw"}])
+def test_however_its_text_was_written_a_clip_is_found(form: str, line_end: str, options: dict[str, Option]) -> None:
+    written = unicodedata.normalize(form, f"Café,{line_end}im Regen")  # type: ignore[arg-type]
+    then = a_clip(written, image=FILE, options=options)
+    today = replace(then, prompt=one_form(written))
+    key = as_then(then, f"sha256:{FILE.sha256}")
+    assert key == today.key or key in earlier_keys(today)
+
+
+def test_the_signature_of_an_image_was_part_of_the_key() -> None:
+    assert as_then(a_clip(image=SIGNED), SIGNED.source) in earlier_keys(a_clip(image=SIGNED))
+
+
+def test_a_fitted_image_was_known_by_the_bytes_that_an_encoder_made() -> None:
+    fitted = a_clip(image=replace(FILE, made="crop 1280x720"))
+    assert as_then(fitted, f"sha256:{'cd' * 32}") in earlier_keys(fitted, ["ef" * 32, "cd" * 32])
+    assert earlier_keys(fitted) == frozenset(), "of which nothing is known"
+
+
+@given(st.text(max_size=40))
+def test_the_key_of_today_is_no_earlier_one(text: str) -> None:
+    clip = a_clip(one_form(text), image=FILE)
+    assert clip.key not in earlier_keys(clip)
+    assert len(earlier_keys(clip)) <= 4
