@@ -23,6 +23,7 @@ from dailies.planning import Plan
 from dailies.report.credits import Credits, answer_json, credits_of, dump
 from dailies.runtime import Runtime, open_runtime
 from dailies.settings import Settings
+from dailies.steps.adopt import adopt_known
 from dailies.steps.changes import Changed, changed_rows, changes_lines, other_content
 from dailies.steps.purchase import Purchase, purchase_of
 from dailies.steps.start import check_budgets, plan_order, vetted_job
@@ -125,6 +126,7 @@ def _standing(line: Line) -> str:
 async def _check(settings: Settings, order: BatchRequest) -> Checked:
     async with open_runtime(settings) as runtime:
         plan = await plan_order(runtime, order, counting("images measured"))
+        refusal, balances = await _refusal(runtime, order, plan), await _balances(runtime, plan)
         known = await anyio.to_thread.run_sync(runtime.ledger.attempts_of, [row.clip.key for row in plan.rows])
         rows = [
             BatchRow(
@@ -134,16 +136,20 @@ async def _check(settings: Settings, order: BatchRequest) -> Checked:
             for row in plan.rows
         ]  # fmt: skip
         purchase = await purchase_of(runtime, plan, order.in_flight or settings.dailies_in_flight)
-        refusal, balances = await _refusal(runtime, order, plan), await _balances(runtime, plan)
         changed = await changed_rows(runtime, plan, purchase.rows)
         notes = (*plan.notes, *await other_content(runtime, plan), *store_notes(runtime))
         return Checked(plan, rows, purchase, refusal, balances, tuple(changed), notes)
 
 
 async def _refusal(runtime: Runtime, order: BatchRequest, plan: Plan) -> DailiesError | None:
-    """What a run would refuse the batch for, by the run's own code; a destination that is not said yet is no reason."""
+    """What a run would refuse the batch for, by the run's own code; a destination that is not said yet is no reason.
+
+    What store, spool and log know and the ledger does not is taken in as by a run, so that nothing of it counts as to buy.
+    """
     try:
         job = await vetted_job(runtime, order, plan, order.to or "")
+        if job.bucket:
+            await adopt_known(runtime, job)
         await check_budgets(runtime, job)
     except (BadInput, Misconfigured) as error:
         return error

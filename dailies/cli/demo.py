@@ -13,6 +13,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from dailies.cli.engine import Engine
 from dailies.cli.hangup import outlasting_the_terminal
 from dailies.cli.place import data_folder
 from dailies.cli.prefect_server import LocalServer, local_server
@@ -56,15 +57,21 @@ def run_demo(output: Path, stay: bool) -> int:
         settings = demo_settings(stage, home)
         change(server.environment())
         say(f"sandbox provider {stage.sandbox.url} · S3 {stage.s3_url} · Prefect UI {server.ui_url}")
-        credits = asyncio.run(_make(settings, str(prompts), output))
-        _show(credits, output, stage, server, time.monotonic() - started)
+
+        async def story() -> int:
+            engine = Engine()
+            credits = await _make(settings, str(prompts), output, engine)
+            _show(credits, output, stage, server, time.monotonic() - started)
+            return engine.leave(0 if credits.totals.complete else 1)
+
+        code = asyncio.run(story())
         if stay:
             print("The Prefect UI stays open: Ctrl-C ends it.")
             wait_for_interrupt()
-    return 0 if credits.totals.complete else 1
+    return code
 
 
-async def _make(settings: Settings, prompts: str, output: Path) -> Credits:
+async def _make(settings: Settings, prompts: str, output: Path, engine: Engine) -> Credits:
     order = BatchRequest(prompts, batch="demo", report_dir=str(output / "report"), keep_local=str(output / "clips"))
     async with open_runtime(settings) as runtime:
         await anyio.to_thread.run_sync(lambda: S3().client.create_bucket(Bucket=BUCKET))
@@ -74,13 +81,14 @@ async def _make(settings: Settings, prompts: str, output: Path) -> Credits:
         from flows.generate import generate_clips
 
         async with progress(runtime):
-            await generate_clips(
+            flow = generate_clips(
                 prompts=prompts,
                 batch="demo",
                 report_dir=order.report_dir,
                 keep_local=order.keep_local,
                 return_state=True,
             )
+            await engine.see_through(runtime, flow)
         return batch_credits(runtime, "demo")
 
 

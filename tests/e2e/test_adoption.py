@@ -141,6 +141,24 @@ def test_a_ledger_that_knows_less_buys_only_what_is_new(
     assert_invariants(world, rerun=False)
 
 
+def test_check_counts_what_a_run_would_buy_after_it_has_looked_into_store_and_log(world: World, hasty: None) -> None:
+    """One clip in S3, one paid and not fetched, one new: the ledger is gone, and `check` says what `run` then does."""
+    world.csv(ROWS[:1])
+    world.run()
+    world.sandbox.fault("download", "expired", times=None)
+    world.csv(ROWS[:2])
+    world.run()
+    world.sandbox.clear_faults()
+    shutil.rmtree(world.home)
+    world.csv([*ROWS[:2], NEW])
+    checked = world.command("check", str(world.prompts), "--json").json
+    assert (checked["to_buy"], checked["usd_to_buy"]) == (1, 1.26)
+    assert {clip["id"]: clip["check"] for clip in checked["clips"]}[ROWS[0]["id"]] == "delivered"
+    assert len(world.charges()) == 2
+    assert world.run().code == 0 and len(world.charges()) == 3
+    assert_invariants(world)
+
+
 def test_an_older_ledger_finds_unfetched_purchases_in_the_providers_log(world: World, hasty: None) -> None:
     """Not only an empty one: bought after the copy was made, never fetched, and the row has another number now."""
     world.csv(ROWS[:1])

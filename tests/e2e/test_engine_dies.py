@@ -73,3 +73,18 @@ def test_collect_ends_too(world: World) -> None:
     finally:
         child.kill()
     assert json.loads(Path(world.folder / "stdout").read_text())["remaining"] == 0
+
+
+@pytest.mark.slow
+def test_the_demo_ends_too(world: World) -> None:
+    output = world.folder / "demo"
+    child = started(world, "demo", "--output", str(output))
+    try:
+        until(lambda: list((output / "clips").glob("*.mp4")) or child.poll() is not None, 240)
+        note = json.loads((output / "home" / "prefect" / "server.json").read_text())
+        os.kill(note["pid"], signal.SIGKILL)
+        assert child.wait(240) == 0, (world.folder / "stderr").read_text()
+    finally:
+        child.kill()
+    assert "Prefect's server is away" in (world.folder / "stderr").read_text()
+    assert "It would have cost" in (world.folder / "stdout").read_text()
