@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from dailies.order import BatchRequest
+from dailies.planning.request import BatchRequest
 from dailies.prompts import parse_csv
 from dailies.runtime import open_runtime
 from dailies.settings import load_settings
@@ -17,7 +17,7 @@ from dailies.steps.start import plan_order, start_job
 
 async def timed(prompts: str) -> dict[str, float]:
     """Seconds to read the CSV, to plan all of it, and to put the plan on record."""
-    order = BatchRequest(prompts)
+    order = BatchRequest(prompts=prompts)
     began = time.perf_counter()
     parse_csv(Path(prompts).read_bytes(), prompts)
     read_s = time.perf_counter() - began

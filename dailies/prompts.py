@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dailies.domain.clips import slug
 from dailies.domain.text import clean_label, clean_prompt
 from dailies.errors import BadInput, BadRow
 from dailies.sheets.cells import no_text
@@ -104,11 +103,6 @@ def with_ids(rows: Sequence[RawRow]) -> tuple[dict[int, str], list[BadRow]]:
             bad.append(row.problem("id", f"has {len(label)} characters", f"at most {MAX_ID} are allowed"))
         ids[row.number] = label
     return ids, bad
-
-
-def default_batch(source: str) -> str:
-    """The batch's name where none is given: the file's stem."""
-    return slug(Path(source.rstrip("/").rsplit("/", 1)[-1]).stem, "batch")
 
 
 def _row(line: Line, names: Sequence[str], checked: frozenset[str]) -> RawRow | None:

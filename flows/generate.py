@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import anyio
@@ -20,7 +19,7 @@ import tasks
 from dailies.domain.clips import Row
 from dailies.domain.next_step import Step
 from dailies.errors import describe_error
-from dailies.order import BatchRequest
+from dailies.planning.request import BatchRequest
 from dailies.runtime import Runtime, open_runtime
 from dailies.steps.recover import rows_in_doubt, step_for, unwatched
 from flows import parameters as p
@@ -42,64 +41,14 @@ class Batch:
 
 
 @flow(name="generate-clips", flow_run_name=run_name, persist_result=False, validate_parameters=True)
-async def generate_clips(
-    prompts: p.Prompts,
-    to: p.Destination = "",
-    batch: p.BatchName = "",
-    provider: p.Provider = "",
-    model: p.Model = "",
-    resolution: p.Resolution = "",
-    aspect_ratio: p.AspectRatio = "",
-    duration: p.Seconds = None,
-    take: p.Take = "",
-    budget_usd: p.Dollars = None,
-    in_flight: p.InFlight = None,
-    fit: p.Fit = "strict",
-    allow_unpriced: bool = False,
-    report_dir: p.Folder = "",
-    keep_local: p.Folder = "",
-    require_live: bool = False,
-    approve_above_usd: p.Dollars = None,
-    rows: p.Rows = "",
-    fingerprint: p.Fingerprint = "",
-    ids: p.Ids = "",
-    limit: p.Limit = None,
-) -> State[Any]:
-    """Turn a CSV of prompts and images into video clips in S3, and say what each one cost.
-
-    Args:
-        prompts: The CSV: a path on the worker's machine, or an s3:// address. Example: s3://studio/prompts/monday.csv
-        to: Where the clips go. Example: s3://studio/clips. Empty: the setting DAILIES_TO.
-        batch: The batch's name, used in S3 keys and reports. Empty: the file's name without its ending.
-        provider: aiml or onerouter, or several in their order (aiml,onerouter), for rows that name none. Empty: aiml.
-        model: The model for rows that name none. Empty: openai/sora-2-pro-i2v.
-        resolution: For rows that name none, such as 720p. Empty: what the image fits, or the model's default.
-        aspect_ratio: For rows that name none, such as 16:9. Empty: what the image fits, or the model's default.
-        duration: Seconds, for rows that name none. Empty: the model's default.
-        take: A label that makes another clip of the same row, bought on purpose.
-        budget_usd: Hard cap for this batch in US dollars. Refused before the first cent when it does not fit.
-        in_flight: Generations at once, per provider. Empty: the setting DAILIES_IN_FLIGHT (20).
-        fit: What to do with an image of the wrong size: refuse it, crop it, or pad it.
-        allow_unpriced: Buy clips whose price is not known.
-        report_dir: A folder on the worker for the report. Empty: in DAILIES_HOME.
-        keep_local: A folder on the worker in which a copy of each clip is kept.
-        require_live: Refuse when a provider can't be asked whether it serves the models and what they cost now.
-        approve_above_usd: Above this quote the run pauses and asks here, in the UI; without a yes nothing is bought.
-        rows: Make only these rows, such as 1-50; the others of the batch stay as they are. Empty: all.
-        fingerprint: Filled in by generate-large: what these rows must still be. Empty: whatever they are.
-        ids: Make only the rows with these ids, such as sunrise-03,harbour-01. Empty: all.
-        limit: Make only the first so many rows: a few of ten thousand, to look at first. Empty: all.
-    """
-    order = BatchRequest(
-        prompts, to, batch, provider, model, resolution, aspect_ratio, duration, take,
-        None if budget_usd is None else Decimal(str(budget_usd)), in_flight, fit, allow_unpriced, report_dir,
-        keep_local, require_live, rows, fingerprint, ids, limit,
-    )  # fmt: skip
+@p.takes_request()
+async def generate_clips(request: BatchRequest, approve_above_usd: p.ApproveAbove = None) -> State[Any]:
+    """Turn a CSV of prompts and images into video clips in S3, and say what each one cost."""
     show_our_logs()
     try:
         async with open_runtime(await settings_for_run()) as runtime:
-            count = await tasks.plan(order)
-            await name_run(f"{order.title} · {count} clips", tags_of(runtime.the_job.plan))
+            count = await tasks.plan(request)
+            await name_run(f"{request.title} · {count} clips", tags_of(runtime.the_job.plan))
             await approved(runtime, approve_above_usd)
             return await make_clips(runtime)
     except REPORTED as error:

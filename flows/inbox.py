@@ -20,7 +20,7 @@ from tasks.states import show_our_logs
 
 @flow(name="inbox", flow_run_name="inbox", persist_result=False, validate_parameters=True)
 async def inbox(
-    folder: p.InboxFolder = "",
+    folder: p.Destination = "",
     to: p.Destination = "",
     budget_usd: p.Dollars = None,
     approve_above_usd: p.Dollars = None,

@@ -1,66 +1,90 @@
 """The flows' parameters as types: what the form in the Prefect UI shows, and what the API refuses.
 
-An optional text is shown as one plain field that may be left empty, not as a choice between a type and nothing.
+A flow that makes a batch takes a `BatchRequest`, and is called with its fields: deployments, schedules and scripts name
+`prompts`, `to`, `budget_usd`, not one nested object, and the form shows one field after the other.
 """
 
 from __future__ import annotations
 
-from itertools import permutations
-from typing import Annotated, Any, Literal
+import functools
+import inspect
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Annotated, Any, TypeVar, get_type_hints
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import Field
+from pydantic.fields import FieldInfo
 
-from dailies.registry import provider_names
+from dailies.planning.flat import Flat
+from dailies.planning.request import ENGINE, BatchRequest, S3Folder, explained
 
-MODELS = ["openai/sora-2-pro-i2v", "openai/sora-2-i2v"]
-PROVIDERS = ["", *provider_names(), *(",".join(pair) for pair in permutations(provider_names()[:2]))]
-S3_FOLDER = r"^\s*(s3://[^/]+(/.*)?)?$"
-ROWS = r"^\s*([1-9]\d{0,8}\s*(-\s*[1-9]\d{0,8}\s*)?)?$"
+R = TypeVar("R")
+AsyncFunction = Callable[..., Coroutine[Any, Any, R]]
 
-
-def _none_if_empty(value: Any) -> Any:
-    return None if isinstance(value, str) and not value.strip() else value
-
-
-EMPTY_IS_NONE = BeforeValidator(_none_if_empty)
-
-
-def _shown(kind: str, **about: Any) -> WithJsonSchema:
-    return WithJsonSchema({"type": kind, **about})
-
-
-Prompts = Annotated[str, Field(min_length=1, examples=["s3://studio/prompts/monday.csv", "data/prompts.csv"])]
-Destination = Annotated[
-    Annotated[str, Field(pattern=S3_FOLDER)] | None,
-    EMPTY_IS_NONE,
-    _shown("string", pattern=S3_FOLDER, examples=["s3://studio/clips"]),
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+ApproveAbove = Annotated[
+    Dollars,
+    Field(description="Above this quote the run pauses and asks here, in the UI; without a yes nothing is bought."),
 ]
-BatchName = Annotated[
-    Annotated[str, Field(max_length=200)] | None, EMPTY_IS_NONE, _shown("string", maxLength=200, examples=["monday"])
+ShardRows = Annotated[int, Field(ge=1, le=1000, description="Rows in one shard. 200 to 1,000 read well in the UI.")]
+ShardsAtOnce = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=100,
+        description="Shards of this batch that are made at the same time; each gets its part of in_flight.",
+    ),
 ]
-Provider = Annotated[str | None, EMPTY_IS_NONE, _shown("string", enum=PROVIDERS)]
-Model = Annotated[str | None, EMPTY_IS_NONE, _shown("string", examples=MODELS)]
-Resolution = Annotated[str | None, EMPTY_IS_NONE, _shown("string", examples=["720p", "1024p", "1280x720"])]
-AspectRatio = Annotated[str | None, EMPTY_IS_NONE, _shown("string", examples=["16:9", "9:16", "1:1"])]
-Seconds = Annotated[int, Field(ge=1, le=600, examples=[4, 8, 12])] | None
-Take = Annotated[str | None, EMPTY_IS_NONE, _shown("string", examples=["b"])]
-Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False, examples=[100.0])] | None
-InFlight = Annotated[int, Field(ge=1, le=5000, examples=[20])] | None
-Fit = Literal["strict", "crop", "pad"]
-Folder = Annotated[str | None, EMPTY_IS_NONE, _shown("string", examples=["/srv/dailies/reports"])]
-Rows = Annotated[
-    Annotated[str, Field(pattern=ROWS)] | None, EMPTY_IS_NONE, _shown("string", pattern=ROWS, examples=["1-500"])
-]
-Ids = Annotated[str | None, EMPTY_IS_NONE, _shown("string", examples=["sunrise-03,harbour-01"])]
-Limit = Annotated[int, Field(ge=1, examples=[3])] | None
-Fingerprint = Annotated[
-    Annotated[str, Field(pattern="^[0-9a-f]{12}$")] | None, EMPTY_IS_NONE, _shown("string", pattern="^([0-9a-f]{12})?$")
-]
-ShardRows = Annotated[int, Field(ge=1, le=1000)]
-ShardsAtOnce = Annotated[int, Field(ge=1, le=100)]
 DeploymentName = Annotated[str, Field(pattern=r"^[^/]+/[^/]+$", examples=["generate-clips/generate-shard"])]
-InboxFolder = Annotated[
-    Annotated[str, Field(pattern=S3_FOLDER)] | None,
-    EMPTY_IS_NONE,
-    _shown("string", pattern=S3_FOLDER, examples=["s3://studio/inbox"]),
+ShardDeployment = Annotated[
+    DeploymentName,
+    Field(description="The deployment of generate-clips that makes a shard. Its work pool decides where."),
 ]
+Destination = S3Folder
+
+
+def takes_request(*without: str) -> Callable[[AsyncFunction[R]], AsyncFunction[R]]:
+    """Let a flow's function, whose first parameter is a request, be called with the request's fields except `without`."""
+
+    def flat(function: AsyncFunction[R]) -> AsyncFunction[R]:
+        seen = Flat(
+            function,
+            [parameter for parameter in _fields() if parameter.name not in (*without, *ENGINE)],
+            [parameter for parameter in _fields() if parameter.name in ENGINE and parameter.name not in without],
+        )
+
+        @functools.wraps(function)
+        async def with_request(*args: Any, **kwargs: Any) -> R:
+            asked, own = seen.read(args, kwargs)
+            return await function(BatchRequest(**asked), **own)
+
+        seen.shape(with_request)
+        with_request.__doc__ = _documented(inspect.getdoc(function) or "", seen.signature)
+        return with_request
+
+    return flat
+
+
+def _documented(summary: str, signature: inspect.Signature) -> str:
+    """A docstring in which Prefect finds what each parameter means: it takes the form's words from nowhere else."""
+    words = {
+        name: about.description
+        for name, parameter in signature.parameters.items()
+        for about in parameter.annotation.__metadata__
+        if isinstance(about, FieldInfo) and about.description
+    }
+    return "\n".join([summary, "", "Args:", *(f"    {name}: {text}" for name, text in words.items())])
+
+
+def _fields() -> Iterator[inspect.Parameter]:
+    """The request's fields as parameters, in a person's order."""
+    form = BatchRequest.model_json_schema()["properties"]
+    for name, hint in get_type_hints(BatchRequest, include_extras=True).items():
+        if name not in BatchRequest.model_fields:
+            continue
+        field = BatchRequest.model_fields[name]
+        empty = "" if field.default is None and form[name].get("type") == "string" else field.default
+        default = inspect.Parameter.empty if field.is_required() else empty
+        about = Field(description=explained(name), examples=field.examples)
+        yield inspect.Parameter(
+            name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=Annotated[hint, about]
+        )

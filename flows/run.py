@@ -22,8 +22,8 @@ from dailies.domain.commands import COLLECT
 from dailies.environment import variables
 from dailies.errors import DailiesError, Misconfigured, describe_error
 from dailies.ledger.container import refuse_vanishing_ledger
-from dailies.order import BatchRequest
-from dailies.planning import Plan
+from dailies.planning.plan import Plan
+from dailies.planning.request import WHICH_ROWS, BatchRequest
 from dailies.runtime import Runtime, current_settings
 from dailies.settings import Settings, load_settings
 from dailies.steps.report import final_credits
@@ -40,9 +40,10 @@ MOST_MODEL_TAGS = 10
 def run_name() -> str:
     """A flow run's first name: its batch. The number of clips follows when it is known."""
     parameters = flow_run.parameters or {}
-    prompts = parameters.get("prompts")
-    order = BatchRequest(prompts, batch=parameters.get("batch"), rows=parameters.get("rows")) if prompts else None
-    return order.title if order else str(flow_run.flow_name)
+    if not parameters.get("prompts"):
+        return str(flow_run.flow_name)
+    named: dict[str, Any] = {name: parameters.get(name) for name in ("prompts", "batch", *WHICH_ROWS)}
+    return BatchRequest.model_construct(**named).title
 
 
 async def name_run(name: str, tags: Iterable[str] = ()) -> None:

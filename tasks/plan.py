@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from dailies.order import BatchRequest
+from dailies.planning.request import BatchRequest
 from dailies.runtime import current_runtime
 from dailies.steps.start import planned, start_job
 from tasks.events import emit_budgets

@@ -6,7 +6,7 @@ import asyncio
 import sys
 
 from dailies.domain.clips import Row
-from dailies.order import BatchRequest
+from dailies.planning.request import BatchRequest
 from dailies.runtime import Runtime, open_runtime
 from dailies.settings import load_settings
 from dailies.steps.create import create_clip
@@ -36,7 +36,7 @@ async def make(runtime: Runtime, row: Row) -> None:
 async def main(prompts: str, in_flight: int) -> None:
     """The batch, with its report."""
     async with open_runtime(load_settings({"dailies_in_flight": in_flight})) as runtime:
-        order = BatchRequest(prompts)
+        order = BatchRequest(prompts=prompts)
         job = await start_job(runtime, order, await plan_order(runtime, order))
         async with asyncio.TaskGroup() as clips:
             for row in job.plan.rows:

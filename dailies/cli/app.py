@@ -7,17 +7,17 @@ import io
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
+from dailies.cli.batch_options import takes_request
 from dailies.cli.ledger_admin import ledger_app
 from dailies.cli.models import models_app
 from dailies.errors import BadInput, DailiesError, Misconfigured, describe_error
 from dailies.logs import stderr_as_asked
+from dailies.planning.request import FOLDERS, BatchRequest
 
 REFUSED, INTERRUPTED = 2, 130
 
@@ -45,41 +45,8 @@ app.command(models_app)
 app.register_install_completion_command(help="Let this shell complete commands and options: bash, zsh or fish.")
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Columns:
-    """Defaults for columns that the CSV lacks."""
-
-    provider: str | None = None
-    "`aiml` or `onerouter`, for rows that name none."
-    model: str | None = None
-    "The model, for rows that name none."
-    resolution: str | None = None
-    "Such as `720p`, for rows that name none."
-    aspect_ratio: str | None = None
-    "Such as `16:9`, for rows that name none."
-    duration: int | None = None
-    "Seconds, for rows that name none."
-    take: str | None = None
-    "A label that makes another clip of the same row, bought on purpose."
-
-
-PromptsArg = Annotated[str, Parameter(help="The CSV: a path or an `s3://` address.")]
 JsonFlag = Annotated[bool, Parameter(help="Print one JSON object on stdout; logs go to stderr.")]
-InFlightOpt = Annotated[int | None, Parameter(help="Generations at once, per provider.")]
-BatchOpt = Annotated[str | None, Parameter(help="The batch's name. Default: the file's stem.")]
-BudgetOpt = Annotated[str | None, Parameter(name="--budget", help="Hard cap for this batch, in US dollars.")]
-FitOpt = Annotated[
-    Literal["strict", "crop", "pad"], Parameter(help="An image of the wrong size: refuse it, crop it or pad it.")
-]
-LiveFlag = Annotated[bool, Parameter(help="Refuse when a provider can't be asked about its models and prices.")]
-RowsOpt = Annotated[
-    str | None, Parameter(name="--rows", help="Only the rows with these ids, such as `sunrise-03,harbour-01`.")
-]
-LimitOpt = Annotated[
-    int | None, Parameter(help="Only the first so many rows: a few of ten thousand, to look at first.")
-]
-ToOpt = Annotated[str | None, Parameter(help="Where the clips go: `s3://bucket/prefix`. Default: DAILIES_TO.")]
+YesFlag = Annotated[bool, Parameter(help="Do not ask before spending.")]
 
 
 @app.command
@@ -107,46 +74,21 @@ def init() -> int:
 
 
 @app.command
-def check(
-    prompts: PromptsArg, /, *, columns: Columns = Columns(), to: ToOpt = None, batch: BatchOpt = None, budget: BudgetOpt = None,
-    in_flight: InFlightOpt = None, fit: FitOpt = "strict", allow_unpriced: bool = False, require_live: LiveFlag = False,
-    limit: LimitOpt = None, rows: RowsOpt = None, json: JsonFlag = False,
-) -> int:  # fmt: skip
+@takes_request(*FOLDERS)
+def check(request: BatchRequest, *, json: JsonFlag = False) -> int:
     """Spends nothing: rows, images, models, prices."""
     from dailies.cli.check import run_check
-    from dailies.order import BatchRequest
 
-    order = BatchRequest(
-        prompts, to, batch, **vars(columns), budget_usd=dollars(budget), in_flight=at_once(in_flight), fit=fit,
-        allow_unpriced=allow_unpriced, require_live=require_live, ids=rows, limit=first(limit),
-    )  # fmt: skip
-    return run_check(order, json)
+    return run_check(request, json)
 
 
 @app.command
-def run(
-    prompts: PromptsArg, /, *, to: ToOpt = None, batch: BatchOpt = None, columns: Columns = Columns(), budget: BudgetOpt = None,
-    in_flight: InFlightOpt = None,
-    fit: FitOpt = "strict",
-    allow_unpriced: Annotated[bool, Parameter(help="Buy clips whose price is not known.")] = False,
-    report_dir: Annotated[str | None, Parameter(help="Folder for the report.")] = None,
-    keep_local: Annotated[str | None, Parameter(help="Folder in which a copy of each clip is kept.")] = None,
-    require_live: LiveFlag = False,
-    limit: LimitOpt = None,
-    rows: RowsOpt = None,
-    json: JsonFlag = False,
-    yes: Annotated[bool, Parameter(help="Do not ask before spending.")] = False,
-) -> int:  # fmt: skip
+@takes_request()
+def run(request: BatchRequest, *, json: JsonFlag = False, yes: YesFlag = False) -> int:
     """Make every clip of a CSV and deliver it to S3."""
     from dailies.cli.run import run_batch
-    from dailies.order import BatchRequest
 
-    order = BatchRequest(
-        prompts, to, batch, **vars(columns), budget_usd=dollars(budget), in_flight=at_once(in_flight), fit=fit,
-        allow_unpriced=allow_unpriced, report_dir=report_dir, keep_local=keep_local, require_live=require_live, ids=rows,
-        limit=first(limit),
-    )  # fmt: skip
-    return run_batch(order, json, yes)
+    return run_batch(request, json, yes)
 
 
 @app.command
@@ -413,33 +355,6 @@ def doctor(*, adopt: bool = False, ready: bool = False, json: JsonFlag = False) 
     from dailies.cli.doctor import run_doctor
 
     return run_doctor(adopt, json)
-
-
-def dollars(text: str | None) -> Decimal | None:
-    """An amount from the command line. Raises BadInput."""
-    if text is None:
-        return None
-    try:
-        amount = Decimal(text.strip().lstrip("$"))
-    except InvalidOperation:
-        raise BadInput(f"--budget {text}: not an amount in dollars. Nothing was bought.") from None
-    if not amount.is_finite() or amount < 0:
-        raise BadInput(f"--budget {text}: not an amount in dollars. Nothing was bought.")
-    return amount
-
-
-def at_once(in_flight: int | None) -> int | None:
-    """How many generations may be in flight. Raises BadInput."""
-    if in_flight is not None and not 1 <= in_flight <= 5000:
-        raise BadInput("--in-flight must be between 1 and 5000. Nothing was bought.")
-    return in_flight
-
-
-def first(limit: int | None) -> int | None:
-    """How many rows are made. Raises BadInput."""
-    if limit is not None and limit < 1:
-        raise BadInput("--limit must be 1 or more. Nothing was bought.")
-    return limit
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

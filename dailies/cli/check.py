@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -18,8 +18,8 @@ from dailies.domain.figures import Line
 from dailies.domain.money import show_usd
 from dailies.domain.records import BatchRow
 from dailies.errors import BadInput, DailiesError, Misconfigured
-from dailies.order import BatchRequest
-from dailies.planning import Plan
+from dailies.planning.plan import Plan
+from dailies.planning.request import BatchRequest
 from dailies.report.credits import Credits, answer_json, credits_of, dump
 from dailies.runtime import Runtime, open_runtime
 from dailies.settings import Settings
@@ -49,7 +49,7 @@ class Checked:
 def run_check(order: BatchRequest, json: bool) -> int:
     """Check and quote a batch. Exit code 2 where the same `run` would refuse; raises what is wrong with the CSV."""
     settings = settings_here()
-    order = replace(order, to=order.to or settings.dailies_to)
+    order = order.but(to=order.to or settings.dailies_to)
     checked = asyncio.run(_check(settings, order))
     done = checked.purchase.delivered
     credits = credits_of(checked.plan.batch, checked.rows, done)
@@ -109,7 +109,7 @@ def _print(credits: Credits, checked: Checked, order: BatchRequest) -> None:
     if not checked.refusal:
         if order.to is None:
             print("Nothing says yet where the clips go: name a bucket with --to, or in DAILIES_TO.")
-        whole = replace(order, to=order.to or ANY_PLACE, batch=order.batch_name)
+        whole = order.but(to=order.to or ANY_PLACE, batch=order.batch_name)
         print(f"Go on with: {whole.as_command()}")
 
 

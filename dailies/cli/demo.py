@@ -23,7 +23,7 @@ from dailies.cli.screen import say
 from dailies.domain.money import ZERO, show_usd, sum_usd
 from dailies.environment import change
 from dailies.errors import Misconfigured
-from dailies.order import BatchRequest
+from dailies.planning.request import BatchRequest
 from dailies.registry import declared, load
 from dailies.report.credits import Credits
 from dailies.runtime import open_runtime
@@ -72,7 +72,9 @@ def run_demo(output: Path, stay: bool) -> int:
 
 
 async def _make(settings: Settings, prompts: str, output: Path, engine: Engine) -> Credits:
-    order = BatchRequest(prompts, batch="demo", report_dir=str(output / "report"), keep_local=str(output / "clips"))
+    order = BatchRequest(
+        prompts=prompts, batch="demo", report_dir=str(output / "report"), keep_local=str(output / "clips")
+    )
     async with open_runtime(settings) as runtime:
         await anyio.to_thread.run_sync(lambda: S3().client.create_bucket(Bucket=BUCKET))
         plan = await plan_order(runtime, order)

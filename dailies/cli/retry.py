@@ -19,8 +19,8 @@ from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.retry import Again, Kind, to_retry
 from dailies.errors import BadInput
 from dailies.ledger import Ledger
-from dailies.order import BatchRequest
-from dailies.planning import Plan
+from dailies.planning.plan import Plan
+from dailies.planning.request import BatchRequest
 from dailies.runtime import make_home, open_ledger
 
 FEW = 5
@@ -61,7 +61,7 @@ def _as_planned(found: Sequence[Again], plan: Plan, order: BatchRequest) -> list
         names = ", ".join(changed[:FEW]) + (", …" if len(changed) > FEW else "")
         raise BadInput(
             f"{plan.source} was changed since: {names} asks for another clip than the one that was not made. Nothing was "
-            f"bought. What it asks for now is bought by {replace(order, ids=None).as_command()}"
+            f"bought. What it asks for now is bought by {order.but(ids=None).as_command()}"
         )
     return [replace(one, row=replace(one.row, usd_quoted=plan.quotes[one.row.clip_key])) for one in found]
 
@@ -89,7 +89,7 @@ def _order(ledger: Ledger, batch: str, found: Sequence[Again]) -> BatchRequest:
             f"batch {batch} was made by an earlier version, which did not note how it was asked for: run it once more, then "
             "retry. Nothing was bought."
         )
-    return replace(BatchRequest.from_asked(asked), batch=batch, ids=out.getvalue())
+    return BatchRequest.from_asked(asked).but(batch=batch, ids=out.getvalue())
 
 
 def _show(found: Sequence[Again], as_json: bool) -> None:

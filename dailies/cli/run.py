@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
 
@@ -29,8 +28,8 @@ from dailies.environment import change
 from dailies.errors import BadInput, describe_error
 from dailies.logs import JsonOnStderr
 from dailies.net import Network
-from dailies.order import BatchRequest
-from dailies.planning import Plan
+from dailies.planning.plan import Plan
+from dailies.planning.request import BatchRequest
 from dailies.report.credits import Credits, answer_json, dump
 from dailies.report.write import report_folder
 from dailies.runtime import Runtime, open_runtime
@@ -100,12 +99,9 @@ async def _in_flow(runtime: Runtime, order: BatchRequest, engine: Engine) -> str
     """Run the flow and return its final message. When Prefect itself fails, the ledger still has all that was done."""
     from flows.generate import generate_clips
 
-    parameters = asdict(order)
-    if order.budget_usd is not None:
-        parameters["budget_usd"] = float(order.budget_usd)
     try:
         async with progress(runtime):
-            state = await engine.see_through(runtime, generate_clips(**parameters, return_state=True))
+            state = await engine.see_through(runtime, generate_clips(**order.parameters(), return_state=True))
     except Exception as error:  # the engine's, not ours: flows return what goes wrong with clips
         say(f"the run ended early, Prefect failed: {describe_error(error)}")
         return ""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dailies.catalog import Catalog
 from dailies.errors import BadInput, Misconfigured
-from dailies.order import BatchRequest
+from dailies.planning.request import BatchRequest
 from dailies.planning.rows import provider_problems
 from dailies.settings import Settings
 
@@ -21,4 +19,4 @@ def with_defaults(order: BatchRequest, settings: Settings, catalog: Catalog) -> 
             raise Misconfigured(f"DAILIES_MODEL={model}: {error}. Nothing was bought.") from None
     for problem in provider_problems(provider) if provider else ():
         raise Misconfigured(f"DAILIES_PROVIDER={provider}: {problem}. Nothing was bought.")
-    return replace(order, model=order.model or model, provider=order.provider or provider)
+    return order.but(model=order.model or model, provider=order.provider or provider)

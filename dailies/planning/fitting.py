@@ -21,8 +21,8 @@ from dailies.catalog import Model, nearest_size
 from dailies.catalog.values import pick, ratio_of
 from dailies.media.fit import fit_image, upright_image
 from dailies.media.images import BadImage, ImageFacts, measure
-from dailies.order import BatchRequest
 from dailies.planning.images import Measured
+from dailies.planning.request import BatchRequest
 from dailies.prompts import RawRow
 
 ALIKE = 2.0

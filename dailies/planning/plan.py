@@ -14,11 +14,11 @@ from dailies.catalog import Catalog
 from dailies.domain.clips import Row
 from dailies.domain.money import show_usd, sum_usd
 from dailies.errors import BadInput, BadRow, BadRows
-from dailies.order import BatchRequest
 from dailies.planning.earlier import Record, Wanted, recognised
 from dailies.planning.images import Images, Measured
 from dailies.planning.live import Ask, LiveView, ask_all
 from dailies.planning.replacements import Gone, Needed, candidates, refusal
+from dailies.planning.request import BatchRequest
 from dailies.planning.rows import PlannedRow, RoutedRow, asked_of, check_order, resolve_rows, route_rows
 from dailies.planning.shards import chosen
 from dailies.prompts import Sheet, with_ids

@@ -10,9 +10,9 @@ from pathlib import Path
 from dailies.catalog import Catalog, Model, Problem, ResolvedOptions, check_prompt, resolve_options
 from dailies.domain.clips import Clip, Image, Option, Row
 from dailies.errors import BadInput, BadRow
-from dailies.order import BatchRequest
 from dailies.planning.fitting import make_ready
 from dailies.planning.images import Measured
+from dailies.planning.request import BatchRequest
 from dailies.prompts import RawRow
 from dailies.registry import provider_names
 from dailies.settings import DEFAULT_MODEL

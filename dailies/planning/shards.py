@@ -7,10 +7,11 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from dailies.domain.clips import Row
 from dailies.errors import BadInput
+from dailies.planning.request import FOLDERS, WHICH_ROWS, BatchRequest
 
 STARTS = 5
 """How often one dispatch starts a shard whose run died; a run that ended by itself is not started again."""
@@ -100,6 +101,12 @@ def fingerprint(rows: Iterable[Row]) -> str:
     """Twelve hex digits over the rows' ids and clips: what two machines must agree on before one of them buys."""
     lines = sorted(f"{row.number} {row.id} {row.clip.key} {','.join(row.providers)}" for row in rows)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+
+def part_of(request: BatchRequest, shard: Shard, **settled: Any) -> BatchRequest:
+    """What a shard's run is asked for: all that the whole batch is, but its rows, and what is `settled` for all shards."""
+    nothing = dict.fromkeys((*WHICH_ROWS, *FOLDERS))
+    return request.but(**{**nothing, **settled, "rows": shard.rows, "fingerprint": shard.fingerprint})
 
 
 def share(in_flight: int, shards_at_once: int) -> int:

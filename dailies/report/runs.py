@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, Protocol
 
-from dailies.order import BatchRequest
+from dailies.planning.request import BatchRequest
 
 
 class Batches(Protocol):
@@ -34,7 +33,7 @@ def runs_of(ledger: Batches, batches: Iterable[str]) -> dict[str, str]:
 def run_of(batch: str, ledger: Batches) -> str | None:
     """One batch's command. It says where the clips go though a setting said it then: another shell has other settings."""
     asked, source = ledger.batch_asked(batch), ledger.batch_source(batch)
-    order = BatchRequest.from_asked(asked) if asked else BatchRequest(source) if source else None
+    order = BatchRequest.from_asked(asked) if asked else BatchRequest(prompts=source) if source else None
     if order is None:
         return None
-    return replace(order, batch=batch, to=ledger.batch_destination(batch) or order.to).as_command()
+    return order.but(batch=batch, to=ledger.batch_destination(batch) or order.to).as_command()

@@ -30,8 +30,8 @@ from dailies.ledger.rescue import rescue
 from dailies.ledger.spool import Spooled
 from dailies.memory import keep_flat
 from dailies.net import Trust, vetted_client
-from dailies.order import BatchRequest
-from dailies.planning import Plan
+from dailies.planning.plan import Plan
+from dailies.planning.request import BatchRequest
 from dailies.providers.base import Provider
 from dailies.providers.http import USER_AGENT
 from dailies.providers.open import loopback_origins, open_providers, result_life

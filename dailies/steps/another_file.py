@@ -10,7 +10,7 @@ import anyio.to_thread
 from dailies.domain.clips import slug
 from dailies.domain.sources import is_another_file, located
 from dailies.errors import BadInput
-from dailies.planning import Plan
+from dailies.planning.plan import Plan
 from dailies.runtime import Runtime
 
 

@@ -11,7 +11,7 @@ import anyio.to_thread
 from dailies.domain.clips import Clip, Image, Row
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.states import State
-from dailies.planning import Plan
+from dailies.planning.plan import Plan
 from dailies.runtime import Runtime
 
 SHOWN = 3

@@ -8,7 +8,7 @@ import anyio.to_thread
 
 from dailies.domain.records import Brief
 from dailies.domain.states import current, may_claim
-from dailies.planning import Plan
+from dailies.planning.plan import Plan
 from dailies.runtime import Runtime
 
 

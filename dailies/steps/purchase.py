@@ -17,7 +17,7 @@ from dailies.domain.estimate import makespan_s, show_time
 from dailies.domain.money import show_usd, sum_usd
 from dailies.errors import BadInput
 from dailies.ledger import Ledger
-from dailies.planning import Plan
+from dailies.planning.plan import Plan
 from dailies.runtime import Runtime
 from dailies.steps.clips_on_record import delivered_clips, taken_clips
 from dailies.steps.schedule import USUAL_S

@@ -17,11 +17,10 @@ from dailies.failpoints import hit
 from dailies.ledger import AnotherFile, Caps
 from dailies.ledger.address import shown
 from dailies.ledger.beside import refuse_unsettled_beside
-from dailies.order import BatchRequest
-from dailies.planning import Plan, make_plan
 from dailies.planning.defaults import with_defaults
 from dailies.planning.images import Images
-from dailies.planning.plan import unpriced_message
+from dailies.planning.plan import Plan, make_plan, unpriced_message
+from dailies.planning.request import BatchRequest
 from dailies.planning.shards import fingerprint
 from dailies.planning.timeouts import refuse_short_timeout
 from dailies.prompts import MAX_BYTES, RawRow, read_local, read_sheet

@@ -89,7 +89,7 @@ def test_every_parameter_is_described_and_typed_for_the_form(name: str) -> None:
 def test_what_can_be_chosen_is_a_choice_and_what_is_a_number_has_bounds() -> None:
     form = parameter_schema(flow_of("generate-clips")).model_dump()["properties"]
     assert form["fit"]["enum"] == ["strict", "crop", "pad"]
-    assert "onerouter" in form["provider"]["enum"]
+    assert "onerouter" in form["provider"]["examples"][1], "several in their order: more than a choice can list"
     assert form["prompts"]["examples"] and form["to"]["examples"]
     assert form["to"]["type"] == "string" and form["to"]["default"] == "", "one plain field, not a choice of types"
     assert form["in_flight"]["anyOf"][0].items() >= {"maximum": 5000, "minimum": 1, "type": "integer"}.items()

@@ -13,7 +13,7 @@ from dailies.domain.clips import Clip, Image, Row
 from dailies.errors import BadInput, Misconfigured
 from dailies.ledger import Ledger
 from dailies.ledger.container import container_kind, on_a_volume, refuse_vanishing_ledger
-from dailies.order import BatchRequest
+from dailies.planning.request import BatchRequest
 from dailies.planning.shards import chosen, died, fingerprint, parse_rows, share, split
 from dailies.runtime import open_runtime
 from dailies.steps.inbox import Delivered, batch_of, inbox_folder
@@ -74,45 +74,45 @@ def test_only_a_run_that_had_no_say_is_started_again() -> None:
 
 def test_a_part_makes_only_its_rows_and_reports_only_on_them(world: World) -> None:
     prompts = world.csv(12)
-    part = _made(world, BatchRequest(str(prompts), batch="big", rows="4-6"))
+    part = _made(world, BatchRequest(prompts=str(prompts), batch="big", rows="4-6"))
     assert part == "clip-4 clip-5 clip-6"
     assert [row.id for row in _rows(world, "big")] == ["clip-4", "clip-5", "clip-6"]
 
 
 def test_a_part_leaves_the_other_rows_of_its_batch_as_they_are(world: World) -> None:
     prompts = world.csv(12)
-    _made(world, BatchRequest(str(prompts), batch="big"))
-    _made(world, BatchRequest(str(prompts), batch="big", rows="4-6"))
+    _made(world, BatchRequest(prompts=str(prompts), batch="big"))
+    _made(world, BatchRequest(prompts=str(prompts), batch="big", rows="4-6"))
     assert len(_rows(world, "big")) == 12
-    _made(world, BatchRequest(str(world.csv(3)), batch="big"))
+    _made(world, BatchRequest(prompts=str(world.csv(3)), batch="big"))
     assert len(_rows(world, "big")) == 3, "the whole CSV still says which rows have left it"
 
 
 def test_a_rows_name_is_the_same_in_a_part_as_in_the_whole(world: World) -> None:
     prompts = world.csv([{"id": "", "prompt": f"boat {number}"} for number in range(1, 121)])
-    assert _made(world, BatchRequest(str(prompts), batch="big", rows="7")) == "row-007"
+    assert _made(world, BatchRequest(prompts=str(prompts), batch="big", rows="7")) == "row-007"
 
 
 def test_a_shard_that_is_not_what_was_dispatched_buys_nothing(world: World) -> None:
     prompts = world.csv(6)
-    _made(world, BatchRequest(str(prompts), batch="big"))
-    order = BatchRequest(str(prompts), batch="big", rows="1-3", fingerprint="0" * 12)
+    _made(world, BatchRequest(prompts=str(prompts), batch="big"))
+    order = BatchRequest(prompts=str(prompts), batch="big", rows="1-3", fingerprint="0" * 12)
     with pytest.raises(BadInput, match="not what was dispatched"):
         _made(world, order)
 
 
 def test_a_shard_on_another_ledger_than_the_dispatchs_buys_nothing(world: World) -> None:
-    order = BatchRequest(str(world.csv(6)), batch="big", rows="1-3", fingerprint="0" * 12)
+    order = BatchRequest(prompts=str(world.csv(6)), batch="big", rows="1-3", fingerprint="0" * 12)
     with pytest.raises(Misconfigured, match="DAILIES_LEDGER_URL"):
         _made(world, order)
 
 
 def test_a_second_dispatch_finds_no_shard_with_anything_left_to_do(world: World) -> None:
     prompts = world.csv(6)
-    assert _open(world, BatchRequest(str(prompts), batch="big"), 2) == ["1-2", "3-4", "5-6"]
+    assert _open(world, BatchRequest(prompts=str(prompts), batch="big"), 2) == ["1-2", "3-4", "5-6"]
     assert world.run("--batch", "big").code == 0
-    assert _open(world, BatchRequest(str(prompts), batch="big"), 2) == []
-    assert _open(world, BatchRequest(str(world.csv(7)), batch="big"), 2) == ["7-7"]
+    assert _open(world, BatchRequest(prompts=str(prompts), batch="big"), 2) == []
+    assert _open(world, BatchRequest(prompts=str(world.csv(7)), batch="big"), 2) == ["7-7"]
 
 
 async def _start(world: World, order: BatchRequest) -> str:
@@ -255,5 +255,5 @@ def test_a_quote_is_never_lost_in_a_part(world: World) -> None:
             return (await plan_order(runtime, order)).usd_quoted
 
     with world.here():
-        parts = [anyio.run(quoted, BatchRequest(prompts, rows=rows)) for rows in ("1-2", "3-4")]
-        assert sum(parts) == anyio.run(quoted, BatchRequest(prompts)) > 0
+        parts = [anyio.run(quoted, BatchRequest(prompts=prompts, rows=rows)) for rows in ("1-2", "3-4")]
+        assert sum(parts) == anyio.run(quoted, BatchRequest(prompts=prompts)) > 0

@@ -27,7 +27,7 @@ from dailies.errors import (
     Stopped,
 )
 from dailies.ledger import Caps
-from dailies.order import BatchRequest
+from dailies.planning.request import BatchRequest
 from dailies.runtime import Runtime, open_runtime
 from dailies.settings import load_settings
 from dailies.steps.budgets import Budget
@@ -182,7 +182,7 @@ def _in_runtime(
     world: World, act: Callable[[Runtime], Coroutine[Any, Any, None]], budget_usd: Decimal | None = None, rows: int = 2
 ) -> None:
     """Plan a batch of a few clips in a runtime, and act in it."""
-    order = BatchRequest(str(world.csv(rows)), budget_usd=budget_usd)
+    order = BatchRequest(prompts=str(world.csv(rows)), budget_usd=budget_usd)
 
     async def acted() -> None:
         async with open_runtime(load_settings(dotenv=False)) as runtime:

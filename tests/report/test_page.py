@@ -21,7 +21,7 @@ from dailies.domain.figures import line_of
 from dailies.domain.records import BatchRow
 from dailies.domain.states import Failure, State
 from dailies.errors import BadInput
-from dailies.order import BatchRequest
+from dailies.planning.request import BatchRequest
 from dailies.report.advice import Topic, advice_for, topic_of
 from dailies.report.charts import MOST_BARS, bars_by, charts_of, seconds_per_clip, spend_by_day
 from dailies.report.links import beside, checked_base, from_base, on_disk, origins
@@ -95,7 +95,7 @@ def test_a_command_stays_one_line_of_words_whatever_batch_and_file_are_called(na
 
 def test_the_run_that_goes_on_with_a_batch_is_the_one_that_made_it() -> None:
     """With its file, its place and its options; without a part of it, and nothing where its file is not known."""
-    order = BatchRequest("/x/a.csv", None, "m", take="b", fit="crop", budget_usd=Decimal(9), ids="a,b")
+    order = BatchRequest(prompts="/x/a.csv", batch="m", take="b", fit="crop", budget_usd=Decimal(9), ids="a,b")
     line = runs_of(Batch(order, "/x/a.csv", "s3://b/p"), ["m"])["m"]
     assert line == "dailies run /x/a.csv --to s3://b/p --batch m --take b --budget 9 --fit crop"
     assert runs_of(Batch(None), ["m"]) == {}

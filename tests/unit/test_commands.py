@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dailies.cli.app import app
 from dailies.domain import commands as c
-from dailies.order import BatchRequest
+from dailies.planning.request import BatchRequest
 
 ROOT = Path(__file__).resolve().parents[2]
 VERBS = [name for name in app if not str(name).startswith("-")]
@@ -24,9 +24,9 @@ SUGGESTED = (
     *(c.resolve("0123456789abcdef", word) for word in ("--not-charged", "--resubmit", "--charged=-coRJ")),
     c.refund_pack("a batch; of 'mine'"), c.page_that_plays("monday"), c.page_that_plays(None, "x", "--since", "2026-11-01"),
     c.command("retry", "--batch", "b"),
-    BatchRequest("my prompts.csv", "s3://b/p", "x y", provider="aiml", model="m", resolution="720p", aspect_ratio="16:9", duration=4,
-          take="b", in_flight=3, fit="crop", allow_unpriced=True, report_dir="r", keep_local="k", require_live=True, ids="a,b",
-          limit=3).as_command(),
+    BatchRequest(prompts="my prompts.csv", to="s3://b/p", batch="x y", provider="aiml", model="m", resolution="720p", duration=4,
+          aspect_ratio="16:9", take="b", in_flight=3, fit="crop", allow_unpriced=True, report_dir="r", keep_local="k",
+          require_live=True, ids="a,b", limit=3).as_command(),
 )  # fmt: skip
 
 
