@@ -149,6 +149,9 @@ class Settings(_ProviderSettings):
         None, description="whose verdicts are given here; else the name of the user who is logged in"
     )
     dailies_models: Path | None = Field(None, description="file or folder of models that adds to the catalog")
+    dailies_hooks_url: str | None = Field(
+        None, description="where providers reach `dailies hooks`, such as `https://hooks.example.com`; creates carry it"
+    )
     dailies_trusted_hosts: str | None = Field(
         None, description="hosts that may be plain http or private, such as `127.0.0.1, minio.internal:9000`"
     )

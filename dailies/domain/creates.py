@@ -49,6 +49,7 @@ class Accepted:
     result_url: str | None = field(default=None, repr=False)
     usd_charged: Decimal | None = None
     credits_used: int | None = None
+    handle: str | None = None
     kind: Literal["accepted"] = "accepted"
 
 

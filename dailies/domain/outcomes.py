@@ -47,7 +47,8 @@ class Answer:
     `edge_ray`: an edge stands before the provider and let this answer pass or wrote it, with `edge_code` as its own code.
 
     `url` is the finished clip's address (a secret), where the answer carries it; dollars and credits are None where it does
-    not say. `raw` is the answer that may mean a charge and has no id that could be read: it is all there is of a paid clip.
+    not say. `handle` is by what the provider is asked for the job, where its id alone is not enough: the addresses that it
+    gave. `raw` is the answer that may mean a charge and has no id that could be read: it is all there is of a paid clip.
     """
 
     status: int
@@ -66,6 +67,7 @@ class Answer:
     usd_charged: Decimal | None = None
     credits_used: int | None = None
     raw: bytes = field(default=b"", repr=False)
+    handle: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,12 @@ class Attempt:
     stored_at: datetime | None = None
     updated_at: datetime | None = None
     usd_reserved: Decimal | None = None
+    handle: str | None = None
+
+    @property
+    def asked_by(self) -> str:
+        """By what its provider is asked for it: the addresses that it gave, else the id."""
+        return self.handle or self.generation_id or ""
 
     @property
     def delivered(self) -> bool:

@@ -70,7 +70,7 @@ class Answers(Brakes):
                 self._answered(connection, attempt, CreateResult.ACCEPTED)
             attempt = self._move(
                 connection, attempt, on_answer(attempt.state), f"{note}: {told.generation_id}",
-                generation_id=told.generation_id, owner=self.heir or str(self.owner),
+                generation_id=told.generation_id, handle=told.handle, owner=self.heir or str(self.owner),
                 epoch=attempt.epoch + (attempt.state is not State.SUBMITTING), submitted_at=now,
                 lease_until=self._lease(attempt.provider, now) if self.heir else GIVEN_UP, error=None, failure=None,
                 usd_charged=attempt.usd_charged or None,  # "never charged" was wrong: it counts at its quote again

@@ -46,7 +46,7 @@ def _as_claimed(attempt: Attempt) -> Attempt:
     """The attempt as T1 had left it: what came of it later is told by the outcome."""
     return replace(
         attempt, state=State.SUBMITTING, epoch=1, polls=0, generation_id=None, failure=None, error=None, usd_charged=None,
-        credits_used=None, result_url=None, s3_uri=None, sha256=None, size_bytes=None, mismatch=None, submitted_at=None,
+        credits_used=None, result_url=None, handle=None, s3_uri=None, sha256=None, size_bytes=None, mismatch=None, submitted_at=None,
         completed_at=None, stored_at=None,
     )  # fmt: skip
 
@@ -58,4 +58,6 @@ def _as_planned(row: BatchRow) -> Row:
 def _outcome(attempt: Attempt) -> CreateOutcome:
     if attempt.generation_id is None:
         return Doubtful(attempt.error or "in doubt when the ledger vanished")
-    return Accepted(attempt.generation_id, attempt.result_url, attempt.usd_charged, attempt.credits_used)
+    return Accepted(
+        attempt.generation_id, attempt.result_url, attempt.usd_charged, attempt.credits_used, attempt.handle
+    )

@@ -145,6 +145,7 @@ attempt = sa.Table(
     sa.Column("usd_charged", Usd),
     sa.Column("credits_used", sa.BigInteger),
     sa.Column("result_url", sa.Text),
+    sa.Column("handle", sa.Text),  # by what the provider is asked, where that is more than its id
     sa.Column("s3_uri", sa.Text),
     sa.Column("sha256", sa.Text),
     sa.Column("size_bytes", sa.BigInteger),

@@ -27,6 +27,7 @@ from dailies.errors import DailiesError
 from dailies.providers.dialect import Reading
 from dailies.providers.http import MaySend
 from dailies.providers.live import Live, LiveUnavailable
+from dailies.providers.webhooks import Told, Unreadable, hook_address
 from dailies.providers.words import Phase
 
 MOST_LETTERS_OF_A_STATUS = 60
@@ -84,6 +85,7 @@ class Found:
     usd_charged: Decimal
     credits_used: int | None
     failed: bool = False
+    handle: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +100,20 @@ class Logged:
 @dataclass(frozen=True, slots=True)
 class Opening:
     """All that a client is made of. `settings` are the provider's own, by their names in the environment; `queued` are its
-    names of the models that the catalog calls asynchronous."""
+    names of the models that the catalog calls asynchronous. `hooks_url` is where our own server of webhooks is reached."""
 
     base_url: str
     key: SecretStr | None
     create_timeout_s: float
     settings: Mapping[str, str] = field(default_factory=dict)
     queued: frozenset[str] = frozenset()
+    hooks_url: str | None = None
+
+    def hook(self, provider: str, reference: Reference) -> str | None:
+        """Where the provider shall call at the end of this attempt's job; None where nobody listens."""
+        if not self.hooks_url or not self.key:
+            return None
+        return hook_address(self.hooks_url, provider, self.key, reference.attempt_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +152,8 @@ class Provider(ABC):
 
     @abstractmethod
     async def look(self, generation_id: str) -> Look:
-        """Ask how a generation is doing. Repeatable; trouble on the way reads as still generating."""
+        """Ask how a generation is doing, by its id or by the handle that its create's answer gave. Repeatable; trouble on
+        the way reads as still generating."""
 
     async def find(self, doubt: Doubt) -> Found | None:
         """Ask for a lost create in the way that is declared (own id, log, history). None: not found, which proves nothing unless
@@ -165,6 +175,14 @@ class Provider(ABC):
     async def account_status(self) -> AccountStatus:
         """Whether the key is accepted and what is left on the account, as far as it can be asked for free."""
         return AccountStatus()
+
+    async def told(self, headers: Mapping[str, str], content: bytes, now: datetime) -> Told:
+        """What a call to our webhook tells. Raises BadSignature, or Unreadable for what is no such call."""
+        raise Unreadable(f"{self.name} calls nobody")
+
+    def handle_of(self, generation_id: str, model: str) -> str | None:
+        """By what a job of this model is asked for that only a webhook told of; None where its id is enough."""
+        return None
 
     async def cancel(self, generation_id: str) -> bool | None:
         """Ask that a queued job is stopped: whether the provider agreed; None where it has no such thing. Its state is what

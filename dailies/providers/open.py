@@ -39,7 +39,9 @@ def opening(settings: Settings, name: str, need_keys: bool = True) -> Opening:
     base_url = settings.base_url(name)
     check_base_url(one.base_url_name, base_url, Trust.parse(settings.dailies_trusted_hosts))
     own = {setting.name: settings.text(setting.name) for setting in one.settings}
-    return Opening(base_url, key, settings.create_timeout_s(name), own, queued_models(settings, name))
+    return Opening(
+        base_url, key, settings.create_timeout_s(name), own, queued_models(settings, name), settings.dailies_hooks_url
+    )
 
 
 def queued_models(settings: Settings, provider: str) -> frozenset[str]:

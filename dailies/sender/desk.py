@@ -224,7 +224,7 @@ def outcome_of(verdict: Verdict, created: Created | None) -> CreateOutcome:
     answer = created.outcome if created and isinstance(created.outcome, Answer) else None
     match verdict.meaning:
         case Meaning.ACCEPTED if answer and answer.generation_id:
-            return Accepted(answer.generation_id, answer.url, answer.usd_charged, answer.credits_used)
+            return Accepted(answer.generation_id, answer.url, answer.usd_charged, answer.credits_used, answer.handle)
         case Meaning.IN_DOUBT | Meaning.ACCEPTED:
             return Doubtful(verdict.detail, answer.raw if answer else b"", verdict.wait_s)
         case Meaning.FAILED | Meaning.STOP | Meaning.TRY_AGAIN | Meaning.WAIT:

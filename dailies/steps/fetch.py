@@ -173,7 +173,7 @@ class _Visit:
         if self.attempt.generation_id is None:
             return
         try:
-            look = await self.runtime.provider(self.attempt.provider).look(self.attempt.generation_id)
+            look = await self.runtime.provider(self.attempt.provider).look(self.attempt.asked_by)
         except Misconfigured as error:  # no key here; the address may work all the same
             self.reason = str(error)
             return

@@ -30,7 +30,7 @@ async def asked_of_the_log(runtime: Runtime, attempt: Attempt, look: Look) -> Lo
         words = "the provider's log says that it failed"
         return Look(LookKind.FAILED, words, None, found.usd_charged, found.credits_used)
     if found.generation_id != attempt.generation_id:
-        other = await provider.look(found.generation_id)
+        other = await provider.look(found.handle or found.generation_id)
         if other.kind is LookKind.READY:
             logger.warning("%s · ready as %s, by the provider's log", attempt.generation_id, found.generation_id)
             return other

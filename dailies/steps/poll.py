@@ -43,7 +43,7 @@ async def poll_once(runtime: Runtime, attempt_id: str) -> Attempt:
     if attempt.state is State.FAILED or attempt.generation_id is None:
         raise GenerationFailed(f"attempt {attempt.id[:8]} is {attempt.state}: {attempt.error}")
     hit("before-poll")
-    look = await runtime.provider(attempt.provider).look(attempt.generation_id)
+    look = await runtime.provider(attempt.provider).look(attempt.asked_by)
     hit("after-poll")
     try:
         generating = look.kind is LookKind.GENERATING and not look.transient

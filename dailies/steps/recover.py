@@ -94,7 +94,7 @@ async def reopen_attempt(runtime: Runtime, attempt_id: str) -> Attempt:
     attempt = await anyio.to_thread.run_sync(runtime.ledger.attempt, attempt_id)
     if attempt is None or attempt.generation_id is None:
         raise DailiesError(f"no attempt {attempt_id} that was accepted")
-    look = await runtime.provider(attempt.provider).look(attempt.generation_id)
+    look = await runtime.provider(attempt.provider).look(attempt.asked_by)
     if look.kind is not LookKind.READY or not look.url:
         raise ResultLost(
             f"{attempt.provider} does not show {attempt.generation_id} again ({look.detail}): it stays lost"
@@ -119,7 +119,7 @@ async def resolve_in_doubt(runtime: Runtime, attempt: Attempt) -> Attempt:
         )
     note = "found in the provider's log by our reference"
     charged = found.usd_charged if found.succeeded else None  # of a failed one the next look tells
-    told = Accepted(found.generation_id, None, charged, found.credits_used if found.succeeded else None)
+    told = Accepted(found.generation_id, None, charged, found.credits_used if found.succeeded else None, found.handle)
     try:
         return await anyio.to_thread.run_sync(runtime.ledger.resolve_found, attempt.id, told, note)
     except DuplicateGeneration as error:

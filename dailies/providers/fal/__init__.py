@@ -1,6 +1,6 @@
-"""fal: what it declares of itself."""
+"""fal: what it declares of itself. It has no key for a create, but a history of requests with what was asked for."""
 
-from dailies.domain.provider import Declaration, SettledBy, Settling
+from dailies.domain.provider import Declaration, SettledBy, Settling, TextSetting
 
 PROVIDER = Declaration(
     name="fal",
@@ -8,10 +8,19 @@ PROVIDER = Declaration(
     rank=50,
     base_url="https://queue.fal.run",
     client="dailies.providers.fal.client:open_client",
+    offers="dailies.providers.fal:offers.json",
     front="dailies.sandbox.fal_account:FalFront",
-    vendor_keys=(("FAL_KEY",),),
+    vendor_keys=(("FAL_KEY",), ("FAL_KEY_ID", "FAL_KEY_SECRET")),
+    settings=(
+        TextSetting(
+            "FAL_JWKS_URL",
+            "https://rest.alpha.fal.ai/.well-known/jwks.json",
+            "where fal's public keys are, by which its webhooks are known",
+        ),
+    ),
     settling=Settling(by=(SettledBy.HISTORY, SettledBy.WEBHOOK)),
+    account="dailies.providers.fal.account:open_account",
+    tells_balance=False,
     cancels=True,
     webhook=True,
-    tells_balance=False,  # the balance needs an administrator's key
 )

@@ -1,4 +1,4 @@
-"""Higgsfield: what it declares of itself."""
+"""Higgsfield: what it declares of itself. The same request under the same key is the same purchase."""
 
 from datetime import timedelta
 
@@ -10,11 +10,12 @@ PROVIDER = Declaration(
     rank=40,
     base_url="https://api.higgsfield.ai",
     client="dailies.providers.higgsfield.client:open_client",
+    offers="dailies.providers.higgsfield:offers.json",
     front="dailies.sandbox.higgsfield:Higgsfield",
     vendor_keys=(("HF_KEY",), ("HF_API_KEY", "HF_API_SECRET")),
-    settling=Settling(by=(SettledBy.SAME_KEY, SettledBy.WEBHOOK)),
     result_life=timedelta(days=7),
+    settling=Settling(by=(SettledBy.SAME_KEY, SettledBy.WEBHOOK)),
+    tells_balance=False,
     cancels=True,
     webhook=True,
-    tells_balance=False,
 )
