@@ -311,6 +311,22 @@ def forget(*, batch: str | None = None, clip: str | None = None, yes: bool = Fal
 
 
 @app.command
+def hooks(*, host: str = "127.0.0.1", port: int = 8791) -> int:
+    """For machines that watch or call: metrics, health, and providers' webhooks.
+
+    Parameters
+    ----------
+    host
+        The address it listens on; a webhook needs one that the provider reaches through your proxy.
+    port
+        0 takes a free one.
+    """
+    from dailies.cli.hooks import run_hooks
+
+    return run_hooks(host, port)
+
+
+@app.command
 def sandbox(*, port: int = 8790, time_scale: float = 1.0) -> int:
     """The free provider on its own: both APIs on loopback, real MP4s, no charge.
 
