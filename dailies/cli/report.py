@@ -12,15 +12,14 @@ from typing import Any
 
 from dailies.cli.command_settings import settings_here
 from dailies.cli.tables import table
-from dailies.domain.commands import page_that_plays
 from dailies.domain.figures import Totals, totals_of
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import BatchRow
 from dailies.ledger import Ledger
 from dailies.report.credits import Credits, answer_json, credits_of, dump, plain_totals, statuses_json
 from dailies.report.gather import gather_posters
-from dailies.report.links import POSTERS, PRESIGNED, Linker, from_base, on_disk, presigned
-from dailies.report.page import PageFacts
+from dailies.report.links import POSTERS, PRESIGNED, Linker, from_base, links_end, on_disk, presigned
+from dailies.report.page import PageFacts, Ways
 from dailies.report.reconcile import Reconciliation, reconciliation_csv
 from dailies.report.refund import Claim, refund_claims, refund_files
 from dailies.report.runs import runs_of
@@ -104,8 +103,8 @@ def _write(
     link = _linker(wanted, credits, folder, settings.home)
     files = refund_files(claims, now, lambda claim: _still(folder, claim))
     files |= {"reconciliation.csv": reconciliation_csv(reconciliation).encode()} if reconciliation else {}
-    again = page_that_plays(None, str(wanted.out), *_options(wanted.selection))
-    facts = PageFacts(now, runs, wanted.selection.detail, again, reconciliation)
+    end = links_end(now) if wanted.link_base == PRESIGNED else None
+    facts = PageFacts(now, runs, wanted.selection.detail, Ways.of(wanted.selection.batch, end), reconciliation)
     write_report(credits, folder, None, extras=Extras(link, facts, files))
     return folder
 
@@ -127,11 +126,6 @@ def _still(folder: Path, claim: Claim) -> bytes | None:
         return (folder / POSTERS / f"{claim.name}.webp").read_bytes()
     except OSError:
         return None
-
-
-def _options(selection: Selection) -> list[str]:
-    chosen = {name: value for name, value in asdict(selection).items() if value is not None}
-    return [word for name, value in chosen.items() for word in (f"--{name}", str(value))]
 
 
 def _answer(

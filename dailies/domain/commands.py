@@ -60,8 +60,3 @@ def import_verdicts(file: str) -> str:
 def fetch(batch: str | None, to: str = "clips") -> str:
     """What brings all clips to this disk."""
     return command("fetch", *(("--batch", batch) if batch else ()), "--to", to)
-
-
-def page_that_plays(batch: str | None, out: str = "report", *words: str) -> str:
-    """A report in which clips play for whoever has it."""
-    return command("report", *(("--batch", batch) if batch else ()), *words, "--out", out, "--link-base", "presigned")

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from posixpath import basename, relpath
 from urllib.parse import quote
@@ -85,6 +86,22 @@ def presigned(s3: S3, folder: Path) -> Linker:
         return Links(s3.presign(bucket, key, PRESIGNED_S), poster)
 
     return link
+
+
+def wherever(s3: S3, folder: Path, clips: Path | None) -> Linker:
+    """For a page in `folder` that is opened on this machine: the copy in `clips` where there is one, else presigned."""
+    near, far = on_disk(folder, clips), presigned(s3, folder)
+
+    def link(line: Line) -> Links:
+        here = near(line)
+        return here if here.clip else far(line)
+
+    return link
+
+
+def links_end(now: datetime) -> datetime:
+    """When links that are presigned now stop working, at the latest."""
+    return now + timedelta(seconds=PRESIGNED_S)
 
 
 def on_disk(folder: Path, clips: Path | None) -> Linker:

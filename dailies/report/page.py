@@ -20,6 +20,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from dailies.domain.commands import fetch, import_verdicts, review
 from dailies.domain.figures import Line
 from dailies.domain.money import show_usd, sum_usd
 from dailies.report.advice import MEANING, Advice, Command, Topic, advice_for
@@ -36,18 +37,29 @@ SHARED = ("common.js", "finding.js", "deciding.js")
 
 
 @dataclass(frozen=True, slots=True)
+class Ways:
+    """How a person goes on from the page, as commands; `links_end` is when its presigned links stop working."""
+
+    review: str
+    fetch: str
+    take_in: str
+    links_end: datetime | None = None
+
+    @classmethod
+    def of(cls, batch: str | None, links_end: datetime | None = None) -> Ways:
+        """Those of one batch, or of all."""
+        return cls(review(batch), fetch(batch), import_verdicts("verdicts.csv"), links_end)
+
+
+@dataclass(frozen=True, slots=True)
 class PageFacts:
-    """What a page says beside its figures. `runs` has, for each batch, the command that goes on with it; `play_hint`,
-    `fetch_hint` and `import_hint` are commands for a person, `links_end` is when the page's links stop working."""
+    """What a page says beside its figures. `runs` has, for each batch, the command that goes on with it."""
 
     made_at: datetime
     runs: Mapping[str, str] = field(default_factory=dict)
     span: str = ""
-    play_hint: str = ""
+    ways: Ways | None = None
     reconciliation: Reconciliation | None = None
-    links_end: datetime | None = None
-    fetch_hint: str = ""
-    import_hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +99,7 @@ class Drawing:
         css, js = _asset("report.css"), script(_asset("report.js"))
         html: str = _template().render(
             credits=self.credits, totals=self.credits.totals, facts=self.facts, groups=self.groups, bars=self.bars,
-            pillars=self.pillars, playable=seen.playable, usd=show_usd,
+            pillars=self.pillars, playable=seen.playable, linked=bool(seen.origins), usd=show_usd,
             data=Markup(data), css=Markup(css), js=Markup(js), policy=policy(css, js, sorted(seen.origins)),  # noqa: S704
         )  # fmt: skip
         return html

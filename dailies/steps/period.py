@@ -12,8 +12,8 @@ import anyio.to_thread
 from dailies.domain.clips import slug
 from dailies.domain.records import BatchRow
 from dailies.report.credits import Credits, credits_of
-from dailies.report.links import PRESIGNED, beside, from_base, presigned, report_key
-from dailies.report.page import PageFacts
+from dailies.report.links import PRESIGNED, beside, from_base, links_end, presigned, report_key
+from dailies.report.page import PageFacts, Ways
 from dailies.report.reconcile import Reconciliation, reconciliation_csv
 from dailies.report.refund import refund_claims, refund_files
 from dailies.report.runs import runs_of
@@ -108,7 +108,7 @@ def _put(
                 now,
                 runs_of(runtime.ledger, dict.fromkeys(row.batch for row in rows)),
                 selection.detail,
-                "",
+                Ways.of(selection.batch, links_end(now) if period.link_base == PRESIGNED else None),
                 reconciliation,
             ),
         )(link),

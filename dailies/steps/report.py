@@ -9,11 +9,10 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from dailies.domain.commands import page_that_plays
 from dailies.errors import Misconfigured
 from dailies.report.credits import Credits, credits_of
-from dailies.report.links import on_disk
-from dailies.report.page import PageFacts
+from dailies.report.links import links_end, wherever
+from dailies.report.page import PageFacts, Ways
 from dailies.report.runs import runs_of
 from dailies.report.write import Extras, Written, report_folder, write_report
 from dailies.runtime import Runtime
@@ -65,9 +64,9 @@ def _fetch_earlier(runtime: Runtime, credits: Credits, folder: Path) -> None:
 def _write(runtime: Runtime, credits: Credits, folder: Path) -> Written:
     job = runtime.the_job
     clips = Path(job.order.keep_local).expanduser().absolute() if job.order.keep_local else None
-    hint = page_that_plays(job.plan.batch)
-    facts = PageFacts(datetime.now(UTC), runs_of(runtime.ledger, [job.plan.batch]), play_hint=hint)
-    extras = Extras(on_disk(folder, clips), facts)
+    now = datetime.now(UTC)
+    facts = PageFacts(now, runs_of(runtime.ledger, [job.plan.batch]), ways=Ways.of(job.plan.batch, links_end(now)))
+    extras = Extras(wherever(runtime.s3(), folder, clips), facts)
     s3 = None if job.order.partial else runtime.s3()  # beside the clips lies the report of the whole batch
     try:
         return write_report(credits, folder, s3, job.bucket, job.prefix, extras)

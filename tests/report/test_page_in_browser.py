@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from dailies.domain.states import State
 from dailies.report.links import on_disk
-from dailies.report.page import PageFacts
+from dailies.report.page import PageFacts, Ways
 from dailies.report.write import Extras, write_report
 from tests.report.conftest import Open, until
 from tests.report.factories import MADE_AT, a_batch_row, credits, make_files, mixed_rows
@@ -35,7 +35,7 @@ def written(folder: Path, count: int, files: bool = True) -> str:
     facts = PageFacts(
         MADE_AT,
         {"monday": "dailies run prompts.csv --batch monday"},
-        play_hint="dailies report --out x",
+        ways=Ways.of("monday"),
     )
     link = on_disk(folder / "report", folder / "clips")
     write_report(credits(rows), folder / "report", None, extras=Extras(link, facts))
@@ -140,7 +140,7 @@ def test_hostile_prompts_and_names_are_only_text(visit: Open, tmp_path: Path) ->
                     **({"error": text} if not n % 2 else {"mismatch": text}))
         for n, text in enumerate(HOSTILE * 2)
     ]  # fmt: skip
-    facts = PageFacts(MADE_AT, dict.fromkeys(HOSTILE, HOSTILE[0]), HOSTILE[2], HOSTILE[1])
+    facts = PageFacts(MADE_AT, dict.fromkeys(HOSTILE, HOSTILE[0]), HOSTILE[2], Ways.of(HOSTILE[1]))
     write_report(credits(rows, HOSTILE[1]), tmp_path / "report", None, extras=Extras(facts=facts))
     seen = visit("report/report.html")
     for label in ("Details",):

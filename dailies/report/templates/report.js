@@ -184,6 +184,7 @@
     };
     const close = () => $("detail").close();
     $("detail").addEventListener("close", () => {
+      find.at(null);
       $("detail-body").replaceChildren();
       while (opened && shown.indexOf(opened) >= drawn) grow();
       document.querySelector(`[data-detail="${opened?.at}"]`)?.focus();
@@ -206,7 +207,6 @@
       if (!next) return;
       event.preventDefault();
       next.focus();
-      find.at(clips[items[at].dataset.at]);
     };
     document.addEventListener("keydown", (event) => {
       if (!meant(event)) return;
