@@ -21,7 +21,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, create_
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from dailies.domain.commands import DEMO
+from dailies.domain.commands import DEMO, HOOKS
 from dailies.environment import AWS_KEYS, hand_on, is_service_link, read_dotenv, variables
 from dailies.errors import Misconfigured
 from dailies.logs import hidden
@@ -150,7 +150,7 @@ class Settings(_ProviderSettings):
     )
     dailies_models: Path | None = Field(None, description="file or folder of models that adds to the catalog")
     dailies_hooks_url: str | None = Field(
-        None, description="where providers reach `dailies hooks`, such as `https://hooks.example.com`; creates carry it"
+        None, description=f"where providers reach `{HOOKS}`, such as `https://hooks.example.com`; creates carry it"
     )
     dailies_trusted_hosts: str | None = Field(
         None, description="hosts that may be plain http or private, such as `127.0.0.1, minio.internal:9000`"

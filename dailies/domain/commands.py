@@ -22,6 +22,7 @@ def word(text: str) -> str:
 COLLECT = command("collect")
 STATUS = command("status")
 DEMO = command("demo")
+HOOKS = command("hooks")
 DOCTOR = command("doctor")
 ADOPT = command("doctor", "--adopt")
 LEDGER_COPY = command("ledger", "copy")
