@@ -6,7 +6,7 @@ Lengths are percentages with a point, ready for SVG attributes, so that a chart 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -72,17 +72,22 @@ class Pillars:
 
 
 def charts_of(
-    lines: Sequence[Line], labels: Sequence[Mapping[str, str]], by_day: Mapping[date, Decimal]
+    lines: Sequence[Line],
+    labels: Sequence[Mapping[str, str]],
+    by_day: Mapping[date, Decimal],
+    at_providers: Sequence[Line],
 ) -> tuple[tuple[Bars, ...], tuple[Pillars, ...]]:
-    """Every chart that has something to show: bars by model, provider, batch and own column; days and seconds."""
-    columns: list[tuple[str, Callable[[int], str]]] = [
-        ("model", lambda i: lines[i].model),
-        ("provider", lambda i: lines[i].provider),
-        ("batch", lambda i: lines[i].batch),
+    """Every chart that has something to show: bars by model, provider, batch and own column; days and seconds.
+
+    `at_providers` are the lines with each clip's money at the provider that took it.
+    """
+    bars = [
+        bars_by("model", [line.model for line in lines], lines),
+        bars_by("provider", [line.provider for line in at_providers], at_providers),
+        bars_by("batch", [line.batch for line in lines], lines),
     ]
     for name in dict.fromkeys(name for row in labels for name in row):
-        columns.append((name, lambda i, name=name: labels[i].get(name) or "–"))  # type: ignore[misc]
-    bars = [bars_by(name, [key(i) for i in range(len(lines))], lines) for name, key in columns]
+        bars.append(bars_by(name, [row.get(name) or "–" for row in labels], lines))
     shown = tuple(b for b in bars if b and (b.column == "model" or len(b.bars) > 1))
     return shown, tuple(p for p in (spend_by_day(by_day), seconds_per_clip(lines)) if p)
 

@@ -16,6 +16,7 @@ from dailies.domain.figures import COLUMNS, Line, Totals, line_of, totals_of
 from dailies.domain.money import ZERO, show_usd
 from dailies.domain.records import BatchRow, SeenStatus
 from dailies.report.advice import Topic, topic_of
+from dailies.report.divide import BY_ATTEMPT, divided
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 JSON_CLIP = ("id", "clip_key", "state", "provider", "model", "generation_id", "s3_uri", "sha256", "size_bytes", "usd_quoted",
@@ -36,6 +37,8 @@ class Credits:
     totals: Totals
     by_day: Mapping[date, Decimal]
     """Dollars spent or at risk by the UTC day of each attempt."""
+    at_providers: tuple[Line, ...]
+    """The lines once more, that of a clip which was tried at several providers in parts."""
     unknown_statuses: tuple[SeenStatus, ...] = ()
     """Words that providers used and dailies did not know, in the whole ledger."""
 
@@ -48,7 +51,7 @@ def credits_of(batch: str, rows: Iterable[BatchRow], delivered_before: frozenset
 
     The rows are looked at once and not kept.
     """
-    lines, labels, options, topics = [], [], [], []
+    lines, labels, options, topics, at_providers = [], [], [], [], []
     by_day: dict[date, Decimal] = {}
     for row in sorted_by_standing(rows):
         line = line_of(row, delivered_before)
@@ -56,11 +59,15 @@ def credits_of(batch: str, rows: Iterable[BatchRow], delivered_before: frozenset
         options.append(options_of(row))
         labels.append({**row.labels, **options[-1]} if options[-1] else row.labels or NO_LABELS)
         topics.append(topic_of(row, line))
+        parts = [*divided(row, BY_ATTEMPT["provider"])]
+        at_providers += [line] if parts == [row] else [line_of(part, delivered_before) for part in parts]
         for attempt in row.attempts:
             if usd := attempt.usd_spent:
                 day = attempt.created_at.date()
                 by_day[day] = by_day.get(day, ZERO) + usd
-    return Credits(batch, tuple(lines), tuple(labels), tuple(options), tuple(topics), totals_of(lines), by_day)
+    return Credits(
+        batch, tuple(lines), tuple(labels), tuple(options), tuple(topics), totals_of(lines), by_day, tuple(at_providers)
+    )
 
 
 def sorted_by_standing(rows: Iterable[BatchRow]) -> Iterator[BatchRow]:

@@ -88,7 +88,7 @@ class Drawing:
         pairs = zip(credits.topics, credits.lines, strict=True)
         self.advice = [advice_for(topic, line, facts.runs.get(line.batch)) for topic, line in pairs]
         self.groups = groups_of(credits.lines, self.advice)
-        self.bars, self.pillars = charts_of(credits.lines, credits.labels, credits.by_day)
+        self.bars, self.pillars = charts_of(credits.lines, credits.labels, credits.by_day, credits.at_providers)
         self.own = own_names(credits)
         self.clips = [*clips_json(credits, self.advice, self.own)]  # once for both copies: half a kilobyte a clip
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from dailies.domain.figures import Line
 from dailies.domain.records import Attempt, BatchRow
 from dailies.errors import BadInput
 from dailies.report.credits import Credits, credits_of
+from dailies.report.divide import BY_ATTEMPT, divided, part_of
 
 ALL = "all batches"
 
@@ -86,13 +87,6 @@ def _fits(attempt: Attempt, selection: Selection) -> bool:
     )
 
 
-def part_of(row: BatchRow, wanted: Callable[[Attempt], bool]) -> BatchRow | None:
-    """A row with some of its attempts; it counts as a clip only where the attempt that speaks for it is among them."""
-    attempts = tuple(attempt for attempt in row.attempts if wanted(attempt))
-    speaks = row.attempt in attempts
-    return replace(row, attempts=attempts, counted=row.counted and speaks) if attempts else None
-
-
 def _distinct(rows: Sequence[BatchRow]) -> list[BatchRow]:
     best: dict[str, BatchRow] = {}
     for row in rows:
@@ -107,32 +101,15 @@ def _claim_on_its_clip(row: BatchRow) -> tuple[bool, bool]:
     return not row.retired, row.attempt is not None and row.attempt.batch == row.batch
 
 
-BY_ATTEMPT: Mapping[str, Callable[[Attempt], str]] = {
-    "provider": lambda attempt: attempt.provider,
-    "day": lambda attempt: attempt.created_at.date().isoformat(),
-}
-"""Columns in which the attempts of one clip may differ: there its money is divided."""
-
-
 def grouped(rows: Sequence[BatchRow], name: str) -> dict[str, list[Line]]:
     """The report's lines by a column: model, provider, batch, state, day, or one of the team's own. Raises BadInput."""
-    credits = credits_of("", _divided(rows, BY_ATTEMPT[name]) if name in BY_ATTEMPT else rows)
+    credits = credits_of(
+        "", (part for row in rows for part in divided(row, BY_ATTEMPT[name])) if name in BY_ATTEMPT else rows
+    )
     key, groups = grouping(credits, name), dict[str, list[Line]]()
     for at, line in enumerate(credits.lines):
         groups.setdefault(key(at), []).append(line)
     return groups
-
-
-def _divided(rows: Iterable[BatchRow], key: Callable[[Attempt], str]) -> Iterator[BatchRow]:
-    for row in rows:
-        keys = dict.fromkeys(key(attempt) for attempt in row.attempts)
-        if len(keys) < 2:
-            yield row
-            continue
-        for one in keys:
-            part = part_of(row, lambda attempt, one=one: key(attempt) == one)  # type: ignore[misc]
-            if part:
-                yield part
 
 
 def grouping(credits: Credits, name: str) -> Callable[[int], str]:

@@ -17,6 +17,7 @@ from dailies.domain.figures import Line, Outcome, totals_of
 from dailies.domain.money import ZERO, sum_usd
 from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import Failure, State
+from dailies.report.charts import charts_of
 from dailies.report.credits import answer_json, credits_csv, credits_of, table_rows, totals_markdown
 from dailies.report.select import Selection, chosen, grouped
 from tests.report.factories import a_batch_row, an_attempt_of
@@ -106,6 +107,7 @@ def test_files_json_and_pictures_say_what_the_ledger_says(rows: list[BatchRow]) 
     assert sum_usd(Decimal(row["usd_charged"]) for row in cells if row["usd_charged"]) == charged
     assert sum_usd(Decimal(row["usd_unreported_quoted"]) for row in cells) == unreported
     assert sum_usd(credits.by_day.values()) == charged + unreported + risk
+    assert shown_sums(credits.at_providers) == (charged, unreported, risk, silent)
     answer = answer_json(credits, None)
     assert answer["usd_unreported_quoted"] == pytest.approx(float(unreported)) and answer["unreported"] == silent
     assert answer["usd_charged"] is None or answer["usd_charged"] == pytest.approx(float(charged))
@@ -148,6 +150,14 @@ def test_an_attempt_that_failed_elsewhere_first_is_money_there_and_a_clip_here()
     row = replace(row, attempts=(replace(first, generation_id="g-1", no=0), *row.attempts))
     there = credits_of("", chosen([row], Selection(provider="onerouter"))).totals
     assert (there.rows, there.usd_charged) == (0, Decimal("0.40"))
+    bars, _ = charts_of(
+        *(getattr(credits_of("", [row]), name) for name in ("lines", "labels", "by_day", "at_providers"))
+    )
+    (by_provider,) = [one for one in bars if one.column == "provider"]
+    assert {bar.name: (bar.clips, bar.charged) for bar in by_provider.bars} == {
+        "aiml": (1, "$1.26"),
+        "onerouter": (0, "$0.40"),
+    }
     here = credits_of("", chosen([row], Selection(provider="aiml"))).totals
     assert (here.rows, here.delivered, here.usd_charged) == (1, 1, Decimal("1.26"))
 

@@ -188,7 +188,7 @@ def test_the_histogram_counts_every_clip_once(seconds: list[float]) -> None:
 
 
 def test_an_empty_report_has_a_page_too() -> None:
-    assert charts_of([], [], {}) == ((), ())
+    assert charts_of([], [], {}, []) == ((), ())
     assert "0 of 0 delivered" in report_page(credits([]), on_disk(Path("/none"), None), FACTS)
 
 
