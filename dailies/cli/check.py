@@ -11,8 +11,8 @@ import anyio.to_thread
 
 from dailies.cli.answers import next_command
 from dailies.cli.command_settings import settings_here
-from dailies.cli.screen import counting, say
-from dailies.cli.tables import table
+from dailies.cli.screen import counting, say, tell
+from dailies.cli.tables import table_once
 from dailies.domain.commands import COLLECT
 from dailies.domain.figures import Line
 from dailies.domain.money import show_usd
@@ -30,6 +30,8 @@ from dailies.steps.start import check_budgets, plan_order, vetted_job
 from dailies.steps.store import store_notes
 
 REFUSED = 2
+COMMON = ("model", "provider", "size", "ratio", "length")
+"""What is said once on a terminal where it is the same for all clips."""
 ANY_PLACE = "s3://BUCKET/PREFIX"
 
 
@@ -97,18 +99,20 @@ def _print(credits: Credits, checked: Checked, order: BatchRequest) -> None:
     lines = [[str(shown[line.clip_key]), line.id, line.model, line.provider, line.resolution or "–", line.aspect_ratio or "–",
               f"{line.duration_s} s" if line.duration_s else "–", show_usd(line.usd_quoted),
               "ok" if line.clip_key in wanted else _standing(line)] for line in credits.lines]  # fmt: skip
-    table(["row", "clip", "model", "provider", "size", "ratio", "length", "quote", "verdict"], lines, ["row", "quote"])
+    said = table_once(["row", "clip", "model", "provider", "size", "ratio", "length", "quote", "verdict"], lines,
+                      ["row", "quote"], COMMON)  # fmt: skip
+    if said:
+        tell(f"All of them: {said}.")
     if plan.own_columns:
-        print(f"Taken as your own columns: {', '.join(plan.own_columns)}.")
-    others = f", {purchase.others} bought or refused earlier and not bought again" if purchase.others else ""
-    print(f"{len(lines)} clips, {len(purchase.delivered)} in S3 already{others}. {purchase.sentence()}")
+        tell(f"Taken as your own columns: {', '.join(plan.own_columns)}.")
+    tell(purchase.overview(len(lines)))
     for line in changes_lines(checked.changed):
-        print(line)
+        tell(line)
     origins = ", ".join(f"{count} {origin}" for origin, count in sorted(plan.price_origins.items()))
-    print(f"Prices: {origins}." + "".join(f" Balance at {name}: {show_usd(left)}." for name, left in checked.balances))
+    tell(f"Prices: {origins}." + "".join(f" Balance at {name}: {show_usd(left)}." for name, left in checked.balances))
     if not checked.refusal:
         if order.to is None:
-            print("Nothing says yet where the clips go: name a bucket with --to, or in DAILIES_TO.")
+            tell("Nothing says yet where the clips go: name a bucket with --to, or in DAILIES_TO.")
         whole = order.but(to=order.to or ANY_PLACE, batch=order.batch_name)
         print(f"Go on with: {whole.as_command()}")
 

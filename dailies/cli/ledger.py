@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from dailies.cli.command_settings import settings_here
-from dailies.cli.tables import table
+from dailies.cli.tables import table_once
 from dailies.domain.commands import COLLECT, resolve
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import Attempt, BatchRow, at_risk
@@ -51,7 +51,10 @@ def run_status(batch: str | None, json: bool) -> int:
         print("nothing is in flight, in doubt or overdue" + (f" · {show_usd(risk)} at risk" if risk else ""))
         return 0
     columns = ["clip", "batch", "state", "provider", "generation", "quoted", "age_min", "next"]
-    table(columns, [[str(entry[name]) for name in columns] for entry in entries], ["quoted", "age_min"])
+    rows = [[str(entry[name]) for name in columns] for entry in entries]
+    common = table_once(columns, rows, ["quoted", "age_min"], ["batch", "provider", "generation"])
+    if common:
+        print(f"All of them: {common}.")
     doubt = sum(entry["state"] == "in_doubt" for entry in entries)
     print(f"{len(entries)} not at an end · {doubt} in doubt · {show_usd(risk)} at risk")
     return 0

@@ -168,10 +168,11 @@ async def _live(watch: Watch, until_over: bool) -> None:
     ascii_only = not (screen.encoding or "").lower().startswith("utf")
     with Live(console=screen, refresh_per_second=4, transient=True) as live:
         while not (until_over and watch.over):
-            for line in await _looked(watch):
-                say(line)
+            events = await _looked(watch)
             if watch.stages:
                 live.update(Group(bar(watch.stages, screen.width, ascii_only), Text(watch.line)))
+            for line in events:
+                say(line)
             await asyncio.sleep(max(LIVE_EVERY_S, SHARE_OF_TIME * watch.cost_s))
 
 

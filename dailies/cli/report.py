@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dailies.cli.command_settings import settings_here
+from dailies.cli.screen import tell
 from dailies.cli.tables import table
 from dailies.domain.figures import Totals, totals_of
 from dailies.domain.money import show_usd, sum_usd
@@ -169,7 +170,7 @@ def _print(rows: Sequence[BatchRow], credits: Credits, name: str) -> None:
                            show_usd(totals.usd_at_risk)])  # fmt: skip
     numbers = ["clips", "delivered", "failed", "open", "quoted", "charged", "not reported", "at risk"]
     table([name, *numbers], table_rows, numbers)
-    print(credits.totals.sentence())
+    tell(credits.totals.sentence())
 
 
 def _unreported(totals: Totals) -> str:

@@ -20,7 +20,7 @@ from dailies.cli.hangup import outlasting_the_terminal
 from dailies.cli.prefect_address import configured_api_url
 from dailies.cli.prefect_server import LocalServer, local_server
 from dailies.cli.progress import progress
-from dailies.cli.screen import counting, say
+from dailies.cli.screen import counting, say, tell
 from dailies.domain.commands import COLLECT
 from dailies.domain.figures import Totals
 from dailies.domain.money import show_usd
@@ -42,6 +42,7 @@ from dailies.steps.start import Prepared, plan_order, prepared, start_job
 
 INTERRUPTED, REFUSED = 130, 2
 ON_STDERR = "dailies on stderr"
+OUTCOMES = "dailies.create.outcome"
 
 
 @outlasting_the_terminal()
@@ -66,12 +67,11 @@ async def _make(
     async with open_runtime(settings) as runtime:
         plan = await plan_order(runtime, order, counting("images measured"))
         await anyio.to_thread.run_sync(planned, plan)
-        job = await start_job(runtime, order, plan)
+        await start_job(runtime, order, plan)
         for note in (*plan.notes, *await other_content(runtime, plan)):
             say(f"note: {note}")
         purchase = await purchase_of(runtime, plan, order.in_flight or settings.dailies_in_flight)
-        earlier = len(job.delivered_before)
-        say(f"{order.title}: {len(plan.rows)} clips, {earlier} in S3 already. {purchase.sentence()}")
+        say(f"{order.title}: {purchase.overview(len(plan.rows))}")
         for line in changes_lines(await changed_rows(runtime, plan, purchase.rows)):
             say(line)
         confirm(purchase, yes or json)
@@ -150,9 +150,9 @@ def show_result(credits: Credits, folder: str, json: bool, sentence: str) -> Non
     from dailies.cli.tables import clips_table
 
     clips_table(credits)
-    print(credits.totals.sentence())
+    tell(credits.totals.sentence())
     if "interrupted" in sentence:
-        print(f"Go on: run the same command again, or {COLLECT} for what is paid already.")
+        tell(f"Go on: run the same command again, or {COLLECT} for what is paid already.")
     page = Path(folder) / "report.html"
     print(f"Report: {page}" if page.exists() else f"Report: {folder}")
 
@@ -222,14 +222,23 @@ class OnStderr(logging.StreamHandler[TextIO]):
         self.setLevel(logging.WARNING)
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
 
+    def filter(self, record: logging.LogRecord) -> bool:
+        """What became of a create is an event, which the progress tells."""
+        return record.name != OUTCOMES and bool(super().filter(record))
+
     def emit(self, record: logging.LogRecord) -> None:
         """One plain line."""
         self.stream = sys.stderr
         super().emit(record)
 
 
+def _not_the_end(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("Finished in state")
+
+
 def log_to_stderr() -> None:
-    """Our warnings on stderr, in one plain line each."""
+    """Our warnings on stderr, in one plain line each; how the run ended is said in our words, not in Prefect's too."""
+    logging.getLogger("prefect.flow_runs").addFilter(_not_the_end)
     ours = logging.getLogger("dailies")
     if any(isinstance(handler, JsonOnStderr) for handler in ours.handlers):
         return

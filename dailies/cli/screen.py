@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from textwrap import wrap
+from typing import TextIO
 
 from rich.console import Console
 
@@ -17,8 +19,22 @@ def console() -> Console:
 
 
 def say(text: str) -> None:
-    """One plain line on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """One plain line on stderr; on a terminal it is broken between words."""
+    print(_folded(text, sys.stderr), file=sys.stderr, flush=True)
+
+
+def tell(text: str) -> None:
+    """One plain line of the result, on stdout."""
+    print(_folded(text, sys.stdout), flush=True)
+
+
+def _folded(text: str, stream: TextIO) -> str:
+    """Lines no wider than the terminal. A word that is wider, such as a path, stays whole and can be copied."""
+    if not stream.isatty():
+        return text
+    width = Console(file=stream).width - 1
+    lines = (wrap(line, width, break_long_words=False, break_on_hyphens=False) for line in text.splitlines())
+    return "\n".join("\n".join(parts) for parts in lines)
 
 
 def counting(what: str) -> Callable[[int, int], None]:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dailies.domain.clips import slug
 from dailies.domain.commands import COLLECT, resolve
 from dailies.domain.figures import Line
 from dailies.domain.money import show_usd
@@ -36,6 +37,20 @@ def table(
     console.print(shown)
 
 
+def table_once(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str], common: Sequence[str]
+) -> str:
+    """Print a table, on a terminal without those of the `common` columns in which all rows are alike. Returns what they say."""
+    alike = {
+        at: rows[0][at]
+        for at, name in enumerate(columns)
+        if name in common and len(rows) > 1 and len({row[at] for row in rows}) == 1 and Console().is_terminal
+    }
+    kept = [at for at in range(len(columns)) if at not in alike]
+    table([columns[at] for at in kept], [[row[at] for at in kept] for row in rows], right)
+    return ", ".join(text for text in alike.values() if text != "–")
+
+
 def clips_table(credits: Credits) -> None:
     """The clips of a batch, those first that need a person. On a terminal a clip in S3 is shown by its name, below a line
     that says where; into a pipe its whole address is written."""
@@ -54,7 +69,10 @@ def cells(line: Line, folder: str) -> list[str | Text]:
     """One clip's row of the table."""
     outcome = Text(line.outcome.replace("_", " "), COLOURS.get(line.outcome, ""))
     seconds = "" if line.seconds is None else f"{line.seconds:.0f}"
-    return [line.id, outcome, show_usd(line.usd_charged), seconds, where(line).removeprefix(folder)]
+    place = where(line).removeprefix(folder)
+    if folder and place.startswith(name := slug(line.id)):
+        place = f"…{place.removeprefix(name)}"  # the id stands in the first column
+    return [line.id, outcome, show_usd(line.usd_charged), seconds, place]
 
 
 def common_folder(lines: Sequence[Line]) -> str:

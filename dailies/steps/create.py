@@ -38,6 +38,8 @@ from dailies.steps.forgotten import remember, remember_doubt
 from dailies.steps.prepare import Prepared, prepare, purchase
 
 logger = logging.getLogger("dailies.create")
+outcomes = logging.getLogger("dailies.create.outcome")
+"""What the progress of a run on a terminal tells by itself."""
 
 SEND_TRIES = 4  # a create that was never sent is tried so often
 SEND_PAUSES_S = (0.5, 2.0, 5.0)
@@ -153,7 +155,7 @@ async def _outcome(runtime: Runtime, prepared: Prepared, create: PendingCreate) 
             logger.info("%s · attempt %d accepted as %s", who, attempt.no, attempt.generation_id)
             return attempt
         case Ended(attempt_id=attempt_id, verdict=verdict):
-            logger.warning("%s · attempt %s: %s (%s)", who, attempt_id[:8], verdict.detail, verdict.meaning)
+            outcomes.warning("%s · attempt %s: %s (%s)", who, attempt_id[:8], verdict.detail, verdict.meaning)
             if verdict.meaning is Meaning.IN_DOUBT:
                 limiter.doubted()
                 await remember_doubt(runtime, prepared.row, attempt_id)

@@ -40,6 +40,11 @@ class Purchase:
     learned: bool
     others: int
 
+    def overview(self, clips: int) -> str:
+        """`20 clips, 5 in S3 already, 3 bought or refused earlier and not bought again. To buy: 12 …`: it adds up."""
+        others = f", {self.others} bought or refused earlier and not bought again" if self.others else ""
+        return f"{clips} clips, {len(self.delivered)} in S3 already{others}. {self.sentence()}"
+
     def sentence(self) -> str:
         """`To buy: 12 for $15.12, in about 6 min.`"""
         if not self.rows:
