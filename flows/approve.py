@@ -35,7 +35,7 @@ class Approval(RunInput):
 async def approved(runtime: Runtime, above_usd: float | None, wait_s: float = WAIT_S) -> None:
     """Pause and ask when the batch is quoted above a limit, or goes beyond what was approved of it before. Raises BadInput
     without a yes in time: nothing is bought."""
-    job, asked = runtime.the_job, await to_approve(runtime)
+    job, asked = runtime.the_job, await to_approve(runtime, runtime.the_job.plan)
     if above_usd is None or not asked.needs_a_yes(Decimal(str(above_usd))):
         return
     usd = asked.usd

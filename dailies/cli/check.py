@@ -24,6 +24,7 @@ from dailies.report.credits import Credits, answer_json, credits_of, dump
 from dailies.runtime import Runtime, open_runtime
 from dailies.settings import Settings
 from dailies.steps.adopt import adopt_known
+from dailies.steps.approval import to_approve
 from dailies.steps.changes import Changed, changed_rows, changes_lines, other_content
 from dailies.steps.purchase import Purchase, purchase_of
 from dailies.steps.start import check_budgets, plan_order, vetted_job
@@ -46,6 +47,7 @@ class Checked:
     balances: tuple[tuple[str, Decimal], ...] = ()
     changed: tuple[Changed, ...] = ()
     notes: tuple[str, ...] = ()
+    beyond_approval: str = ""
 
 
 def run_check(order: BatchRequest, json: bool) -> int:
@@ -80,6 +82,7 @@ def _answer(credits: Credits, checked: Checked) -> dict[str, Any]:
     answer |= {
         "to_buy": len(checked.purchase.rows), "usd_to_buy": float(checked.purchase.usd),
         "seconds_expected": round(checked.purchase.seconds), "notes": list(checked.notes),
+        "beyond_approval": checked.beyond_approval or None,
         "price_origins": dict(checked.plan.price_origins), "own_columns": list(checked.plan.own_columns),
         "changed": [
             {"id": one.row.id, "row": one.row.sheet_row, "what": list(one.what),
@@ -108,6 +111,8 @@ def _print(credits: Credits, checked: Checked, order: BatchRequest) -> None:
     tell(purchase.overview(len(lines)))
     for line in changes_lines(checked.changed):
         tell(line)
+    if checked.beyond_approval:
+        tell(f"The batch comes to {checked.beyond_approval}: run asks again.")
     origins = ", ".join(f"{count} {origin}" for origin, count in sorted(plan.price_origins.items()))
     tell(f"Prices: {origins}." + "".join(f" Balance at {name}: {show_usd(left)}." for name, left in checked.balances))
     if not checked.refusal:
@@ -142,7 +147,8 @@ async def _check(settings: Settings, order: BatchRequest) -> Checked:
         purchase = await purchase_of(runtime, plan, order.in_flight or settings.dailies_in_flight)
         changed = await changed_rows(runtime, plan, purchase.rows)
         notes = (*plan.notes, *await other_content(runtime, plan), *store_notes(runtime))
-        return Checked(plan, rows, purchase, refusal, balances, tuple(changed), notes)
+        beyond = (await to_approve(runtime, plan)).beyond
+        return Checked(plan, rows, purchase, refusal, balances, tuple(changed), notes, beyond)
 
 
 async def _refusal(runtime: Runtime, order: BatchRequest, plan: Plan) -> DailiesError | None:

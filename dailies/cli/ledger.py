@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 
 from dailies.cli.command_settings import settings_here
 from dailies.cli.tables import table_once
@@ -14,6 +15,8 @@ from dailies.ledger import Ledger, Owner
 from dailies.report.credits import dump, statuses_json
 from dailies.runtime import make_home, open_ledger
 from dailies.settings import Settings
+
+FEW = 5
 
 
 def _open(settings: Settings) -> Ledger:
@@ -50,14 +53,23 @@ def run_status(batch: str | None, json: bool) -> int:
     if not entries:
         print("nothing is in flight, in doubt or overdue" + (f" · {show_usd(risk)} at risk" if risk else ""))
         return 0
-    columns = ["clip", "batch", "state", "provider", "generation", "quoted", "age_min", "next"]
-    rows = [[str(entry[name]) for name in columns] for entry in entries]
-    common = table_once(columns, rows, ["quoted", "age_min"], ["batch", "provider", "generation"])
-    if common:
-        print(f"All of them: {common}.")
+    _print_entries(entries)
     doubt = sum(entry["state"] == "in_doubt" for entry in entries)
     print(f"{len(entries)} not at an end · {doubt} in doubt · {show_usd(risk)} at risk")
     return 0
+
+
+def _print_entries(entries: Sequence[Mapping[str, object]]) -> None:
+    columns = ["clip", "batch", "state", "provider", "generation", "quoted", "age_min", "next"]
+    if sys.stdout.isatty():  # there a next step is a line of its own, to be copied whole
+        columns = [name for name in columns[:-1] if name != "generation" or any(e[name] != "–" for e in entries)]
+    rows = [[str(entry[name]) for name in columns] for entry in entries]
+    common = table_once(columns, rows, ["quoted", "age_min"], ["batch", "provider"])
+    if common:
+        print(f"All of them: {common}.")
+    for step in dict.fromkeys(str(entry["next"]) for entry in entries) if "next" not in columns else ():
+        whose = [str(entry["clip"]) for entry in entries if entry["next"] == step]
+        print(f"{', '.join(whose[:FEW])}{', …' if len(whose) > FEW else ''}: {step}")
 
 
 def _entry(ledger: Ledger, attempt: Attempt, row: BatchRow | None) -> dict[str, object]:

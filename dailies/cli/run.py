@@ -21,7 +21,7 @@ from dailies.cli.prefect_address import configured_api_url
 from dailies.cli.prefect_server import LocalServer, local_server
 from dailies.cli.progress import progress
 from dailies.cli.screen import counting, say, tell
-from dailies.domain.commands import COLLECT
+from dailies.domain.commands import COLLECT, command
 from dailies.domain.figures import Totals
 from dailies.domain.money import show_usd
 from dailies.environment import change
@@ -74,14 +74,19 @@ async def _make(
         say(f"{order.title}: {purchase.overview(len(plan.rows))}")
         for line in changes_lines(await changed_rows(runtime, plan, purchase.rows)):
             say(line)
+        asked = await to_approve(runtime, plan)
+        if asked.beyond:
+            say(f"The batch comes to {asked.beyond}.")
         confirm(purchase, yes or json)
-        await anyio.to_thread.run_sync(runtime.ledger.approve, plan.batch, (await to_approve(runtime)).whole)
+        await anyio.to_thread.run_sync(runtime.ledger.approve, plan.batch, asked.whole)
         prepared.set(Prepared(order, plan))
         async with prefect_api(settings.home):
             message = await _in_flow(runtime, order, engine)
         credits = await anyio.to_thread.run_sync(final_credits, runtime)
         folder = report_folder(runtime.home, order.title, order.report_dir)
         show_result(credits, str(folder), json, message)
+        if credits.totals.failed and not json:
+            print(f"To buy what failed again: {command('retry', '--batch', plan.batch)}")
         if runtime.shutdown.is_set():
             return INTERRUPTED
         return exit_code(credits.totals, bool(runtime.halted_providers))
@@ -107,7 +112,8 @@ async def _in_flow(runtime: Runtime, order: BatchRequest, engine: Engine) -> str
         return ""
     message = str(state.message or "") if state else runtime.last_words
     failed = state.is_failed() if state else not final_credits(runtime).totals.complete
-    if (failed or runtime.halted_providers) and not runtime.shutdown.is_set():
+    told_below = sys.stdout.isatty() and message == final_credits(runtime).totals.sentence()
+    if (failed or runtime.halted_providers) and not runtime.shutdown.is_set() and not told_below:
         say(f"dailies: {message}")
     return message
 

@@ -6,6 +6,7 @@ Words such as None, NA and null are words: somebody may want to see them.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 ERROR_WORDS: Final = frozenset(
@@ -26,11 +27,12 @@ _MISREAD = re.compile(r"[ÃÂ][¡-ª¬-º¼-¿Ÿœ]|â€.|ðŸ")
 _FORMULA = re.compile(r"\{?=.*|[+\-@]\s*[A-Z][A-Z0-9.]*\(.*\)", re.DOTALL)
 
 
+@lru_cache(maxsize=256)  # most columns hold a few words over and over
 def no_text(cell: str) -> tuple[str, str] | None:
     """Why a cell can't be what somebody wrote, and what to do; None for any text."""
     if not cell.isascii() and (lost := _letters_lost(cell)):
         return lost
-    if not cell or cell[0] not in "#={+-@\\ELWCFelwcf0123456789":
+    if not cell or (cell[0] not in "#={+-@\\ELWCFelwcf" and "E+" not in cell):
         return None
     if (
         cell.startswith("#N/A ")

@@ -9,6 +9,7 @@ import anyio.to_thread
 
 from dailies.domain.approval import Approval
 from dailies.domain.money import sum_usd
+from dailies.planning import Plan
 from dailies.runtime import Runtime
 from dailies.steps.clips_on_record import taken_clips
 
@@ -23,6 +24,13 @@ class ToApprove:
     whole: Approval
     earlier: Approval | None
 
+    @property
+    def beyond(self) -> str:
+        """`3 clips for $3.78, beyond the 2 clips for $2.52 that were approved`; empty where nothing more is asked for."""
+        if not self.clips or self.earlier is None or self.earlier.covers(self.whole):
+            return ""
+        return f"{self.whole.detail}, beyond the {self.earlier.detail} that were approved"
+
     def needs_a_yes(self, above_usd: Decimal) -> bool:
         """Whether a person is to be asked: what was approved is exceeded, or nothing was and this is much."""
         if not self.clips:
@@ -32,9 +40,8 @@ class ToApprove:
         return self.usd > above_usd or self.unpriced > 0
 
 
-async def to_approve(runtime: Runtime) -> ToApprove:
+async def to_approve(runtime: Runtime, plan: Plan) -> ToApprove:
     """What a yes would allow, by the ledger as it is now."""
-    plan = runtime.the_job.plan
     taken = await taken_clips(runtime, plan)
     quotes = [plan.quotes[row.clip.key] for row in plan.rows if row.clip.key not in taken]
     usd = sum_usd(quotes)

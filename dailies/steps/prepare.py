@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from dailies.catalog import ResolvedOptions, request_body
+from dailies.catalog import Model, ResolvedOptions, request_body
+from dailies.catalog.models import OptionValue
+from dailies.domain.addresses import is_address
 from dailies.domain.clips import Row
 from dailies.errors import BadInput, Refused
+from dailies.media.images import as_sent
 from dailies.runtime import Runtime
 from dailies.sender.protocol import Purchase
 from dailies.steps.image import image_url
@@ -36,7 +40,8 @@ async def prepare(runtime: Runtime, row: Row, provider: str) -> Prepared:
         url = await image_url(runtime, row, model.offer_at(provider).takes_data_uri)
     except BadInput as error:
         raise Refused(f"{row.id}: {error}. Nothing was sent, nothing was charged") from error
-    body = request_body(model, provider, resolved, prompt=clip.prompt, image_url=url)
+    sent = replace(resolved, options=with_addresses_as_sent(model, resolved.options))
+    body = request_body(model, provider, sent, prompt=clip.prompt, image_url=url)
     named = request_body(model, provider, resolved, prompt=clip.prompt, image_url=clip.image.identity)
     digest = hashlib.sha256(json.dumps([provider, named], sort_keys=True).encode()).hexdigest()
     usd = runtime.the_job.plan.quote_at(clip.key, provider)
@@ -45,6 +50,15 @@ async def prepare(runtime: Runtime, row: Row, provider: str) -> Prepared:
             f"{row.id}: no price is known at {provider}; nothing was sent (--allow-unpriced buys without a quote)"
         )
     return Prepared(row, provider, body, digest, usd if usd is not None else Decimal(0))
+
+
+def with_addresses_as_sent(model: Model, options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+    """Options whose further images (a last frame) have their addresses as the standard writes them, like the first one."""
+    images = {name for name, option in model.options.items() if option.type == "image"}
+    return {
+        name: as_sent(value) if name in images and isinstance(value, str) and is_address(value) else value
+        for name, value in options.items()
+    }
 
 
 def purchase(runtime: Runtime, prepared: Prepared, at_once: int | None) -> Purchase:

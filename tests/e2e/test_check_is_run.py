@@ -27,10 +27,13 @@ def test_check_counts_what_the_same_run_buys(world: World) -> None:
     assert world.run().code == 0
     world.csv(named("a", "b", "c", "d"))
     answer = check(world).json
+    assert answer["beyond_approval"] == "4 clips for $5.04, beyond the 2 clips for $2.52 that were approved"
     assert (answer["to_buy"], answer["usd_to_buy"]) == (2, pytest.approx(2.52)) and answer["seconds_expected"] > 0
     before = len(world.charges())
-    assert world.run().code == 0 and len(world.charges()) - before == 2
-    assert check(world).json["to_buy"] == 0
+    run = world.run()
+    assert run.code == 0 and len(world.charges()) - before == 2 and answer["beyond_approval"] in run.stderr
+    done = check(world).json
+    assert (done["to_buy"], done["beyond_approval"]) == (0, None)
 
 
 def test_a_clip_in_doubt_or_refused_is_not_counted_as_to_buy(world: World) -> None:

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dailies.catalog import load_catalog
 from dailies.domain.addresses import names_its_content, unsigned
 from dailies.domain.clips import Clip, Image
 from dailies.media.images import as_sent
+from dailies.steps.prepare import with_addresses_as_sent
 from tests.ledger.factories import IMAGE, a_clip
 
 S3 = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={0}&X-Amz-Date={0}&X-Amz-Expires=900&X-Amz-Signature={0}&X-Amz-SignedHeaders=host"
@@ -104,6 +106,17 @@ def test_what_is_done_to_an_image_is_part_of_a_clip(made: str) -> None:
 
 def test_further_images_are_known_without_their_signature() -> None:
     one, two = (a_clip(options={"last_image": f"https://p.example/b.png?token={n}"}).key for n in "12")
+    assert one == two
+
+
+def test_a_last_frame_is_sent_as_the_standard_writes_its_address() -> None:
+    """A text that is no image stays as it was written, and so does a data URI."""
+    model = next(model for model in load_catalog() if {"last_image", "negative_prompt"} <= model.options.keys())
+    written = {"last_image": "https://bücher.example/a b.png", "negative_prompt": "https://ä b"}
+    sent = with_addresses_as_sent(model, written)
+    assert sent == {**written, "last_image": "https://xn--bcher-kva.example/a%20b.png"}
+    assert with_addresses_as_sent(model, {"last_image": "data:image/png;base64,a b"})["last_image"].endswith("a b")  # type: ignore[union-attr]
+    one, two = (a_clip(options={"last_image": f"https://p.example/{name}.png"}).key for name in ("a b", "a%20b"))
     assert one == two
 
 
