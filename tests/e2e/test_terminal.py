@@ -100,6 +100,50 @@ def test_a_run_asks_shows_a_bar_and_ends_with_a_table(world: World, columns: int
     assert last.index("bad ") < last.index("good ") or "failed" in last.split("good ")[0]
     assert "1 of 2 delivered · 1 failed · $1.26 charged" in last and "report.html" in last
     assert "━" not in last, "the bar stays behind"
+    assert "dailies retry --batch batch" in last
+    assert b"Finished in state" not in shown.raw, "the engine's words, glued to the bar"
+    told = [line for line in last.splitlines() if line.startswith("bad") or "WARNING" in line]
+    assert len(told) == 2, f"one event, and one row of the table: {told}"
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_check_says_once_what_is_alike_and_breaks_lines_between_words(world: World, columns: int) -> None:
+    """Ids stay whole; the command that it ends with is one line for whoever copies it."""
+    world.csv(named("sunrise-over-the-harbour-01", "sunrise-over-the-harbour-02"))
+    with terminal(world, columns, "check", str(world.prompts)) as shown:
+        shown.read()
+        assert shown.wait() == 0
+    last = shown.screens[-1]
+    assert "sunrise-over-the-harbour-01  $1.26  ok" in last
+    assert "All of them: openai/sora-2-pro-i2v, aiml, 720p, 16:9, 4 s." in last
+    assert "by\ntypical times." in last if columns == 80 else "by typical times." in last
+
+
+def test_what_differs_from_the_last_run_is_shown_before_the_question(world: World) -> None:
+    world.csv(named("a", "b"))
+    assert world.run().code == 0
+    world.csv([{"id": "a", "prompt": "another"}, {"id": "b", "prompt": "<b>"}, {"id": "c", "prompt": "new"}])
+    with terminal(world, 80, "run", str(world.prompts)) as shown:
+        question = shown.read("[y/N]")
+        shown.type("n\n")
+        shown.read()
+        assert shown.wait() == 2
+    said = " ".join(question.split())
+    assert "3 clips, 1 in S3 already. To buy: 2 for $2.52" in said
+    assert "1 row was changed since delivery and would be bought again, for $1.26: row 2 (a): prompt" in said
+    assert "The batch comes to 3 clips for $5.04, beyond the 2 clips for $2.52 that were approved." in said
+    assert said.endswith("Buy 2 clips for at most $2.52? [y/N]")
+
+
+def test_status_shows_each_next_step_as_a_line_of_its_own(world: World) -> None:
+    world.csv(named("sunrise-over-the-harbour-01"))
+    world.sandbox.fault("create", "lost")
+    world.sandbox.fault("logs", "status", times=None, status=503)
+    assert world.run().code == 1
+    with terminal(world, 80, "status") as shown:
+        shown.read()
+    attempt = world.attempts()[0].id[:8]
+    assert f"sunrise-over-the-harbour-01: dailies collect, then dailies resolve {attempt}" in shown.screens[-1]
 
 
 def test_a_no_buys_nothing(world: World) -> None:
