@@ -9,7 +9,7 @@ import anyio.to_thread
 
 from dailies.domain.approval import Approval
 from dailies.domain.money import sum_usd
-from dailies.planning import Plan
+from dailies.planning.plan import Plan
 from dailies.runtime import Runtime
 from dailies.steps.clips_on_record import taken_clips
 
