@@ -18,19 +18,21 @@ from dailies.ledger.upgrade import run_migrations
 HERE = Path(__file__).parent
 FIRST = "48f82a2"
 """The last commit before there were migrations."""
+WITH_A_SENDER = "adde6be"
+"""A later one, whose paid requests are sent by a process of their own: schema 11."""
 
 
 DUMP = HERE / "data" / "first_ledger.sql"
 """What `first_version.py write` had written, for where the history is not there: rows only, as both databases read them."""
 
 
-def code_of_the_first_version(folder: Path) -> Path:
-    """Its code, in a folder. Skips the test, visibly, where the history is not there."""
+def code_of_the_first_version(folder: Path, commit: str = FIRST) -> Path:
+    """Its code (or a later commit's), in a folder. Skips the test, visibly, where the history is not there."""
     done = subprocess.run(
-        ["git", "archive", FIRST, "dailies", "flows", "tasks"], cwd=HERE.parents[1], capture_output=True
+        ["git", "archive", commit, "dailies", "flows", "tasks"], cwd=HERE.parents[1], capture_output=True
     )
     if done.returncode:
-        pytest.skip(f"{FIRST} is not in this repository's history: {done.stderr.decode().strip()}")
+        pytest.skip(f"{commit} is not in this repository's history: {done.stderr.decode().strip()}")
     with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
     return folder

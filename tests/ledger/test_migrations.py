@@ -26,7 +26,13 @@ from dailies.ledger.copies import copies_of
 from dailies.ledger.engine import connect
 from dailies.ledger.migrations import BASELINE, FOLDER, HEAD, NUMBERS, revision, version_table
 from dailies.ledger.upgrade import bring_up, read_meta
-from tests.ledger.earlier import code_of_the_first_version, first_version, written_by_the_first_version
+from tests.ledger.earlier import (
+    FIRST,
+    WITH_A_SENDER,
+    code_of_the_first_version,
+    first_version,
+    written_by_the_first_version,
+)
 from tests.ledger.factories import in_processes, open_ledger
 
 
@@ -213,10 +219,12 @@ def test_processes_that_start_at_once_upgrade_once(old_url: str) -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("commit", [FIRST, WITH_A_SENDER])
 def test_an_older_worker_that_holds_a_paid_request_records_its_answer_after_the_upgrade(
-    first_code: Path, ledger_url: str
+    tmp_path: Path, ledger_url: str, commit: str
 ) -> None:
-    holder = first_version(first_code, "hold", ledger_url)
+    """Whoever has the ledger open goes on with it: only who opens it anew is asked for its version."""
+    holder = first_version(code_of_the_first_version(tmp_path, commit), "hold", ledger_url)
     try:
         assert holder.stdin and holder.stdout
         attempt_id = holder.stdout.readline().strip()
