@@ -67,7 +67,7 @@ def contender(stage: Stage, name: str, clips: int, in_flight: int, time_scale: f
     return figures(name, stage.generations(), stories, ran, at_once, note)
 
 
-def ours(
+def ours(  # noqa: PLR0913 - what is measured
     stage: Stage,
     clips: int,
     in_flight: int,

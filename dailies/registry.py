@@ -65,7 +65,7 @@ def _installed() -> Iterator[Declaration]:
             found = entry.load()
             if not isinstance(found, Declaration):
                 raise TypeError(f"{entry.value} is no Declaration")
-        except Exception as error:  # somebody else's package must not keep ours from working
+        except Exception as error:  # noqa: BLE001 - somebody else's package must not keep ours from working
             logger.warning("the provider %s can't be loaded and is left out: %s", entry.name, error)
         else:
             yield found

@@ -27,7 +27,7 @@ def name_of_run() -> str:
 
 
 @flow(name="report-clips", flow_run_name=name_of_run, persist_result=False, validate_parameters=True)
-async def report_clips(
+async def report_clips(  # noqa: PLR0913 - a flow's parameters are its form
     days: Annotated[int, Field(ge=1, le=3660)] = 1,
     since: date | None = None,
     until: date | None = None,

@@ -73,7 +73,7 @@ class Progress:
                 while (percent := min(100, int(100 * self._done / self._total))) > self._shown:
                     self._shown = percent
                     await aupdate_progress_artifact(self._id, progress=float(percent))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - what is shown must never stop what is paid for
             logger.debug("the progress bar stays where it is: %s", describe_error(error))
         finally:
             self._moving = False

@@ -35,7 +35,7 @@ def best_effort_ui(what: str) -> Iterator[None]:
     try:
         with anyio.fail_after(SHOWN_WITHIN_S):
             yield
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - what is shown must never stop what is paid for
         logger.warning("the UI does not show %s: %s", what, describe_error(error))
 
 

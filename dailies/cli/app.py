@@ -119,7 +119,7 @@ def status(
 
 
 @app.command
-def report(
+def report(  # noqa: PLR0913 - a command's options are its parameters
     *,
     batch: str | None = None,
     since: str | None = None,
@@ -167,7 +167,7 @@ def report(
 
 
 @app.command
-def resolve(
+def resolve(  # noqa: PLR0913 - a command's options are its parameters
     attempt: str | None = None, /, *,
     charged: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     not_charged: bool = False, resubmit: bool = False, take_back: bool = False, all_in_doubt: bool = False,
@@ -222,7 +222,7 @@ def fetch(*, batch: str | None = None, to: str = ".", json: JsonFlag = False) ->
 
 
 @app.command
-def retry(
+def retry(  # noqa: PLR0913 - a command's options are its parameters
     *,
     batch: str | None = None,
     failed: bool = False,

@@ -35,7 +35,7 @@ LiveFlag = Annotated[bool, Parameter(help="Ask the providers what they serve and
 
 
 @models_app.default
-def table(
+def table(  # noqa: PLR0913 - a command's options are its parameters
     *,
     provider: str | None = None,
     with_key: bool = False,
@@ -91,7 +91,7 @@ def table(
 
 
 @models_app.command
-def show(id: str, /, *, live: LiveFlag = False, json: JsonFlag = False) -> int:
+def show(id: str, /, *, live: LiveFlag = False, json: JsonFlag = False) -> int:  # noqa: A002 - cyclopts names the argument so in its help
     """One model: what it takes, its options, how long it needs, its price and where that is from.
 
     Parameters

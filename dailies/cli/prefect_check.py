@@ -25,7 +25,7 @@ async def check_prefect() -> tuple[Literal["ok", "warning", "wrong"], str]:
     try:
         async with get_client() as client:
             url = str(client.api_url).rstrip("/")
-            answer = await client._client.get("/admin/settings")  # the client has no method for it, but the credentials
+            answer = await client._client.get("/admin/settings")  # noqa: SLF001 - the client has no method for it, but the credentials
     except httpx.HTTPStatusError as error:
         if error.response.status_code in (401, 407):
             return "wrong", f"the API at {url} refuses us: set PREFECT_API_AUTH_STRING or PREFECT_API_KEY"

@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote
 from dailies.cli.prefect_address import configured_api_url
 from dailies.environment import variables
 from dailies.errors import Misconfigured
-from dailies.settings import SECRET_BLOCKS, Settings, load_settings, without_password
+from dailies.settings import SECRET_BLOCKS, load_settings, without_password
 
 PATIENCE_S = 0.5
 """How long one question may take: half of what the whole answer may."""
@@ -53,27 +53,25 @@ def readiness() -> Readiness:
     except Misconfigured as error:
         return Readiness(False, None, str(error))
     where = without_password(url)
-    asked = Thread(
-        target=lambda: found.append(_ask(url, settings)), daemon=True
-    )  # left behind by a host that is silent
+    asked = Thread(target=lambda: found.append(_ask(url)), daemon=True)  # left behind by a host that is silent
     found: list[Readiness] = []
     asked.start()
     asked.join(PATIENCE_S)
     return found[0] if found else Readiness(False, where, f"the ledger at {where} does not answer")
 
 
-def _ask(url: str, settings: Settings) -> Readiness:
+def _ask(url: str) -> Readiness:
     where = without_password(url)
     try:
-        return Readiness(True, where, _sqlite(url, settings) if url.startswith("sqlite") else _postgres(url))
+        return Readiness(True, where, _sqlite(url) if url.startswith("sqlite") else _postgres(url))
     except Misconfigured as error:
         return Readiness(False, where, str(error))
 
 
-def _sqlite(url: str, settings: Settings) -> str:
+def _sqlite(url: str) -> str:
     path = Path(unquote(url.partition(":///")[2]))
     if not path.exists():
-        return _could_be_made(path, settings)
+        return _could_be_made(path)
     if not os.access(path, os.R_OK | os.W_OK) or not os.access(path.parent, os.W_OK):
         raise Misconfigured(f"the ledger {path} can't be written")
     # without a `-wal` beside it nobody has it open; then SQLite is told to make none, and no `-shm`
@@ -88,7 +86,7 @@ def _sqlite(url: str, settings: Settings) -> str:
         raise Misconfigured(f"the ledger {path} can't be read: {error}") from None
 
 
-def _could_be_made(path: Path, settings: Settings) -> str:
+def _could_be_made(path: Path) -> str:
     folder = path.parent
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent

@@ -7,7 +7,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TextIO
@@ -18,7 +18,7 @@ from dailies.cli.command_settings import require_api, settings_here
 from dailies.cli.engine import Engine
 from dailies.cli.hangup import outlasting_the_terminal
 from dailies.cli.prefect_address import configured_api_url
-from dailies.cli.prefect_server import LocalServer, local_server
+from dailies.cli.prefect_server import local_server
 from dailies.cli.progress import progress
 from dailies.cli.screen import counting, say, tell
 from dailies.domain.commands import COLLECT, command
@@ -54,7 +54,7 @@ def run_batch(order: BatchRequest, json: bool, yes: bool) -> int:
 
 
 async def run_order(
-    settings: Settings, order: BatchRequest, json: bool, yes: bool, planned: Callable[[Plan], None] = lambda plan: None
+    settings: Settings, order: BatchRequest, json: bool, yes: bool, planned: Callable[[Plan], None] = lambda _: None
 ) -> int:
     """One batch, or a part of it, from its plan to its result. `planned` may refuse the plan before anything is done."""
     engine = Engine()
@@ -107,7 +107,7 @@ async def _in_flow(runtime: Runtime, order: BatchRequest, engine: Engine) -> str
     try:
         async with progress(runtime):
             state = await engine.see_through(runtime, generate_clips(**order.parameters(), return_state=True))
-    except Exception as error:  # the engine's, not ours: flows return what goes wrong with clips
+    except Exception as error:  # noqa: BLE001 - the engine's, not ours: flows return what goes wrong with clips
         say(f"the run ended early, Prefect failed: {describe_error(error)}")
         return ""
     message = str(state.message or "") if state else runtime.last_words
@@ -205,13 +205,11 @@ def run_ui() -> int:
     home = load_settings().home
     with local_server(home) as server:
         print(f"Prefect UI: {server.ui_url}   (Ctrl-C ends it)")
-        wait_for_interrupt(server)
+        wait_for_interrupt()
     return 0
 
 
-def wait_for_interrupt(
-    server: LocalServer | None = None, announce: Callable[[], Awaitable[None]] | None = None
-) -> None:
+def wait_for_interrupt() -> None:
     """Block until SIGINT or SIGTERM."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -46,7 +46,7 @@ class Copied:
     tables: Mapping[str, Sums]
 
 
-def copy_ledger(source_url: str, target_url: str, may_go: Callable[[Engine], None] = lambda source: None) -> Copied:
+def copy_ledger(source_url: str, target_url: str, may_go: Callable[[Engine], None] = lambda _: None) -> Copied:
     """Copy everything, compare counts and sums, and seal the source. Raises Misconfigured, with nothing changed, where the
     source is in use or sealed, or the target holds a ledger of its own; `may_go` may refuse by raising it too."""
     _refuse_nonsense(source_url, target_url)

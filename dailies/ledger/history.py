@@ -31,7 +31,7 @@ def brackets(connection: Connection, provider: str, kind: str) -> list[Bracket]:
         return []
     oldest = min(row.submitted_at for row in ended)
     under_way = connection.execute(under_way_query(provider, kind, oldest)).all()
-    times: list[tuple[datetime, datetime | None, datetime | None]] = [row._tuple() for row in ended]
+    times: list[tuple[datetime, datetime | None, datetime | None]] = [row._tuple() for row in ended]  # noqa: SLF001 - SQLAlchemy's own typed form of a row
     times += [(submitted_at, generating_at, None) for submitted_at, generating_at in under_way]
     return [_bracket(*row) for row in times]
 

@@ -53,7 +53,7 @@ class Ledger(Adoption, Statuses, Verdicts):
 
     # T0, T1
 
-    def plan(
+    def plan(  # noqa: PLR0913 - what T0 writes, in one call
         self, batch: str, source: str, destination: str, rows: Sequence[Row], quotes: Mapping[str, Decimal | None],
         part: bool = False, asked: Mapping[str, object] | None = None,
     ) -> None:  # fmt: skip
@@ -72,7 +72,7 @@ class Ledger(Adoption, Statuses, Verdicts):
         with self._write() as connection:
             connection.execute(sa.update(t.batch).where(t.batch.c.name == batch).values(**values))
 
-    def claim(
+    def claim(  # noqa: PLR0913 - what T1 writes, in one call
         self, clip_key: str, batch: str, provider: str, usd_quoted: Decimal, caps: Caps, request_digest: str,
         image_sha256: str | None = None, at_once: int | None = None,
     ) -> Attempt | Unclaimed | Hold | GivenUp:  # fmt: skip

@@ -115,7 +115,7 @@ class _Body(httpx.AsyncByteStream):
         self._transport, self._request, self._answer = transport, request, answer
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with self._transport._errors(self._request):
+        with self._transport._errors(self._request):  # noqa: SLF001 - one module, two halves of one thing
             async for part in self._answer.aiter_stream():
                 yield part
 

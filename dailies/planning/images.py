@@ -59,7 +59,7 @@ class Images:
         self._finder = None if below is None else Finder(below)
 
     async def measure_all(
-        self, sources: Sequence[str], progress: Callable[[int, int], None] = lambda done, total: None
+        self, sources: Sequence[str], progress: Callable[[int, int], None] = lambda *_: None
     ) -> dict[str, Measured | BadInput]:
         """Every image's measure, or why it can't be used. `progress` is called with (done, total)."""
         found: dict[str, Measured | BadInput] = {}

@@ -66,7 +66,7 @@ class Plan:
         return tuple(sorted({name for row in self.rows for name in row.providers}))
 
 
-async def make_plan(
+async def make_plan(  # noqa: PLR0913 - what a plan is made of, each with its default
     sheet: Sheet,
     order: BatchRequest,
     source: str,
@@ -75,7 +75,7 @@ async def make_plan(
     derived: Path,
     ask: Ask,
     record: Record,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Plan:
     """Settle every row. Raises BadRows with all problems of all rows at once. Buys nothing and sends no key anywhere.
 

@@ -70,7 +70,7 @@ def read(document: Any, sent: Set[str] = frozenset()) -> Reading:
     url = find_address(document, sent)
     if url:
         return Reading(Phase.DONE, word or "ready", url, usd, spent, strange)
-    if complaint and _is_the_end(phase, word, complaint, places):
+    if complaint and _is_the_end(phase, word, complaint):
         return Reading(Phase.ENDED, end_in_words(word, _reason(places, complaint)), None, usd, spent, strange)
     if phase is Phase.DONE:
         return Reading(Phase.GOING_ON, f"{word}, but without a URL", transient=True)
@@ -78,7 +78,7 @@ def read(document: Any, sent: Set[str] = frozenset()) -> Reading:
     return Reading(Phase.GOING_ON, words, strange=strange, transient=True)
 
 
-def _is_the_end(phase: Phase, word: str, complaint: Complaint, places: Sequence[Mapping[str, Any]]) -> bool:
+def _is_the_end(phase: Phase, word: str, complaint: Complaint) -> bool:
     """Whether an error in an answer is the job's own end, and not a trouble of this question that heals."""
     if phase is Phase.DONE or complaint.about_the_clip:
         return not complaint.may_heal

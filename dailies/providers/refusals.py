@@ -85,5 +85,5 @@ async def _covered(provider: Provider, usd_needed: Callable[[], Awaitable[Decima
     try:
         balance = (await provider.account_status()).balance_usd
         return None if balance is None else balance > 0 and balance >= await usd_needed()
-    except Exception:  # the refusal must be recorded whatever becomes of this question
+    except Exception:  # noqa: BLE001 - the refusal must be recorded whatever becomes of this question
         return None

@@ -121,7 +121,7 @@ class Reconciliation:
         ]
 
 
-def reconcile(
+def reconcile(  # noqa: PLR0913 - two books, and what each knows
     selected: Sequence[BatchRow], known: Collection[str], postings: Sequence[Posting], requests: Sequence[LogEntry],
     since: datetime, until: datetime, read_at: datetime, provider: str,
 ) -> Reconciliation:  # fmt: skip

@@ -73,7 +73,7 @@ class _ToTheFlow(logging.Handler):
                 self._flow.tell_from_any_thread(Said(create, record.name, record.levelno, self.format(record)))
                 return
             self._in_a_file().emit(record)
-        except Exception:  # a line that can't be written must not end a create
+        except Exception:  # noqa: BLE001 - a line that can't be written must not end a create
             self.handleError(record)
 
     def _in_a_file(self) -> logging.Handler:

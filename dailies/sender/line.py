@@ -155,7 +155,7 @@ class Line:
         try:
             while (message := await read_message(self._reader)) is not None:
                 self._hand_on(message)
-        except Exception as error:  # an answer that can't be read: the ledger knows what became of each create
+        except Exception as error:  # noqa: BLE001 - an answer that can't be read: the ledger knows what became of each create
             logger.warning(
                 "the sender %d can't be understood (%s); the ledger is asked", self.pid, type(error).__name__
             )

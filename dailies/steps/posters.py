@@ -26,7 +26,7 @@ def keep_poster(runtime: Runtime, attempt: Attempt, row: BatchRow, file: Path, w
         replace(folder / f"{clip_name(row.id, row.clip_key)}.webp", picture)
         bucket, key = parse_s3_uri(attempt.s3_uri or "")
         runtime.s3().put_bytes(bucket, poster_key(key), picture, "image/webp", ways)
-    except Exception as error:  # the clip is paid for and stored: no still is worth failing its delivery
+    except Exception as error:  # noqa: BLE001 - the clip is paid for and stored: no still is worth failing its delivery
         logger.info("%s · no poster: %s", row.id, error)
 
 

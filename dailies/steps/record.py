@@ -35,7 +35,7 @@ async def record_outcome(ledger: Ledger, spool: Spool, known: KnownAttempt, outc
     outcome = await _kept(spool, known, outcome)
     try:
         return await _tell(ledger, known, outcome)
-    except Exception as error:  # whatever it was, what is in hand must reach the disk before anything else
+    except Exception as error:  # noqa: BLE001 - whatever it was, what is in hand must reach the disk before anything else
         trouble = error
     spooled = Spooled(known, outcome)
     path = await _spooled(spool, spooled, trouble)
@@ -94,7 +94,7 @@ async def _spooled(spool: Spool, spooled: Spooled, trouble: Exception) -> Path |
     return path
 
 
-async def drain_spool(ledger: Ledger, spool: Spool, note: Callable[[Spooled], None] = lambda spooled: None) -> int:
+async def drain_spool(ledger: Ledger, spool: Spool, note: Callable[[Spooled], None] = lambda _: None) -> int:
     """Tell the ledger every outcome that waits in the spool, before all else; each is handed to `note`. An attempt that the
     ledger has forgotten is written anew. Returns how many it took: those, read back, that stand in the ledger now."""
     taken = 0

@@ -38,7 +38,7 @@ Progress = Callable[[int, int], None]
 logger = logging.getLogger("dailies.start")
 
 
-async def plan_order(runtime: Runtime, order: BatchRequest, progress: Progress = lambda done, total: None) -> Plan:
+async def plan_order(runtime: Runtime, order: BatchRequest, progress: Progress = lambda *_: None) -> Plan:
     """Read, check, measure and price the CSV. Spends nothing, needs no key. Raises BadRows, BadInput or Misconfigured."""
     content, below = await _read(runtime, order.prompts)
     sheet = await anyio.to_thread.run_sync(read_sheet, content, order.prompts, runtime.catalog.option_words())

@@ -31,7 +31,7 @@ class Fetched:
 
 
 def fetch_all(
-    s3: S3, lines: Sequence[Line], folder: Path, progress: Callable[[int, int], None] = lambda done, total: None
+    s3: S3, lines: Sequence[Line], folder: Path, progress: Callable[[int, int], None] = lambda *_: None
 ) -> list[Fetched]:
     """Bring delivered clips into a folder, named as in S3; one that stands in several batches once. Blocks.
 

@@ -79,7 +79,7 @@ class Download:
     broke_off: str = ""
 
 
-async def download(
+async def download(  # noqa: PLR0913 - limits by keyword, each with its default
     url: str,
     folder: Path,
     name: str,

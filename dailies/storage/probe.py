@@ -132,10 +132,10 @@ def _shown(s3: S3, bucket: str, key: str, body: Body, way: StoreAbilities) -> St
             f"s3://{bucket} shows {found.size_bytes} bytes of the {body.size_bytes} that were put as {key}: "
             "what stands between here and the store changes them"
         )
-    return replace(way, proof=_proof(found, body), keeps_metadata="clip-key" in found.metadata)
+    return replace(way, proof=_proof(found), keeps_metadata="clip-key" in found.metadata)
 
 
-def _proof(found: Stored, body: Body) -> Proof:
+def _proof(found: Stored) -> Proof:
     if found.checksum is not None:
         return Proof.CHECKSUM
     md5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()

@@ -182,13 +182,13 @@ def _become(order: dict[str, Any]) -> None:
             code = main(order["arguments"])
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - a child of a fork must never return into the tests
         import traceback
 
         traceback.print_exc()
     finally:
-        threading._shutdown()  # type: ignore[attr-defined]
-        atexit._run_exitfuncs()
+        threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - what the interpreter's end does
+        atexit._run_exitfuncs()  # noqa: SLF001 - likewise
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

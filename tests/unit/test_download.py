@@ -309,7 +309,7 @@ def test_a_disk_too_full_for_the_clip_is_said_before_any_byte(tmp_path: Path, mo
 
 
 def test_a_disk_that_fills_up_on_the_way_says_how_much_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def on_a_full_disk(prefix: str, suffix: str, dir: Path) -> tuple[int, str]:
+    def on_a_full_disk(prefix: str, suffix: str, dir: Path) -> tuple[int, str]:  # noqa: A002 - mkstemp's own name for it
         part = dir / f"{prefix}1{suffix}"
         part.symlink_to("/dev/full")
         return os.open("/dev/full", os.O_WRONLY), str(part)

@@ -16,7 +16,7 @@ def noise(index: int, width: int, height: int) -> np.ndarray:
     return np.random.default_rng(index).integers(0, 255, (height, width, 3), dtype="uint8")
 
 
-def clip(
+def clip(  # noqa: PLR0913 - a factory of odd files
     path: Path,
     width: int = 128,
     height: int = 72,
