@@ -155,7 +155,9 @@ def final_state(runtime: Runtime, sentence: str) -> State[Any]:
 def stopped_words(runtime: Runtime, not_started: int) -> str:
     """`12 not started: aiml: its last 8 answers were lost; try again: dailies run prompts.csv`."""
     why = "; ".join(f"{provider}: {words}" for provider, words in sorted(runtime.halted_providers.items()))
-    return f"{not_started} not started: {why}; try again: {runtime.the_job.order.as_command()}"
+    job = runtime.the_job
+    again = job.order.but(to=f"s3://{job.bucket}/{job.prefix}".rstrip("/"), batch=job.plan.batch).as_command()
+    return f"{not_started} not started: {why}; try again: {again}"
 
 
 def main(flow: Flow[..., Any], arguments: Sequence[str]) -> int:
