@@ -229,6 +229,6 @@ def test_a_charge_that_was_not_reported_is_neither_zero_nor_hidden() -> None:
         on_disk(Path("/none"), None),
         FACTS,
     )
-    assert "$1.26<small> + 1 not reported (about $1.26 quoted)</small>" in page
+    assert '$1.26<small class="more">+ 1 not reported (about $1.26 quoted)</small>' in page
     assert "2 of 2 delivered · $1.26 charged, 1 not reported (about $1.26 quoted)" in page
     assert re.search(r'x/<wbr>y</th>.*?<td class="num" role="cell">~\$1.26</td>', page, re.DOTALL)
