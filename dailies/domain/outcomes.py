@@ -5,7 +5,7 @@ The question is always the same: can this have been charged? Only what surely wa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -93,6 +93,14 @@ STATUS_WORDS = {
     415: "wrong media type",
     422: "invalid request",
 }
+
+
+def unproven(verdict: Verdict) -> Verdict:
+    """What a verdict means in the end for a create that was sent again with its own key: only an id settles it, for every
+    refusal speaks of the repeat, and the first request may have been accepted."""
+    if verdict.meaning in (Meaning.ACCEPTED, Meaning.IN_DOUBT):
+        return verdict
+    return replace(verdict, meaning=Meaning.IN_DOUBT, detail=f"asked again with its own key: {verdict.detail}")
 
 
 def asks_for_balance(outcome: Answer | Fault) -> bool:

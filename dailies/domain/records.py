@@ -100,6 +100,13 @@ class Attempt:
         return self.usd_quoted if unsettled else ZERO
 
     @property
+    def settled(self) -> bool:
+        """Whether it is certain what became of its create: nothing will be asked for by its request any more."""
+        if self.generation_id is not None:
+            return True
+        return self.state is State.FAILED and self.failure is not Failure.SETTLED_FREE
+
+    @property
     def lost(self) -> bool:
         """Whether its clip was made and could not be fetched any more: the provider may yet show it again."""
         orphan = self.state is State.ORPHANED and self.failure is not None and self.completed_at is not None

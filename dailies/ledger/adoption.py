@@ -10,13 +10,13 @@ from dailies.domain.records import Attempt
 from dailies.domain.states import State, may_claim
 from dailies.ledger import rows as r
 from dailies.ledger import tables as t
-from dailies.ledger.decisions import Decisions
 from dailies.ledger.erasing import Erasing
 from dailies.ledger.plan import write_forgotten
+from dailies.ledger.requests import Requests
 from dailies.ledger.types import Adopted
 
 
-class Adoption(Decisions, Erasing):
+class Adoption(Requests, Erasing):
     """Purchases that something else remembers. Methods block and are safe to call from several threads."""
 
     def adopt(self, adopted: Adopted) -> Attempt | None:

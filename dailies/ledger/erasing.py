@@ -93,6 +93,7 @@ class Erasing(Transitions):
         mine = t.attempt.c.clip_key.in_(keys)
         connection.execute(sa.update(t.attempt).where(mine).values(result_url=None))
         attempts = sa.select(t.attempt.c.id).where(mine)
+        connection.execute(sa.delete(t.request).where(t.request.c.attempt_id.in_(attempts)))
         _rewrite(connection, t.attempt.c.error, t.attempt.c.id, mine, without)
         _rewrite(connection, t.event.c.note, t.event.c.id, t.event.c.attempt_id.in_(attempts), without)
 

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from dailies.domain.approval import Approval
 from dailies.domain.brake import GivenUp, Go, Hold
 from dailies.domain.clips import Row
+from dailies.domain.kept_request import KeptRequest
 from dailies.domain.money import ZERO
 from dailies.domain.records import Attempt, Copy
 from dailies.domain.states import (
@@ -74,16 +75,16 @@ class Ledger(Adoption, Statuses, Verdicts):
 
     def claim(  # noqa: PLR0913 - what T1 writes, in one call
         self, clip_key: str, batch: str, provider: str, usd_quoted: Decimal, caps: Caps, request_digest: str,
-        image_sha256: str | None = None, at_once: int | None = None,
+        image_sha256: str | None = None, at_once: int | None = None, request: KeptRequest | None = None,
     ) -> Attempt | Unclaimed | Hold | GivenUp:  # fmt: skip
         """T1: one durable transaction that makes the attempt and reserves its quote against every budget, or more
-        where the provider was seen to charge more.
+        where the provider was seen to charge more. `request` is what will be sent, and names the attempt.
 
         Only after it has returned an Attempt may the POST be sent. A Hold says when to ask again: the provider's brake is
         on, or `at_once` of its creates are unanswered, over all processes. GivenUp: nothing more is to be bought there.
         Raises LedgerVanished.
         """
-        now = self.now()
+        now, attempt_id = self.now(), request.attempt_id if request else new_attempt_id(clip_key)
         with self._write_to_be_found() as connection:
             clip = sa.select(t.clip).where(t.clip.c.clip_key == clip_key).with_for_update()
             wanted = connection.execute(clip).mappings().one_or_none()
@@ -101,12 +102,14 @@ class Ledger(Adoption, Statuses, Verdicts):
             if refusal:
                 return refusal
             attempt = Attempt(
-                id=new_attempt_id(clip_key), clip_key=clip_key, no=1 + max((a.no for a in earlier), default=0), batch=batch,
+                id=attempt_id, clip_key=clip_key, no=1 + max((a.no for a in earlier), default=0), batch=batch,
                 provider=provider, state=State.SUBMITTING, owner=str(self.owner), epoch=1, lease_until=self._lease(provider, now),
                 created_at=now, usd_quoted=usd_quoted, request_digest=request_digest, image_sha256=image_sha256,
                 updated_at=now, usd_reserved=usd if usd > usd_quoted else None,
             )  # fmt: skip
             self._insert(connection, attempt, kind, f"claimed for {batch}")
+            if request:
+                self._keep_request(connection, request)
             self._claimed(connection, provider, granted, attempt.id)
             return attempt
 

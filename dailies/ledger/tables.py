@@ -217,6 +217,20 @@ event = sa.Table(
     sa.Index("event_by_attempt", "attempt_id"),
 )
 
+request = sa.Table(
+    "request",
+    metadata,
+    sa.Column("attempt_id", sa.Text, sa.ForeignKey("attempt.id"), primary_key=True),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("method", sa.Text, nullable=False),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("headers", sa.JSON, nullable=False),
+    sa.Column("body", sa.JSON, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("first_sent_at", Utc, nullable=False),
+)
+"""The exact request of each attempt that is not settled (domain/kept_request.py): written by T1, gone with the answer."""
+
 spend = sa.Table(
     "spend",
     metadata,

@@ -104,6 +104,8 @@ class Transitions(Reader):
         check_move(before.state, after)
         moved = self._update(connection, before, state=after, **values)
         self._record(connection, before.id, before.state, after, note, self.now())
+        if moved.settled and not before.settled:
+            connection.execute(sa.delete(t.request).where(t.request.c.attempt_id == before.id))
         return moved
 
     def _update(self, connection: Connection, before: Attempt, **values: Any) -> Attempt:

@@ -18,7 +18,7 @@ from dailies.errors import NotSent
 from dailies.ledger import Ledger
 from dailies.sender.address import absolute_url
 from dailies.sender.line import Line, PendingCreate, Process, ended
-from dailies.sender.protocol import Hello, Purchase, Ready, Unable, framed, read_message
+from dailies.sender.protocol import Hello, Purchase, Ready, Repetition, Unable, framed, read_message
 from dailies.settings import FAILPOINTS, Settings
 
 NOTHING_SENT = "Nothing was sent, nothing was charged"
@@ -42,7 +42,7 @@ class Sender:
         self.owners: set[str] = set()
         """Under which names senders of this flow stand, or stood, in the ledger."""
 
-    async def order(self, purchase: Purchase) -> PendingCreate:
+    async def order(self, purchase: Purchase | Repetition) -> PendingCreate:
         """Have a clip bought. Raises NotSent when no process can be started that would do it."""
         line = await self._line()
         return await line.order(next(self._numbers), purchase)

@@ -11,16 +11,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
-from functools import partial
-from uuid import uuid4
 
 import anyio
 import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.domain.commands import COLLECT
-from dailies.domain.creates import Accepted, CreateOutcome, Doubtful, Free, KnownAttempt, Reference
-from dailies.domain.outcomes import Answer, Meaning, Streak, Verdict
+from dailies.domain.creates import Accepted, CreateOutcome, Doubtful, Free, KnownAttempt
+from dailies.domain.outcomes import Answer, Meaning, Streak, Verdict, unproven
 from dailies.domain.records import Attempt
 from dailies.domain.states import Failure
 from dailies.errors import DailiesError, describe_error
@@ -31,6 +29,7 @@ from dailies.providers.base import Created, Provider
 from dailies.providers.open import open_providers
 from dailies.providers.refusals import weighed
 from dailies.registry import provider_names
+from dailies.sender.claims import ClaimedRequest, claim, claim_again
 from dailies.sender.clock import Clock, SendWindow
 from dailies.sender.flow import create_in_hand
 from dailies.sender.protocol import (
@@ -44,6 +43,8 @@ from dailies.sender.protocol import (
     Parked,
     Purchase,
     Refusal,
+    Repeat,
+    Repetition,
     Reply,
     SendAgain,
     Sold,
@@ -89,7 +90,7 @@ class Desk:
         for create, instructions in self._instructions.items():
             instructions.put_nowait(GiveUp(create))
 
-    async def buy(self, order: Buy) -> None:
+    async def buy(self, order: Buy | Repeat) -> None:
         """One create, from its claim to its record. Whatever goes wrong with it ends no other."""
         if self.closing:
             self._tell(NotTaken(order.create))
@@ -106,27 +107,34 @@ class Desk:
         self._one_ended.set()
         self._one_ended = anyio.Event()
 
-    async def _buy(self, create: int, purchase: Purchase) -> Reply:
+    async def _buy(self, create: int, purchase: Purchase | Repetition) -> Reply:
         hit("before-claim")
         try:
-            self._provider(purchase.provider)  # what it needs is found before anything is claimed
-            claimed = await anyio.to_thread.run_sync(partial(claim, self._ledger, purchase))
+            claimed = await anyio.to_thread.run_sync(self._claim, purchase)
         except (DailiesError, SQLAlchemyError, OSError) as error:
             return NotClaimed(create, describe_error(error))
-        if not isinstance(claimed, Attempt):
+        if not isinstance(claimed, ClaimedRequest):
             return NotClaimed(create, claimed)
-        self._tell(Claimed(create, claimed.id))
+        self._tell(Claimed(create, claimed.attempt.id))
         hit("after-claim")
-        verdict, created = await self._send(create, purchase, claimed)
-        return await self._record(create, purchase, claimed, verdict, created)
+        verdict, created = await self._send(create, claimed)
+        verdict = unproven(verdict) if claimed.repeat else verdict
+        return await self._record(create, purchase, claimed.attempt, verdict, created)
 
-    async def _send(self, create: int, purchase: Purchase, attempt: Attempt) -> tuple[Verdict, Created | None]:
+    def _claim(self, purchase: Purchase | Repetition) -> ClaimedRequest | Refusal:
+        provider = self._provider(purchase.provider)  # what it needs is found before anything is claimed
+        if isinstance(purchase, Purchase):
+            return claim(self._ledger, provider, purchase)
+        base_url = self._settings.base_url(purchase.provider)
+        return claim_again(self._ledger, purchase, base_url, self._clock())
+
+    async def _send(self, create: int, claimed: ClaimedRequest) -> tuple[Verdict, Created | None]:
         """Send until the answer is final, or nobody wants it sent again."""
         while not self._flow_gone:
-            verdict, created = await self._send_once(purchase, attempt)
+            verdict, created = await self._send_once(claimed)
             if verdict.meaning not in (Meaning.TRY_AGAIN, Meaning.WAIT) or not await self._again(create, verdict):
                 return verdict, created
-            await self._count(purchase.provider, verdict)
+            await self._count(claimed.attempt.provider, verdict)
         return Verdict(Meaning.FAILED, "its flow ended before it was sent", Failure.NOT_SENT), None
 
     async def _again(self, create: int, verdict: Verdict) -> bool:
@@ -141,16 +149,15 @@ class Desk:
             result = result_of(verdict.failure or Failure.NOT_SENT)
             await anyio.to_thread.run_sync(self._ledger.count_create, provider, result)
 
-    async def _send_once(self, purchase: Purchase, attempt: Attempt) -> tuple[Verdict, Created | None]:
-        window = await self._window(attempt)
+    async def _send_once(self, claimed: ClaimedRequest) -> tuple[Verdict, Created | None]:
+        window = await self._window(claimed)
         if window is None:
             return Verdict(Meaning.TRY_AGAIN, "the ledger could not be asked whose it is", Failure.NOT_SENT), None
         hit("before-post")
-        provider = self._provider(purchase.provider)
-        request = provider.request(purchase.body, Reference(attempt.id, str(uuid4())))
-        created = await provider.create(request, window.open)
+        provider = claimed.attempt.provider
+        created = await self._provider(provider).create(claimed.request, window.open)
         hit("after-post")
-        return await self._weighed(purchase.provider, created), created
+        return await self._weighed(provider, created), created
 
     async def _weighed(self, provider: str, created: Created) -> Verdict:
         async def needed() -> Decimal:
@@ -159,16 +166,17 @@ class Desk:
         streak = self._streaks.setdefault(provider, Streak())
         return await weighed(self._provider(provider), created.outcome, streak, needed)
 
-    async def _window(self, attempt: Attempt) -> SendWindow | None:
+    async def _window(self, claimed: ClaimedRequest) -> SendWindow | None:
         """What the ledger says of a claim just before its request is sent. None when it can't be asked."""
         asked_at = self._clock()
         try:
-            return SendWindow(await anyio.to_thread.run_sync(self._ledger.ours_for_s, attempt), asked_at, self._clock)
+            ours_for_s = await anyio.to_thread.run_sync(self._ledger.ours_for_s, claimed.attempt)
         except (SQLAlchemyError, OSError):
             return None
+        return SendWindow(min(ours_for_s, claimed.young_until - asked_at), asked_at, self._clock)
 
     async def _record(
-        self, create: int, purchase: Purchase, attempt: Attempt, verdict: Verdict, created: Created | None
+        self, create: int, purchase: Purchase | Repetition, attempt: Attempt, verdict: Verdict, created: Created | None
     ) -> Reply:
         """T2: what became of it, in the ledger or the spool before anybody is told."""
         known = KnownAttempt(attempt, purchase.row, purchase.source, purchase.destination)
@@ -208,15 +216,6 @@ class Desk:
             await provider.close()
         with suppress(SQLAlchemyError, OSError):
             await anyio.to_thread.run_sync(self._ledger.close)
-
-
-def claim(ledger: Ledger, purchase: Purchase) -> Attempt | Refusal:
-    """T1 for a purchase: the attempt, or why it was not granted."""
-    clip = purchase.row.clip
-    return ledger.claim(
-        clip.key, purchase.batch, purchase.provider, purchase.usd_quoted, purchase.caps, purchase.digest,
-        clip.image.sha256, purchase.at_once,
-    )  # fmt: skip
 
 
 def outcome_of(verdict: Verdict, created: Created | None) -> CreateOutcome:

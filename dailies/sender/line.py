@@ -21,6 +21,8 @@ from dailies.sender.protocol import (
     Parked,
     Purchase,
     Ready,
+    Repeat,
+    Repetition,
     Reply,
     Result,
     Said,
@@ -125,10 +127,10 @@ class Line:
         self._process, self._reader, self._writer = process, reader, writer
         self._listener = asyncio.create_task(self._listen(), context=Context())  # it keeps no task's context alive
 
-    async def order(self, number: int, purchase: Purchase) -> PendingCreate:
+    async def order(self, number: int, purchase: Purchase | Repetition) -> PendingCreate:
         """Hand a purchase to the sender."""
         create = self.pending[number] = PendingCreate(number, purchase.provider, self)
-        await self.send(Buy(number, purchase))
+        await self.send(Buy(number, purchase) if isinstance(purchase, Purchase) else Repeat(number, purchase))
         return create
 
     async def send(self, message: Message) -> None:

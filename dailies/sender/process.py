@@ -20,7 +20,7 @@ from dailies.ledger import Ledger, Owner, Spool, open_engine
 from dailies.sender.clock import unstoppable_clock
 from dailies.sender.desk import Desk
 from dailies.sender.flow import Flow
-from dailies.sender.protocol import Buy, GiveUp, Hello, Ready, SendAgain, Unable, read_message
+from dailies.sender.protocol import Buy, GiveUp, Hello, Ready, Repeat, SendAgain, Unable, read_message
 
 LEDGER_CALLS_AT_ONCE = 3
 """Each holds a connection to the ledger: many runs share the hundred that Postgres allows by default."""
@@ -79,7 +79,7 @@ async def _work(desk: Desk, reader: asyncio.StreamReader, flow: Flow, closing: a
     async with anyio.create_task_group() as creates:
         while (message := await read_message(reader)) is not None:
             match message:
-                case Buy():
+                case Buy() | Repeat():
                     creates.start_soon(desk.buy, message)
                 case SendAgain() | GiveUp():
                     desk.instruct(message)

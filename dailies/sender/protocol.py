@@ -2,6 +2,7 @@
 
     flow ─► Hello                                        ─► Ready | Unable
     flow ─► Buy          ─► Claimed ─► Sold | Ended | Parked   (NotClaimed or NotTaken: nothing was sent)
+    flow ─► Repeat       ─► the same, for an attempt that is in doubt
     flow ─► SendAgain    ─► Sold | Ended | Parked
     flow ─► GiveUp       ─► Ended
 
@@ -22,6 +23,7 @@ from typing import Any
 
 from dailies.domain.brake import GivenUp, Hold
 from dailies.domain.clips import Row
+from dailies.domain.creates import PaidRequest
 from dailies.domain.outcomes import Verdict
 from dailies.domain.records import Attempt
 from dailies.ledger.file import LedgerFile
@@ -84,6 +86,27 @@ class Buy:
 
     create: int
     purchase: Purchase
+
+
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """A create in doubt that is sent once more with its own key. `request` is what was sent, made again to the byte."""
+
+    attempt_id: str
+    row: Row
+    source: str
+    destination: str
+    provider: str
+    request: PaidRequest
+    at_once: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Claim this attempt anew and send its request again, once."""
+
+    create: int
+    purchase: Repetition
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +191,7 @@ class Said:
 
 Result = Sold | Ended | Parked | NotClaimed | NotTaken | Broken
 Reply = Result | Claimed | Said
-Message = Hello | Ready | Unable | Buy | SendAgain | GiveUp | Reply
+Message = Hello | Ready | Unable | Buy | Repeat | SendAgain | GiveUp | Reply
 
 
 def framed(message: Message) -> bytes:
