@@ -98,6 +98,11 @@ class Spool:
             except (OSError, ValueError, TypeError, KeyError, ArithmeticError):  # whatever stands there instead
                 continue
 
+    def unreadable(self) -> list[Path]:
+        """Files that can't be read, of which each may hold the id of a paid clip: garbled, or of a later version."""
+        readable = {path for path, _ in self}
+        return [path for path in sorted(self.folder.glob("*.json")) if path not in readable and path.exists()]
+
     def __len__(self) -> int:
         return len(list(self.folder.glob("*.json")))
 

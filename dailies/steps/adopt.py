@@ -73,6 +73,12 @@ async def _adopt_spooled(runtime: Runtime) -> None:
             f"the ledger does not take what waits in {unclear[0]}: buying now could pay twice. Nothing was bought. "
             f"See what {ADOPT} says of it"
         )
+    garbled = runtime.spool.unreadable()
+    if garbled:
+        raise Misconfigured(
+            f"{garbled[0]} can't be read, and it may hold a clip that was paid for: buying now could pay twice. Nothing was "
+            "bought. Where a later version of dailies wrote it, run that one; else look at it, and move it out of that folder"
+        )
 
 
 async def _adopt_stored(runtime: Runtime, job: Job, keys: Mapping[str, str]) -> None:

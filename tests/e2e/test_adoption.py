@@ -91,6 +91,18 @@ def test_a_spool_that_knows_more_than_the_ledger_is_taken_in_before_anything_is_
     assert_invariants(world)
 
 
+def test_a_file_of_the_spool_that_nobody_can_read_is_asked_about_before_anything_is_bought(world: World) -> None:
+    """It may hold the id of the very clip that would be bought."""
+    world.csv(1)
+    (world.home / "spool").mkdir(parents=True)
+    strange = world.home / "spool" / f"{'0a' * 16}.json"
+    strange.write_text('{"version": 99}')
+    refused = world.run()
+    assert refused.code == 2 and str(strange) in refused.stderr and not world.posts()
+    strange.rename(world.folder / "looked at.json")
+    assert world.run().code == 0
+
+
 def test_doctor_adopts_what_lies_below_the_destination(world: World) -> None:
     """Without a CSV: every clip whose metadata says what it is."""
     world.csv(2)

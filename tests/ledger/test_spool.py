@@ -116,6 +116,7 @@ def test_a_file_that_can_not_be_read_is_left_for_a_person_and_hides_no_other(spo
     good = spool.put(ANSWER)
     bad = spool.folder / "0.json"
     bad.write_bytes(rubbish)
+    assert spool.unreadable() == [bad]
     assert list(spool) == [(good, ANSWER)]
     assert bad.exists()
 
