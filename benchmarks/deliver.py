@@ -78,7 +78,7 @@ async def ours(job: dict[str, Any], url: str) -> float:
     async with open_runtime(load_settings()) as runtime:
         ready = paid(runtime, job, url)
         began = time.perf_counter()
-        done = await asyncio.gather(*(deliver_clip(runtime, attempt.id) for attempt in ready))
+        done = await asyncio.gather(*(deliver_clip(runtime, attempt.id, "delivery") for attempt in ready))
         seconds = time.perf_counter() - began
         assert all(attempt.s3_uri and not attempt.mismatch for attempt in done), done[0].mismatch
         return seconds

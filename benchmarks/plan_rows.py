@@ -12,7 +12,7 @@ from dailies.planning.request import BatchRequest
 from dailies.prompts import parse_csv
 from dailies.runtime import open_runtime
 from dailies.settings import load_settings
-from dailies.steps.start import plan_order, start_job
+from dailies.steps.start import plan_batch, start_batch
 
 
 async def timed(prompts: str) -> dict[str, float]:
@@ -23,10 +23,10 @@ async def timed(prompts: str) -> dict[str, float]:
     read_s = time.perf_counter() - began
     async with open_runtime(load_settings()) as runtime:
         began = time.perf_counter()
-        plan = await plan_order(runtime, order)
+        plan = await plan_batch(runtime, order)
         plan_s = time.perf_counter() - began
         began = time.perf_counter()
-        await start_job(runtime, order, plan)
+        await start_batch(runtime, order, plan)
         return {"read_s": read_s, "plan_s": plan_s, "record_s": time.perf_counter() - began}
 
 

@@ -15,6 +15,7 @@ from pydantic import Field
 from dailies.domain.money import show_usd
 from dailies.errors import BadInput
 from dailies.ledger import Caps
+from dailies.planning.batch import Batch
 from dailies.runtime import Runtime
 from dailies.steps.approval import to_approve
 
@@ -32,15 +33,18 @@ class Approval(RunInput):
     note: str = Field("", description="Who says so and why; it is kept in the run's log.")
 
 
-async def approved(runtime: Runtime, above_usd: float | None, wait_s: float = WAIT_S) -> None:
-    """Pause and ask when the batch is quoted above a limit, or goes beyond what was approved of it before. Raises BadInput
-    without a yes in time: nothing is bought."""
-    job, asked = runtime.the_job, await to_approve(runtime, runtime.the_job.plan)
+async def approve(runtime: Runtime, batch: Batch, above_usd: float | None, wait_s: float = WAIT_S) -> Batch:
+    """Pause and ask when the batch is quoted above a limit, or goes beyond what was approved of it before.
+
+    Returns the batch as it was approved, which may be with a lower cap. Raises BadInput without a yes in time: nothing is
+    bought.
+    """
+    asked = await to_approve(runtime, batch.plan)
     if above_usd is None or not asked.needs_a_yes(Decimal(str(above_usd))):
-        return
+        return batch
     usd = asked.usd
     unknown = f", {asked.unpriced} of them at an unknown price" if asked.unpriced else ""
-    text = f"**{job.plan.batch}**: {asked.clips} clips to buy, quoted {show_usd(usd)}{unknown}. Nothing is bought without a yes."
+    text = f"**{batch.name}**: {asked.clips} clips to buy, quoted {show_usd(usd)}{unknown}. Nothing is bought without a yes."
     if asked.earlier:
         text += f" The batch then comes to {asked.whole.detail}; approved were {asked.earlier.detail}."
     try:
@@ -58,7 +62,8 @@ async def approved(runtime: Runtime, above_usd: float | None, wait_s: float = WA
     approval = asked.whole
     if answer.budget_usd is not None:
         lower = Decimal(str(answer.budget_usd))
-        cap = lower if job.caps.batch_usd is None else min(lower, job.caps.batch_usd)
-        runtime.job = replace(job, caps=Caps(cap, job.caps.day_usd))
+        cap = lower if batch.caps.batch_usd is None else min(lower, batch.caps.batch_usd)
+        batch = replace(batch, caps=Caps(cap, batch.caps.day_usd))
         approval = replace(approval, usd=min(approval.usd, lower))
-    await anyio.to_thread.run_sync(runtime.ledger.approve, job.plan.batch, approval)
+    await anyio.to_thread.run_sync(runtime.ledger.approve, batch.name, approval)
+    return batch

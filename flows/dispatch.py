@@ -12,17 +12,20 @@ from prefect.states import Failed
 
 import tasks
 from dailies.errors import describe_error
+from dailies.planning.batch import Batch
 from dailies.planning.request import FOLDERS, WHICH_ROWS, BatchRequest
 from dailies.planning.shards import Shard, part_of, share
-from dailies.runtime import Runtime, open_runtime
+from dailies.runtime import Runtime
+from dailies.runtime.interrupt import interruptible
 from dailies.steps.shards import open_shards
 from flows import parameters as p
-from flows.approve import approved
-from flows.interrupt import interruptible
-from flows.limits import shared_limits, shared_slot
-from flows.run import REPORTED, ending, isolate_failures, name_run, run_name, settings_for_run, tags_of
+from flows.approve import approve
+from flows.shared import REPORTED, ending, run_name, tags_of, title_of
 from tasks.dispatch import require_deployment, run_shard, show_progress
-from tasks.states import show_our_logs
+from tasks.engine.isolation import isolate_failures
+from tasks.engine.limits import shared_limits, shared_slot
+from tasks.engine.run import name_run, runtime_for_run
+from tasks.engine.states import show_our_logs
 
 SHARDS = "shards"  # the limit's name is made of it: dailies-shards
 
@@ -51,44 +54,43 @@ async def generate_large(
     """Turn a large CSV into clips with as many workers as there are: one batch, one budget, one report."""
     show_our_logs()
     try:
-        async with open_runtime(await settings_for_run()) as runtime:
+        async with runtime_for_run() as runtime:
             await require_deployment(deployment)
-            count = await tasks.plan(request)
-            await name_run(f"{request.title} · {count} clips", tags_of(runtime.the_job.plan))
-            await approved(runtime, approve_above_usd)
-            return await make_shards(runtime, Spread(shard_rows, shards_at_once, deployment))
+            batch = await tasks.plan(request)
+            await name_run(title_of(batch), tags_of(batch))
+            batch = runtime.batches.add(await approve(runtime, batch, approve_above_usd))
+            return await make_shards(runtime, batch, Spread(shard_rows, shards_at_once, deployment))
     except REPORTED as error:
         return Failed(message=describe_error(error))
 
 
-async def make_shards(runtime: Runtime, spread: Spread) -> State[Any]:
+async def make_shards(runtime: Runtime, batch: Batch, spread: Spread) -> State[Any]:
     """Every shard that has something left to do, a few at once; then the report of the whole batch."""
-    room, limits = anyio.Semaphore(spread.at_once), await shared_limits([SHARDS])
-    batch, shards = runtime.the_job.plan.batch, await open_shards(runtime, spread.rows)
+    slots, limits = anyio.Semaphore(spread.at_once), await shared_limits([SHARDS])
+    shards = await open_shards(runtime, batch, spread.rows)
 
     @isolate_failures
     async def make_shard(shard: Shard) -> None:
-        async with room, shared_slot(SHARDS, limits):
-            await run_shard(client, spread.deployment, batch, shard, parameters_of(runtime, shard, spread))
+        async with slots, shared_slot(SHARDS, limits):
+            await run_shard(client, spread.deployment, batch.name, shard, parameters_of(runtime, batch, shard, spread))
 
     async with get_client() as client, anyio.create_task_group() as background:
-        background.start_soon(show_progress, runtime)
+        background.start_soon(show_progress, runtime, batch)
         async with interruptible(runtime) as group:
             for shard in shards:
                 group.start_soon(make_shard, shard)
         background.cancel_scope.cancel()
-    return ending(runtime, await tasks.report(batch))
+    return ending(runtime, batch, await tasks.report(batch.name, batch.name))
 
 
-def parameters_of(runtime: Runtime, shard: Shard, spread: Spread) -> dict[str, Any]:
+def parameters_of(runtime: Runtime, batch: Batch, shard: Shard, spread: Spread) -> dict[str, Any]:
     """The parameters of a shard's run: the whole batch's, with its rows and its part of what may be in flight."""
-    job = runtime.the_job
     part = part_of(
-        job.order,
+        batch.request,
         shard,
-        to=f"s3://{job.bucket}/{job.prefix}".rstrip("/"),
-        batch=job.plan.batch,
-        budget_usd=job.caps.batch_usd,
-        in_flight=share(job.order.in_flight or runtime.settings.dailies_in_flight, spread.at_once),
+        to=batch.destination,
+        batch=batch.name,
+        budget_usd=batch.caps.batch_usd,
+        in_flight=share(batch.request.in_flight or runtime.settings.dailies_in_flight, spread.at_once),
     )
     return part.parameters()

@@ -5,9 +5,10 @@ read and quote ─► for every clip, on its own way: create ─► poll ─► 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 import anyio
 from anyio.abc import TaskGroup
@@ -19,25 +20,19 @@ import tasks
 from dailies.domain.clips import Row
 from dailies.domain.next_step import Step
 from dailies.errors import describe_error
+from dailies.planning.batch import Batch
 from dailies.planning.request import BatchRequest
-from dailies.runtime import Runtime, open_runtime
-from dailies.steps.recover import rows_in_doubt, step_for, unwatched
+from dailies.runtime import Runtime
+from dailies.runtime.interrupt import interruptible
+from dailies.steps.recover import left_over, rows_in_doubt, speaking_attempt, step_for
 from flows import parameters as p
-from flows.approve import approved
-from flows.interrupt import interruptible
-from flows.limits import shared_limits, shared_slot
-from flows.run import REPORTED, ending, isolate_failures, name_run, run_name, settings_for_run, tags_of
+from flows.approve import approve
+from flows.shared import REPORTED, ending, finish, run_name, tags_of, title_of
+from tasks.engine.isolation import isolate_failures
+from tasks.engine.limits import shared_limits, shared_slot
+from tasks.engine.run import name_run, runtime_for_run
+from tasks.engine.states import show_our_logs
 from tasks.report import Progress
-from tasks.states import show_our_logs
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What all clips of a run share: the runtime, the limits that other machines share, the progress bar."""
-
-    runtime: Runtime
-    limits: frozenset[str]
-    progress: Progress
 
 
 @flow(name="generate-clips", flow_run_name=run_name, persist_result=False, validate_parameters=True)
@@ -46,34 +41,47 @@ async def generate_clips(request: BatchRequest, approve_above_usd: p.ApproveAbov
     """Turn a CSV of prompts and images into video clips in S3, and say what each one cost."""
     show_our_logs()
     try:
-        async with open_runtime(await settings_for_run()) as runtime:
-            count = await tasks.plan(request)
-            await name_run(f"{request.title} · {count} clips", tags_of(runtime.the_job.plan))
-            await approved(runtime, approve_above_usd)
-            return await make_clips(runtime)
+        async with runtime_for_run(request.in_flight) as runtime:
+            batch = await tasks.plan(request)
+            await name_run(title_of(batch), tags_of(batch))
+            batch = runtime.batches.add(await approve(runtime, batch, approve_above_usd))
+            return await make_clips(runtime, batch)
     except REPORTED as error:
         return Failed(message=describe_error(error))
 
 
-async def make_clips(runtime: Runtime) -> State[Any]:
+async def make_clips(runtime: Runtime, batch: Batch) -> State[Any]:
     """Every clip on its own way; none waits for another, and none takes another along when it fails."""
-    plan = runtime.the_job.plan
-    rows = paid_first(plan.rows, await tasks.recover())
-    left_behind = await unwatched(runtime)
-    progress = Progress(runtime.the_job.order.title, len(plan.rows))
-    batch = Batch(runtime, await shared_limits(plan.providers), progress)
-    await batch.progress.start()
+    rows = paid_first(batch.plan.rows, await tasks.recover())
+    others = await left_over(runtime, batch)
+    run = Run(runtime, batch, await shared_limits(batch.plan.providers), Progress(batch.request.title, len(rows)))
+    await run.progress.start()
     async with interruptible(runtime) as clips:
-        for provider in plan.providers:
-            clips.start_soon(feed, batch, clips, provider, [row for row in rows if row.providers[0] == provider])
-        for attempt_id, label in left_behind:
-            clips.start_soon(bring_home, label, attempt_id)
-    in_doubt = await rows_in_doubt(runtime)  # what was lost on the way may stand in the provider's log by now
+        for provider in batch.plan.providers:
+            clips.start_soon(submit_window, run, clips, provider, [r for r in rows if r.providers[0] == provider])
+        for attempt in others:
+            clips.start_soon(finish, runtime, attempt)
+    in_doubt = await rows_in_doubt(runtime, batch)  # what was lost on the way may stand in the provider's log by now
     async with interruptible(runtime) as clips:
         for row in in_doubt:
-            clips.start_soon(generate_and_deliver, batch, row)
-    sentence = await tasks.report(runtime.the_job.order.title)
-    return ending(runtime, sentence)
+            clips.start_soon(make_clip, run, row)
+    return ending(runtime, batch, await tasks.report(batch.request.title, batch.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What all clips of a run share: the batch, the limits that other machines share, the progress bar."""
+
+    runtime: Runtime
+    batch: Batch
+    limits: frozenset[str]
+    progress: Progress
+
+    @asynccontextmanager
+    async def slot(self, provider: str) -> AsyncIterator[None]:
+        """One generation's place at a provider, in this process and among all machines."""
+        async with self.runtime.limiter(provider).slot(), shared_slot(provider, self.limits):
+            yield
 
 
 def paid_first(rows: Sequence[Row], left_behind: Sequence[str]) -> list[Row]:
@@ -82,80 +90,105 @@ def paid_first(rows: Sequence[Row], left_behind: Sequence[str]) -> list[Row]:
     return sorted(rows, key=lambda row: place.get(row.clip.key, len(place)))
 
 
-async def feed(batch: Batch, clips: TaskGroup, provider: str, rows: list[Row]) -> None:
+async def submit_window(run: Run, clips: TaskGroup, provider: str, rows: list[Row]) -> None:
     """Start the clips of one provider, a window of them at a time."""
-    wanted = [row for row in rows if row.clip.key not in batch.runtime.the_job.delivered_before]
-    await batch.progress.more(len(rows) - len(wanted))
-    room = anyio.Semaphore(2 * batch.runtime.limiter(provider).most)
-    for row in wanted:
-        await room.acquire()
-        clips.start_soon(make_clip, batch, row, room)
+    to_make = [row for row in rows if row.clip.key not in run.batch.delivered_before]
+    await run.progress.more(len(rows) - len(to_make))
+    slots = anyio.Semaphore(2 * run.runtime.limiter(provider).most)
+
+    async def one(row: Row) -> None:
+        try:
+            await make_clip(run, row)
+            await run.progress.more()
+        finally:
+            slots.release()
+
+    for row in to_make:
+        await slots.acquire()
+        clips.start_soon(one, row)
 
 
-async def make_clip(batch: Batch, row: Row, room: anyio.Semaphore) -> None:
-    """One clip, from wherever it stands to its end; then there is room for another."""
-    try:
-        await generate_and_deliver(batch, row)
-        await batch.progress.more()
-    finally:
-        room.release()
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider has the request, or had it earlier: its generation is to be polled."""
+
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The clip can be downloaded."""
+
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TryNext:
+    """This provider was surely not paid: the row's next one may be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """This run has nothing more to do for the clip."""
 
 
 @isolate_failures
-async def generate_and_deliver(batch: Batch, row: Row) -> None:
-    """Ask the row's providers in their order; one that surely cost nothing may be followed by the next."""
+async def make_clip(run: Run, row: Row) -> None:
+    """One clip, from wherever it stands to its end: its providers are asked in their order."""
     for provider in row.providers:
-        async with batch.runtime.limiter(provider).slot(), shared_slot(provider, batch.limits):
-            ready, go_on = await generate(batch.runtime, row, provider)
-        if ready:
-            await tasks.deliver(row.id, ready)
-        if not go_on:
-            return
+        async with run.slot(provider):
+            outcome = await generate(run, row, provider)
+        match outcome:
+            case Ready(attempt_id):
+                await tasks.deliver(row.id, run.batch.name, attempt_id)
+                return
+            case Done():
+                return
+            case TryNext():
+                continue
+            case _:
+                assert_never(outcome)
 
 
-async def generate(runtime: Runtime, row: Row, provider: str) -> tuple[str | None, bool]:
-    """The attempt whose clip is ready, if any, and whether the row's next provider may be asked."""
-    attempt, go_on = await advance(runtime, row, provider)
-    while attempt is None and await step_for(runtime, row.clip.key, provider) is Step.FOLLOW:
-        attempt, go_on = await advance(runtime, row, provider)  # another run was faster: see it through with it
-    ready = await tasks.poll_until_ready(row.id, attempt) if attempt else None
-    return ready, go_on
+async def generate(run: Run, row: Row, provider: str) -> Ready | TryNext | Done:
+    """Have the clip generated at one provider, or see through what is under way already."""
+    outcome = await advance(run, row, provider)
+    while not isinstance(outcome, Accepted):
+        if await step_for(run.runtime, row.clip.key, provider) is not Step.FOLLOW:
+            return outcome
+        outcome = await advance(run, row, provider)  # another run was faster: see it through with it
+    ready = await tasks.poll_until_ready(row.id, run.batch.name, outcome.attempt_id)
+    return Ready(ready) if isinstance(ready, str) else Done()
 
 
-async def advance(runtime: Runtime, row: Row, provider: str) -> tuple[str | None, bool]:
-    """Do what the clip needs now: the attempt that is to be polled then, if any, and whether another provider may be asked."""
-    step = await step_for(runtime, row.clip.key, provider)
+async def advance(run: Run, row: Row, provider: str) -> Accepted | TryNext | Done:
+    """Do what the clip needs now, so that its generation can be polled."""
+    runtime, key = run.runtime, row.clip.key
+    step = await step_for(runtime, key, provider)
     if step is Step.FOLLOW:
-        step = Step(await tasks.follow(row.id, row.clip.key))
-    attempt: object = None
+        waited = await tasks.wait_for_owner(row.id, key)
+        step = waited if isinstance(waited, Step) else Step.NOTHING
+    attempt = await speaking_attempt(runtime, key) or ""
     match step:
         case Step.BUY if runtime.shutdown.is_set():
-            return None, False
+            return Done()
         case Step.BUY if provider in runtime.halted_providers:
-            return None, True
+            return TryNext()
         case Step.BUY:
-            attempt = await tasks.create(row.id, row.clip.key, provider)
+            bought = await tasks.create(row.id, run.batch.name, key, provider)
+            return Accepted(bought) if isinstance(bought, str) else TryNext()
         case Step.COLLECT:
-            attempt = await tasks.take(row.id, row.clip.key)
+            found = await tasks.take_over(row.id, attempt)
         case Step.SETTLE:
-            attempt = await tasks.settle(row.id, row.clip.key)
+            found = await tasks.resolve_in_doubt(row.id, attempt)
+        case Step.FOLLOW | Step.REOPEN | Step.NOTHING:
+            return Done()
         case _:
-            return None, False
-    return (attempt, False) if isinstance(attempt, str) else (None, step is Step.BUY)
-
-
-@isolate_failures
-async def bring_home(label: str, attempt_id: str) -> None:
-    """What was paid for and nobody watches: a clip of another batch, or an attempt that does not speak for its clip."""
-    attempt = await tasks.go_on(label, attempt_id, str(Step.COLLECT))
-    ready = await tasks.poll_until_ready(label, attempt) if isinstance(attempt, str) else None
-    if ready:
-        await tasks.deliver(label, ready)
+            assert_never(step)
+    return Accepted(found) if isinstance(found, str) else Done()
 
 
 if __name__ == "__main__":
-    import sys
+    from flows.shared import as_command
 
-    from flows.run import main
-
-    sys.exit(main(generate_clips, sys.argv[1:]))
+    as_command("run")

@@ -9,13 +9,13 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from dailies.errors import describe_error
-from dailies.runtime import open_runtime
 from dailies.steps.inbox import inbox_folder, look_into
 from flows import parameters as p
-from flows.run import REPORTED, settings_for_run
+from flows.shared import REPORTED
 from tasks.dispatch import require_deployment
+from tasks.engine.run import runtime_for_run
+from tasks.engine.states import show_our_logs
 from tasks.inbox import start_batch
-from tasks.states import show_our_logs
 
 
 @flow(name="inbox", flow_run_name="inbox", persist_result=False, validate_parameters=True)
@@ -37,7 +37,7 @@ async def inbox(
     """
     show_our_logs()
     try:
-        async with open_runtime(await settings_for_run(), need_keys=False) as runtime:
+        async with runtime_for_run(need_keys=False) as runtime:
             await require_deployment(deployment)
             found = await look_into(runtime, inbox_folder(folder, runtime.settings))
             chosen = {"to": to, "budget_usd": budget_usd, "approve_above_usd": approve_above_usd}

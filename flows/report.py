@@ -13,11 +13,11 @@ from pydantic import Field
 
 from dailies.errors import describe_error
 from dailies.report.select import Selection
-from dailies.runtime import open_runtime
 from dailies.steps.period import Period
-from flows.run import REPORTED, settings_for_run
+from flows.shared import REPORTED
+from tasks.engine.run import runtime_for_run
+from tasks.engine.states import show_our_logs
 from tasks.period import period_report
-from tasks.states import show_our_logs
 
 
 def name_of_run() -> str:
@@ -55,7 +55,7 @@ async def report_clips(  # noqa: PLR0913 - a flow's parameters are its form
     start = since or (None if batch else datetime.now(UTC).date() - timedelta(days=days))
     period = Period(Selection(batch, start, until, provider, model), to, link_base, reconcile)
     try:
-        async with open_runtime(await settings_for_run(), need_keys=False):
+        async with runtime_for_run(need_keys=False):
             made: State[Any] = await period_report(period, return_state=True)  # type: ignore[misc]
             return Completed(message=await made.aresult()) if made.is_completed() else Failed(message=made.message)
     except REPORTED as error:
@@ -63,8 +63,6 @@ async def report_clips(  # noqa: PLR0913 - a flow's parameters are its form
 
 
 if __name__ == "__main__":
-    import sys
+    from flows.shared import as_command
 
-    from dailies.cli import main
-
-    sys.exit(main(["report", *sys.argv[1:]]))
+    as_command("report")

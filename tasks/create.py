@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State
-
 from dailies.errors import DailiesError, MaybeCharged, Stopped
 from dailies.runtime import current_runtime
 from dailies.steps.create import create_clip
-from tasks.events import emit_attempt, emit_brake, emit_error
-from tasks.states import failed
+from tasks.engine.clip_task import clip_task
+from tasks.engine.events import Subject, emit_attempt, emit_brake, emit_error
 
 
-@task(name="create", task_run_name="create · {label}", retries=0, cache_policy=NO_CACHE, persist_result=False)
-async def create(label: str, clip_key: str, provider: str) -> str | State[Any]:
-    """Claim and buy one clip at one provider. Returns the attempt's id."""
+@clip_task(name="create", task_run_name="create · {label}")
+async def create(label: str, batch: str, clip_key: str, provider: str) -> str:
+    """Claim and buy one clip of a batch at one provider. Returns the attempt's id."""
+    runtime = current_runtime()
+    made = runtime.batches[batch]
     try:
-        attempt = await create_clip(current_runtime(), clip_key, provider)
+        attempt = await create_clip(runtime, made, made.rows[clip_key], provider)
     except DailiesError as error:
-        emit_error(error, label, clip_key, provider)
+        emit_error(runtime, error, Subject(label, batch, clip_key, provider))
         if isinstance(error, MaybeCharged | Stopped):
-            await emit_brake(provider)
-        return failed(error)
-    if provider in current_runtime().brake_events:
-        await emit_brake(provider)
-    emit_attempt("bought", label, attempt)
+            await emit_brake(runtime, batch, provider)
+        raise
+    if provider in runtime.brake_events:
+        await emit_brake(runtime, batch, provider)
+    emit_attempt(runtime, "bought", label, batch, attempt)
     return attempt.id

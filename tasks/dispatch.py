@@ -19,6 +19,7 @@ from prefect.exceptions import ObjectNotFound
 from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.errors import Misconfigured, describe_error
+from dailies.planning.batch import Batch
 from dailies.planning.shards import STARTS, Shard, died
 from dailies.runtime import Runtime
 from dailies.steps.shards import stored_of
@@ -112,16 +113,16 @@ async def follow_run(client: PrefectClient, run: FlowRun) -> State[Any] | None:
         await anyio.sleep(FOLLOW_EVERY_S)
 
 
-async def show_progress(runtime: Runtime) -> None:
-    """Move the batch's progress artifact as its clips arrive in S3, whoever brings them, until cancelled."""
-    job, earlier = runtime.the_job, None
-    bar = Progress(job.plan.batch, len(job.plan.rows), "that are in S3")
+async def show_progress(runtime: Runtime, batch: Batch) -> None:
+    """Move a batch's progress artifact as its clips arrive in S3, whoever brings them, until cancelled."""
+    earlier = None
+    bar = Progress(batch.name, len(batch.plan.rows), "that are in S3")
     await bar.start()
     while True:
         try:
-            stored = await anyio.to_thread.run_sync(stored_of, runtime)
+            stored = await anyio.to_thread.run_sync(stored_of, runtime, batch.name)
             if earlier is None:  # what the batch has stored of rows that are not in its plan any more
-                earlier = stored - len(job.delivered_before)
+                earlier = stored - len(batch.delivered_before)
             await bar.at(stored - earlier)
         except SQLAlchemyError as error:
             logger.warning("the progress stays where it is: %s", describe_error(error))

@@ -15,7 +15,7 @@ from dailies.errors import DailiesError
 from dailies.report.credits import table_rows, totals_markdown
 from dailies.runtime import current_runtime
 from dailies.steps.period import Period, report_period
-from tasks.states import best_effort_ui, failed
+from tasks.engine.states import best_effort_ui, failed
 
 
 @task(name="period-report", task_run_name="report · {period.title}", cache_policy=NO_CACHE, persist_result=False)

@@ -19,21 +19,21 @@ from dailies.domain.clips import slug
 from dailies.errors import describe_error
 from dailies.report.credits import table_rows, totals_markdown
 from dailies.runtime import current_runtime
-from dailies.steps.report import report_job
+from dailies.steps.report import report_batch
 from dailies.steps.stills import stills_markdown
-from tasks.states import best_effort_ui
+from tasks.engine.states import best_effort_ui
 
 logger = logging.getLogger("dailies.report")
 MOVED_WITHIN_S = 5.0  # a bar that does not move holds the clip that moves it
 
 
-@task(name="report", task_run_name="report · {batch}", cache_policy=NO_CACHE, persist_result=False)
-async def report(batch: str) -> str:
-    """Write the report of the batch in hand. Returns the sentence that sums it up."""
+@task(name="report", task_run_name="report · {title}", cache_policy=NO_CACHE, persist_result=False)
+async def report(title: str, batch: str) -> str:
+    """Write the report of a batch. Returns the sentence that sums it up. `title` names what the run made of it."""
     runtime = current_runtime()
-    credits, written = await report_job(runtime)
+    credits, written = await report_batch(runtime, runtime.batches[batch])
     with best_effort_ui("the report"):
-        key = slug(batch, "batch")
+        key = slug(title, "batch")
         await acreate_table_artifact(table_rows(credits), key=f"clips-{key}", description=credits.totals.sentence())
         totals = totals_markdown(credits, written.uri) + await stills_markdown(runtime, credits)
         await acreate_markdown_artifact(totals, key=f"totals-{key}", description="what was made and what it cost")

@@ -6,21 +6,22 @@ import asyncio
 import sys
 
 from dailies.domain.clips import Row
+from dailies.planning.batch import Batch
 from dailies.planning.request import BatchRequest
 from dailies.runtime import Runtime, open_runtime
 from dailies.settings import load_settings
 from dailies.steps.create import create_clip
 from dailies.steps.deliver import deliver_clip
 from dailies.steps.poll import StillGenerating, poll_once
-from dailies.steps.report import report_job
+from dailies.steps.report import report_batch
 from dailies.steps.schedule import schedule, until
-from dailies.steps.start import plan_order, start_job
+from dailies.steps.start import plan_batch, start_batch
 
 
-async def make(runtime: Runtime, row: Row) -> None:
+async def make(runtime: Runtime, batch: Batch, row: Row) -> None:
     """Create, poll, deliver; nothing goes wrong here."""
     async with runtime.limiter(row.providers[0]).slot():
-        attempt = await create_clip(runtime, row.clip.key, row.providers[0])
+        attempt = await create_clip(runtime, batch, row, row.providers[0])
         looks = await schedule(runtime, attempt.id)
         await until(runtime, looks.first_look)
         waits_s = iter(looks.delays_s)
@@ -30,18 +31,18 @@ async def make(runtime: Runtime, row: Row) -> None:
                 break
             except StillGenerating:
                 await asyncio.sleep(next(waits_s, looks.delays_s[-1]))
-    await deliver_clip(runtime, ready.id)
+    await deliver_clip(runtime, ready.id, batch.name)
 
 
 async def main(prompts: str, in_flight: int) -> None:
     """The batch, with its report."""
     async with open_runtime(load_settings({"dailies_in_flight": in_flight})) as runtime:
         order = BatchRequest(prompts=prompts)
-        job = await start_job(runtime, order, await plan_order(runtime, order))
+        batch = runtime.batches.add(await start_batch(runtime, order, await plan_batch(runtime, order)))
         async with asyncio.TaskGroup() as clips:
-            for row in job.plan.rows:
-                clips.create_task(make(runtime, row))
-        await report_job(runtime)
+            for row in batch.plan.rows:
+                clips.create_task(make(runtime, batch, row))
+        await report_batch(runtime, batch)
 
 
 if __name__ == "__main__":

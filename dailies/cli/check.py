@@ -27,7 +27,7 @@ from dailies.steps.adopt import adopt_known
 from dailies.steps.approval import to_approve
 from dailies.steps.changes import Changed, changed_rows, changes_lines, other_content
 from dailies.steps.purchase import Purchase, purchase_of
-from dailies.steps.start import check_budgets, plan_order, vetted_job
+from dailies.steps.start import check_budgets, plan_batch, vetted_batch
 from dailies.steps.store import store_notes
 
 REFUSED = 2
@@ -134,7 +134,7 @@ def _standing(line: Line) -> str:
 
 async def _check(settings: Settings, order: BatchRequest) -> Checked:
     async with open_runtime(settings) as runtime:
-        plan = await plan_order(runtime, order, counting("images measured"))
+        plan = await plan_batch(runtime, order, counting("images measured"))
         refusal, balances = await _refusal(runtime, order, plan), await _balances(runtime, plan)
         known = await anyio.to_thread.run_sync(runtime.ledger.attempts_of, [row.clip.key for row in plan.rows])
         rows = [
@@ -157,10 +157,10 @@ async def _refusal(runtime: Runtime, order: BatchRequest, plan: Plan) -> Dailies
     What store, spool and log know and the ledger does not is taken in as by a run, so that nothing of it counts as to buy.
     """
     try:
-        job = await vetted_job(runtime, order, plan, order.to or "")
-        if job.bucket:
-            await adopt_known(runtime, job)
-        await check_budgets(runtime, job)
+        batch = await vetted_batch(runtime, order, plan, order.to or "")
+        if batch.bucket:
+            await adopt_known(runtime, batch)
+        await check_budgets(runtime, batch)
     except (BadInput, Misconfigured) as error:
         return error
     return None

@@ -23,7 +23,7 @@ def settings_here(overrides: Mapping[str, object] | None = None) -> Settings:
     if not api_url:
         return settings
     require_api(api_url)
-    from dailies.cli.prefect_blocks import read_blocks  # the engine, which costs a second: only where it is configured
+    from tasks.engine.blocks import read_blocks  # the engine, which costs a second: only where it is configured
 
     try:
         blocks = asyncio.run(read_blocks())

@@ -14,7 +14,6 @@ from pathlib import Path
 import anyio.to_thread
 
 from dailies.cli.engine import Engine
-from dailies.cli.hangup import outlasting_the_terminal
 from dailies.cli.place import data_folder
 from dailies.cli.prefect_server import LocalServer, local_server
 from dailies.cli.progress import progress
@@ -23,6 +22,7 @@ from dailies.cli.screen import say
 from dailies.domain.money import ZERO, show_usd, sum_usd
 from dailies.environment import change
 from dailies.errors import Misconfigured
+from dailies.hangup import outlasting_the_terminal
 from dailies.planning.request import BatchRequest
 from dailies.registry import declared, load
 from dailies.report.credits import Credits
@@ -30,8 +30,8 @@ from dailies.runtime import open_runtime
 from dailies.sandbox import Sandbox, SandboxConfig
 from dailies.sandbox.server import serve
 from dailies.settings import Settings, load_settings
-from dailies.steps.report import batch_credits
-from dailies.steps.start import Prepared, plan_order, prepared, start_job
+from dailies.steps.report import final_credits
+from dailies.steps.start import plan_batch, start_batch
 from dailies.storage.s3 import S3
 
 BUCKET, TIME_SCALE, KEY = "dailies-demo", 0.03, "sandbox-key"
@@ -77,12 +77,10 @@ async def _make(settings: Settings, prompts: str, output: Path, engine: Engine) 
     )
     async with open_runtime(settings) as runtime:
         await anyio.to_thread.run_sync(lambda: S3().client.create_bucket(Bucket=BUCKET))
-        plan = await plan_order(runtime, order)
-        await start_job(runtime, order, plan)
-        prepared.set(Prepared(order, plan))
+        batch = runtime.batches.add(await start_batch(runtime, order, await plan_batch(runtime, order)))
         from flows.generate import generate_clips
 
-        async with progress(runtime):
+        async with progress(runtime, batch):
             flow = generate_clips(
                 prompts=prompts,
                 batch="demo",
@@ -91,7 +89,7 @@ async def _make(settings: Settings, prompts: str, output: Path, engine: Engine) 
                 return_state=True,
             )
             await engine.see_through(runtime, flow)
-        return batch_credits(runtime, "demo")
+        return final_credits(runtime, batch)
 
 
 def _show(credits: Credits, output: Path, stage: Stage, server: LocalServer, seconds: float) -> None:

@@ -99,7 +99,7 @@ def _blocks() -> dict[str, str]:
     """What the configured Prefect server holds, so that settings and their sources are those of a run on a worker."""
     if not configured_api_url():
         return {}
-    from dailies.cli.prefect_blocks import blocks_if_reachable
+    from tasks.engine.blocks import blocks_if_reachable
 
     return asyncio.run(blocks_if_reachable())
 

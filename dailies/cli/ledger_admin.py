@@ -96,7 +96,7 @@ def _refuse_waiting_answers(spool: Spool, source: Engine) -> None:
     from dailies.errors import Misconfigured
     from dailies.ledger import Ledger, Owner
     from dailies.ledger.address import shown
-    from dailies.steps.record import on_record
+    from dailies.ledger.record import on_record
 
     ledger = Ledger(source, Owner.this_process())
     waiting = len(spool) - sum(on_record(ledger, spooled) for _, spooled in spool)

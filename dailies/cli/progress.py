@@ -26,6 +26,7 @@ from dailies.domain.progress import ENDED, EndGuess, Stage, seconds_left, stage_
 from dailies.domain.records import Attempt
 from dailies.domain.states import current
 from dailies.ledger import Ledger
+from dailies.planning.batch import Batch
 from dailies.runtime import Runtime
 from dailies.steps.purchase import usual_seconds
 
@@ -132,17 +133,16 @@ def bar(stages: Mapping[str, Stage], width: int, ascii_only: bool) -> Text:
 
 
 @asynccontextmanager
-async def progress(runtime: Runtime) -> AsyncIterator[None]:
-    """Show how the batch in hand is doing for as long as the block runs."""
-    job = runtime.the_job
-    usual_s = await usual_seconds(runtime, job.plan)
-    in_flight = runtime.in_flight or runtime.settings.dailies_in_flight
-    names = {key: row.id for key, row in job.rows.items()}
+async def progress(runtime: Runtime, batch: Batch) -> AsyncIterator[None]:
+    """Show how a batch is doing for as long as the block runs."""
+    usual_s = await usual_seconds(runtime, batch.plan)
+    in_flight = runtime.settings.dailies_in_flight
+    names = {key: row.id for key, row in batch.rows.items()}
 
     def held() -> list[str]:
         return [limiter.held.describe(name) for name, limiter in runtime.limiters.items() if limiter.held]
 
-    watch = Watch(runtime.ledger, Watched(job.plan.batch, names, usual_s, in_flight), notes=held)
+    watch = Watch(runtime.ledger, Watched(batch.name, names, usual_s, in_flight), notes=held)
     await _looked(watch)  # what is delivered already is no news
     showing = asyncio.create_task(show(watch))
     try:

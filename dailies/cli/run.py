@@ -16,7 +16,6 @@ import anyio.to_thread
 
 from dailies.cli.command_settings import require_api, settings_here
 from dailies.cli.engine import Engine
-from dailies.cli.hangup import outlasting_the_terminal
 from dailies.cli.prefect_address import configured_api_url
 from dailies.cli.prefect_server import local_server
 from dailies.cli.progress import progress
@@ -26,8 +25,10 @@ from dailies.domain.figures import Totals
 from dailies.domain.money import show_usd
 from dailies.environment import change
 from dailies.errors import BadInput, describe_error
+from dailies.hangup import outlasting_the_terminal
 from dailies.logs import JsonOnStderr
 from dailies.net import Network
+from dailies.planning.batch import Batch
 from dailies.planning.plan import Plan
 from dailies.planning.request import BatchRequest
 from dailies.report.credits import Credits, answer_json, dump
@@ -38,7 +39,7 @@ from dailies.steps.approval import to_approve
 from dailies.steps.changes import changed_rows, changes_lines, other_content
 from dailies.steps.purchase import Purchase, purchase_of
 from dailies.steps.report import final_credits
-from dailies.steps.start import Prepared, plan_order, prepared, start_job
+from dailies.steps.start import plan_batch, start_batch
 
 INTERRUPTED, REFUSED = 130, 2
 ON_STDERR = "dailies on stderr"
@@ -65,9 +66,9 @@ async def _make(
     settings: Settings, order: BatchRequest, json: bool, yes: bool, engine: Engine, planned: Callable[[Plan], None]
 ) -> int:
     async with open_runtime(settings) as runtime:
-        plan = await plan_order(runtime, order, counting("images measured"))
+        plan = await plan_batch(runtime, order, counting("images measured"))
         await anyio.to_thread.run_sync(planned, plan)
-        await start_job(runtime, order, plan)
+        batch = runtime.batches.add(await start_batch(runtime, order, plan))
         for note in (*plan.notes, *await other_content(runtime, plan)):
             say(f"note: {note}")
         purchase = await purchase_of(runtime, plan, order.in_flight or settings.dailies_in_flight)
@@ -79,10 +80,9 @@ async def _make(
             say(f"The batch comes to {asked.beyond}.")
         confirm(purchase, yes or json)
         await anyio.to_thread.run_sync(runtime.ledger.approve, plan.batch, asked.whole)
-        prepared.set(Prepared(order, plan))
         async with prefect_api(settings.home):
-            message = await _in_flow(runtime, order, engine)
-        credits = await anyio.to_thread.run_sync(final_credits, runtime)
+            message = await _in_flow(runtime, batch, engine)
+        credits = await anyio.to_thread.run_sync(final_credits, runtime, batch)
         folder = report_folder(runtime.home, order.title, order.report_dir)
         show_result(credits, str(folder), json, message)
         if credits.totals.failed and not json:
@@ -100,19 +100,20 @@ def exit_code(totals: Totals, stopped: bool) -> int:
     return REFUSED if stopped and not touched else 1
 
 
-async def _in_flow(runtime: Runtime, order: BatchRequest, engine: Engine) -> str:
+async def _in_flow(runtime: Runtime, batch: Batch, engine: Engine) -> str:
     """Run the flow and return its final message. When Prefect itself fails, the ledger still has all that was done."""
     from flows.generate import generate_clips
 
+    parameters = batch.request.parameters()
     try:
-        async with progress(runtime):
-            state = await engine.see_through(runtime, generate_clips(**order.parameters(), return_state=True))
+        async with progress(runtime, batch):
+            state = await engine.see_through(runtime, generate_clips(**parameters, return_state=True))
     except Exception as error:  # noqa: BLE001 - the engine's, not ours: flows return what goes wrong with clips
         say(f"the run ended early, Prefect failed: {describe_error(error)}")
         return ""
     message = str(state.message or "") if state else runtime.last_words
-    failed = state.is_failed() if state else not final_credits(runtime).totals.complete
-    told_below = sys.stdout.isatty() and message == final_credits(runtime).totals.sentence()
+    failed = state.is_failed() if state else not final_credits(runtime, batch).totals.complete
+    told_below = sys.stdout.isatty() and message == final_credits(runtime, batch).totals.sentence()
     if (failed or runtime.halted_providers) and not runtime.shutdown.is_set() and not told_below:
         say(f"dailies: {message}")
     return message
@@ -191,7 +192,7 @@ async def _bring_home(settings: Settings, json: bool, engine: Engine) -> int:
                     {
                         "remaining": len(left.attempts),
                         "message": left.sentence,
-                        "clips": [label for _, label in left.attempts],
+                        "clips": [attempt.label for attempt in left.attempts],
                     }
                 )
             )

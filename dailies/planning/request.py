@@ -167,7 +167,8 @@ class BatchRequest(BaseModel):
 
     def asked(self) -> dict[str, Any]:
         """What is asked of the whole batch, for the record: a part of it is asked for in the same way."""
-        whole = self.but(**dict.fromkeys(WHICH_ROWS), prompts=_absolute(self.prompts))
+        places = {name: _absolute(value) for name in ("prompts", *FOLDERS) if (value := getattr(self, name))}
+        whole = self.but(**dict.fromkeys(WHICH_ROWS), **places)
         return {name: str(value) if isinstance(value, Decimal) else value for name, value in whole.said().items()}
 
     @classmethod
@@ -233,6 +234,6 @@ def default_batch(source: str) -> str:
     return slug(Path(source.rstrip("/").rsplit("/", 1)[-1]).stem, "batch")
 
 
-def _absolute(prompts: str) -> str:
+def _absolute(path: str) -> str:
     """A path that means the same wherever one stands."""
-    return prompts if "://" in prompts else str(Path(prompts).expanduser().absolute())
+    return path if "://" in path else str(Path(path).expanduser().absolute())

@@ -6,12 +6,11 @@ import asyncio
 import logging
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 
 import anyio
@@ -20,23 +19,20 @@ import httpx
 from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.catalog import Catalog, load_catalog
-from dailies.domain.clips import Row
 from dailies.domain.records import Attempt
 from dailies.domain.urgency import result_ends
 from dailies.errors import Misconfigured
-from dailies.ledger import Caps, Ledger, Owner, Spool, open_engine
+from dailies.ledger import Ledger, Owner, Spool, open_engine
 from dailies.ledger.file import LedgerVanished
 from dailies.ledger.rescue import rescue
 from dailies.ledger.spool import Spooled
 from dailies.memory import keep_flat
 from dailies.net import Trust, vetted_client
-from dailies.planning.plan import Plan
-from dailies.planning.request import BatchRequest
 from dailies.providers.base import Provider
 from dailies.providers.http import USER_AGENT
 from dailies.providers.open import loopback_origins, open_providers, result_life
 from dailies.registry import declared, provider_names
-from dailies.report.credits import Credits
+from dailies.runtime.batches import Batches
 from dailies.runtime.limiter import AdaptiveLimiter
 from dailies.runtime.priority import PriorityLimiter
 from dailies.runtime.schedules import PollSchedules
@@ -50,23 +46,6 @@ DELIVERIES_AT_ONCE = 16
 QUIET = ("httpx", "httpcore", "botocore", "boto3", "urllib3", "s3transfer", "asyncio")
 
 
-@dataclass(frozen=True)
-class Job:
-    """The batch that this runtime is making: its plan, where clips go, and what may be spent."""
-
-    order: BatchRequest
-    plan: Plan
-    bucket: str
-    prefix: str
-    caps: Caps
-    delivered_before: frozenset[str] = frozenset()
-
-    @cached_property
-    def rows(self) -> Mapping[str, Row]:
-        """The plan's rows by clip_key."""
-        return {row.clip.key: row for row in self.plan.rows}
-
-
 @dataclass
 class Runtime:
     """Everything a step needs. `halted_providers` names providers that refuse every clip, and why."""
@@ -78,14 +57,12 @@ class Runtime:
     spool: Spool
     http: httpx.AsyncClient
     need_keys: bool = True
-    job: Job | None = None
-    figures: Credits | None = None  # what the batch in hand came to, once its report is written
+    batches: Batches = field(default_factory=Batches)
     halted_providers: dict[str, str] = field(default_factory=dict)
     shutdown: anyio.Event = field(default_factory=anyio.Event)
     over: anyio.Event = field(default_factory=anyio.Event)  # the flow's story is told; its engine may still be at work
     last_words: str = ""  # how it ended, as its final state says
     limiters: dict[str, AdaptiveLimiter] = field(default_factory=dict)
-    in_flight: int | None = None
     emitted: set[str] = field(default_factory=set)  # events that a run emits once
     brake_events: dict[str, str] = field(default_factory=dict)  # what was last told of each provider's brake
     bought: dict[str, Spooled] = field(default_factory=dict)  # by attempt: bought in this run, and not home yet
@@ -137,7 +114,7 @@ class Runtime:
 
     def limiter(self, provider: str) -> AdaptiveLimiter:
         """How many may be in flight at this provider."""
-        return self.limiters.setdefault(provider, AdaptiveLimiter(self.in_flight or self.settings.dailies_in_flight))
+        return self.limiters.setdefault(provider, AdaptiveLimiter(self.settings.dailies_in_flight))
 
     def creating(self, name: str) -> AbstractAsyncContextManager[object]:
         """A place among the creates that are on their way to one provider, waited for; no end where it has no limit."""
@@ -154,13 +131,6 @@ class Runtime:
                 Writing(chosen.dailies_s3_sse, chosen.dailies_s3_sse_kms_key_id, chosen.dailies_s3_storage_class)
             )
         return self._s3
-
-    @property
-    def the_job(self) -> Job:
-        """The batch in hand; a defect if there is none."""
-        if self.job is None:
-            raise RuntimeError("no batch has been planned in this runtime")
-        return self.job
 
     async def keep_lease(self) -> None:
         """Tell the others for ever that this owner lives; trouble with the ledger is tried again."""
@@ -198,28 +168,25 @@ class Runtime:
 
 
 _current: ContextVar[Runtime] = ContextVar("dailies_runtime")
+"""Prefect calls a task with the parameters that it keeps, which a client can't be. So tasks, and nothing else, find the
+runtime here; everything below them is handed it."""
 
 
 def current_runtime() -> Runtime:
-    """The runtime that the running flow has opened."""
+    """The runtime that is open in this process, for a task. Raises LookupError when none is."""
     return _current.get()
 
 
-def current_settings() -> Settings | None:
-    """The settings of the runtime that is open in this process, if one is."""
-    runtime = _current.get(None)
-    return runtime.settings if runtime else None
+def shared_runtime() -> Runtime | None:
+    """The runtime that is open in this process already, if one is: a command shares its own with the flow that it starts."""
+    return _current.get(None)
 
 
 @asynccontextmanager
 async def open_runtime(
     settings: Settings, need_keys: bool = True, ledger: Callable[[Settings], Ledger] | None = None
 ) -> AsyncIterator[Runtime]:
-    """a runtime for the length of a flow or a command. One that is open already is shared, not opened again."""
-    already = _current.get(None)
-    if already is not None and already.settings == settings:
-        yield already
-        return
+    """A runtime for the length of a flow or a command; `need_keys`: a provider's client may not be opened without one."""
     keep_flat()
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)  # their lines hold headers and signed URLs

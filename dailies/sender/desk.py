@@ -25,6 +25,7 @@ from dailies.errors import DailiesError, describe_error
 from dailies.failpoints import hit
 from dailies.ledger import Ledger, Spool
 from dailies.ledger.brakes import result_of
+from dailies.ledger.record import record_outcome
 from dailies.providers.base import Created, Provider
 from dailies.providers.open import open_providers
 from dailies.providers.refusals import weighed
@@ -50,7 +51,6 @@ from dailies.sender.protocol import (
     Sold,
 )
 from dailies.settings import Settings
-from dailies.steps.record import record_outcome
 
 logger = logging.getLogger("dailies.sender")
 

@@ -19,11 +19,12 @@ from dailies.domain.earlier_keys import earlier_keys
 from dailies.domain.records import Attempt
 from dailies.errors import Misconfigured
 from dailies.ledger import Adopted
+from dailies.ledger.record import drain_spool, on_record
+from dailies.planning.batch import Batch
 from dailies.planning.fitting import earlier_digests
 from dailies.providers.base import LogUnavailable
-from dailies.runtime import Job, Runtime
+from dailies.runtime import Runtime
 from dailies.steps.clips_on_record import delivered_clips, forgotten_clips, taken_clips
-from dailies.steps.record import drain_spool, on_record
 from dailies.steps.store import abilities_at
 from dailies.steps.stored_purchase import read_purchase
 from dailies.storage.metadata import cut
@@ -35,26 +36,26 @@ LOOK_BACK = timedelta(days=7)  # a clip that nobody fetched for longer is gone a
 HEADS_AT_ONCE = 16
 
 
-async def adopt_known(runtime: Runtime, job: Job) -> None:
+async def adopt_known(runtime: Runtime, batch: Batch) -> None:
     """Before anything is bought: take in what spool, store and log know of clips that are not home by the ledger.
 
     One listing where a clip is not home, and one query of each provider's log where one is to be bought. Raises Misconfigured
     when they can't be asked, or when the spool holds what the ledger does not take.
     """
     await _adopt_spooled(runtime)
-    away = _without(job.rows, await delivered_clips(runtime, job.plan) | await forgotten_clips(runtime, job.plan))
+    away = _without(batch.rows, await delivered_clips(runtime, batch.plan) | await forgotten_clips(runtime, batch.plan))
     if away:
-        keys = await anyio.to_thread.run_sync(keys_of, job, away)
-        await _adopt_stored(runtime, job, keys)
-        to_buy = _without(away, await taken_clips(runtime, job.plan))
-        await _adopt_logged(runtime, job, to_buy, keys)
+        keys = await anyio.to_thread.run_sync(keys_of, batch, away)
+        await _adopt_stored(runtime, batch, keys)
+        to_buy = _without(away, await taken_clips(runtime, batch.plan))
+        await _adopt_logged(runtime, batch, to_buy, keys)
 
 
-def keys_of(job: Job, rows: Mapping[str, Row]) -> dict[str, str]:
+def keys_of(batch: Batch, rows: Mapping[str, Row]) -> dict[str, str]:
     """Every key under which these clips may lie somewhere, today's and those of earlier versions, with the key of today."""
     found = {key: key for key in rows}
     for key, row in rows.items():
-        sent, made = job.plan.files.get(key), row.clip.image.made
+        sent, made = batch.plan.files.get(key), row.clip.image.made
         fitted = earlier_digests(sent.path, sent.sha256, made) if sent else []
         for earlier in earlier_keys(row.clip, fitted):
             found.setdefault(earlier, key)
@@ -81,11 +82,11 @@ async def _adopt_spooled(runtime: Runtime) -> None:
         )
 
 
-async def _adopt_stored(runtime: Runtime, job: Job, keys: Mapping[str, str]) -> None:
+async def _adopt_stored(runtime: Runtime, batch: Batch, keys: Mapping[str, str]) -> None:
     """Adopt the clips of a plan that lie anywhere below its destination, and all that its own folder holds of lost rows."""
     try:
-        names = await _names_to_look_at(runtime, job, keys)
-        for attempt in await _adopt_objects(runtime, job, names, keys):
+        names = await _names_to_look_at(runtime, batch, keys)
+        for attempt in await _adopt_objects(runtime, batch, names, keys):
             logger.warning("found in S3 and adopted, not bought again: %s", attempt.s3_uri)
     except (StoreTrouble, StoreRefused) as error:
         raise Misconfigured(
@@ -93,25 +94,25 @@ async def _adopt_stored(runtime: Runtime, job: Job, keys: Mapping[str, str]) -> 
         ) from error
 
 
-async def _names_to_look_at(runtime: Runtime, job: Job, keys: Mapping[str, str]) -> list[str]:
+async def _names_to_look_at(runtime: Runtime, batch: Batch, keys: Mapping[str, str]) -> list[str]:
     """The names in one listing that hold a clip's digits; for a key that may not list, the names that clips would take."""
-    ways = await abilities_at(runtime, job.bucket, job.prefix)
+    ways = await abilities_at(runtime, batch.bucket, batch.prefix)
     if ways.may_list:
         try:
-            return await anyio.to_thread.run_sync(_listed, runtime, job, keys)
+            return await anyio.to_thread.run_sync(_listed, runtime, batch, keys)
         except StoreRefused as error:
             if not error.denied:
                 raise
-            runtime.stores[job.bucket, job.prefix] = replace(ways, may_list=False)
-    return [object_key(job.prefix, job.plan.batch, job.rows[today].id, key) for key, today in keys.items()]
+            runtime.stores[batch.place] = replace(ways, may_list=False)
+    return [object_key(batch.prefix, batch.name, batch.rows[today].id, key) for key, today in keys.items()]
 
 
-def _listed(runtime: Runtime, job: Job, keys: Iterable[str]) -> list[str]:
+def _listed(runtime: Runtime, batch: Batch, keys: Iterable[str]) -> list[str]:
     wanted = {key[:12] for key in keys}
-    known = {key[:12] for key in runtime.ledger.known_clips(job.plan.batch)} | {key[:12] for key in job.rows}
-    below = f"{job.prefix}/" if job.prefix else ""
-    own = f"{below}{slug(job.plan.batch, 'batch')}/"
-    found = ((name, CLIP_NAME.search(name)) for name in runtime.s3().names(job.bucket, below))
+    known = {key[:12] for key in runtime.ledger.known_clips(batch.name)} | {key[:12] for key in batch.rows}
+    below = f"{batch.prefix}/" if batch.prefix else ""
+    own = f"{below}{slug(batch.name, 'batch')}/"
+    found = ((name, CLIP_NAME.search(name)) for name in runtime.s3().names(batch.bucket, below))
     return [
         name
         for name, match in found
@@ -119,16 +120,18 @@ def _listed(runtime: Runtime, job: Job, keys: Iterable[str]) -> list[str]:
     ]
 
 
-async def _adopt_objects(runtime: Runtime, job: Job, names: Iterable[str], keys: Mapping[str, str]) -> list[Attempt]:
+async def _adopt_objects(
+    runtime: Runtime, batch: Batch, names: Iterable[str], keys: Mapping[str, str]
+) -> list[Attempt]:
     """Adopt what these objects' metadata tell of, a few at a time. Raises the first StoreTrouble or StoreRefused."""
-    blind = not runtime.stores[job.bucket, job.prefix].may_list
+    blind = not runtime.stores[batch.place].may_list
     waiting, adopted, troubles = iter(names), list[Attempt](), list[Exception]()
 
     async def work() -> None:
         for name in waiting:
             try:
                 taken = await anyio.to_thread.run_sync(
-                    adopt_object, runtime, job.bucket, name, job.plan.batch, blind, keys
+                    adopt_object, runtime, batch.bucket, name, batch.name, blind, keys
                 )
             except (StoreTrouble, StoreRefused) as error:
                 troubles.append(error)
@@ -167,7 +170,7 @@ def adopt_object(
     return runtime.ledger.adopt(replace(purchase, clip_key=keys.get(purchase.clip_key, purchase.clip_key)))
 
 
-async def _adopt_logged(runtime: Runtime, job: Job, to_buy: Mapping[str, Row], keys: Mapping[str, str]) -> None:
+async def _adopt_logged(runtime: Runtime, batch: Batch, to_buy: Mapping[str, Row], keys: Mapping[str, str]) -> None:
     """Adopt the clips of a plan that a provider's log shows as bought by us, to be polled and delivered.
 
     Our reference ends in the clip's key, or in that of its time. Finished requests only; what is still generating is not in the log.
@@ -185,7 +188,7 @@ async def _adopt_logged(runtime: Runtime, job: Job, to_buy: Mapping[str, Row], k
             if row is None:
                 continue
             adopted = Adopted(
-                attempt_id=entry.reference, clip_key=row.clip.key, batch=job.plan.batch, row_id=row.id, model=row.clip.model,
+                attempt_id=entry.reference, clip_key=row.clip.key, batch=batch.name, row_id=row.id, model=row.clip.model,
                 provider=name, generation_id=entry.found.generation_id, usd_quoted=entry.found.usd_charged,
                 created_at=entry.created_at, note="adopted from the provider's log", usd_charged=entry.found.usd_charged,
                 credits_used=entry.found.credits_used,

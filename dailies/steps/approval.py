@@ -16,7 +16,7 @@ from dailies.steps.clips_on_record import taken_clips
 
 @dataclass(frozen=True, slots=True)
 class ToApprove:
-    """What is left to buy of the batch in hand, what that makes of the whole batch, and what was approved of it before."""
+    """What is left to buy of a batch, what that makes of the whole batch, and what was approved of it before."""
 
     clips: int
     usd: Decimal

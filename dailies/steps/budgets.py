@@ -8,6 +8,7 @@ from decimal import Decimal
 import anyio.to_thread
 
 from dailies.domain.money import sum_usd
+from dailies.planning.batch import Batch
 from dailies.runtime import Runtime
 from dailies.steps.clips_on_record import taken_clips
 
@@ -28,15 +29,15 @@ class Budget:
         return self.expected_usd >= NEARLY * self.cap_usd
 
 
-async def budgets_of(runtime: Runtime) -> list[Budget]:
-    """The caps that hold for the batch in hand: the batch's own and the day's, where there are any."""
-    job, ledger = runtime.the_job, runtime.ledger
-    if job.caps.batch_usd is None and job.caps.day_usd is None:
+async def budgets_of(runtime: Runtime, batch: Batch) -> list[Budget]:
+    """The caps that hold for a batch: the batch's own and the day's, where there are any."""
+    ledger = runtime.ledger
+    if batch.caps.batch_usd is None and batch.caps.day_usd is None:
         return []
-    taken = await taken_clips(runtime, job.plan)
-    needed = sum_usd(job.plan.quotes[key] for key in job.rows if key not in taken)
+    taken = await taken_clips(runtime, batch.plan)
+    needed = sum_usd(batch.plan.quotes[key] for key in batch.rows if key not in taken)
     counted = (
-        ("batch", job.caps.batch_usd, await anyio.to_thread.run_sync(ledger.counted, job.plan.batch)),
-        ("day", job.caps.day_usd, await anyio.to_thread.run_sync(ledger.counted)),
+        ("batch", batch.caps.batch_usd, await anyio.to_thread.run_sync(ledger.counted, batch.name)),
+        ("day", batch.caps.day_usd, await anyio.to_thread.run_sync(ledger.counted)),
     )
     return [Budget(name, cap, spent + needed) for name, cap, spent in counted if cap is not None]

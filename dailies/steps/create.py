@@ -30,6 +30,7 @@ from dailies.errors import (
 )
 from dailies.ledger import Unclaimed
 from dailies.ledger.file import LedgerVanished
+from dailies.planning.batch import Batch
 from dailies.runtime import Runtime
 from dailies.runtime.limiter import AdaptiveLimiter
 from dailies.sender.line import PendingCreate, SenderEnded
@@ -48,15 +49,14 @@ BUSY_BEFORE_MOVING_ON_S = 120.0  # where the row names another provider, it is a
 SENDERS_TRIED = 2  # a create that no sender has claimed is ordered of one more
 
 
-async def create_clip(runtime: Runtime, clip_key: str, provider: str) -> Attempt:
-    """Buy one clip at one of its row's providers. Returns the attempt, submitted (or completed).
+async def create_clip(runtime: Runtime, batch: Batch, row: Row, provider: str) -> Attempt:
+    """Buy one row's clip for a batch, at one of the row's providers. Returns the attempt, submitted (or completed).
 
     Raises NotCharged in its kinds, MaybeCharged, or AlreadyTaken when somebody else was faster.
     """
-    row = runtime.the_job.rows[clip_key]
     async with runtime.creating(provider):
         refuse_stopped(runtime, row, provider)
-        return await _buy(runtime, await prepare(runtime, row, provider))
+        return await _buy(runtime, await prepare(runtime, batch, row, provider))
 
 
 async def _buy(runtime: Runtime, prepared: Prepared) -> Attempt:
@@ -78,7 +78,7 @@ async def _buy(runtime: Runtime, prepared: Prepared) -> Attempt:
                     raise NotSent(
                         f"{prepared.row.id}: {ended} before it claimed the clip. Not charged; run it again"
                     ) from None
-    remember(runtime, prepared.row, bought)
+    remember(runtime, prepared.batch, prepared.row, bought)
     return bought
 
 
@@ -100,7 +100,7 @@ async def order_in_turn(runtime: Runtime, prepared: Prepared) -> PendingCreate |
     try:
         refuse_stopped(runtime, prepared.row, prepared.provider)
         runtime.ledger.require_at_its_path()
-        create = await runtime.sender.order(purchase(runtime, prepared, limiter.creates_at_once()))
+        create = await runtime.sender.order(purchase(prepared, limiter.creates_at_once()))
         refused = await create.claimed()
         match refused:
             case NotClaimed(refusal=Hold() as hold):
@@ -158,7 +158,7 @@ async def _outcome(runtime: Runtime, prepared: Prepared, create: PendingCreate) 
             outcomes.warning("%s · attempt %s: %s (%s)", who, attempt_id[:8], verdict.detail, verdict.meaning)
             if verdict.meaning is Meaning.IN_DOUBT:
                 limiter.doubted()
-                await remember_doubt(runtime, prepared.row, attempt_id)
+                await remember_doubt(runtime, prepared.batch, prepared.row, attempt_id)
                 raise _in_doubt(prepared, attempt_id, verdict.detail)
             raise _as_error(runtime, prepared, verdict.detail, verdict.failure or Failure.REFUSED)
         case result:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +23,8 @@ from dailies.media.video import BadVideo, Wanted, inspect, mismatches
 from dailies.runtime import Runtime
 from dailies.steps.fetch import Fetched, delayed, fetch
 from dailies.steps.forgotten import attempt_on_record
-from dailies.steps.posters import keep_poster
+from dailies.steps.posters import keep_poster, posters_folder
+from dailies.steps.requests import request_of
 from dailies.steps.store import abilities_at
 from dailies.storage.abilities import StoreAbilities
 from dailies.storage.download import Download, flush
@@ -40,8 +40,11 @@ class NoDestination(Misconfigured):
     """Nothing says where in S3 the clip should go."""
 
 
-async def deliver_clip(runtime: Runtime, attempt_id: str) -> Attempt:
-    """Store one completed clip. Raises ResultLost, or DeliveryDelayed when it has to wait (the clip stays paid and safe)."""
+async def deliver_clip(runtime: Runtime, attempt_id: str, batch: str) -> Attempt:
+    """Store one completed clip, for a batch that wants it: its own, or another one that asks for the same clip.
+
+    Raises ResultLost, or DeliveryDelayed when it has to wait (the clip stays paid and safe).
+    """
     attempt = await attempt_on_record(runtime, attempt_id)
     if attempt.delivered:
         return attempt
@@ -64,17 +67,23 @@ async def deliver_clip(runtime: Runtime, attempt_id: str) -> Attempt:
         stored = await _told(runtime, attempt, uri, file, mismatch)
         hit("after-stored")
         runtime.bought.pop(attempt.id, None)  # from now on the store's metadata remembers it as well
-        await anyio.to_thread.run_sync(keep_poster, runtime, stored, row, file.path, ways, limiter=runtime.decoders)
-        await anyio.to_thread.run_sync(_tidy, runtime, attempt, row, file.path)
+        bought_for, wanted_by = await request_of(runtime, row.batch), await request_of(runtime, batch)
+        posters = posters_folder(runtime.home, row.batch, bought_for)
+        await anyio.to_thread.run_sync(
+            keep_poster, runtime.s3(), stored, row, file.path, posters, ways, limiter=runtime.decoders
+        )
+        await anyio.to_thread.run_sync(_tidy, row, file.path, wanted_by.keep_local if wanted_by else None)
         logger.info("%s · stored as %s%s", row.id, uri, f" ({mismatch})" if mismatch else "")
         return stored
 
 
 def stop_for_the_store(runtime: Runtime, attempt: Attempt, refused: StoreRefused) -> None:
-    """Buy nothing more where clips can't be stored; a clip of another batch speaks for its own place only."""
-    if runtime.job and destination(runtime, attempt) == (runtime.job.bucket, runtime.job.prefix):
-        for provider in runtime.job.plan.providers:
-            runtime.halted_providers.setdefault(provider, f"the store refuses clips: {refused}")
+    """Buy nothing more for batches whose clips go where this one can't be stored."""
+    place = destination(runtime, attempt)
+    for batch in runtime.batches:
+        if batch.place == place:
+            for provider in batch.plan.providers:
+                runtime.halted_providers.setdefault(provider, f"the store refuses clips: {refused}")
 
 
 async def _row_of(runtime: Runtime, attempt: Attempt) -> BatchRow:
@@ -168,18 +177,15 @@ async def _told(runtime: Runtime, attempt: Attempt, uri: str, file: Download, mi
     raise AssertionError("unreachable")
 
 
-def _tidy(runtime: Runtime, attempt: Attempt, row: BatchRow, path: Path) -> None:
-    """Delete the download, or move it to where `--keep-local` wants the clips of the batch in hand, and no others."""
+def _tidy(row: BatchRow, path: Path, keep_local: str | None) -> None:
+    """Delete the download, or move it to where `--keep-local` wants it. A folder that can't be written is a log line."""
     hit("before-cleanup")
-    keep = runtime.job.order.keep_local if runtime.job and attempt.clip_key in runtime.job.rows else None
-    if keep:
-        target = Path(keep).expanduser() / f"{clip_name(row.id, row.clip_key)}.mp4"
-        target.parent.mkdir(parents=True, exist_ok=True)
+    if keep_local:
+        target = Path(keep_local).expanduser() / f"{clip_name(row.id, row.clip_key)}.mp4"
         try:
-            os.replace(path, target)
-        except OSError:
-            shutil.copyfile(path, target)
-            path.unlink(missing_ok=True)
-    else:
-        path.unlink(missing_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(path, target)
+        except OSError as error:
+            logger.error("%s · stored in S3, and not kept in %s: %s", row.id, target.parent, error)
+    path.unlink(missing_ok=True)
     hit("after-cleanup")

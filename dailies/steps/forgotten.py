@@ -12,26 +12,25 @@ from sqlalchemy.exc import SQLAlchemyError
 from dailies.domain.clips import Row
 from dailies.domain.records import Attempt
 from dailies.errors import DeliveryDelayed, describe_error
+from dailies.ledger.record import record_outcome
 from dailies.ledger.rescue import as_spooled
+from dailies.planning.batch import Batch
 from dailies.runtime import Runtime
-from dailies.steps.record import record_outcome
 
 logger = logging.getLogger("dailies.record")
 
 
-def remember(runtime: Runtime, row: Row, attempt: Attempt) -> None:
+def remember(runtime: Runtime, batch: Batch, row: Row, attempt: Attempt) -> None:
     """Keep what this run knows of an attempt that is paid for, or maybe, until its clip is home."""
-    job = runtime.the_job
-    destination = f"s3://{job.bucket}/{job.prefix}".rstrip("/")
-    runtime.bought[attempt.id] = as_spooled(attempt, row, job.plan.source, destination)
+    runtime.bought[attempt.id] = as_spooled(attempt, row, batch.plan.source, batch.destination)
 
 
-async def remember_doubt(runtime: Runtime, row: Row, attempt_id: str) -> None:
+async def remember_doubt(runtime: Runtime, batch: Batch, row: Row, attempt_id: str) -> None:
     """Keep a doubt likewise, until the run ends. What the ledger can't tell at this moment is in the spool."""
     with suppress(SQLAlchemyError, OSError):
         attempt = await anyio.to_thread.run_sync(runtime.ledger.attempt, attempt_id)
         if attempt:
-            remember(runtime, row, attempt)
+            remember(runtime, batch, row, attempt)
 
 
 async def attempt_on_record(runtime: Runtime, attempt_id: str) -> Attempt:

@@ -10,6 +10,7 @@ import anyio.to_thread
 from dailies.domain.addresses import is_address
 from dailies.domain.clips import Row
 from dailies.media.images import BadImage, as_sent, data_uri
+from dailies.planning.batch import Batch
 from dailies.planning.images import read_object
 from dailies.runtime import Runtime
 from dailies.steps.store import abilities_at
@@ -19,21 +20,20 @@ from dailies.storage.s3 import StoreTrouble
 TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 
-async def image_url(runtime: Runtime, row: Row, takes_data_uri: bool) -> str:
+async def image_url(runtime: Runtime, batch: Batch, row: Row, takes_data_uri: bool) -> str:
     """What goes into the request's image field. Raises BadImage when the file is no longer the one that was measured."""
     image = row.clip.image
-    if is_address(image.source) and row.clip.key not in runtime.the_job.plan.files:
+    if is_address(image.source) and row.clip.key not in batch.plan.files:
         return as_sent(image.source)
-    content = await anyio.to_thread.run_sync(_content, runtime, row)
+    content = await anyio.to_thread.run_sync(_content, runtime, batch, row)
     if takes_data_uri:
         return data_uri(content, image.format)  # type: ignore[arg-type]
-    job = runtime.the_job
-    ways = await abilities_at(runtime, job.bucket, job.prefix)
-    return await anyio.to_thread.run_sync(_presigned, runtime, content, image.format, ways)
+    ways = await abilities_at(runtime, *batch.place)
+    return await anyio.to_thread.run_sync(_presigned, runtime, batch, content, image.format, ways)
 
 
-def _content(runtime: Runtime, row: Row) -> bytes:
-    file = runtime.the_job.plan.files.get(row.clip.key)
+def _content(runtime: Runtime, batch: Batch, row: Row) -> bytes:
+    file = batch.plan.files.get(row.clip.key)
     if file is None:
         return read_object(runtime.s3(), row.clip.image.source)
     return read_unchanged(file.path, file.sha256)
@@ -50,14 +50,13 @@ def read_unchanged(path: Path, sha256: str) -> bytes:
     return content
 
 
-def _presigned(runtime: Runtime, content: bytes, format: str, ways: StoreAbilities) -> str:
+def _presigned(runtime: Runtime, batch: Batch, content: bytes, format: str, ways: StoreAbilities) -> str:
     """Put the image into the user's bucket, under its digest, and sign an address for a day."""
-    job = runtime.the_job
     digest = hashlib.sha256(content).hexdigest()
-    key = "/".join(part for part in (job.prefix, "inputs", f"{digest}.{format}") if part)
+    key = "/".join(part for part in (batch.prefix, "inputs", f"{digest}.{format}") if part)
     try:
-        if runtime.s3().head(job.bucket, key, blind=not ways.may_list) is None:
-            runtime.s3().put_bytes(job.bucket, key, content, TYPES[format], ways)
+        if runtime.s3().head(batch.bucket, key, blind=not ways.may_list) is None:
+            runtime.s3().put_bytes(batch.bucket, key, content, TYPES[format], ways)
     except StoreTrouble as error:
         raise BadImage(f"the image can't be put where the provider can fetch it: {error}") from error
-    return runtime.s3().presign(job.bucket, key)
+    return runtime.s3().presign(batch.bucket, key)

@@ -17,7 +17,8 @@ from dailies.domain.clips import Row, object_key, slug
 from dailies.domain.records import Attempt, Copy
 from dailies.domain.states import current
 from dailies.errors import Misconfigured
-from dailies.runtime import Job, Runtime
+from dailies.planning.batch import Batch
+from dailies.runtime import Runtime
 from dailies.storage.s3 import S3, StoreRefused, StoreTrouble, parse_s3_uri
 
 logger = logging.getLogger("dailies.places")
@@ -33,16 +34,16 @@ class Placed:
     gone: tuple[str, ...]
 
 
-async def settle_places(runtime: Runtime, job: Job) -> Placed:
+async def settle_places(runtime: Runtime, batch: Batch) -> Placed:
     """See that every delivered clip of the batch lies where the batch wants it. Raises Misconfigured when S3 can't be asked.
 
     Clips that are gone are reopened in the ledger: this run, or `dailies collect`, fetches them again.
     """
-    rows = [job.rows[key] for key in job.delivered_before]
+    rows = [batch.rows[key] for key in batch.delivered_before]
     if not rows:
         return Placed((), ())
     try:
-        placed = await anyio.to_thread.run_sync(_settle, runtime, job, rows)
+        placed = await anyio.to_thread.run_sync(_settle, runtime, batch, rows)
     except StoreTrouble as error:
         raise Misconfigured(f"S3 can't be asked whether the clips are there: {error}. Nothing was bought.") from error
     if placed.copied:
@@ -54,14 +55,14 @@ async def settle_places(runtime: Runtime, job: Job) -> Placed:
     return placed
 
 
-def _settle(runtime: Runtime, job: Job, rows: Sequence[Row]) -> Placed:
+def _settle(runtime: Runtime, batch: Batch, rows: Sequence[Row]) -> Placed:
     keys, ledger = [row.clip.key for row in rows], runtime.ledger
     stored = {key: found for key, some in ledger.attempts_of(keys).items() if (found := current(some)) and found.s3_uri}
     copies = ledger.copies_of(keys)
     store = Listings(runtime.s3())
-    wanted = {row.clip.key: (job.bucket, object_key(job.prefix, job.plan.batch, row.id, row.clip.key)) for row in rows}
+    wanted = {row.clip.key: (batch.bucket, object_key(batch.prefix, batch.name, row.id, row.clip.key)) for row in rows}
     known = {key: [*copies.get(key, ()), str(attempt.s3_uri)] for key, attempt in stored.items()}
-    here = f"s3://{job.bucket}/{_folder(job)}"
+    here = f"s3://{batch.bucket}/{_folder(batch)}"
     to_copy: dict[str, tuple[str, str]] = {}
     gone: list[str] = []
     for key, attempt in stored.items():
@@ -71,15 +72,15 @@ def _settle(runtime: Runtime, job: Job, rows: Sequence[Row]) -> Placed:
         elif not any(uri.startswith(here) for uri in places):
             to_copy[key] = parse_s3_uri(places[0])
     made = _copy(runtime.s3(), {key: (source, wanted[key]) for key, source in to_copy.items()}, stored)
-    new = tuple(Copy(job.plan.batch, key, f"s3://{bucket}/{name}") for key, (bucket, name) in made.items())
+    new = tuple(Copy(batch.name, key, f"s3://{bucket}/{name}") for key, (bucket, name) in made.items())
     ledger.copied(new)
     for key in gone:
         ledger.gone_from_store(stored[key].id, GONE)
     return Placed(new, tuple(gone))
 
 
-def _folder(job: Job) -> str:
-    return "/".join(part for part in (job.prefix, slug(job.plan.batch, "batch")) if part) + "/"
+def _folder(batch: Batch) -> str:
+    return "/".join(part for part in (batch.prefix, slug(batch.name, "batch")) if part) + "/"
 
 
 def _copy(

@@ -15,6 +15,7 @@ from dailies.domain.addresses import is_address
 from dailies.domain.clips import Row
 from dailies.errors import BadInput, Refused
 from dailies.media.images import as_sent
+from dailies.planning.batch import Batch
 from dailies.runtime import Runtime
 from dailies.sender.protocol import Purchase
 from dailies.steps.image import image_url
@@ -24,6 +25,7 @@ from dailies.steps.image import image_url
 class Prepared:
     """A request that is ready to be sent, and what it may cost."""
 
+    batch: Batch
     row: Row
     provider: str
     body: dict[str, Any]
@@ -31,25 +33,25 @@ class Prepared:
     usd_quoted: Decimal
 
 
-async def prepare(runtime: Runtime, row: Row, provider: str) -> Prepared:
+async def prepare(runtime: Runtime, batch: Batch, row: Row, provider: str) -> Prepared:
     """Build the request. Raises Refused when the image can no longer be sent as it was planned."""
     clip = row.clip
     model = runtime.catalog.find(clip.model)
     resolved = ResolvedOptions(clip.resolution, clip.aspect_ratio, clip.duration_s, dict(clip.options))  # type: ignore[arg-type]
     try:
-        url = await image_url(runtime, row, model.offer_at(provider).takes_data_uri)
+        url = await image_url(runtime, batch, row, model.offer_at(provider).takes_data_uri)
     except BadInput as error:
         raise Refused(f"{row.id}: {error}. Nothing was sent, nothing was charged") from error
     sent = replace(resolved, options=with_addresses_as_sent(model, resolved.options))
     body = request_body(model, provider, sent, prompt=clip.prompt, image_url=url)
     named = request_body(model, provider, resolved, prompt=clip.prompt, image_url=clip.image.identity)
     digest = hashlib.sha256(json.dumps([provider, named], sort_keys=True).encode()).hexdigest()
-    usd = runtime.the_job.plan.quote_at(clip.key, provider)
-    if usd is None and not runtime.the_job.order.allow_unpriced:
+    usd = batch.plan.quote_at(clip.key, provider)
+    if usd is None and not batch.request.allow_unpriced:
         raise Refused(
             f"{row.id}: no price is known at {provider}; nothing was sent (--allow-unpriced buys without a quote)"
         )
-    return Prepared(row, provider, body, digest, usd if usd is not None else Decimal(0))
+    return Prepared(batch, row, provider, body, digest, usd if usd is not None else Decimal(0))
 
 
 def with_addresses_as_sent(model: Model, options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
@@ -61,11 +63,10 @@ def with_addresses_as_sent(model: Model, options: Mapping[str, OptionValue]) -> 
     }
 
 
-def purchase(runtime: Runtime, prepared: Prepared, at_once: int | None) -> Purchase:
+def purchase(prepared: Prepared, at_once: int | None) -> Purchase:
     """What the sender is told of it; `at_once` is how many creates may be unanswered at the provider."""
-    job = runtime.the_job
-    destination = f"s3://{job.bucket}/{job.prefix}".rstrip("/")
+    batch = prepared.batch
     return Purchase(
-        prepared.row, job.plan.batch, job.plan.source, destination, prepared.provider, prepared.body, prepared.digest,
-        prepared.usd_quoted, job.caps, at_once,
+        prepared.row, batch.name, batch.plan.source, batch.destination, prepared.provider, prepared.body, prepared.digest,
+        prepared.usd_quoted, batch.caps, at_once,
     )  # fmt: skip

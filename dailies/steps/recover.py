@@ -20,9 +20,10 @@ from dailies.domain.records import Attempt, at_risk
 from dailies.domain.states import State, current
 from dailies.errors import DailiesError, MaybeCharged, ResultLost
 from dailies.ledger import DuplicateGeneration
+from dailies.ledger.record import drain_spool
+from dailies.planning.batch import Batch
 from dailies.providers.base import LogUnavailable, LookKind, doubt_of
 from dailies.runtime import Runtime
-from dailies.steps.record import drain_spool
 
 logger = logging.getLogger("dailies.recover")
 RECONSIDERED_FOR = timedelta(days=8)
@@ -35,6 +36,15 @@ class Recovered:
 
     drained: int
     left: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOver:
+    """An attempt that is paid for, or may be: `label` names its clip for people, `batch` is the one that bought it."""
+
+    attempt_id: str
+    label: str
+    batch: str
 
 
 class Elsewhere(Exception):
@@ -60,8 +70,14 @@ async def step_for(runtime: Runtime, clip_key: str, provider: str | None = None)
     return next_step(attempts, runtime.owners, runtime.ledger.is_dead, provider)
 
 
-async def follow_clip(runtime: Runtime, clip_key: str) -> Step:
-    """Look whether somebody else's work on a clip has come to an end. Raises Elsewhere while it goes on."""
+async def speaking_attempt(runtime: Runtime, clip_key: str) -> str | None:
+    """The id of the attempt that speaks for a clip, if it has any."""
+    attempt = current(await anyio.to_thread.run_sync(runtime.ledger.attempts, clip_key))
+    return attempt.id if attempt else None
+
+
+async def step_once_free(runtime: Runtime, clip_key: str) -> Step:
+    """What a clip needs once nobody else is at work on it. Raises Elsewhere while somebody is."""
     step = await step_for(runtime, clip_key)
     if step is Step.FOLLOW:
         await anyio.to_thread.run_sync(runtime.ledger.reap)
@@ -81,12 +97,6 @@ async def take_attempt(runtime: Runtime, attempt_id: str) -> Attempt | None:
     """Become the owner of an attempt that is paid for and not delivered. None when somebody was faster."""
     attempt = await anyio.to_thread.run_sync(runtime.ledger.attempt, attempt_id)
     return await anyio.to_thread.run_sync(runtime.ledger.take_over, attempt) if attempt else None
-
-
-async def take_clip(runtime: Runtime, clip_key: str) -> Attempt | None:
-    """Become the owner of the attempt that speaks for a clip. None when somebody was faster."""
-    attempt = current(await anyio.to_thread.run_sync(runtime.ledger.attempts, clip_key))
-    return await take_attempt(runtime, attempt.id) if attempt else None
 
 
 async def reopen_attempt(runtime: Runtime, attempt_id: str) -> Attempt:
@@ -134,35 +144,26 @@ async def resolve_attempt(runtime: Runtime, attempt_id: str) -> Attempt:
     return await resolve_in_doubt(runtime, attempt)
 
 
-async def resolve_clip(runtime: Runtime, clip_key: str) -> Attempt:
-    """Settle the doubt about one clip. Raises MaybeCharged when it stays."""
-    attempt = current(await anyio.to_thread.run_sync(runtime.ledger.attempts, clip_key))
-    if attempt is None or attempt.state is not State.IN_DOUBT:
-        raise DailiesError(f"nothing is in doubt about clip {clip_key[:12]}")
-    return await resolve_in_doubt(runtime, attempt)
-
-
-async def rows_in_doubt(runtime: Runtime) -> list[Row]:
-    """The rows of the batch in hand whose create is in doubt at this moment."""
+async def rows_in_doubt(runtime: Runtime, batch: Batch) -> list[Row]:
+    """The rows of a batch whose create is in doubt at this moment."""
     attempts = await anyio.to_thread.run_sync(runtime.ledger.unfinished)
     doubtful = {attempt.clip_key for attempt in attempts if attempt.state is State.IN_DOUBT}
-    return [row for key, row in runtime.the_job.rows.items() if key in doubtful]
+    return [row for key, row in batch.rows.items() if key in doubtful]
 
 
-async def unwatched(runtime: Runtime) -> list[tuple[str, str]]:
-    """Paid attempts that nobody brings home unless it is done for them, as (attempt id, label): of clips that the batch in
-    hand does not want, and those that do not speak for their clip."""
-    wanted = runtime.the_job.rows
+async def left_over(runtime: Runtime, batch: Batch) -> list[LeftOver]:
+    """Paid attempts that nobody brings home unless it is done for them: of clips that this batch does not want, and those
+    that do not speak for their clip."""
     unfinished = sorted(await anyio.to_thread.run_sync(runtime.ledger.unfinished), key=runtime.result_ends)
     mine, is_dead = runtime.owners, runtime.ledger.is_dead
     paid = [a for a in unfinished if attempt_step(a, mine, is_dead) is Step.COLLECT]
     known = await anyio.to_thread.run_sync(runtime.ledger.attempts_of, sorted({a.clip_key for a in paid}))
     speak = {attempt.id for attempts in known.values() if (attempt := current(attempts))}
-    return await _labelled(runtime, [a for a in paid if a.clip_key not in wanted or a.id not in speak])
+    return await _labelled(runtime, [a for a in paid if a.clip_key not in batch.rows or a.id not in speak])
 
 
-async def reconsidered(runtime: Runtime) -> list[tuple[str, str]]:
-    """Attempts at an end that is not the last word, as (attempt id, label): paid and lost, which the provider may show
+async def reconsidered(runtime: Runtime) -> list[LeftOver]:
+    """Attempts at an end that is not the last word: paid and lost, which the provider may show
     again, and given up in doubt, which its log may show yet. Those that are too old for either are left out."""
     since = runtime.ledger.now() - RECONSIDERED_FOR
     found = await anyio.to_thread.run_sync(runtime.ledger.lost, since)
@@ -171,17 +172,17 @@ async def reconsidered(runtime: Runtime) -> list[tuple[str, str]]:
     return await _labelled(runtime, found)
 
 
-async def _labelled(runtime: Runtime, attempts: Sequence[Attempt]) -> list[tuple[str, str]]:
+async def _labelled(runtime: Runtime, attempts: Sequence[Attempt]) -> list[LeftOver]:
     rows = await anyio.to_thread.run_sync(runtime.ledger.rows_of_clips, [a.clip_key for a in attempts])
     labels = {row.clip_key: row.id for row in rows}
-    return [(a.id, labels.get(a.clip_key, a.clip_key[:12])) for a in attempts]
+    return [LeftOver(a.id, labels.get(a.clip_key, a.clip_key[:12]), a.batch) for a in attempts]
 
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """Attempts that are not at an end, as (attempt id, label of the clip), with a sentence that sums them up."""
+    """Attempts that are not at an end, with a sentence that sums them up."""
 
-    attempts: tuple[tuple[str, str], ...]
+    attempts: tuple[LeftOver, ...]
     sentence: str
     usd_at_risk: Decimal
 

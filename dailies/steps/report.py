@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from dailies.errors import Misconfigured
+from dailies.planning.batch import Batch
 from dailies.report.credits import Credits, credits_of
 from dailies.report.links import links_end, wherever
 from dailies.report.page import PageFacts, Ways
@@ -22,37 +23,35 @@ from dailies.steps.to_disk import fetch_all
 logger = logging.getLogger("dailies.report")
 
 
-def batch_credits(runtime: Runtime, batch: str) -> Credits:
-    """The figures of a batch, or of the part of it in hand, as the ledger has them now; of rows that left the CSV only the
-    money counts."""
-    job = runtime.job if runtime.job and runtime.job.plan.batch == batch else None
-    before = job.delivered_before if job else None
-    part = job.rows if job and job.order.partial else None
-    rows = runtime.ledger.each_row(batch)
-    credits = credits_of(batch, (row for row in rows if part is None or row.clip_key in part), before)
+def batch_credits(runtime: Runtime, batch: Batch) -> Credits:
+    """The figures of a batch, or of the part that was asked for, as the ledger has them now; of rows that left the CSV only
+    the money counts."""
+    part = batch.rows if batch.request.partial else None
+    rows = (row for row in runtime.ledger.each_row(batch.name) if part is None or row.clip_key in part)
+    credits = credits_of(batch.name, rows, batch.delivered_before)
     return replace(credits, unknown_statuses=tuple(runtime.ledger.unknown_statuses()))
 
 
-def final_credits(runtime: Runtime) -> Credits:
-    """The figures of the batch in hand, as its report told them; from the ledger where no report was written."""
-    return runtime.figures or batch_credits(runtime, runtime.the_job.plan.batch)
+def final_credits(runtime: Runtime, batch: Batch) -> Credits:
+    """The figures of a batch as its report told them; from the ledger where no report was written."""
+    return runtime.batches.reported.get(batch.name) or batch_credits(runtime, batch)
 
 
-async def report_job(runtime: Runtime) -> tuple[Credits, Written]:
-    """Write the report of the batch in hand. A folder that can't be written is a log line: every clip is delivered."""
-    job = runtime.the_job
+async def report_batch(runtime: Runtime, batch: Batch) -> tuple[Credits, Written]:
+    """Write the report of a batch. A folder that can't be written is a log line: every clip is delivered."""
+    request = batch.request
     await write_all_anew(runtime)
-    credits = await anyio.to_thread.run_sync(batch_credits, runtime, job.plan.batch)
-    runtime.figures = credits
-    if job.order.keep_local:
-        await anyio.to_thread.run_sync(_fetch_earlier, runtime, credits, Path(job.order.keep_local).expanduser())
-    folder = report_folder(runtime.home, job.order.title, job.order.report_dir)
-    return credits, await anyio.to_thread.run_sync(_write, runtime, credits, folder)
+    credits = await anyio.to_thread.run_sync(batch_credits, runtime, batch)
+    runtime.batches.reported[batch.name] = credits
+    if request.keep_local:
+        await anyio.to_thread.run_sync(_fetch_earlier, runtime, batch, credits, Path(request.keep_local).expanduser())
+    folder = report_folder(runtime.home, request.title, request.report_dir)
+    return credits, await anyio.to_thread.run_sync(_write, runtime, batch, credits, folder)
 
 
-def _fetch_earlier(runtime: Runtime, credits: Credits, folder: Path) -> None:
+def _fetch_earlier(runtime: Runtime, batch: Batch, credits: Credits, folder: Path) -> None:
     """What was delivered before this run goes into `--keep-local` too. Trouble is a log line: every clip is in S3."""
-    earlier = [line for line in credits.lines if line.counted and line.clip_key in runtime.the_job.delivered_before]
+    earlier = [line for line in credits.lines if line.counted and line.clip_key in batch.delivered_before]
     try:
         for one in fetch_all(runtime.s3(), earlier, folder) if earlier else []:
             if one.problem:
@@ -61,15 +60,14 @@ def _fetch_earlier(runtime: Runtime, credits: Credits, folder: Path) -> None:
         logger.error("%s", error)
 
 
-def _write(runtime: Runtime, credits: Credits, folder: Path) -> Written:
-    job = runtime.the_job
-    clips = Path(job.order.keep_local).expanduser().absolute() if job.order.keep_local else None
-    now = datetime.now(UTC)
-    facts = PageFacts(now, runs_of(runtime.ledger, [job.plan.batch]), ways=Ways.of(job.plan.batch, links_end(now)))
+def _write(runtime: Runtime, batch: Batch, credits: Credits, folder: Path) -> Written:
+    request, now = batch.request, datetime.now(UTC)
+    clips = Path(request.keep_local).expanduser().absolute() if request.keep_local else None
+    facts = PageFacts(now, runs_of(runtime.ledger, [batch.name]), ways=Ways.of(batch.name, links_end(now)))
     extras = Extras(wherever(runtime.s3(), folder, clips), facts)
-    s3 = None if job.order.partial else runtime.s3()  # beside the clips lies the report of the whole batch
+    s3 = None if request.partial else runtime.s3()  # beside the clips lies the report of the whole batch
     try:
-        return write_report(credits, folder, s3, job.bucket, job.prefix, extras)
+        return write_report(credits, folder, s3, batch.bucket, batch.prefix, extras)
     except Misconfigured as error:
         logger.error("%s", error)
         return Written(folder, None)

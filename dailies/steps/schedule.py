@@ -85,8 +85,8 @@ async def until(runtime: Runtime, moment: datetime) -> None:
 
 
 async def _clip(runtime: Runtime, clip_key: str) -> Clip | None:
-    """The clip, from the batch in hand or else from the ledger; None while the ledger can't be read."""
-    row = runtime.job.rows.get(clip_key) if runtime.job else None
+    """The clip, from a batch that is being made, else from the ledger; None while the ledger can't be read."""
+    row = runtime.batches.row(clip_key)
     if row:
         return row.clip
     try:

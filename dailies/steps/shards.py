@@ -6,14 +6,15 @@ import anyio.to_thread
 
 from dailies.domain.next_step import Step, next_step
 from dailies.domain.states import State
+from dailies.planning.batch import Batch
 from dailies.planning.shards import Shard, split
 from dailies.runtime import Runtime
 
 
-async def open_shards(runtime: Runtime, size: int) -> list[Shard]:
-    """The shards of the batch in hand that hold a clip with something left to do; none when all is at an end."""
+async def open_shards(runtime: Runtime, batch: Batch, size: int) -> list[Shard]:
+    """The shards of a batch that hold a clip with something left to do; none when all is at an end."""
     ledger, found = runtime.ledger, []
-    for shard in split(runtime.the_job.plan.rows, size):
+    for shard in split(batch.plan.rows, size):
         attempts = await anyio.to_thread.run_sync(ledger.attempts_of, shard.clip_keys)
         steps = (next_step(attempts.get(key, ()), {str(ledger.owner)}, ledger.is_dead) for key in shard.clip_keys)
         if any(step is not Step.NOTHING for step in steps):
@@ -21,6 +22,6 @@ async def open_shards(runtime: Runtime, size: int) -> list[Shard]:
     return found
 
 
-def stored_of(runtime: Runtime) -> int:
-    """How many attempts of the batch in hand have brought their clip to S3."""
-    return runtime.ledger.counts(runtime.the_job.plan.batch).get(State.STORED, 0)
+def stored_of(runtime: Runtime, batch: str) -> int:
+    """How many attempts of a batch have brought their clip to S3."""
+    return runtime.ledger.counts(batch).get(State.STORED, 0)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import anyio.to_thread
@@ -17,6 +16,7 @@ from dailies.failpoints import hit
 from dailies.ledger import AnotherFile, Caps
 from dailies.ledger.address import shown
 from dailies.ledger.beside import refuse_unsettled_beside
+from dailies.planning.batch import Batch
 from dailies.planning.defaults import with_defaults
 from dailies.planning.images import Images
 from dailies.planning.plan import Plan, make_plan, unpriced_message
@@ -25,7 +25,7 @@ from dailies.planning.shards import fingerprint
 from dailies.planning.timeouts import refuse_short_timeout
 from dailies.prompts import MAX_BYTES, RawRow, read_local, read_sheet
 from dailies.providers.live import Live
-from dailies.runtime import Job, Runtime
+from dailies.runtime import Runtime
 from dailies.steps.adopt import adopt_known
 from dailies.steps.another_file import another_files_batch, refuse_another_file
 from dailies.steps.clips_on_record import delivered_clips, forgotten_clips, taken_clips
@@ -38,20 +38,22 @@ Progress = Callable[[int, int], None]
 logger = logging.getLogger("dailies.start")
 
 
-async def plan_order(runtime: Runtime, order: BatchRequest, progress: Progress = lambda *_: None) -> Plan:
+async def plan_batch(runtime: Runtime, request: BatchRequest, progress: Progress = lambda *_: None) -> Plan:
     """Read, check, measure and price the CSV. Spends nothing, needs no key. Raises BadRows, BadInput or Misconfigured."""
-    content, below = await _read(runtime, order.prompts)
-    sheet = await anyio.to_thread.run_sync(read_sheet, content, order.prompts, runtime.catalog.option_words())
-    if order.prompts.startswith("s3://"):
-        sheet = replace(sheet, rows=tuple(_beside(row, order.prompts) for row in sheet.rows))
+    content, below = await _read(runtime, request.prompts)
+    sheet = await anyio.to_thread.run_sync(read_sheet, content, request.prompts, runtime.catalog.option_words())
+    if request.prompts.startswith("s3://"):
+        sheet = replace(sheet, rows=tuple(_beside(row, request.prompts) for row in sheet.rows))
     kept = runtime.home / "images"
-    images = Images(below, runtime.http, runtime.trust, runtime.s3, kept, order.fit != "strict")
+    images = Images(below, runtime.http, runtime.trust, runtime.s3, kept, request.fit != "strict")
 
     async def ask(provider: str, names: list[str]) -> dict[str, Live]:
         return await runtime.anonymous_client(provider).live(names, runtime.home / "cache")
 
-    order = with_defaults(order, runtime.settings, runtime.catalog)
-    return await make_plan(sheet, order, order.prompts, runtime.catalog, images, kept, ask, runtime.ledger, progress)
+    request = with_defaults(request, runtime.settings, runtime.catalog)
+    return await make_plan(
+        sheet, request, request.prompts, runtime.catalog, images, kept, ask, runtime.ledger, progress
+    )
 
 
 async def _read(runtime: Runtime, prompts: str) -> tuple[bytes, Path | None]:
@@ -78,65 +80,64 @@ def _beside(row: RawRow, csv_uri: str) -> RawRow:
     return replace(row, cells={**row.cells, "image": f"{csv_uri.rsplit('/', 1)[0]}/{image}"})
 
 
-async def start_job(runtime: Runtime, order: BatchRequest, plan: Plan) -> Job:
+async def start_batch(runtime: Runtime, request: BatchRequest, plan: Plan) -> Batch:
     """Everything that can refuse a batch before its first cent; then T0. Raises Misconfigured or BadInput."""
-    if runtime.job and runtime.job.plan is plan:
-        return runtime.job
-    to = order.to or runtime.settings.dailies_to
+    to = request.to or runtime.settings.dailies_to
     if not to:
         raise Misconfigured(
             "nothing says where the clips go: pass --to s3://bucket/prefix or set DAILIES_TO. Nothing was bought."
         )
-    job = await vetted_job(runtime, order, plan, to)
-    await refuse_another_plan(runtime, order, plan)
+    batch = await vetted_batch(runtime, request, plan, to)
+    await refuse_another_plan(runtime, request, plan)
+    await _put_on_record(runtime, batch)
+    for words in store_notes(runtime):
+        logger.warning(words)
+    if len(batch.delivered_before) < len(plan.rows):
+        if request.fingerprint is None:  # a shard's batch was looked for by its dispatch
+            await adopt_known(runtime, batch)
+        batch = replace(batch, delivered_before=await delivered_clips(runtime, plan))
+        await check_budgets(runtime, batch)
+    placed = await settle_places(runtime, batch)
+    return replace(batch, delivered_before=batch.delivered_before - set(placed.gone))
+
+
+async def _put_on_record(runtime: Runtime, batch: Batch) -> None:
+    """T0."""
+    plan, request = batch.plan, batch.request
     hit("before-plan")
-    destination = f"s3://{job.bucket}/{job.prefix}".rstrip("/")
-    asked = (located(plan.source), destination, plan.rows, plan.quotes, order.partial, order.asked())
+    asked = (located(plan.source), batch.destination, plan.rows, plan.quotes, request.partial, request.asked())
     try:
-        await anyio.to_thread.run_sync(runtime.ledger.plan, plan.batch, *asked)
+        await anyio.to_thread.run_sync(runtime.ledger.plan, batch.name, *asked)
     except AnotherFile as error:  # planned since it was looked for
         raise another_files_batch(plan, error.recorded) from error
     hit("after-plan")
-    for words in store_notes(runtime):
-        logger.warning(words)
-    runtime.job, runtime.figures = job, None
-    runtime.in_flight = order.in_flight
-    if len(job.delivered_before) < len(plan.rows):
-        if order.fingerprint is None:  # a shard's batch was looked for by its dispatch
-            await adopt_known(runtime, job)
-        runtime.job = job = replace(job, delivered_before=await delivered_clips(runtime, plan))
-        await check_budgets(runtime, job)
-    placed = await settle_places(runtime, job)
-    if placed.gone:
-        runtime.job = job = replace(job, delivered_before=job.delivered_before - set(placed.gone))
-    return job
 
 
-async def vetted_job(runtime: Runtime, order: BatchRequest, plan: Plan, to: str) -> Job:
+async def vetted_batch(runtime: Runtime, request: BatchRequest, plan: Plan, to: str) -> Batch:
     """What `check` and `run` refuse alike before anything is written: prices, keys, accounts, the store.
 
     `to` may be empty, which only a check allows: then no store is asked. Raises Misconfigured or BadInput.
     """
-    if order.fingerprint is None:  # a shard's file was looked at by its dispatch
+    if request.fingerprint is None:  # a shard's file was looked at by its dispatch
         await refuse_another_file(runtime, plan)
-    if plan.unpriced and not order.allow_unpriced:
+    if plan.unpriced and not request.allow_unpriced:
         raise BadInput(unpriced_message(plan))
     bucket, prefix = parse_s3_uri(to) if to else ("", "")
-    budget = order.budget_usd if order.budget_usd is not None else runtime.settings.dailies_budget_usd
+    budget = request.budget_usd if request.budget_usd is not None else runtime.settings.dailies_budget_usd
     caps = Caps(budget, runtime.settings.dailies_daily_budget_usd)
-    job = Job(order, plan, bucket, prefix, caps, await delivered_clips(runtime, plan))
-    settled = job.delivered_before | await forgotten_clips(runtime, plan)
+    batch = Batch(request, plan, bucket, prefix, caps, await delivered_clips(runtime, plan))
+    settled = batch.delivered_before | await forgotten_clips(runtime, plan)
     missing = [row for row in plan.rows if row.clip.key not in settled]
     if not missing:
-        return job
+        return batch
     await anyio.to_thread.run_sync(refuse_unsettled_beside, runtime.home, runtime.ledger)
     refuse_short_timeout(runtime.settings, runtime.catalog, missing)
     runtime.open_providers(plan.providers)
     await refuse_without_a_way(runtime, missing)
     await check_accounts(runtime, plan)
     if to:
-        await tried_before_buying(runtime, bucket, prefix, dispatched=order.fingerprint is not None)
-    return job
+        await tried_before_buying(runtime, bucket, prefix, dispatched=request.fingerprint is not None)
+    return batch
 
 
 async def check_accounts(runtime: Runtime, plan: Plan) -> None:
@@ -156,38 +157,38 @@ async def check_accounts(runtime: Runtime, plan: Plan) -> None:
             )
 
 
-async def refuse_another_plan(runtime: Runtime, order: BatchRequest, plan: Plan) -> None:
+async def refuse_another_plan(runtime: Runtime, request: BatchRequest, plan: Plan) -> None:
     """A shard makes the clips that were dispatched, on the ledger that they were dispatched from, or none."""
-    if order.fingerprint is None:
+    if request.fingerprint is None:
         return
     if await anyio.to_thread.run_sync(runtime.ledger.batch_destination, plan.batch) is None:
         raise Misconfigured(
             f"this worker's ledger ({shown(runtime.ledger.engine.url)}) does not know the batch "
             f"{plan.batch} that was dispatched. Set DAILIES_LEDGER_URL to the same Postgres everywhere. Nothing was bought."
         )
-    if fingerprint(plan.rows) != order.fingerprint:
+    if fingerprint(plan.rows) != request.fingerprint:
         raise BadInput(
-            f"rows {order.rows} of {order.prompts} are not what was dispatched: the CSV, an image or this machine's settings "
+            f"rows {request.rows} of {request.prompts} are not what was dispatched: the CSV, an image or this machine's settings "
             "differ. Dispatch it again. Nothing was bought."
         )
 
 
-async def check_budgets(runtime: Runtime, job: Job) -> None:
+async def check_budgets(runtime: Runtime, batch: Batch) -> None:
     """Refuse before the first cent when what is left to buy can't fit. Raises BadInput that says how much is missing."""
-    taken = await taken_clips(runtime, job.plan)
-    to_buy = [row for row in job.plan.rows if row.clip.key not in taken]
+    taken = await taken_clips(runtime, batch.plan)
+    to_buy = [row for row in batch.plan.rows if row.clip.key not in taken]
     if not to_buy:
         return
-    needed = sum_usd(job.plan.quotes[row.clip.key] for row in to_buy)
+    needed = sum_usd(batch.plan.quotes[row.clip.key] for row in to_buy)
     for name, cap, counted in (
-        ("batch budget", job.caps.batch_usd, await anyio.to_thread.run_sync(runtime.ledger.counted, job.plan.batch)),
-        ("daily budget", job.caps.day_usd, await anyio.to_thread.run_sync(runtime.ledger.counted)),
+        ("batch budget", batch.caps.batch_usd, await anyio.to_thread.run_sync(runtime.ledger.counted, batch.name)),
+        ("daily budget", batch.caps.day_usd, await anyio.to_thread.run_sync(runtime.ledger.counted)),
     ):
         if cap is None or counted + needed <= cap:
             continue
         left, fit = cap - counted, []
         for row in to_buy:
-            price = job.plan.quotes[row.clip.key] or ZERO
+            price = batch.plan.quotes[row.clip.key] or ZERO
             if price <= left:
                 left -= price
                 fit.append(row.id)
@@ -196,20 +197,3 @@ async def check_budgets(runtime: Runtime, job: Job) -> None:
             f"the {name} of {show_usd(cap)} does not cover this batch: {show_usd(needed)} to buy, {show_usd(counted)} counted "
             f"already, {show_usd(counted + needed - cap)} missing. Nothing was bought. These rows would fit: {rows}"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A plan that the command line has made and shown already, so that the flow need not make it again."""
-
-    order: BatchRequest
-    plan: Plan
-
-
-prepared: ContextVar[Prepared | None] = ContextVar("dailies_prepared", default=None)
-
-
-async def planned(runtime: Runtime, order: BatchRequest) -> Plan:
-    """The plan of an order: the one prepared in this process, else a new one."""
-    ready = prepared.get()
-    return ready.plan if ready and ready.order == order else await plan_order(runtime, order)

@@ -111,7 +111,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dailies.steps.fetch.PATIENCE", timedelta(0))
     monkeypatch.setattr("dailies.net.reaching.PAUSES_S", (0.01, 0.01))
     monkeypatch.setattr("dailies.steps.create.SEND_PAUSES_S", (0.01, 0.01, 0.01))
-    monkeypatch.setattr("dailies.steps.record.RETRY_S", (0.01, 0.02, 0.03))
+    monkeypatch.setattr("dailies.ledger.record.RETRY_S", (0.01, 0.02, 0.03))
 
 
 @pytest.fixture

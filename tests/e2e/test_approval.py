@@ -58,7 +58,7 @@ def test_a_person_decides_in_the_form(world: World, answer: dict[str, Any], boug
 def test_no_answer_in_time_buys_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The form times out."""
     monkeypatch.setattr("flows.approve.WAIT_S", 1)
-    monkeypatch.setattr("flows.approve.approved.__defaults__", (1,))
+    monkeypatch.setattr("flows.approve.approve.__defaults__", (1,))
     world.csv(1)
     with world.here():
         state = anyio.run(flow_and_answer, world, None)

@@ -12,10 +12,10 @@ import anyio
 import httpx
 import pytest
 
-from dailies import studio
 from dailies.providers.aiml.client import Aiml
 from dailies.providers.base import Created
 from dailies.registry import declared
+from dailies.runtime import wiring
 from tests.e2e.fixtures import MakeWorld
 from tests.e2e.harness import World
 from tests.e2e.invariants import assert_invariants
@@ -85,7 +85,7 @@ def test_creates_are_sent_a_few_at_once_however_many_clips_may_be_in_flight(
 
     monkeypatch.setattr(Aiml, "create", counted)
     fewer = {**declared(), "aiml": replace(declared()["aiml"], creates_at_once=3)}
-    monkeypatch.setattr(studio, "declared", lambda: fewer)
+    monkeypatch.setattr(wiring, "declared", lambda: fewer)
     world.csv(clips)
     assert world.run("--in-flight", str(clips)).code == 0
     assert most == 3

@@ -19,7 +19,7 @@ from dailies.runtime import open_runtime
 from dailies.steps.inbox import Delivered, batch_of, inbox_folder
 from dailies.steps.report import batch_credits
 from dailies.steps.shards import open_shards
-from dailies.steps.start import plan_order, start_job
+from dailies.steps.start import plan_batch, start_batch
 from tests.e2e.harness import World
 
 
@@ -119,10 +119,10 @@ async def _start(world: World, order: BatchRequest) -> str:
     from dailies.settings import load_settings
 
     async with open_runtime(load_settings(dotenv=False)) as runtime:
-        job = await start_job(runtime, order, await plan_order(runtime, order))
-        lines = batch_credits(runtime, job.plan.batch).lines
-        assert {line.clip_key for line in lines} >= job.rows.keys()
-        return " ".join(row.id for row in job.plan.rows)
+        batch = await start_batch(runtime, order, await plan_batch(runtime, order))
+        lines = batch_credits(runtime, batch).lines
+        assert {line.clip_key for line in lines} >= batch.rows.keys()
+        return " ".join(row.id for row in batch.plan.rows)
 
 
 def _made(world: World, order: BatchRequest) -> str:
@@ -139,8 +139,8 @@ def _open(world: World, order: BatchRequest, size: int) -> list[str]:
 
     async def opened() -> list[str]:
         async with open_runtime(load_settings(dotenv=False)) as runtime:
-            await start_job(runtime, order, await plan_order(runtime, order))
-            return [shard.rows for shard in await open_shards(runtime, size)]
+            batch = await start_batch(runtime, order, await plan_batch(runtime, order))
+            return [shard.rows for shard in await open_shards(runtime, batch, size)]
 
     with world.here():
         return anyio.run(opened)
@@ -252,7 +252,7 @@ def test_a_quote_is_never_lost_in_a_part(world: World) -> None:
 
     async def quoted(order: BatchRequest) -> Decimal:
         async with open_runtime(load_settings(dotenv=False)) as runtime:
-            return (await plan_order(runtime, order)).usd_quoted
+            return (await plan_batch(runtime, order)).usd_quoted
 
     with world.here():
         parts = [anyio.run(quoted, BatchRequest(prompts=prompts, rows=rows)) for rows in ("1-2", "3-4")]

@@ -33,9 +33,9 @@ from dailies.settings import load_settings
 from dailies.steps.budgets import Budget
 from dailies.steps.create import AlreadyTaken, BudgetReached
 from dailies.steps.poll import Overdue
-from dailies.steps.start import plan_order, start_job
+from dailies.steps.start import plan_batch, start_batch
 from deployments.deploy import HERE
-from tasks import events
+from tasks.engine import events
 from tests.e2e.harness import World
 
 TABLE = [
@@ -81,8 +81,9 @@ def test_an_event_names_clip_batch_provider_and_model_so_that_automations_can_te
     world: World, sent: Callable[[], list[Any]]
 ) -> None:
     async def told(runtime: Runtime) -> None:
-        row = runtime.the_job.plan.rows[0]
-        events.emit("in-doubt", row.id, row.clip.key, "aiml", {"error": "the answer was lost"})
+        (row, *_) = runtime.batches["batch"].plan.rows
+        clip = events.Subject(row.id, "batch", row.clip.key, "aiml")
+        events.emit(runtime, "in-doubt", clip, {"error": "the answer was lost"})
 
     _in_runtime(world, told)
     (event,) = sent()
@@ -98,12 +99,12 @@ def test_what_was_bought_says_what_it_may_cost_and_no_address_that_opens_it(
     world: World, sent: Callable[[], list[Any]]
 ) -> None:
     async def told(runtime: Runtime) -> None:
-        row, now = runtime.the_job.plan.rows[0], runtime.ledger.now()
+        row, now = runtime.batches["batch"].plan.rows[0], runtime.ledger.now()
         attempt = Attempt(
             "a1", row.clip.key, 1, "batch", "aiml", "submitted", "me|1|1|1", 1, now, now, Decimal("1.26"),  # type: ignore[arg-type]
             generation_id="g1", result_url="https://cdn.example/clip.mp4?sig=secret",
         )  # fmt: skip
-        events.emit_attempt("bought", row.id, attempt)
+        events.emit_attempt(runtime, "bought", row.id, "batch", attempt)
 
     _in_runtime(world, told)
     (event,) = sent()
@@ -115,8 +116,9 @@ def test_a_budget_that_is_used_up_is_told_once_however_many_clips_it_stops(
     world: World, sent: Callable[[], list[Any]]
 ) -> None:
     async def told(runtime: Runtime) -> None:
-        for row in runtime.the_job.plan.rows:
-            events.emit_error(BudgetReached(f"{row.id}: used up"), row.id, row.clip.key, "aiml")
+        for row in runtime.batches["batch"].plan.rows:
+            clip = events.Subject(row.id, "batch", row.clip.key, "aiml")
+            events.emit_error(runtime, BudgetReached(f"{row.id}: used up"), clip)
 
     _in_runtime(world, told)
     assert [event.event for event in sent()] == ["dailies.budget.reached"]
@@ -126,19 +128,19 @@ def test_a_brake_that_is_put_on_and_opened_again_is_told_once_each_time(
     world: World, sent: Callable[[], list[Any]]
 ) -> None:
     async def told(runtime: Runtime) -> None:
-        keys, ledger = [row.clip.key for row in runtime.the_job.plan.rows], runtime.ledger
+        keys, ledger = [row.clip.key for row in runtime.batches["batch"].plan.rows], runtime.ledger
         attempts = [ledger.claim(key, "batch", "aiml", Decimal(1), Caps(), "digest") for key in keys]
         for attempt in attempts[:3]:
             assert isinstance(attempt, Attempt)
             ledger.mark_in_doubt(attempt.id, "lost")
-            await events.emit_brake("aiml")
-            await events.emit_brake("aiml")
+            await events.emit_brake(runtime, "batch", "aiml")
+            await events.emit_brake(runtime, "batch", "aiml")
         runtime.halted_providers["aiml"] = "its last 8 answers were lost"
-        await events.emit_brake("aiml")
+        await events.emit_brake(runtime, "batch", "aiml")
         runtime.halted_providers.clear()
         assert isinstance(attempts[3], Attempt)
         ledger.mark_submitted(attempts[3].id, "gen-1")
-        await events.emit_brake("aiml")
+        await events.emit_brake(runtime, "batch", "aiml")
 
     _in_runtime(world, told, rows=4)
     seen = sent()
@@ -150,8 +152,8 @@ def test_a_brake_that_is_put_on_and_opened_again_is_told_once_each_time(
 def test_a_budget_that_a_batch_nearly_uses_up_is_told_before_anything_is_bought(
     world: World, sent: Callable[[], list[Any]]
 ) -> None:
-    async def told(_: Runtime) -> None:
-        await events.emit_budgets()
+    async def told(runtime: Runtime) -> None:
+        await events.emit_budgets(runtime, runtime.batches["batch"])
 
     _in_runtime(world, told, budget_usd=Decimal("100"))
     assert sent() == []
@@ -186,7 +188,7 @@ def _in_runtime(
 
     async def acted() -> None:
         async with open_runtime(load_settings(dotenv=False)) as runtime:
-            await start_job(runtime, order, await plan_order(runtime, order))
+            runtime.batches.add(await start_batch(runtime, order, await plan_batch(runtime, order)))
             await act(runtime)
 
     with world.here():

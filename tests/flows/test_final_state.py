@@ -4,29 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import pytest
 
-import flows.run
 from dailies.domain.figures import Totals, totals_of
+from flows.shared import final_state
 
 NOTHING = totals_of(())
 
 
-def ended(monkeypatch: pytest.MonkeyPatch, totals: Totals, stopping: bool = False) -> tuple[str, str]:
-    class Figures:
-        pass
-
-    figures: Any = Figures()
-    figures.totals = totals
-    monkeypatch.setattr(flows.run, "final_credits", lambda _runtime: figures)
-    runtime: Any = Figures()
-    runtime.shutdown, runtime.halted_providers = anyio.Event(), {}
+def ended(totals: Totals, stopping: bool = False) -> tuple[str, str]:
+    runtime: Any = SimpleNamespace(shutdown=anyio.Event(), halted_providers={})
+    batch: Any = None
     if stopping:
         runtime.shutdown.set()
-    state: Any = flows.run.final_state(runtime, "words")
+    state: Any = final_state(runtime, batch, totals, "words")
     return state.type.value, state.name
 
 
@@ -38,7 +33,5 @@ def ended(monkeypatch: pytest.MonkeyPatch, totals: Totals, stopping: bool = Fals
     ({"rows": 2, "delivered": 2, "usd_at_risk": Decimal("1.26")}, False, ("FAILED", "MoneyAtRisk")),
     ({"rows": 2, "delivered": 1, "usd_at_risk": Decimal("1.26")}, True, ("FAILED", "Interrupted")),
 ])  # fmt: skip
-def test_the_final_state_is_honest(
-    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], stopping: bool, expected: tuple[str, str]
-) -> None:
-    assert ended(monkeypatch, replace(NOTHING, **changes), stopping) == expected
+def test_the_final_state_is_honest(changes: dict[str, Any], stopping: bool, expected: tuple[str, str]) -> None:
+    assert ended(replace(NOTHING, **changes), stopping) == expected

@@ -16,11 +16,11 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import VariableCreate
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from dailies.cli.prefect_blocks import read_blocks
 from dailies.cli.prefect_server import local_server
 from dailies.errors import Misconfigured
 from dailies.settings import load_settings
-from flows.run import settings_for_run
+from tasks.engine.blocks import read_blocks
+from tasks.engine.run import settings_for_run
 
 OTHERS = 250
 """More than the two hundred that a page of Prefect's holds; their names look like ours, and come before them."""

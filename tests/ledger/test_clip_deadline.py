@@ -12,7 +12,7 @@ from dailies.catalog import load_catalog
 from dailies.domain.states import State
 from dailies.ledger import Ledger
 from dailies.planning.timeouts import refuse_short_timeout
-from dailies.providers import Look, LookKind
+from dailies.providers.base import Look, LookKind
 from dailies.runtime.schedules import PollSchedules
 from dailies.settings import Settings
 from dailies.steps.poll import Overdue, poll_once

@@ -11,8 +11,8 @@ from dailies.domain.creates import Accepted, CreateOutcome, Doubtful, Free, Know
 from dailies.domain.records import Attempt
 from dailies.domain.states import Failure, State
 from dailies.ledger import Ledger, Spool
+from dailies.ledger.record import drain_spool, record_outcome
 from dailies.ledger.spool import Spooled
-from dailies.steps.record import drain_spool, record_outcome
 from tests.ledger.factories import USD, a_row, claim, claimed, plan
 from tests.ledger.test_whole_answers import OUTCOMES, WHOLE, forget, forget_everything, known
 
@@ -80,7 +80,7 @@ def test_whatever_goes_wrong_with_the_ledger_the_answer_is_on_disk_first(
         raise ZeroDivisionError
 
     monkeypatch.setattr(Ledger, "tell", broken)
-    monkeypatch.setattr("dailies.steps.record.RETRY_S", (0.0,))
+    monkeypatch.setattr("dailies.ledger.record.RETRY_S", (0.0,))
     with pytest.raises(ZeroDivisionError):
         anyio.run(record_outcome, ledger, spool, known(attempt), WHOLE)
     assert [spooled.outcome for _, spooled in spool] == [WHOLE]
@@ -98,7 +98,7 @@ def test_an_answer_that_came_home_late_by_the_ledger_leaves_no_file(
         return tell(self, *given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Ledger, "tell", away_once)
-    monkeypatch.setattr("dailies.steps.record.RETRY_S", (0.0,))
+    monkeypatch.setattr("dailies.ledger.record.RETRY_S", (0.0,))
     recorded = anyio.run(record_outcome, ledger, spool, known(attempt), WHOLE)
     assert recorded and recorded.state is State.COMPLETED and len(spool) == 0
 

@@ -14,10 +14,9 @@ from dailies.domain.creates import Accepted
 from dailies.domain.records import Attempt
 from dailies.domain.states import State
 from dailies.errors import DeliveryDelayed
-from dailies.ledger import Ledger, Spool
+from dailies.ledger import Ledger, Spool, record
 from dailies.ledger import tables as t
-from dailies.providers import Look, LookKind
-from dailies.steps import record
+from dailies.providers.base import Look, LookKind
 from dailies.steps.forgotten import attempt_on_record, remember, write_all_anew
 from dailies.steps.poll import StillGenerating, poll_once
 from tests.ledger.factories import NO_CAPS, USD, a_row, all_attempts, assert_counters_are_sums, plan
@@ -39,8 +38,7 @@ def forget(ledger: Ledger, what: str) -> None:
 @pytest.fixture
 def run(ledger: Ledger, tmp_path: Path) -> Any:
     """The parts of a run that matter here."""
-    job = SimpleNamespace(bucket="clips", prefix="smiles", plan=SimpleNamespace(batch="smiles", source="smiles.csv"))
-    return SimpleNamespace(ledger=ledger, spool=Spool(tmp_path / "spool"), bought={}, the_job=job)
+    return SimpleNamespace(ledger=ledger, spool=Spool(tmp_path / "spool"), bought={})
 
 
 def bought(run: Any, accepted: Accepted | None) -> Attempt:
@@ -52,7 +50,8 @@ def bought(run: Any, accepted: Accepted | None) -> Attempt:
         if accepted
         else run.ledger.mark_in_doubt(claimed.id, "HTTP 503")
     )
-    remember(run, a_row(1), attempt)
+    batch: Any = SimpleNamespace(destination="s3://clips/smiles", plan=SimpleNamespace(source="smiles.csv"))
+    remember(run, batch, a_row(1), attempt)
     return attempt
 
 

@@ -40,7 +40,7 @@ def test_every_clip_counts_once_by_the_attempt_that_speaks_for_it(ledger: Ledger
     bring_to(ledger, State.SUBMITTED, keys[2])
     given_up = bring_to(ledger, State.IN_DOUBT, keys[3])
     ledger.resubmit(given_up.id, "again")
-    ledger.charged(stored.id, Decimal("1.5"), 1)
+    ledger.record_charged(stored.id, Decimal("1.5"), 1)
     found = _samples(ledger)
     clips = {key[1:]: value for key, value in found.items() if key[0] == "dailies_clips"}
     assert sum(clips.values()) == 5

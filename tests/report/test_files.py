@@ -35,7 +35,7 @@ from dailies.report.tables import parquet_bytes
 from dailies.report.write import write_report
 from dailies.runtime import Runtime
 from dailies.steps.period import Period, report_period
-from dailies.steps.posters import keep_poster
+from dailies.steps.posters import keep_poster, posters_folder
 from dailies.storage.s3 import S3
 from tests.ledger.factories import bring_to, claim, plan
 from tests.report.factories import a_batch_row, credits, gradient, mixed_rows, real_clip
@@ -124,16 +124,11 @@ def test_two_columns_of_the_team_never_share_a_header() -> None:
     assert len(header) == len(set(header)) == len(COLUMNS) + 2
 
 
-def a_runtime(home: Path, s3: S3) -> Runtime:
-    """As much of a runtime as a poster needs."""
-    return cast(Runtime, SimpleNamespace(home=home, s3=lambda: s3, job=None))
-
-
 def test_a_poster_is_kept_beside_its_clip_and_in_the_report_folder(tmp_path: Path, s3: S3) -> None:
     real_clip(tmp_path / "clip.mp4", (320, 180))
     row = a_batch_row(7)
     assert row.attempt
-    keep_poster(a_runtime(tmp_path, s3), row.attempt, row, tmp_path / "clip.mp4")
+    keep_poster(s3, row.attempt, row, tmp_path / "clip.mp4", posters_folder(tmp_path, row.batch, None))
     name = f"{clip_name(row.id, row.clip_key)}.webp"
     with Image.open(tmp_path / "reports" / "monday" / "posters" / name) as picture:
         assert (picture.format, picture.size) == ("WEBP", (320, 180))
@@ -146,7 +141,7 @@ def test_a_poster_that_can_not_be_cut_is_no_error(tmp_path: Path, s3: S3, conten
         (tmp_path / "clip.mp4").write_bytes(content)
     row = a_batch_row(7)
     assert row.attempt
-    keep_poster(a_runtime(tmp_path, s3), row.attempt, row, tmp_path / "clip.mp4")
+    keep_poster(s3, row.attempt, row, tmp_path / "clip.mp4", posters_folder(tmp_path, row.batch, None))
     assert keys(s3) == set()
 
 

@@ -80,7 +80,7 @@ def test_doing_it_twice_doubles_nothing(stderr: pytest.CaptureFixture[str]) -> N
 def test_a_stream_around_it_does_not_quote_objects_again(
     stderr: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dailies.cli.hangup import Outlasting
+    from dailies.hangup import Outlasting
 
     log_as_json()
     monkeypatch.setattr(sys, "stderr", Outlasting(sys.stderr))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +16,7 @@ from prefect.context import FlowRunContext
 from prefect.utilities.engine import get_state_for_result, link_state_to_task_run_result
 
 from dailies.report.write import Written
-from flows.run import isolate_failures
+from tasks.engine.isolation import isolate_failures
 from tests.report.factories import credits, mixed_rows
 
 dispatch: Any = import_module("tasks.dispatch")
@@ -84,10 +85,10 @@ def test_a_report_that_the_ui_can_not_show_ends_no_run(monkeypatch: pytest.Monke
     async def away(*_: object, **__: object) -> None:
         raise answered(500)
 
-    async def written(_runtime: object) -> tuple[object, Written]:
+    async def written(*_: object) -> tuple[object, Written]:
         return figures, Written(tmp_path, None)
 
     monkeypatch.setattr(report, "acreate_table_artifact", away)
-    monkeypatch.setattr(report, "report_job", written)
-    monkeypatch.setattr(report, "current_runtime", lambda: None)
-    assert anyio.run(report.report.fn, "monday") == figures.totals.sentence()
+    monkeypatch.setattr(report, "report_batch", written)
+    monkeypatch.setattr(report, "current_runtime", lambda: SimpleNamespace(batches={"monday": None}))
+    assert anyio.run(report.report.fn, "monday", "monday") == figures.totals.sentence()

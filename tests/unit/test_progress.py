@@ -69,7 +69,7 @@ def test_the_bar_of_a_dispatch_outlives_a_ledger_that_is_away_for_a_moment(monke
     told: list[float] = []
     over = anyio.Event()
 
-    def stored(_runtime: object) -> int:
+    def stored(_runtime: object, _batch: str) -> int:
         answer = next(answers)
         if isinstance(answer, Exception):
             raise answer
@@ -84,11 +84,11 @@ def test_the_bar_of_a_dispatch_outlives_a_ledger_that_is_away_for_a_moment(monke
     monkeypatch.setattr(report, "aupdate_progress_artifact", note)
     monkeypatch.setattr(dispatch, "stored_of", stored)
     monkeypatch.setattr(dispatch, "SHOW_EVERY_S", 0)
-    job = SimpleNamespace(plan=SimpleNamespace(batch="big", rows=range(10)), delivered_before={"a", "b"})
+    batch = SimpleNamespace(name="big", plan=SimpleNamespace(rows=range(10)), delivered_before={"a", "b"})
 
     async def watched() -> None:
         async with anyio.create_task_group() as group:
-            group.start_soon(dispatch.show_progress, SimpleNamespace(the_job=job))
+            group.start_soon(dispatch.show_progress, None, batch)
             with anyio.fail_after(20):
                 await over.wait()
             group.cancel_scope.cancel()

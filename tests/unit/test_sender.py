@@ -16,17 +16,17 @@ from prefect.logging.handlers import PrefectConsoleHandler
 from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
-from dailies.cli.hangup import Outlasting
 from dailies.domain.creates import PaidRequest
 from dailies.domain.outcomes import Fault, Meaning, judge
 from dailies.domain.states import Failure
+from dailies.hangup import Outlasting
 from dailies.providers.http import ApiClient, Reply
+from dailies.runtime.interrupt import interruptible
 from dailies.sender.address import absolute_url
 from dailies.sender.client import sender_environment
 from dailies.sender.clock import SendWindow, unstoppable_clock
 from dailies.sender.protocol import SendAgain, framed, read_message
-from flows.interrupt import interruptible
-from tasks.console import outlive_the_console
+from tasks.engine.console import outlive_the_console
 
 
 def test_a_claim_may_be_sent_until_its_lease_runs_out_on_a_clock_that_runs_in_suspend() -> None:

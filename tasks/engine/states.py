@@ -14,7 +14,7 @@ from prefect.states import Failed
 
 from dailies.errors import MaybeCharged, describe_error
 from dailies.logs import log_as_json, wants_json
-from tasks.console import outlive_the_console
+from tasks.engine.console import outlive_the_console
 
 logger = logging.getLogger("dailies.shown")
 

@@ -9,7 +9,7 @@ from functools import partial
 from prefect.logging.handlers import PrefectConsoleHandler
 from rich.console import Console
 
-from dailies.cli.hangup import let_go
+from dailies.hangup import let_go
 
 
 def outlive_the_console() -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import anyio.to_thread
@@ -23,13 +24,15 @@ from dailies.domain.clips import slug
 from dailies.domain.money import show_usd
 from dailies.domain.records import Attempt
 from dailies.errors import Charged, DailiesError, DeliveryDelayed, MaybeCharged, NotCharged, Stopped
-from dailies.runtime import Runtime, current_runtime
+from dailies.planning.batch import Batch
+from dailies.runtime import Runtime
 from dailies.steps.budgets import budgets_of
 from dailies.steps.create import BudgetReached
 from dailies.steps.poll import Overdue
 
 logger = logging.getLogger("dailies.events")
 EventName = Literal["bought", "delivered", "failed", "in-doubt", "overdue"]
+Payload = dict[str, Any]
 
 
 def event_name_of(error: DailiesError) -> EventName | None:
@@ -46,63 +49,67 @@ def event_name_of(error: DailiesError) -> EventName | None:
     return None
 
 
-def emit(
-    event_name: EventName, label: str, clip_key: str, provider: str, payload: dict[str, Any] | None = None
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The clip that an event is about: what people call it, and whose it is."""
+
+    label: str
+    batch: str
+    clip_key: str
+    provider: str
+
+
+def emit(runtime: Runtime, event_name: EventName, clip: Subject, payload: Payload) -> None:
     """Emit one event about one clip. Costs no request: Prefect's client sends it in the background."""
-    runtime = current_runtime()
     emit_event(
         event=f"dailies.clip.{event_name}",
-        resource={"prefect.resource.id": f"dailies.clip.{clip_key}", "prefect.resource.name": label},
-        related=_related(runtime, clip_key, provider),
-        payload=payload or {},
+        resource={"prefect.resource.id": f"dailies.clip.{clip.clip_key}", "prefect.resource.name": clip.label},
+        related=_related(runtime, clip.batch, clip.clip_key, clip.provider),
+        payload=payload,
     )
 
 
-def emit_attempt(event_name: EventName, label: str, attempt: Attempt) -> None:
+def emit_attempt(runtime: Runtime, event_name: EventName, label: str, batch: str, attempt: Attempt) -> None:
     """Emit an event with what an attempt has cost, or may cost."""
     usd = attempt.usd_quoted if attempt.usd_charged is None else attempt.usd_charged
     payload = {
         "attempt": attempt.id, "generation": attempt.generation_id, "usd": str(usd), "quoted": attempt.usd_charged is None,
         "s3_uri": attempt.s3_uri, "batch": attempt.batch,
     }  # fmt: skip
-    emit(event_name, label, attempt.clip_key, attempt.provider, payload)
+    emit(runtime, event_name, Subject(label, batch, attempt.clip_key, attempt.provider), payload)
 
 
-def emit_error(error: DailiesError, label: str, clip_key: str, provider: str) -> None:
+def emit_error(runtime: Runtime, error: DailiesError, clip: Subject) -> None:
     """Emit the event that an error is worth, if any; a budget's end is told once in a run."""
     if isinstance(error, BudgetReached):
-        runtime = current_runtime()
         if "budget" not in runtime.emitted:
             runtime.emitted.add("budget")
-            _emit_budget(runtime, "reached", {"error": str(error)})
+            _emit_budget(clip.batch, "reached", {"error": str(error)})
         return
     event_name = event_name_of(error)
     if event_name:
-        emit(event_name, label, clip_key, provider, {"error": str(error)})
+        emit(runtime, event_name, clip, {"error": str(error)})
 
 
-async def emit_attempt_error(error: DailiesError, label: str, attempt_id: str) -> None:
+async def emit_attempt_error(runtime: Runtime, error: DailiesError, label: str, batch: str, attempt_id: str) -> None:
     """Emit the event that an error of an attempt that was paid for is worth, if any."""
-    attempt = (
-        await anyio.to_thread.run_sync(current_runtime().ledger.attempt, attempt_id) if event_name_of(error) else None
-    )
+    if event_name_of(error) is None:
+        return
+    attempt = await anyio.to_thread.run_sync(runtime.ledger.attempt, attempt_id)
     if attempt:
-        emit_error(error, label, attempt.clip_key, attempt.provider)
+        emit_error(runtime, error, Subject(label, batch, attempt.clip_key, attempt.provider))
 
 
-async def emit_budgets() -> None:
-    """Emit an event for each budget that the batch in hand will nearly use up: before anything is bought."""
-    runtime = current_runtime()
-    for budget in await budgets_of(runtime):
+async def emit_budgets(runtime: Runtime, batch: Batch) -> None:
+    """Emit an event for each budget that a batch will nearly use up: before anything is bought."""
+    for budget in await budgets_of(runtime, batch):
         if budget.nearly_spent:
             words = f"{show_usd(budget.expected_usd)} of {show_usd(budget.cap_usd)} ({budget.name})"
-            _emit_budget(runtime, "nearly-spent", {"budget": budget.name, "says": words})
+            _emit_budget(batch.name, "nearly-spent", {"budget": budget.name, "says": words})
 
 
-async def emit_brake(provider: str) -> None:
+async def emit_brake(runtime: Runtime, batch: str, provider: str) -> None:
     """Emit an event when a provider's brake on doubt was put on, gave up, or was opened again: once each time."""
-    runtime = current_runtime()
     with suppress(SQLAlchemyError, OSError):
         phase = (await anyio.to_thread.run_sync(runtime.ledger.brakes)).get(provider, Phase.OPEN)
         given_up = phase is not Phase.OPEN and provider in runtime.halted_providers
@@ -114,33 +121,29 @@ async def emit_brake(provider: str) -> None:
         emit_event(
             event=f"dailies.provider.{event_name}",
             resource={"prefect.resource.id": f"dailies.provider.{provider}", "prefect.resource.name": provider},
-            related=[_resource("batch", runtime.the_job.plan.batch)],
+            related=[_resource("batch", batch)],
             payload={"says": runtime.halted_providers.get(provider, "")},
         )
 
 
-def emit_surcharge(label: str, attempt: Attempt) -> None:
+def emit_surcharge(runtime: Runtime, label: str, batch: str, attempt: Attempt) -> None:
     """Say at once, once for each price, that a provider charged more than it was quoted at."""
-    runtime, charged = current_runtime(), attempt.usd_charged
-    event_name = f"charged {attempt.provider} {charged}"
-    if charged is None or charged <= attempt.usd_quoted or event_name in runtime.emitted:
+    charged, provider = attempt.usd_charged, attempt.provider
+    surcharge = f"charged {provider} {charged}"
+    if charged is None or charged <= attempt.usd_quoted or surcharge in runtime.emitted:
         return
-    runtime.emitted.add(event_name)
+    runtime.emitted.add(surcharge)
     words = f"charged {show_usd(charged)} for a clip quoted at {show_usd(attempt.usd_quoted)}"
-    logger.warning("%s · %s %s: what follows is reserved at that price", label, attempt.provider, words)
+    logger.warning("%s · %s %s: what follows is reserved at that price", label, provider, words)
     emit_event(
         event="dailies.provider.charged-more",
-        resource={
-            "prefect.resource.id": f"dailies.provider.{attempt.provider}",
-            "prefect.resource.name": attempt.provider,
-        },
-        related=_related(runtime, attempt.clip_key, ""),
+        resource={"prefect.resource.id": f"dailies.provider.{provider}", "prefect.resource.name": provider},
+        related=_related(runtime, batch, attempt.clip_key, ""),
         payload={"says": words, "attempt": attempt.id},
     )
 
 
-def _emit_budget(runtime: Runtime, event_name: str, payload: dict[str, str]) -> None:
-    batch = runtime.the_job.plan.batch
+def _emit_budget(batch: str, event_name: str, payload: dict[str, str]) -> None:
     emit_event(
         event=f"dailies.budget.{event_name}",
         resource={"prefect.resource.id": f"dailies.budget.{slug(batch, 'batch')}", "prefect.resource.name": batch},
@@ -149,12 +152,10 @@ def _emit_budget(runtime: Runtime, event_name: str, payload: dict[str, str]) -> 
     )
 
 
-def _related(runtime: Runtime, clip_key: str, provider: str) -> list[dict[str, str]]:
-    row = runtime.job.rows.get(clip_key) if runtime.job else None
+def _related(runtime: Runtime, batch: str, clip_key: str, provider: str) -> list[dict[str, str]]:
+    row = runtime.batches.row(clip_key)
     found = [_resource("provider", provider)] if provider else []
-    if row and runtime.job:
-        found += [_resource("batch", runtime.job.plan.batch), _resource("model", row.clip.model)]
-    return found
+    return [*found, _resource("batch", batch), *([_resource("model", row.clip.model)] if row else [])]
 
 
 def _resource(role: str, name: str) -> dict[str, str]:

@@ -1,0 +1,24 @@
+"""How a batch was asked for, whoever makes it: a clip is finished as its own batch wants it."""
+
+from __future__ import annotations
+
+import anyio.to_thread
+from sqlalchemy.exc import SQLAlchemyError
+
+from dailies.planning.request import BatchRequest
+from dailies.runtime import Runtime
+
+
+async def request_of(runtime: Runtime, batch: str) -> BatchRequest | None:
+    """What a batch was asked for: as this process makes it, else by its record.
+
+    None where the record has none (an earlier version planned it) or can't be read.
+    """
+    made = runtime.batches.get(batch)
+    if made:
+        return made.request
+    try:
+        asked = await anyio.to_thread.run_sync(runtime.ledger.batch_asked, batch)
+    except (SQLAlchemyError, OSError):
+        return None
+    return BatchRequest.from_asked(asked) if asked.get("prompts") else None

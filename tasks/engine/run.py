@@ -1,0 +1,66 @@
+"""The flow run at work: its name and tags in the UI, its settings, and the runtime that its tasks find."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import httpx
+from prefect import get_client
+from prefect.runtime import deployment, flow_run
+
+from dailies.environment import variables
+from dailies.errors import Misconfigured
+from dailies.ledger.container import refuse_vanishing_ledger
+from dailies.runtime import Runtime, open_runtime, shared_runtime
+from dailies.settings import Settings, load_settings
+from tasks.engine.blocks import read_blocks
+from tasks.engine.states import best_effort_ui
+
+
+@asynccontextmanager
+async def runtime_for_run(in_flight: int | None = None, need_keys: bool = True) -> AsyncIterator[Runtime]:
+    """The runtime of the command that started this flow in its own process, else one of the flow's own.
+
+    `in_flight` is said by whoever started the run, and is nearer than the settings; a command has read it already.
+    """
+    shared = shared_runtime()
+    if shared:
+        yield shared
+        return
+    async with open_runtime(await settings_for_run(in_flight), need_keys) as runtime:
+        yield runtime
+
+
+async def settings_for_run(in_flight: int | None = None) -> Settings:
+    """Environment, `.env`, the blocks on the Prefect server, defaults: the nearest wins. Raises Misconfigured."""
+    try:
+        settings = load_settings({"dailies_in_flight": in_flight}, blocks=await read_blocks())
+    except httpx.HTTPError as error:  # a cap may stand there: without it nothing is bought
+        raise Misconfigured(
+            f"the Prefect API did not tell the settings that it keeps ({type(error).__name__}). Nothing was bought."
+        ) from error
+    if deployment.id and await _has_a_container_of_its_own():
+        refuse_vanishing_ledger(settings.ledger_url)
+    return settings
+
+
+async def name_run(name: str, tags: Iterable[str] = ()) -> None:
+    """Rename the run that is under way, and add tags to those it has."""
+    run_id = flow_run.id
+    if run_id:
+        with best_effort_ui("the run's name"):
+            async with get_client() as client:
+                await client.update_flow_run(run_id, name=name, tags={*flow_run.tags, *tags})
+
+
+async def _has_a_container_of_its_own() -> bool:
+    """Whether a worker started this run in a container or pod that ends with it. One of a process work pool shares its
+    worker's machine, whatever that is, and lives as long as the worker keeps it."""
+    if variables().get("KUBERNETES_SERVICE_HOST"):
+        return True
+    async with get_client() as client:
+        run = await client.read_flow_run(UUID(str(flow_run.id)))
+        pool = await client.read_work_pool(run.work_pool_name) if run.work_pool_name else None
+    return pool is not None and pool.type != "process"
