@@ -20,12 +20,13 @@ COUNTS = ("delivered", "already_delivered", "failed", "in_doubt", "overdue", "in
 ANSWER: dict[str, type | tuple[type, ...]] = {
     "batch": str, "rows": int, **dict.fromkeys(COUNTS, int), "usd_quoted": float, "usd_charged": float, "usd_at_risk": float,
     "unreported": int, "usd_unreported_quoted": float, "credits_used": (int, type(None)), "report_dir": str, "clips": list,
+    "kept": int, "usd_rejected": float, "usd_per_kept_second": (float, type(None)),
 }  # fmt: skip
 CLIP: dict[str, type | tuple[type, ...]] = {
     "id": str, "clip_key": str, "state": str, "provider": str, "model": str, "generation_id": str, "s3_uri": str,
     "sha256": str, "size_bytes": int, "usd_quoted": float, "usd_charged": (float, type(None)),
     "credits_used": (int, type(None)), "polls": int, "seconds": float, "duration_s": int,
-    "error": type(None),
+    "error": type(None), "take": str, "verdict": type(None), "marks": type(None),
 }  # fmt: skip
 
 
