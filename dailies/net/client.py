@@ -63,16 +63,18 @@ async def get_vetted(
     *,
     max_redirects: int = MAX_REDIRECTS,
     headers: Mapping[str, str] | None = None,
+    auth: httpx.Auth | None = None,
 ) -> AsyncIterator[httpx.Response]:
-    """Stream the answer to a GET; each redirect is checked like the URL itself, and closed unread.
+    """Stream the answer to a GET; each redirect is checked like the URL itself, and closed unread. `auth` is shown to this
+    URL alone: to where it redirects, if only to itself, nothing is shown.
 
     `client` comes from `vetted_client`. Raises UnsafeUrl, and httpx.HTTPError (TooManyRedirects among them).
     """
     target = check_url(url, trust)
     for _ in range(max_redirects + 1):
-        async with client.stream("GET", target, headers=headers, follow_redirects=False) as response:
+        async with client.stream("GET", target, headers=headers, auth=auth, follow_redirects=False) as response:
             if response.next_request is None:
                 yield response
                 return
-            target = check_url(response.next_request.url, trust)
+            target, auth = check_url(response.next_request.url, trust), None
     raise httpx.TooManyRedirects(f"{safe_url(url)}: more than {max_redirects} redirects")

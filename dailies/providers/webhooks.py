@@ -29,6 +29,10 @@ class BadSignature(Exception):
     """A call that is not from whom it says it is."""
 
 
+class CannotVerify(Exception):
+    """Nobody can say now whose signature it is: it may be the provider's."""
+
+
 class Unreadable(Exception):
     """A call that is no such thing as this provider sends."""
 

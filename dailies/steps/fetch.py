@@ -119,8 +119,9 @@ class _Visit:
         hit("before-download")
         try:
             file = await download(
-                self.url, self.folder, self.attempt.id, client=self.runtime.http, trust=self.runtime.trust
-            )
+                self.url, self.folder, self.attempt.id, client=self.runtime.http, trust=self.runtime.trust,
+                auth=self.runtime.anonymous_client(self.attempt.provider).result_auth(self.url),
+            )  # fmt: skip
         except DownloadFailed as error:
             self.refused, self.reason = isinstance(error, UrlExpired), str(error)
             return None

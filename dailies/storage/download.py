@@ -89,9 +89,11 @@ async def download(  # noqa: PLR0913 - limits by keyword, each with its default
     max_bytes: int = MAX_BYTES,
     deadline_s: float = DEADLINE_S,
     max_redirects: int = MAX_REDIRECTS,
+    auth: httpx.Auth | None = None,
 ) -> Download:
     """Stream a URL into `folder/name.SHA256` (0600, atomically), hashing while writing, piece by piece as they come from
-    the wire: 64 KiB of it are in memory. What is wrapped around a clip (compression, frames of an upload) is undone.
+    the wire: 64 KiB of it are in memory. What is wrapped around a clip (compression, frames of an upload) is undone. `auth`
+    is shown to this URL alone.
 
     Bytes that came are never thrown away because others did not: the caller judges them. Raises a DownloadFailed when
     none came, UnsafeUrl, or Misconfigured when the disk is full or the folder can't be written.
@@ -102,7 +104,9 @@ async def download(  # noqa: PLR0913 - limits by keyword, each with its default
     try:
         async with AsyncExitStack() as stack:
             async with asyncio.timeout_at(until):
-                response = await stack.enter_async_context(get_vetted(client, url, trust, max_redirects=max_redirects))
+                response = await stack.enter_async_context(
+                    get_vetted(client, url, trust, max_redirects=max_redirects, auth=auth)
+                )
             expected_bytes, told = _announced(response, where, max_bytes)
             part = _new_part(folder, name, expected_bytes)
             try:

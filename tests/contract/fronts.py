@@ -97,6 +97,7 @@ class Receiver:
     """Remembers each call, and answers 200."""
 
     url: str = ""
+    paths: list[str] = field(default_factory=list)
     calls: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     came: threading.Condition = field(default_factory=threading.Condition)
 
@@ -118,6 +119,7 @@ def receiver() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             with held.came:
+                held.paths.append(self.path)
                 held.calls.append(({name.lower(): value for name, value in self.headers.items()}, body))
                 held.came.notify_all()
             self.send_response(200)

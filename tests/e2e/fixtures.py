@@ -20,7 +20,7 @@ import tasks
 from dailies.cli.prefect_server import local_server
 from dailies.sandbox import Sandbox, SandboxConfig
 from tests.e2e.forks import Forks
-from tests.e2e.harness import AIML_KEY, ONEROUTER_KEY, Services, World, s3_client, secrets_in
+from tests.e2e.harness import AIML_KEY, JOB_KEYS, ONEROUTER_KEY, Services, World, s3_client, secrets_in
 from tests.e2e.s3_proxy import FaultyStore
 
 NUMBERS = count(1)
@@ -80,7 +80,11 @@ def make_world(services: Services, tmp_path: Path) -> Iterator[MakeWorld]:
             number = next(NUMBERS)
             folder = tmp_path / f"world-{number}"
             folder.mkdir()
-            options = {"time_scale": 0.0, "render": "quick", "api_keys": frozenset({AIML_KEY, ONEROUTER_KEY})} | config
+            options = {
+                "time_scale": 0.0,
+                "render": "quick",
+                "api_keys": frozenset({AIML_KEY, ONEROUTER_KEY, *JOB_KEYS.values()}),
+            } | config
             sandbox = stack.enter_context(Sandbox(SandboxConfig(**options)))
             proxy = stack.enter_context(FaultyStore(services.s3_url))
             bucket = f"bucket-{number}"

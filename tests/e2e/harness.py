@@ -37,7 +37,13 @@ from tests.e2e.senders import senders_in_threads
 
 AIML_KEY, ONEROUTER_KEY = "sk-marker-aiml-4711", "sk-marker-onerouter-0815"
 AWS_SECRET = "marker-aws-secret-2342"
-SECRETS = (AIML_KEY, ONEROUTER_KEY, AWS_SECRET)
+JOB_KEYS = {
+    "runware": "marker-runware-1213",
+    "higgsfield": "marker-id:marker-higgsfield-1415",
+    "fal": "marker-id:marker-fal-1617",
+    "openrouter": "sk-or-marker-1819",
+}
+SECRETS = (AIML_KEY, ONEROUTER_KEY, AWS_SECRET, *JOB_KEYS.values())
 SIGNED = re.compile(rb"sig=[0-9a-f]{16}")
 """A result URL of the sandbox that anybody may open."""
 CREATES = ("/v2/video/generations", "/v1/videos/generations")
@@ -100,6 +106,8 @@ class World:
             "ONEROUTER_API_KEY": ONEROUTER_KEY,
             "AIML_BASE_URL": self.sandbox.url,
             "ONEROUTER_BASE_URL": self.sandbox.url,
+            **{f"{name.upper()}_API_KEY": key for name, key in JOB_KEYS.items()},
+            **{f"{name.upper()}_BASE_URL": f"{self.sandbox.url}/{name}" for name in JOB_KEYS},
             "AWS_ENDPOINT_URL_S3": self.store.url,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": AWS_SECRET,

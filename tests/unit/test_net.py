@@ -6,7 +6,7 @@ import asyncio
 import datetime
 import ipaddress
 import ssl
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -242,6 +242,25 @@ def test_nothing_of_ours_is_sent_along(monkeypatch: pytest.MonkeyPatch, tmp_path
         assert "authorization" not in head.lower()
         assert "Accept-Encoding: identity" in head
         assert "User-Agent: test/1" in head
+
+
+def test_a_key_is_shown_to_the_address_itself_and_to_no_redirect_not_even_its_own() -> None:
+    class Key(httpx.Auth):
+        def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+            request.headers["Authorization"] = "Bearer secret"
+            yield request
+
+    async def run() -> list[str]:
+        async with (
+            serve({"/a": redirect("/b"), "/b": reply(b"end")}) as server,
+            vetted_client(server.trust, user_agent="test/1") as client,
+            get_vetted(client, server.url("/a"), server.trust, auth=Key()) as response,
+        ):
+            assert response.status_code == 200
+            return server.heads
+
+    first, second = asyncio.run(run())
+    assert "Bearer secret" in first and "secret" not in second
 
 
 def test_three_redirects_are_followed_and_a_fourth_is_not() -> None:

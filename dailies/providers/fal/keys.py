@@ -14,16 +14,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from dailies.providers.base import Opening
 from dailies.providers.http import ApiClient
-from dailies.providers.webhooks import BadSignature, fresh, header
+from dailies.providers.webhooks import BadSignature, CannotVerify, fresh, header
 
 SETTING = "FAL_JWKS_URL"
 JWKS = "https://rest.alpha.fal.ai/.well-known/jwks.json"
 KEPT_S = 24 * 3600.0
 _SIGNED = ("x-fal-webhook-request-id", "x-fal-webhook-user-id", "x-fal-webhook-timestamp")
-
-
-class KeysUnavailable(Exception):
-    """Nobody can say now whose signature it is."""
 
 
 class PublicKeys:
@@ -37,7 +33,7 @@ class PublicKeys:
         self._asked_at = -KEPT_S
 
     async def verify(self, headers: Mapping[str, str], content: bytes, now: datetime) -> None:
-        """Raises BadSignature unless one of the keys signed this call, not long ago; KeysUnavailable where none can be had."""
+        """Raises BadSignature unless one of the keys signed this call, not long ago; CannotVerify where none can be had."""
         parts = [header(headers, name) for name in _SIGNED]
         message = "\n".join([*parts, hashlib.sha256(content).hexdigest()]).encode()
         try:
@@ -55,7 +51,7 @@ class PublicKeys:
         reply = await self._client.get(self._address, {})
         found = reply.body.get("keys") if reply and reply.status == 200 and isinstance(reply.body, dict) else None
         if not isinstance(found, list):
-            raise KeysUnavailable(f"{SETTING}: {self._address} shows no keys")
+            raise CannotVerify(f"{SETTING}: {self._address} shows no keys")
         self._keys = [key for one in found if (key := _key(one))]
         self._asked_at = time.monotonic()
         return self._keys
