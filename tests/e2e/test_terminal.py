@@ -109,14 +109,15 @@ def test_a_run_asks_shows_a_bar_and_ends_with_a_table(world: World, columns: int
 @pytest.mark.parametrize("columns", [80, 120])
 def test_a_check_says_once_what_is_alike_and_breaks_lines_between_words(world: World, columns: int) -> None:
     """Ids stay whole; the command that it ends with is one line for whoever copies it."""
-    world.csv(named("sunrise-over-the-harbour-01", "sunrise-over-the-harbour-02"))
+    world.csv(named(*(f"sunrise-over-the-harbour-{n:02d}" for n in range(12))))
     with terminal(world, columns, "check", str(world.prompts)) as shown:
         shown.read()
         assert shown.wait() == 0
     last = shown.screens[-1]
     assert "sunrise-over-the-harbour-01  $1.26  ok" in last
     assert "All of them: openai/sora-2-pro-i2v, aiml, 720p, 16:9, 4 s." in last
-    assert "by\ntypical times." in last if columns == 80 else "by typical times." in last
+    assert "in S3 already. To buy: 12 for $15.12" in " ".join(last.split())
+    assert "by typical times." in " ".join(last.split()), "a word is broken"
 
 
 def test_what_differs_from_the_last_run_is_shown_before_the_question(world: World) -> None:
