@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any, TextIO
 
+from dailies.system import signals
+
 
 def let_go(stream: IO[str]) -> None:
     """Have all that is still to be written to a stream that nobody reads go nowhere, also at the interpreter's end."""
@@ -49,16 +51,16 @@ def outlasting_the_terminal() -> Iterator[None]:
 
     Where SIGHUP is ignored it stays ignored: `nohup` is meant.
     """
-    stderr, before = sys.stderr, signal.getsignal(signal.SIGHUP)
+    stderr, handlers = sys.stderr, {number: signal.getsignal(number) for number in signals("SIGHUP")}
     sys.stderr = Outlasting(stderr)
-    meant = before is not signal.SIG_IGN
-    if meant:
+    meant = {number: before for number, before in handlers.items() if before is not signal.SIG_IGN}
+    for number in meant:
         with suppress(ValueError):  # not in the main thread
-            signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+            signal.signal(number, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     try:
         yield
     finally:
         sys.stderr = stderr
-        if meant:
+        for number, before in meant.items():
             with suppress(ValueError):
-                signal.signal(signal.SIGHUP, before)
+                signal.signal(number, before)

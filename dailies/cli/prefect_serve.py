@@ -17,8 +17,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dailies.cli.prefect_server import ABOUT_PATH, ADDRESS_FILE, HOST, USERS_LOCK, open_lock, try_exclusive, unlock
+from dailies.cli.prefect_server import (
+    ABOUT_PATH,
+    ADDRESS_FILE,
+    ANOTHER,
+    HOST,
+    SERVER_LOCK,
+    USERS_LOCK,
+    open_lock,
+    try_exclusive,
+    unlock,
+)
 from dailies.environment import change
+from dailies.system import try_lock, unlock
 
 if TYPE_CHECKING:
     import uvicorn
@@ -102,7 +113,7 @@ async def end_when_unused(server: uvicorn.Server, users_fd: int, history: Histor
     while True:
         settled = history.settled()
         unused_s = time.monotonic() - used_at
-        if not try_exclusive(users_fd):
+        if not try_lock(users_fd):
             used_at = time.monotonic()
         elif unused_s > DRAIN_S or (settled and unused_s > LINGER_S):
             server.should_exit = True
@@ -146,10 +157,18 @@ async def serve(app: FastAPI, listener: socket.socket, folder: Path) -> bool:
     return server.started
 
 
+STARTER_LETS_GO_S = 5.0
+
+
 def main() -> int:
-    """Run the server. Returns the exit code: 0, or 3 if it could not start (the reason is in its log)."""
-    folder, lock_fd = Path(sys.argv[1]), int(sys.argv[2])
-    os.set_inheritable(lock_fd, False)  # held, unused, until this process ends: it says that a server is there
+    """Run the server. Returns the exit code: 0, 3 if it could not start (the reason is in its log), 4 if another one is there."""
+    folder = Path(sys.argv[1])
+    if len(sys.argv) > 2:
+        os.set_inheritable(
+            int(sys.argv[2]), False
+        )  # held, unused, until this process ends: it says that a server is there
+    elif not _alone(open_lock(folder / SERVER_LOCK)):
+        return ANOTHER
     os.umask(0o077)
     listener = socket.socket()
     listener.bind((HOST, 0))
@@ -161,6 +180,14 @@ def main() -> int:
     app = create_app(final=True)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])  # against DNS rebinding
     return 0 if asyncio.run(serve(app, listener, folder)) else 3
+
+
+def _alone(lock_fd: int) -> bool:
+    """Take the server's lock, which whoever started us lets go in this moment; another starter may be quicker."""
+    until = time.monotonic() + STARTER_LETS_GO_S
+    while not (taken := try_lock(lock_fd)) and time.monotonic() < until:
+        time.sleep(0.1)
+    return taken
 
 
 def _replace(path: Path, text: str) -> None:

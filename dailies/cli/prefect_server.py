@@ -14,7 +14,6 @@ Importing this module doesn't import Prefect: its settings must be in the enviro
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import os
 import subprocess
@@ -31,12 +30,15 @@ import httpx
 
 from dailies.environment import variables
 from dailies.errors import Misconfigured
+from dailies.system import AS_IT_STANDS, try_lock
 
 HOST = "127.0.0.1"
 ABOUT_PATH = "/dailies"
 ADDRESS_FILE, LOG_FILE = "server.json", "server.log"
 USERS_LOCK, SERVER_LOCK = "users.lock", "server.lock"
 
+ANOTHER = 4
+"""The exit code of a server that found another one there."""
 POLL_S = 0.1
 END_TIMEOUT_S = 10.0
 SETTLE_TIMEOUT_S = 5.0
@@ -111,32 +113,14 @@ def local_server(
 
 def open_lock(path: Path) -> int:
     """Open (or create) a lock file for its owner alone. Returns the descriptor, which no child inherits."""
-    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-
-
-def try_exclusive(fd: int) -> bool:
-    """Take the lock exclusively if nobody else holds it. On failure a share that was held is gone too."""
-    return _try_lock(fd, fcntl.LOCK_EX)
-
-
-def unlock(fd: int) -> None:
-    """Release the lock."""
-    fcntl.flock(fd, fcntl.LOCK_UN)
-
-
-def _try_lock(fd: int, kind: int) -> bool:
-    try:
-        fcntl.flock(fd, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    return os.open(path, os.O_RDWR | os.O_CREAT | AS_IT_STANDS, 0o600)
 
 
 def _join(users_fd: int, folder: Path, deadline: float, say: Callable[[str], None]) -> None:
     """Take a share of the users' lock. While a server is ending, that one has it alone, and we wait."""
     noticed_at = time.monotonic()
     told = False
-    while not _try_lock(users_fd, fcntl.LOCK_SH):
+    while not try_lock(users_fd, alone=False):
         if time.monotonic() > deadline:
             raise Misconfigured(_failure(folder, "the last one has not ended"))
         if not told and time.monotonic() - noticed_at > 2 * POLL_S:  # a server that only looks has it for an instant
@@ -154,6 +138,8 @@ def _find_or_start(folder: Path, deadline: float, say: Callable[[str], None]) ->
         if child is None:
             log_start = _size(folder / LOG_FILE)
             child = _try_start(folder)
+        elif child.poll() == ANOTHER:
+            child = None
         elif child.poll() is not None:
             raise Misconfigured(_failure(folder, f"its process ended with code {child.returncode}", log_start))
         if time.monotonic() > deadline:
@@ -174,16 +160,18 @@ def _try_start(folder: Path) -> subprocess.Popen[bytes] | None:
     """Start a server, unless one is there or being started."""
     lock_fd = open_lock(folder / SERVER_LOCK)
     try:
-        if not try_exclusive(lock_fd):
+        if not try_lock(lock_fd):
             return None
         (folder / ADDRESS_FILE).unlink(missing_ok=True)
+        handed_on = [str(lock_fd)] if os.name == "posix" else []  # Windows hands on no lock: the server takes it itself
         with open(folder / LOG_FILE, "ab", opener=_private) as log:
             return subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
-                [sys.executable, "-m", "dailies.cli.prefect_serve", str(folder), str(lock_fd)],
+                [sys.executable, "-m", "dailies.cli.prefect_serve", str(folder), *handed_on],
                 env=server_environment(variables()),
                 cwd=folder,  # so that no .env or prefect.toml of the working directory reaches it
-                pass_fds=(lock_fd,),
+                pass_fds=[int(fd) for fd in handed_on],
                 start_new_session=True,  # Ctrl-C is for the run; the server still has to record how that ends
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -223,7 +211,7 @@ def _finish_history(server: LocalServer, users_fd: int, say: Callable[[str], Non
     whether we were its last user.
     """
     _send_events()
-    alone = try_exclusive(users_fd) and _try_lock(users_fd, fcntl.LOCK_SH)
+    alone = try_lock(users_fd) and try_lock(users_fd, alone=False)
     if not alone:
         return False
     deadline = time.monotonic() + SETTLE_TIMEOUT_S
@@ -239,11 +227,11 @@ def _finish_history(server: LocalServer, users_fd: int, say: Callable[[str], Non
 
 def _await_end(server: LocalServer) -> None:
     """Return when the server's process is gone, which takes it a second or two once nobody uses it."""
+    import psutil
+
     deadline = time.monotonic() + END_TIMEOUT_S
-    with suppress(ProcessLookupError, PermissionError):
-        while time.monotonic() < deadline:
-            os.kill(server.pid, 0)
-            time.sleep(POLL_S)
+    while psutil.pid_exists(server.pid) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
 
 
 def _send_events() -> None:

@@ -92,8 +92,8 @@ def reviewer(settings: Settings) -> str:
         return settings.dailies_reviewer
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # no such user: a container that runs under a bare number
-        return f"user {os.getuid()}"
+    except (ImportError, KeyError, OSError):  # no such user: a container that runs under a bare number
+        return f"user {os.getuid()}" if hasattr(os, "getuid") else "somebody"
 
 
 @contextmanager

@@ -74,11 +74,13 @@ def _process_start(pid: int) -> str | None:
 
 
 def _start_without_proc(pid: int) -> str | None:
-    """Where there is no /proc (macOS), existence is all that can be asked; a reused PID is then settled by lease."""
+    """Where there is no /proc (macOS, Windows): when it started, in milliseconds. `?` where that may not be asked."""
+    import psutil
+
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time() * 1000:.0f}"
+    except psutil.NoSuchProcess:
         return None
-    except PermissionError:
+    except psutil.AccessDenied:
         return "?"
-    return "?"

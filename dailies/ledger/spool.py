@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 from dailies.domain.creates import Accepted, CreateOutcome, KnownAttempt
 from dailies.domain.records import Attempt
 from dailies.domain.states import State
+from dailies.system import AS_IT_STANDS, sync_folder
 
 VERSION = 2
 """1 held the generation id alone, in a flat object without a version."""
@@ -74,7 +75,7 @@ class Spool:
         part = path.with_suffix(".part")
         _write_synced(part, content)
         part.rename(path)
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
         return path
 
     def keep_answer(self, attempt_id: str, raw: bytes) -> Path:
@@ -83,7 +84,7 @@ class Spool:
         number = sum(path.name.startswith(f"{attempt_id}.") for path in self.answers.iterdir()) + 1
         path = self.answers / f"{attempt_id}.{number}.txt"
         _write_synced(path, raw)
-        _sync_folder(self.answers)
+        sync_folder(self.answers)
         return path
 
     def answers_of(self, attempt_id: str) -> list[Path]:
@@ -139,15 +140,7 @@ def _make_private(folder: Path) -> None:
 
 
 def _write_synced(path: Path, content: bytes) -> None:
-    with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+    with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | AS_IT_STANDS, 0o600), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

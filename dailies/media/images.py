@@ -15,6 +15,7 @@ import httpx
 from dailies.errors import BadInput
 from dailies.media.headers import Header, ImageFormat, read_jpeg, read_png, read_webp
 from dailies.net import Trust, get_vetted, safe_url
+from dailies.system import AT_ONCE
 
 MAX_PIXELS = 50_000_000
 """A 50-megapixel camera's picture; decoded it takes 150 MB, and no model here takes a tenth of it."""
@@ -175,8 +176,7 @@ def _what_it_is(head: bytes) -> str:
 
 def _read(path: Path) -> bytes:
     """All bytes of a regular file, at most one more than MAX_BYTES: digest and facts must be of the same bytes."""
-    # O_NONBLOCK: opening a named pipe must not wait for a writer.
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+    with open(os.open(path, os.O_RDONLY | AT_ONCE), "rb") as file:
         info = os.fstat(file.fileno())
         if not stat.S_ISREG(info.st_mode):
             raise BadImage("not a file")

@@ -18,6 +18,7 @@ from dailies.report.credits import Credits, answer_json, credits_csv, dump
 from dailies.report.links import Linker, beside, on_disk, report_key
 from dailies.report.page import Drawing, PageFacts
 from dailies.storage.s3 import S3, StoreRefused, StoreTrouble
+from dailies.system import AS_IT_STANDS
 
 logger = logging.getLogger("dailies.report")
 T = TypeVar("T")
@@ -170,6 +171,6 @@ def to_disk(folder: Path, files: Mapping[str, bytes]) -> None:
 def replace(path: Path, content: bytes) -> None:
     """Write a file whole: who reads it sees the old or the new one. Raises OSError."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+    with open(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | AS_IT_STANDS, 0o600), "wb") as file:
         file.write(content)
     part.replace(path)

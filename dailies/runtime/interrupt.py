@@ -15,9 +15,10 @@ from anyio.abc import TaskGroup
 
 from dailies.domain.commands import COLLECT
 from dailies.runtime import Runtime
+from dailies.system import signals
 
 INTERRUPTED = 130
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = signals("SIGINT", "SIGTERM", "SIGHUP")
 logger = logging.getLogger("dailies.flows")
 
 
@@ -74,7 +75,7 @@ def _handling(stop: Callable[[], None]) -> Iterator[None]:
     for number in SIGNALS:
         with suppress(ValueError, RuntimeError, NotImplementedError):  # not in the main thread
             earlier = signal.getsignal(number)
-            if number is signal.SIGHUP and earlier is signal.SIG_IGN:
+            if number.name == "SIGHUP" and earlier is signal.SIG_IGN:
                 continue
             loop.add_signal_handler(number, stop)
             before[number] = earlier

@@ -1,7 +1,7 @@
-"""`python -m dailies.sender FD`: the sender's own process, started by a flow."""
+"""`python -m dailies.sender SOCKET`: the sender's own process, started by a flow."""
 
 import sys
 
 from dailies.sender.process import main
 
-main(int(sys.argv[1]))
+main(sys.argv[1])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,6 +16,7 @@ from dailies.environment import variables
 from dailies.errors import NotSent
 from dailies.ledger import Ledger
 from dailies.sender.address import absolute_url
+from dailies.sender.handover import started_with
 from dailies.sender.line import Line, PendingCreate, Process, ended
 from dailies.sender.protocol import Hello, Purchase, Ready, Repetition, Unable, framed, read_message
 from dailies.settings import FAILPOINTS, Settings
@@ -79,7 +79,7 @@ class Sender:
             process, ours = await anyio.to_thread.run_sync(start_process)
         except OSError as error:
             raise NotSent(f"the process that sends can't be started: {error.strerror}. {NOTHING_SENT}") from error
-        reader, writer = await asyncio.open_unix_connection(sock=ours)
+        reader, writer = await asyncio.open_connection(sock=ours)
         with suppress(OSError):
             writer.write(framed(self._hello()))
             await writer.drain()
@@ -106,15 +106,7 @@ def start_process() -> tuple[Process, socket.socket]:
     ours, theirs = socket.socketpair()
     with theirs:
         try:
-            process = subprocess.Popen(  # noqa: S603 - our own package under our own interpreter
-                [sys.executable, "-m", "dailies.sender", str(theirs.fileno())],
-                env=sender_environment(variables()),
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+            process = started_with(theirs, [sys.executable, "-m", "dailies.sender"], sender_environment(variables()))
         except OSError:
             ours.close()
             raise

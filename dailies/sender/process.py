@@ -1,4 +1,4 @@
-"""The sender's own process, from its first message to its end: `python -m dailies.sender FD`.
+"""The sender's own process, from its first message to its end: `python -m dailies.sender SOCKET`.
 
 It has no console, ignores what ends a terminal, and ends by itself when nothing is in hand and nobody orders any more.
 """
@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import socket
+from contextlib import suppress
 
 import anyio
 import anyio.to_thread
@@ -20,33 +21,35 @@ from dailies.ledger import Ledger, Owner, Spool, open_engine
 from dailies.sender.clock import unstoppable_clock
 from dailies.sender.desk import Desk
 from dailies.sender.flow import Flow
+from dailies.sender.handover import received
 from dailies.sender.protocol import Buy, GiveUp, Hello, Ready, Repeat, SendAgain, Unable, read_message
+from dailies.system import ignore, signals
 
 LEDGER_CALLS_AT_ONCE = 3
 """Each holds a connection to the ledger: many runs share the hundred that Postgres allows by default."""
 QUIET = ("httpx", "httpcore", "asyncio")
 
 
-def main(descriptor: int) -> None:
+def main(handed_over: str) -> None:
     """Serve the flow at the other end of this socket."""
     os.umask(0o077)
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    ignore(signals("SIGINT", "SIGHUP", "SIGTERM", "SIGBREAK"))
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)  # their lines hold headers and signed URLs
-    asyncio.run(_until_nobody_orders(socket.socket(fileno=descriptor)))
+    asyncio.run(_until_nobody_orders(received(handed_over)))
 
 
 async def _until_nobody_orders(connection: socket.socket) -> None:
     closing = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, closing.set)
+    with suppress(NotImplementedError):  # Windows has none; nothing there sends this signal either
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, closing.set)
     await serve(connection, closing)
 
 
 async def serve(connection: socket.socket, closing: asyncio.Event) -> None:
     """Serve one flow until it is gone and its creates are recorded. Once `closing` is set no new order is taken."""
     anyio.to_thread.current_default_thread_limiter().total_tokens = LEDGER_CALLS_AT_ONCE
-    reader, writer = await asyncio.open_unix_connection(sock=connection)
+    reader, writer = await asyncio.open_connection(sock=connection)
     flow = Flow(writer)
     hello = await read_message(reader)
     if isinstance(hello, Hello):

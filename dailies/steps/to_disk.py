@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -14,6 +13,7 @@ from dailies.domain.clips import clip_name
 from dailies.domain.figures import Line
 from dailies.errors import Misconfigured
 from dailies.storage.s3 import S3, StoreRefused, StoreTrouble, parse_s3_uri
+from dailies.system import try_lock
 
 AT_ONCE = 8
 PART = ".part"
@@ -60,9 +60,7 @@ def fetch_one(s3: S3, line: Line, folder: Path) -> Fetched:
         )
         return Fetched(line.id, target, problem=other)
     with target.with_name(target.name + PART).open("ab") as part:
-        try:
-            fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(part):
             return Fetched(line.id, target, problem="another fetch is bringing it just now")
         return _fetch_into(Path(part.name), part, s3, line, target)
 
