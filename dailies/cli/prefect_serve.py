@@ -17,17 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dailies.cli.prefect_server import (
-    ABOUT_PATH,
-    ADDRESS_FILE,
-    ANOTHER,
-    HOST,
-    SERVER_LOCK,
-    USERS_LOCK,
-    open_lock,
-    try_exclusive,
-    unlock,
-)
+from dailies.cli.prefect_server import ABOUT_PATH, ADDRESS_FILE, ANOTHER, HOST, SERVER_LOCK, USERS_LOCK, open_lock
 from dailies.environment import change
 from dailies.system import try_lock, unlock
 

@@ -69,7 +69,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [(["--version"], 0), (["models", "--json"], 0), (["status", "--json"], 0), (["check", "prompts.csv", "--json"], 2), (["run", "prompts.csv", "--to", "s3://b/p", "--json"], 2),
+    [(["--version"], 0), (["models", "--json"], 0), (["status", "--json"], 0), (["check", "prompts.csv", "--json"], 2),
+     (["run", "prompts.csv", "--to", "s3://b/p", "--json"], 2),
      (["report", "--json"], 0), (["doctor", "--ready", "--json"], 0)],
     ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
 )  # fmt: skip

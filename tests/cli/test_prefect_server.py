@@ -27,9 +27,9 @@ from dailies.cli.prefect_server import (
     local_server,
     open_lock,
     server_environment,
-    try_exclusive,
 )
 from dailies.errors import Misconfigured
+from dailies.system import try_lock
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect_server")]  # one process builds the history once
 
@@ -87,7 +87,7 @@ def server_is_gone(home: Path) -> bool:
     """The server holds this lock from its first moment to its last."""
     lock_fd = open_lock(home / "prefect" / SERVER_LOCK)
     try:
-        return try_exclusive(lock_fd)
+        return try_lock(lock_fd)
     finally:
         os.close(lock_fd)
 
@@ -236,7 +236,7 @@ def test_who_comes_while_a_server_ends_gets_a_new_one(home: Path) -> None:
     def has_begun_to_end() -> bool:
         users_fd = open_lock(home / "prefect" / "users.lock")
         try:
-            return not try_exclusive(users_fd)
+            return not try_lock(users_fd)
         finally:
             os.close(users_fd)
 
