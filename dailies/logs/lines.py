@@ -54,7 +54,7 @@ def stderr_as_asked() -> Iterator[None]:
 def log_as_json() -> None:
     """From now on stderr takes JSON objects only. Doing it again changes nothing."""
     hidden.looks_for_prompts = True
-    if not isinstance(sys.stderr, JsonLines):
+    if not hasattr(sys.stderr, "write_object"):  # whatever else may have been put around it
         sys.stderr = JsonLines(sys.stderr)
     change({IN_PREFECT: f"{JsonOnStderr.__module__}.{JsonOnStderr.__name__}"})
     ours = logging.getLogger("dailies")

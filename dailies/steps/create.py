@@ -30,6 +30,7 @@ from dailies.errors import (
 )
 from dailies.ledger import Unclaimed
 from dailies.ledger.file import LedgerVanished
+from dailies.logs import about
 from dailies.planning.batch import Batch
 from dailies.runtime import Runtime
 from dailies.runtime.limiter import AdaptiveLimiter
@@ -152,10 +153,13 @@ async def _outcome(runtime: Runtime, prepared: Prepared, create: PendingCreate) 
     match await _final(runtime, prepared, create):
         case Sold(attempt=attempt):
             limiter.speed_up()
-            logger.info("%s · attempt %d accepted as %s", who, attempt.no, attempt.generation_id)
+            logger.info("%s · attempt %d accepted as %s", who, attempt.no, attempt.generation_id, extra=about(attempt))
             return attempt
         case Ended(attempt_id=attempt_id, verdict=verdict):
-            outcomes.warning("%s · attempt %s: %s (%s)", who, attempt_id[:8], verdict.detail, verdict.meaning)
+            ids = {"clip": prepared.row.clip.key, "attempt": attempt_id}
+            outcomes.warning(
+                "%s · attempt %s: %s (%s)", who, attempt_id[:8], verdict.detail, verdict.meaning, extra=ids
+            )
             if verdict.meaning is Meaning.IN_DOUBT:
                 limiter.doubted()
                 await remember_doubt(runtime, prepared.batch, prepared.row, attempt_id)

@@ -19,6 +19,7 @@ from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import State
 from dailies.errors import BadInput, DeliveryDelayed, Misconfigured, describe_error
 from dailies.failpoints import hit
+from dailies.logs import about
 from dailies.media.video import BadVideo, Wanted, inspect, mismatches
 from dailies.runtime import Runtime
 from dailies.steps.fetch import Fetched, delayed, fetch
@@ -73,7 +74,7 @@ async def deliver_clip(runtime: Runtime, attempt_id: str, batch: str) -> Attempt
             keep_poster, runtime.s3(), stored, row, file.path, posters, ways, limiter=runtime.decoders
         )
         await anyio.to_thread.run_sync(_tidy, row, file.path, wanted_by.keep_local if wanted_by else None)
-        logger.info("%s · stored as %s%s", row.id, uri, f" ({mismatch})" if mismatch else "")
+        logger.info("%s · stored as %s%s", row.id, uri, f" ({mismatch})" if mismatch else "", extra=about(stored))
         return stored
 
 

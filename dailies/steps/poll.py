@@ -15,6 +15,7 @@ from dailies.domain.states import State
 from dailies.errors import DailiesError, GenerationFailed
 from dailies.failpoints import hit
 from dailies.ledger import LostOwnership
+from dailies.logs import about
 from dailies.providers.base import Look, LookKind
 from dailies.runtime import Runtime
 from dailies.steps.forgotten import attempt_on_record, is_written_anew
@@ -85,7 +86,9 @@ async def _judge(runtime: Runtime, attempt: Attempt, look: Look, overdue: bool) 
             raise GenerationFailed(f"{attempt.provider} failed to make it: {look.detail}. Charged: {show_usd(charged)}")
         case LookKind.GENERATING:
             if look.transient:
-                logger.warning("%s · %s: %s", attempt.provider, attempt.generation_id, look.detail)
+                logger.warning(
+                    "%s · %s: %s", attempt.provider, attempt.generation_id, look.detail, extra=about(attempt)
+                )
             if overdue:
                 await anyio.to_thread.run_sync(runtime.ledger.note_error, attempt.id, f"{OVERDUE}: {look.detail}")
                 raise Overdue(f"still {look.detail} past its deadline; paid, and collected later: {COLLECT}")

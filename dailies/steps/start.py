@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from dailies.failpoints import hit
 from dailies.ledger import AnotherFile, Caps
 from dailies.ledger.address import shown
 from dailies.ledger.beside import refuse_unsettled_beside
+from dailies.logs import hidden
 from dailies.planning.batch import Batch
 from dailies.planning.defaults import with_defaults
 from dailies.planning.images import Images
@@ -51,9 +52,16 @@ async def plan_batch(runtime: Runtime, request: BatchRequest, progress: Progress
         return await runtime.anonymous_client(provider).live(names, runtime.home / "cache")
 
     request = with_defaults(request, runtime.settings, runtime.catalog)
-    return await make_plan(
+    plan = await make_plan(
         sheet, request, request.prompts, runtime.catalog, images, kept, ask, runtime.ledger, progress
     )
+    hidden.hide_prompts(text for row in plan.rows for text in (row.clip.prompt, *free_texts(row.clip.options)))
+    return plan
+
+
+def free_texts(options: Mapping[str, object]) -> list[str]:
+    """Options that a person wrote, such as a negative prompt; not words to choose from."""
+    return [value for value in options.values() if isinstance(value, str) and " " in value]
 
 
 async def _read(runtime: Runtime, prompts: str) -> tuple[bytes, Path | None]:

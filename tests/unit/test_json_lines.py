@@ -84,6 +84,7 @@ def test_a_stream_around_it_does_not_quote_objects_again(
 
     log_as_json()
     monkeypatch.setattr(sys, "stderr", Outlasting(sys.stderr))
+    log_as_json()  # as a flow does that begins inside a command
     logging.getLogger("dailies").warning("once")
     print("printed", file=sys.stderr)
     assert [line["message"] for line in _objects(stderr)] == ["once", "printed"]
