@@ -311,6 +311,22 @@ def forget(*, batch: str | None = None, clip: str | None = None, yes: bool = Fal
 
 
 @app.command
+def cancel(*clips: str, batch: str | None = None, yes: YesFlag = False, json: JsonFlag = False) -> int:
+    """Stop clips that are not made yet: what was not sent costs nothing; what waits at a provider is asked to stop there.
+
+    Parameters
+    ----------
+    clips
+        Which: a clip_key, at least 12 digits of it, or BATCH/ID[/TAKE]; none given is every one that can be cancelled.
+    batch
+        One batch only; needed where several have such clips.
+    """
+    from dailies.cli.cancel import run_cancel
+
+    return run_cancel(batch, clips, yes, json)
+
+
+@app.command
 def hooks(*, host: str = "127.0.0.1", port: int = 8791) -> int:
     """For machines that watch or call: metrics, health, and providers' webhooks.
 

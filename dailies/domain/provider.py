@@ -95,6 +95,8 @@ class Declaration:
     tells_balance: bool = True
     """Whether a working key is always told the balance: then no answer means a wrong key or address."""
     cancels: bool = False
+    cancel_rule: str = ""
+    """What cancelling means there, in a sentence that is said before it is asked for."""
     webhook: bool = False
 
     @property

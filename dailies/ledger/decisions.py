@@ -7,11 +7,12 @@ import sqlalchemy as sa
 from dailies.domain.creates import Accepted
 from dailies.domain.money import ZERO
 from dailies.domain.records import Attempt
-from dailies.domain.states import LIVE, Failure, IllegalMove, State
+from dailies.domain.states import LIVE, Failure, IllegalMove, State, may_claim
 from dailies.ledger import rows as r
 from dailies.ledger import tables as t
 from dailies.ledger.answers import Answers
 from dailies.ledger.owner import Owner
+from dailies.ledger.transitions import GIVEN_UP, new_attempt_id
 from dailies.ledger.types import TAKEN_FOR_DEAD, BoughtAgain
 
 
@@ -30,6 +31,29 @@ class Decisions(Answers):
                 raise IllegalMove(f"attempt {attempt_id} is {found.state}, not in doubt")
             values = {"failure": Failure.SETTLED_FREE, "error": note, "usd_charged": ZERO}
             return self._move(connection, found, State.FAILED, note, **values)
+
+    def cancel_unsent(self, clip_key: str, batch: str, provider: str, note: str) -> Attempt | None:
+        """A clip that no run has sent, or whose last create surely cost nothing, is not wanted any more: failed, for nothing.
+
+        None where it was claimed meanwhile.
+        """
+        with self._write() as connection:
+            connection.execute(sa.select(t.clip.c.clip_key).where(t.clip.c.clip_key == clip_key).with_for_update())
+            earlier = dict(r.attempts_of(connection, [clip_key])).get(clip_key, ())
+            if not may_claim(earlier):
+                return None
+            last = max(earlier, key=lambda a: a.no, default=None)
+            if last is not None and last.state is State.FAILED:
+                self._record(connection, last.id, last.state, last.state, note, self.now())
+                return self._update(connection, last, failure=Failure.CANCELLED, error=note)
+            now = self.now()
+            ended = Attempt(
+                id=new_attempt_id(clip_key), clip_key=clip_key, no=1 + (last.no if last else 0), batch=batch,
+                provider=provider, state=State.FAILED, owner=str(self.owner), epoch=1, lease_until=GIVEN_UP, created_at=now,
+                usd_quoted=ZERO, failure=Failure.CANCELLED, error=note, usd_charged=ZERO, updated_at=now,
+            )  # fmt: skip
+            self._insert(connection, ended, None, note)
+            return ended
 
     def resubmit(self, attempt_id: str, note: str) -> Attempt:
         """A person accepts the risk: the clip may be bought again, and what was in doubt stays on record as at risk.

@@ -11,7 +11,6 @@ from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -36,7 +35,7 @@ from dailies.ledger.adoption import Adoption
 from dailies.ledger.plan import upsert, write_plan
 from dailies.ledger.reader import day_of
 from dailies.ledger.statuses import Statuses
-from dailies.ledger.transitions import GIVEN_UP
+from dailies.ledger.transitions import GIVEN_UP, new_attempt_id
 from dailies.ledger.types import TAKEN_FOR_DEAD, Caps, LostOwnership, Unclaimed
 from dailies.ledger.verdicts import Verdicts
 
@@ -307,11 +306,3 @@ class Ledger(Adoption, Statuses, Verdicts):
             self._record(connection, found.id, found.state, found.state, "taken over from a dead owner", now)
             lease = self._lease(found.provider, now)
             return self._update(connection, found, owner=str(self.owner), epoch=found.epoch + 1, lease_until=lease)
-
-
-def new_attempt_id(clip_key: str) -> str:
-    """A fresh attempt's id, which is also the reference that the provider keeps.
-
-    It ends in the clip's identity, so that a provider's log can tell which clip was bought even when the ledger is lost.
-    """
-    return f"{uuid4().hex[:16]}.{clip_key[:24]}"

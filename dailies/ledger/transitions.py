@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
@@ -142,3 +143,11 @@ class Transitions(Reader):
 
     def _lease(self, provider: str, now: datetime) -> datetime:
         return now + timedelta(seconds=self._lease_s(provider))
+
+
+def new_attempt_id(clip_key: str) -> str:
+    """A fresh attempt's id, which is also the reference that the provider keeps.
+
+    It ends in the clip's identity, so that a provider's log can tell which clip was bought even when the ledger is lost.
+    """
+    return f"{uuid4().hex[:16]}.{clip_key[:24]}"

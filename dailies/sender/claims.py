@@ -10,7 +10,7 @@ from dailies.domain.creates import PaidRequest, Reference
 from dailies.domain.kept_request import content_digest, keep
 from dailies.domain.records import Attempt
 from dailies.ledger import Ledger, Unclaimed
-from dailies.ledger.ledger import new_attempt_id
+from dailies.ledger.transitions import new_attempt_id
 from dailies.providers.base import Provider
 from dailies.registry import declared
 from dailies.sender.protocol import Purchase, Refusal, Repetition

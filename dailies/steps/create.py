@@ -248,7 +248,7 @@ def _as_error(runtime: Runtime, prepared: Prepared, words: str, failure: Failure
             return NotSent(f"{who}: {words}. Not charged; run again when {prepared.provider} can be reached")
         case Failure.MISCONFIGURED:
             return Misconfigured(f"{who}: {words}. Not charged")
-        case Failure.REFUSED | Failure.GENERATION | Failure.SETTLED_FREE:
+        case Failure.REFUSED | Failure.GENERATION | Failure.SETTLED_FREE | Failure.CANCELLED:
             return Refused(f"{who}: refused by {prepared.provider}: {words}. Not charged; change the row to try again")
 
 

@@ -92,7 +92,7 @@ def test_only_failed_superseded_and_orphaned_leave_room_for_another_attempt() ->
 
 @pytest.mark.parametrize("failure", list(Failure))
 def test_a_verdict_is_final_and_everything_else_that_was_free_may_be_tried_again(failure: Failure) -> None:
-    final = {Failure.REFUSED, Failure.GENERATION}
+    final = {Failure.REFUSED, Failure.GENERATION, Failure.CANCELLED}
     assert may_claim([an_attempt(State.FAILED, failure=failure)]) is (failure not in final)
     assert frozenset(Failure) - final == RETRYABLE
 

@@ -22,5 +22,6 @@ PROVIDER = Declaration(
     account="dailies.providers.fal.account:open_account",
     tells_balance=False,
     cancels=True,
+    cancel_rule="what waits is stopped and costs nothing; what runs already may be made all the same, is paid then, and comes home",
     webhook=True,
 )

@@ -17,5 +17,6 @@ PROVIDER = Declaration(
     settling=Settling(by=(SettledBy.SAME_KEY, SettledBy.WEBHOOK)),
     tells_balance=False,
     cancels=True,
+    cancel_rule="what is still queued is stopped and costs nothing; what runs already is made, paid, and comes home",
     webhook=True,
 )
