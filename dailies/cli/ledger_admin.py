@@ -1,4 +1,4 @@
-"""`dailies ledger upgrade` and `dailies ledger copy`: what is done to the ledger as a whole."""
+"""`dailies ledger check`, `upgrade` and `copy`: what is done to the ledger as a whole."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dailies.ledger.spool import Spool
     from dailies.ledger.upgrade import Upgrade
 
-ledger_app = App(name="ledger", help="Upgrade the ledger, or move it to another database.")
+ledger_app = App(name="ledger", help="Check the ledger, upgrade it, or move it to another database.")
 JsonFlag = Annotated[bool, Parameter(help="Print one JSON object on stdout.")]
 
 
@@ -53,6 +53,14 @@ def _in_words(where: str, done: Upgrade) -> str:
         return f"{where} has schema {done.after} already"
     words = f"{where}: schema {done.before} → {done.after}"
     return f"{words}\nas it was before: {done.copy}" if done.copy else words
+
+
+@ledger_app.command
+def check(*, json: Annotated[bool, Parameter(help="Print a list of what is off on stdout.")] = False) -> int:
+    """Whether sums, states, ids and S3 are as they must be. Changes nothing; exit code 1 when something is off."""
+    from dailies.cli.ledger_check import run_ledger_check
+
+    return run_ledger_check(json)
 
 
 @ledger_app.command
