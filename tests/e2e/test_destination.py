@@ -8,10 +8,10 @@ from tests.e2e.harness import World
 from tests.e2e.invariants import assert_stored
 
 
-def a_paid_clip_left_behind(world: World, name: str = "a", nth: int = 1) -> None:
+def a_paid_clip_left_behind(world: World, name: str = "a", nth: int = 1, options: tuple[str, ...] = ()) -> None:
     """One batch of this name, killed when its clip, the nth that is fetched, is paid and not yet here."""
     world.csv(1, name=f"{name}.csv")
-    child = world.start("run", str(world.prompts), "--json", DAILIES_FAILPOINTS=f"before-download=kill@{nth}")
+    child = world.start("run", str(world.prompts), "--json", *options, DAILIES_FAILPOINTS=f"before-download=kill@{nth}")
     assert child.wait() == KILLED
 
 
@@ -38,6 +38,16 @@ def test_a_clip_of_another_batch_goes_where_its_own_batch_goes(world: World) -> 
     assert len(list(kept.glob("*.mp4"))) == 2, "the copies are the batch's own"
     assert not list((world.home / "downloads").glob("*.mp4"))
     assert_stored(world, world.attempts())
+
+
+def test_a_clip_of_another_batch_is_kept_where_its_own_batch_wants_it(world: World) -> None:
+    """Its `--keep-local` and `--report-dir` stand in its record; those of the run in hand are not for it."""
+    hers, figures, mine = (world.folder / name for name in ("hers", "figures", "mine"))
+    a_paid_clip_left_behind(world, options=("--keep-local", str(hers), "--report-dir", str(figures)))
+    world.csv(2, name="b.csv")
+    assert world.run("--keep-local", str(mine)).code == 0
+    assert [len(list(folder.glob("*.mp4"))) for folder in (hers, mine)] == [1, 2]
+    assert len(list(figures.rglob("*.webp"))) == 1
 
 
 def test_collect_and_a_run_of_another_prefix_of_the_same_bucket_keep_to_the_record(world: World) -> None:
