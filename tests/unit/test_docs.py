@@ -86,7 +86,7 @@ def test_the_credit_columns_are_documented() -> None:
     assert [name for name in COLUMNS if f"`{name}`" not in text] == []
 
 
-@pytest.mark.parametrize("page", ["guarantees.md"])
+@pytest.mark.parametrize("page", ["guarantees.md", "proof.md"])
 def test_every_test_that_is_named_as_proof_is_there(page: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     named = set(re.findall(r"(tests/\w+/\w+\.py)::(\w+)", text))
