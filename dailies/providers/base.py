@@ -21,6 +21,7 @@ from pydantic import SecretStr
 
 from dailies.domain.account import AccountStatus, LogEntry, Posting
 from dailies.domain.creates import PaidRequest, Reference
+from dailies.domain.kept_request import KeptRequest
 from dailies.domain.outcomes import Answer, Fault
 from dailies.domain.records import Attempt
 from dailies.errors import DailiesError
@@ -119,7 +120,7 @@ class Opening:
 @dataclass(frozen=True, slots=True)
 class Doubt:
     """A create whose answer was lost, or never came to an end, between these moments. `generation_id` where it is known;
-    `request` is None where it can't be made again."""
+    `request` is as it is on record, its long texts as digests (`kept_request.reduced`); None where none is."""
 
     reference: Reference
     since: datetime
@@ -128,9 +129,10 @@ class Doubt:
     request: PaidRequest | None = None
 
 
-def doubt_of(attempt: Attempt, now: datetime, key: str = "", request: PaidRequest | None = None) -> Doubt:
+def doubt_of(attempt: Attempt, now: datetime, kept: KeptRequest | None = None) -> Doubt:
     """What a provider is asked about an attempt, with a margin for clocks that differ."""
-    reference = Reference(attempt.id, key)
+    reference = kept.reference if kept else Reference(attempt.id, "")
+    request = PaidRequest(kept.address, kept.body, dict(kept.headers), kept.method) if kept else None
     return Doubt(reference, attempt.created_at - LOG_MARGIN, now + LOG_MARGIN, attempt.generation_id, request)
 
 

@@ -115,11 +115,12 @@ async def reopen_attempt(runtime: Runtime, attempt_id: str) -> Attempt:
 
 
 async def resolve_in_doubt(runtime: Runtime, attempt: Attempt) -> Attempt:
-    """Look for an attempt in doubt in the provider's log, by our reference. Raises MaybeCharged when it stays in doubt."""
+    """Ask the provider for an attempt in doubt, in the way that it declares. Raises MaybeCharged when it stays in doubt."""
     provider = runtime.provider(attempt.provider)
-    words = "not in the provider's log yet"
+    words = "the provider does not show it yet"
     try:
-        found = await provider.find(doubt_of(attempt, runtime.ledger.now()))
+        kept = await anyio.to_thread.run_sync(runtime.ledger.kept_request, attempt.id)
+        found = await provider.find(doubt_of(attempt, runtime.ledger.now(), kept))
     except LogUnavailable as error:
         found, words = None, str(error)
     if found is None:
@@ -127,7 +128,7 @@ async def resolve_in_doubt(runtime: Runtime, attempt: Attempt) -> Attempt:
             f"attempt {attempt.id[:8]} stays in doubt ({words}); `{COLLECT}` asks again, a person may settle it: "
             f"`{resolve(attempt.id)}` shows how"
         )
-    note = "found in the provider's log by our reference"
+    note = "found at the provider by our reference"
     charged = found.usd_charged if found.succeeded else None  # of a failed one the next look tells
     told = Accepted(found.generation_id, None, charged, found.credits_used if found.succeeded else None, found.handle)
     try:

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from dailies.domain.account import AccountStatus
 from dailies.domain.creates import PaidRequest, Reference
+from dailies.domain.kept_request import reduced
 from dailies.domain.money import to_usd
 from dailies.domain.outcomes import Fault
 from dailies.providers.base import Created, Doubt, Found, LogUnavailable, Look, LookKind, Opening, Provider, look_of
@@ -112,7 +113,8 @@ class Fal(Provider):
             raise LogUnavailable("what was asked for is not on record any more")
         endpoint = self._endpoint(doubt.request)
         items = await self._history(endpoint, doubt.since, doubt.until)
-        same = {str(item["request_id"]): item for item in items if item.get("json_input") == doubt.request.body}
+        asked = reduced(doubt.request.body)
+        same = {str(item["request_id"]): item for item in items if reduced(item.get("json_input")) == asked}
         if len(same) != 1:
             return None
         ((request_id, item),) = same.items()

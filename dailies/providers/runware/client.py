@@ -115,6 +115,8 @@ class Runware(Provider):
 
     async def find(self, doubt: Doubt) -> Found | None:
         """By our own UUID. That it is unknown proves nothing: how long a task is known is not documented."""
+        if not doubt.reference.key:
+            raise LogUnavailable("its own id is not on record")
         look = await self.look(doubt.reference.key)
         if look.gone:
             return None
