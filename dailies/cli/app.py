@@ -84,11 +84,21 @@ def check(request: BatchRequest, *, json: JsonFlag = False) -> int:
 
 @app.command
 @takes_request()
-def run(request: BatchRequest, *, json: JsonFlag = False, yes: YesFlag = False) -> int:
+def run(
+    request: BatchRequest,
+    *,
+    json: JsonFlag = False,
+    yes: YesFlag = False,
+    approve_above: Annotated[
+        str | None,
+        Parameter(help="Quoted above so many dollars, wait for a yes in the Prefect UI instead of asking here."),
+    ] = None,
+) -> int:
     """Make every clip of a CSV and deliver it to S3."""
+    from dailies.cli.models import dollars
     from dailies.cli.run import run_batch
 
-    return run_batch(request, json, yes)
+    return run_batch(request, json, yes, dollars("--approve-above", approve_above))
 
 
 @app.command
@@ -356,6 +366,20 @@ def sandbox(*, port: int = 8790, time_scale: float = 1.0) -> int:
     from dailies.cli.demo import run_sandbox
 
     return run_sandbox(port, time_scale)
+
+
+@app.command
+def mcp(*, approve_above: str = "0") -> int:
+    """For agents: check, run under a budget, status and report, as tools of the Model Context Protocol on stdin and stdout.
+
+    Parameters
+    ----------
+    approve_above
+        A run that is quoted above so many dollars waits for a person's yes in the Prefect UI.
+    """
+    from dailies.cli.mcp import run_mcp
+
+    return run_mcp(approve_above)
 
 
 @app.command

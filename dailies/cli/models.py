@@ -79,7 +79,7 @@ def table(  # noqa: PLR0913 - a command's options are its parameters
         aspect_ratio,
         sound,
         _image(for_image),
-        _dollars(at_most),
+        dollars("--at-most", at_most),
     )
     view = asyncio.run(_ask(settings, catalog, wish)) if live else _nobody_asked()
     found = entries(catalog, view, _today(), wish)
@@ -191,13 +191,14 @@ def _image(path: Path | None) -> Any:
     return measure_file(path.expanduser(), path.expanduser().absolute().parent).facts
 
 
-def _dollars(text: str | None) -> Decimal | None:
+def dollars(option: str, text: str | None) -> Decimal | None:
+    """An amount from the command line. Raises BadInput that names the option."""
     from dailies.domain.money import to_usd
 
     try:
         return None if text is None else to_usd(text.strip().lstrip("$"))
     except ValueError:
-        raise BadInput(f"--at-most {text}: not an amount in dollars") from None
+        raise BadInput(f"{option} {text}: not an amount in dollars. Nothing was bought.") from None
 
 
 def _nobody_asked() -> LiveView:

@@ -9,6 +9,8 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import TextIO
 
@@ -46,24 +48,45 @@ ON_STDERR = "dailies on stderr"
 OUTCOMES = "dailies.create.outcome"
 
 
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Who agrees to a purchase: it is `given` already, asked for here, or, quoted `above` so many dollars, in the Prefect UI."""
+
+    given: bool
+    above: Decimal | None
+
+
 @outlasting_the_terminal()
-def run_batch(order: BatchRequest, json: bool, yes: bool) -> int:
-    """Plan, ask, make, report. Returns the exit code."""
+def run_batch(order: BatchRequest, json: bool, yes: bool, approve_above: Decimal | None = None) -> int:
+    """Plan, ask, make, report. Returns the exit code. With `approve_above` it is asked in the Prefect UI, above so much."""
     settings = settings_here({"dailies_in_flight": order.in_flight})
     log_to_stderr()
-    return asyncio.run(run_order(settings, order, json, yes))
+    return asyncio.run(run_order(settings, order, json, yes, approve_above=approve_above))
 
 
 async def run_order(
-    settings: Settings, order: BatchRequest, json: bool, yes: bool, planned: Callable[[Plan], None] = lambda _: None
+    settings: Settings,
+    order: BatchRequest,
+    json: bool,
+    yes: bool,
+    planned: Callable[[Plan], None] = lambda _: None,
+    approve_above: Decimal | None = None,
 ) -> int:
-    """One batch, or a part of it, from its plan to its result. `planned` may refuse the plan before anything is done."""
+    """One batch, or a part of it, from its plan to its result. `planned` may refuse the plan before anything is done.
+
+    With `approve_above` nobody is asked here: above so many dollars the flow waits for a yes in the Prefect UI.
+    """
     engine = Engine()
-    return engine.leave(await _make(settings, order, json, yes, engine, planned))
+    return engine.leave(await _make(settings, order, json, Consent(yes or json, approve_above), engine, planned))
 
 
 async def _make(
-    settings: Settings, order: BatchRequest, json: bool, yes: bool, engine: Engine, planned: Callable[[Plan], None]
+    settings: Settings,
+    order: BatchRequest,
+    json: bool,
+    consent: Consent,
+    engine: Engine,
+    planned: Callable[[Plan], None],
 ) -> int:
     async with open_runtime(settings) as runtime:
         plan = await plan_batch(runtime, order, counting("images measured"))
@@ -78,10 +101,11 @@ async def _make(
         asked = await to_approve(runtime, plan)
         if asked.beyond:
             say(f"The batch comes to {asked.beyond}.")
-        confirm(purchase, yes or json)
-        await anyio.to_thread.run_sync(runtime.ledger.approve, plan.batch, asked.whole)
+        if consent.above is None:
+            confirm(purchase, consent.given)
+            await anyio.to_thread.run_sync(runtime.ledger.approve, plan.batch, asked.whole)
         async with prefect_api(settings.home):
-            message = await _in_flow(runtime, batch, engine)
+            message = await _in_flow(runtime, batch, engine, consent.above)
         credits = await anyio.to_thread.run_sync(final_credits, runtime, batch)
         folder = report_folder(runtime.home, order.title, order.report_dir)
         show_result(credits, str(folder), json, message)
@@ -100,11 +124,12 @@ def exit_code(totals: Totals, stopped: bool) -> int:
     return REFUSED if stopped and not touched else 1
 
 
-async def _in_flow(runtime: Runtime, batch: Batch, engine: Engine) -> str:
+async def _in_flow(runtime: Runtime, batch: Batch, engine: Engine, approve_above: Decimal | None) -> str:
     """Run the flow and return its final message. When Prefect itself fails, the ledger still has all that was done."""
     from flows.generate import generate_clips
 
-    parameters = batch.request.parameters()
+    above = None if approve_above is None else float(approve_above)
+    parameters = {**batch.request.parameters(), "approve_above_usd": above}
     try:
         async with progress(runtime, batch):
             state = await engine.see_through(runtime, generate_clips(**parameters, return_state=True))
