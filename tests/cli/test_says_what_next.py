@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -66,8 +67,9 @@ def test_version_names_prefect_and_the_ledger(capsys: pytest.CaptureFixture[str]
 
 
 def test_every_shell_gets_its_completion() -> None:
-    for shell in ("bash", "zsh", "fish"):
-        assert "--aspect-ratio" in app.generate_completion(prog_name="dailies", shell=shell)  # type: ignore[arg-type]
+    shells: tuple[Literal["bash", "zsh", "fish"], ...] = ("bash", "zsh", "fish")
+    for shell in shells:
+        assert "--aspect-ratio" in app.generate_completion(prog_name="dailies", shell=shell)
 
 
 def test_each_kind_of_trouble_has_an_address_in_the_docs_that_stays() -> None:

@@ -133,7 +133,7 @@ def test_what_waits_is_stopped_and_its_end_is_the_providers(home: Home, name: st
     assert (code, done["agreed"], done["state"], done["usd_charged"]) == (0, True, "failed", 0)
     found = home.ledger.attempt(attempt.id)
     assert found and found.state is State.FAILED and (found.error or "").startswith("cancelled")
-    assert (found.usd_charged, home.sandbox.charges()[0].refunded) == (0, True)
+    assert (found.usd_charged, home.sandbox.charges()[0].refunded) == (Decimal(0), True)
     assert "costs nothing" in err, "the rule is said before"
 
 

@@ -212,7 +212,7 @@ def test_a_flow_run_that_is_retried_by_the_engine_buys_nothing_again(world: Worl
 
     async def twice() -> Any:
         flow = generate_clips.with_options(retries=2, retry_delay_seconds=0)
-        return await flow(prompts=str(world.prompts), return_state=True)  # type: ignore[call-overload]
+        return await flow(prompts=str(world.prompts), return_state=True)
 
     with world.here():
         state = asyncio.run(twice())

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from tests.e2e.harness import World, named
 from tests.e2e.invariants import assert_invariants
 
 CLIPS = 12
-FAULTS = (
+FAULTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("create", "lost", {}), ("create", "charged_status", {}), ("create", "busy", {"retry_after": "0"}),
     ("create", "delay", {"delay_s": 0.2}), ("poll", "status", {"status": 500}), ("poll", "reset", {}),
     ("download", "cut", {}), ("download", "expired", {}),

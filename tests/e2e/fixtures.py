@@ -80,7 +80,7 @@ def make_world(services: Services, tmp_path: Path) -> Iterator[MakeWorld]:
             number = next(NUMBERS)
             folder = tmp_path / f"world-{number}"
             folder.mkdir()
-            options = {
+            options: dict[str, Any] = {
                 "time_scale": 0.0,
                 "render": "quick",
                 "api_keys": frozenset({AIML_KEY, ONEROUTER_KEY, *JOB_KEYS.values()}),

@@ -83,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.command == "PUT":
             self.store.puts.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
-        refused = self.store.refusal(self.command, self.path, self.headers)
+        refused = self.store.refusal(self.command, self.path, dict(self.headers))
         if refused:
             status, code, words = refused
             self._answer(status, f"<Error><Code>{code}</Code><Message>{words}</Message></Error>".encode())

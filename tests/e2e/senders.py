@@ -71,7 +71,7 @@ def fork_a_sender() -> None:
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
         try:
-            main(theirs.detach())
+            main(str(theirs.detach()))
         finally:
             os._exit(0)
     theirs.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,7 @@ def test_the_command_that_a_check_suggests_runs_as_it_stands(world: World) -> No
     ((), {"DAILIES_DAILY_BUDGET_USD": "0.5"}, "daily budget"),
 ])  # fmt: skip
 def test_check_refuses_where_run_refuses(
-    world: World, options: tuple[str, ...], environ: dict[str, str], words: str
+    world: World, options: tuple[str, ...], environ: dict[str, Any], words: str
 ) -> None:
     world.csv(2)
     checked = world.command("check", str(world.prompts), "--json", *options, **environ)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dailies.domain.states import State
-from tests.crash.test_kill import KILLED
+from tests.e2e.forks import KILLED
 from tests.e2e.harness import World
 from tests.e2e.invariants import assert_stored
 

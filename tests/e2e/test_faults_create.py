@@ -6,6 +6,7 @@ import threading
 from decimal import Decimal
 from email.utils import formatdate
 from time import time
+from typing import Any
 
 import pytest
 
@@ -101,7 +102,7 @@ def test_a_provider_that_can_not_be_reached_is_named_before_anything_is_bought(h
     world.csv(1)
     first = world.run(AIML_BASE_URL=f"http://127.0.0.1:{free_port()}")
     assert first.code == 2 and "can't be reached" in first.stderr and "Nothing was bought" in first.stderr
-    far = {"AIML_BASE_URL": "https://api.provider.example"}
+    far: dict[str, Any] = {"AIML_BASE_URL": "https://api.provider.example"}
     proxied = world.run(**far, HTTPS_PROXY=f"http://me:hunter2@127.0.0.1:{free_port()}")
     assert proxied.code == 2 and "through the proxy of HTTPS_PROXY=http://127.0.0.1:" in proxied.stderr
     assert "hunter2" not in proxied.stdout + proxied.stderr

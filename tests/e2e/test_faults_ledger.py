@@ -170,7 +170,7 @@ def test_a_commit_whose_answer_is_lost_costs_nothing_twice(
     """Whichever commit of a run it is: claim, answer, poll, completion, storing."""
     world.csv(named("a", "b"))
     passed = iter(range(1, 10_000))
-    real = DefaultDialect.do_commit
+    real: Any = DefaultDialect.do_commit
 
     def lost(self: DefaultDialect, connection: Any) -> None:
         real(self, connection)

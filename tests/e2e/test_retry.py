@@ -29,7 +29,7 @@ def test_it_shows_what_it_would_buy_and_touches_nothing(half_made: World) -> Non
         "bad": "refused",
         "broken": "failed",
         "gone": "lost",
-    }  # type: ignore[union-attr]
+    }
     assert all(entry["usd_quoted"] == pytest.approx(1.26) for entry in shown.json)
     assert half_made.command("retry", "--json").code == 2, "nobody was asked"
     assert half_made.dump() == before and len(half_made.charges()) == charges

@@ -34,7 +34,7 @@ def on_the_page(page: Path) -> dict[str, list[str]]:
     return {clip[at_id]: [text for _, text in clip[at_commands]] for clip in data["clips"]}
 
 
-def typed(world: World, line: str, **environ: str) -> int:
+def typed(world: World, line: str, **environ: Any) -> int:
     """The exit code of a command line, in a shell that has no destination of its own."""
     program, *words = shlex.split(line)
     assert program == "dailies"

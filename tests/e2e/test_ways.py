@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 from tests.e2e.harness import World
@@ -38,7 +39,7 @@ def proxy_beside() -> Iterator[ForwardProxy]:
         thread.join()
 
 
-def behind(world: World, proxy: ForwardProxy) -> dict[str, str]:
+def behind(world: World, proxy: ForwardProxy) -> dict[str, Any]:
     """An environment in which the provider is reached through the proxy alone."""
     port = urlsplit(world.sandbox.url).port
     return {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
+from typing import Any
 
 from tests.e2e.harness import World, picture
 
@@ -33,7 +35,7 @@ def test_one_flag_moves_the_batch_to_another_model(world: World) -> None:
 def test_the_live_price_is_what_is_quoted(world: World) -> None:
     """The provider's price of today comes before the catalog's."""
     world.csv(1)
-    world.sandbox.price(SORA, 0.5, resolution="720p")
+    world.sandbox.price(SORA, Decimal("0.5"), resolution="720p")
     assert world.command("check", str(world.prompts), "--json").json["usd_quoted"] == 2.0
 
 
@@ -68,5 +70,6 @@ def test_the_settings_name_model_and_provider_for_rows_that_name_none(world: Wor
     routed = world.command("check", str(world.prompts), "--model", SORA, "--provider", "onerouter", "--json").json
     assert (routed["clips"][0]["model"], routed["clips"][0]["provider"]) == (SORA, "onerouter")
     for name, value in (("DAILIES_MODEL", "veo-9"), ("DAILIES_PROVIDER", "nobody")):
-        refused = world.command("check", str(world.prompts), **{name: value})
+        environ: dict[str, Any] = {name: value}
+        refused = world.command("check", str(world.prompts), **environ)
         assert refused.code == 2 and f"{name}={value}: " in refused.stderr

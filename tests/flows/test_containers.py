@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from deployments.deploy import POOL
 from deployments.runtime_lock import blocks_of, runtime_lock

@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 from prefect.events.clients import AssertingEventsClient
 from prefect.events.worker import EventsWorker
 

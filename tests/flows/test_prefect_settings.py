@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
 
@@ -98,8 +99,8 @@ def test_a_cap_is_seen_among_hundreds_of_variables_and_every_documented_name_is_
         aws_endpoint_url_s3="https://store.example",
     )
     settings = load_settings(blocks=asyncio.run(read_blocks()))
-    assert (settings.dailies_daily_budget_usd, settings.dailies_in_flight) == (100, 7)
-    assert settings.aiml_base_url == "https://aiml.example"
+    assert (settings.dailies_daily_budget_usd, settings.dailies_in_flight) == (Decimal(100), 7)
+    assert settings.base_url("aiml") == "https://aiml.example"
     assert os.environ["AWS_ENDPOINT_URL_S3"] == "https://store.example"
 
 

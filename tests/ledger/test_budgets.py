@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dailies.domain.brake import GivenUp, Hold
 from dailies.domain.money import ZERO
 from dailies.domain.records import Attempt
 from dailies.domain.states import Failure, IllegalMove, State
@@ -37,7 +38,7 @@ from tests.ledger.factories import (
 CENT = Decimal("0.01")
 
 
-def ask(ledger: Ledger, key: str, caps: Caps, usd: Decimal = USD) -> Attempt | Unclaimed:
+def ask(ledger: Ledger, key: str, caps: Caps, usd: Decimal = USD) -> Attempt | Unclaimed | Hold | GivenUp:
     """A claim that may be refused."""
     return ledger.claim(key, "smiles", "aiml", usd, caps, "digest")
 

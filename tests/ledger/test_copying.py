@@ -20,6 +20,7 @@ from dailies.errors import Misconfigured
 from dailies.ledger import copying as copying_module
 from dailies.ledger import open_engine
 from dailies.ledger.copying import TABLES, copy_ledger
+from dailies.ledger.tables import metadata
 from tests.ledger.earlier import code_of_the_first_version, first_version
 from tests.ledger.factories import (
     USD,
@@ -259,8 +260,8 @@ def test_a_copy_that_differs_is_given_up(move: tuple[str, str], monkeypatch: pyt
 
     def loses_a_cent(reading: sa.Connection, writing: sa.Connection) -> None:
         copied(reading, writing)
-        quoted = sa.select(sa.func.max(copying_module.metadata.tables["attempt"].c.id)).scalar_subquery()
-        attempt = copying_module.metadata.tables["attempt"]
+        quoted = sa.select(sa.func.max(metadata.tables["attempt"].c.id)).scalar_subquery()
+        attempt = metadata.tables["attempt"]
         writing.execute(sa.update(attempt).where(attempt.c.id == quoted).values(usd_quoted=USD - Decimal("0.01")))
 
     monkeypatch.setattr(copying_module, "_copy", loses_a_cent)

@@ -39,4 +39,5 @@ def test_a_late_answer_and_a_first_start_go_through_it_too(pooled_url: str, post
     attempt = claim(early, plan(early)[0])
     early.engine.dispose()
     assert open_ledger(pooled_url).mark_submitted(attempt.id, "gen-1").state is State.SUBMITTED
-    assert open_ledger(postgres_url).attempt(attempt.id).generation_id == "gen-1"
+    late = open_ledger(postgres_url).attempt(attempt.id)
+    assert late and late.generation_id == "gen-1"

@@ -64,7 +64,7 @@ def test_every_outcome_comes_back_whole_with_all_that_was_known_of_the_attempt(
 
 def test_an_outcome_that_waits_is_never_overwritten_by_another_of_its_attempt(spool: Spool) -> None:
     """A doubt, a refusal or a second id after an id: the first id stays on disk."""
-    others = [Doubtful("timeout"), Free(Failure.BUSY, "429"), Accepted("another id")]
+    others: list[Accepted | Free | Doubtful] = [Doubtful("timeout"), Free(Failure.BUSY, "429"), Accepted("another id")]
     for outcome in [WHOLE, *others, WHOLE]:
         spool.put(Spooled(KNOWN, outcome))
     assert {spooled.outcome for _, spooled in spool} == {WHOLE, *others}

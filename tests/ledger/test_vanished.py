@@ -20,7 +20,7 @@ HANDS: dict[str, Callable[[Path], object]] = {
     "folder renamed": lambda home: home.rename(home.with_name("elsewhere")),
     "file deleted": lambda home: (home / "ledger.db").unlink(),
     "file renamed": lambda home: (home / "ledger.db").rename(home / "ledger.old"),
-    "replaced by a copy": lambda home: shutil.copy(home / "ledger.db", home / "copy").rename(home / "ledger.db"),
+    "replaced by a copy": lambda home: Path(shutil.copy(home / "ledger.db", home / "copy")).rename(home / "ledger.db"),
 }
 
 
@@ -56,7 +56,8 @@ def test_an_answer_counts_as_not_taken(
     hand(home)
     with pytest.raises(LedgerVanished):
         in_use.tell(known, outcome)
-    assert in_use.attempt(known.attempt.id).state is not State.SUBMITTING, "the open file has it all the same"
+    told = in_use.attempt(known.attempt.id)
+    assert told and told.state is not State.SUBMITTING, "the open file has it all the same"
     with pytest.raises(LedgerVanished):
         in_use.renew()
     in_use.close()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -176,6 +177,6 @@ def test_options_have_their_columns_on_the_rows_that_have_them() -> None:
     (State.COMPLETED, {"error": "the download fails"}, Outcome.INTERRUPTED), (State.ORPHANED, {}, Outcome.INTERRUPTED),
     (State.ORPHANED, {"failure": Failure.GENERATION}, Outcome.FAILED),
 ])  # fmt: skip
-def test_interrupted_is_a_word_of_its_own(state: State, changes: dict[str, object], expected: Outcome) -> None:
+def test_interrupted_is_a_word_of_its_own(state: State, changes: dict[str, Any], expected: Outcome) -> None:
     line = credits_of("monday", [a_batch_row(1, state, **changes)]).lines[0]
     assert line.outcome == expected

@@ -108,7 +108,7 @@ class Studio:
                     sa.text(f"SELECT * FROM {table} WHERE {key} = :key"), {"key": first}
                 ).mappings()
                 rows = [_another(dict(row), table, n) for n in range(1, count)]
-                names = ", ".join(row)
+                names = ", ".join(map(str, row))
                 connection.execute(
                     sa.text(f"INSERT INTO {table} ({names}) VALUES ({', '.join(f':{name}' for name in row)})"), rows
                 )

@@ -39,10 +39,8 @@ def spoken(path: Path) -> list[str]:
         for node in ast.iter_child_nodes(parent)
         if isinstance(node, ast.Expr)
     }
-    texts = (
-        n for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in silent
-    )
-    return [node.value for node in texts if WORDED.search(node.value)]
+    found = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in silent)
+    return [node.value for node in found if isinstance(node.value, str) and WORDED.search(node.value)]
 
 
 def test_one_module_words_all_commands() -> None:

@@ -38,9 +38,9 @@ def asked(monkeypatch: pytest.MonkeyPatch, *answers: Exception | str) -> str:
         answer = next(left)
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return str(answer)
 
-    return anyio.run(dispatch.patiently, ask)
+    return str(anyio.run(dispatch.patiently, ask))
 
 
 def test_a_dispatch_waits_for_an_api_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +56,8 @@ def test_what_the_api_refuses_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPa
 
 def test_the_tasks_of_a_clip_know_each_other_and_the_flow_keeps_nothing_of_them() -> None:
     """Prefect finds by a result's address which task it came from; of ten thousand clips all that would stay."""
-    flow = FlowRunContext.model_construct(run_results={}, task_run_assets={})
+    bare: dict[str, Any] = {"run_results": {}, "task_run_assets": {}}
+    flow = FlowRunContext.model_construct(**bare)
     found: list[Any] = []
 
     @isolate_failures
@@ -75,7 +76,7 @@ def test_the_tasks_of_a_clip_know_each_other_and_the_flow_keeps_nothing_of_them(
     with flow:
         anyio.run(many)
     assert sorted(state.name for state, _ in found) == ["attempt 0", "attempt 1", "attempt 2"]
-    assert flow.run_results == flow.task_run_assets == {}
+    assert (flow.run_results, flow.task_run_assets) == ({}, {})
 
 
 def test_a_report_that_the_ui_can_not_show_ends_no_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -65,7 +66,9 @@ def test_a_bar_that_could_not_be_made_stops_no_clip(monkeypatch: pytest.MonkeyPa
 def test_the_bar_of_a_dispatch_outlives_a_ledger_that_is_away_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten rows, two of them delivered before; the ledger fails at first, and in between."""
     dispatch: Any = import_module("tasks.dispatch")
-    answers = iter([OperationalError("select", {}, OSError("gone")), 2, 5, OperationalError("", {}, OSError()), 10])
+    answers: Iterator[int | Exception] = iter(
+        [OperationalError("select", {}, OSError("gone")), 2, 5, OperationalError("", {}, OSError()), 10]
+    )
     told: list[float] = []
     over = anyio.Event()
 

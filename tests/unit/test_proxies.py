@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -245,7 +246,10 @@ def test_each_variable_adds_its_authorities_to_the_usual_ones(
 ) -> None:
     value = str(authority.file.parent if variable == "SSL_CERT_DIR" else authority.file)
     context = Network.read({variable: value}).authorities.context()
-    names = [dict(pair for part in ca["subject"] for pair in part).get("commonName") for ca in context.get_ca_certs()]
+    names = [
+        dict(pair for part in cast(Any, ca["subject"]) for pair in part).get("commonName")
+        for ca in context.get_ca_certs()
+    ]
     assert "Test Authority" in names and len(names) > 50
     bundle = Network.read({variable: value}).authorities.file()
     assert bundle and authority.file.read_bytes() in Path(bundle).read_bytes()

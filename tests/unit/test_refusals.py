@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import httpx
@@ -13,6 +13,7 @@ import pytest
 from dailies.domain.account import AccountStatus
 from dailies.domain.outcomes import Answer, Fault, Meaning, Streak, judge
 from dailies.domain.states import Failure
+from dailies.providers.base import Provider
 from dailies.providers.http import Reply, json_in
 from dailies.providers.refusals import edge_code, names_model, refusal, weighed
 
@@ -127,7 +128,7 @@ def test_a_403_is_the_rows_only_where_the_balance_covers_it(
 
     account = Account(None if balance is None else Decimal(balance))
     answer = Answer(403, account_or_row=True, detail="HTTP 403: forbidden")
-    verdict = anyio.run(weighed, account, answer, Streak(), usd_needed)
+    verdict = anyio.run(weighed, cast(Provider, account), answer, Streak(), usd_needed)
     assert (verdict.failure, account.asked) == (failure, 1)
-    anyio.run(weighed, account, Fault.ANSWER_LOST, Streak(), usd_needed)
+    anyio.run(weighed, cast(Provider, account), Fault.ANSWER_LOST, Streak(), usd_needed)
     assert account.asked == 1, "only where it can tell something"

@@ -122,7 +122,7 @@ def test_a_shard_is_asked_for_the_same_but_its_rows_and_its_machines_folders(nam
 
 def test_what_is_settled_for_all_shards_comes_before_what_was_asked() -> None:
     part = part_of(BatchRequest(**SAID), SHARD, to="s3://b/p", in_flight=1, budget_usd=Decimal(7))
-    assert (part.to, part.in_flight, part.budget_usd, part.rows) == ("s3://b/p", 1, 7, "7-9")
+    assert (part.to, part.in_flight, part.budget_usd, part.rows) == ("s3://b/p", 1, Decimal(7), "7-9")
 
 
 @each_field
@@ -182,7 +182,7 @@ def test_an_option_that_means_nothing_is_refused_by_its_name(
 
 
 def test_dollars_may_carry_their_sign() -> None:
-    assert BatchRequest(prompts="p", budget_usd="$12.50").budget_usd == Decimal("12.50")  # type: ignore[arg-type]
+    assert BatchRequest(prompts="p", budget_usd="$12.50").budget_usd == Decimal("12.50")
 
 
 def test_a_request_does_not_change_and_knows_no_other_field() -> None:

@@ -153,8 +153,9 @@ def test_what_another_batch_left_is_finished_and_never_bought(
         return step
 
     monkeypatch.setattr(shared, "attempt_step_for", needed)
+    runtime: Any = None
     left: Any = SimpleNamespace(label="clip-9", attempt_id="attempt", batch="tuesday")
-    anyio.run(shared.finish, None, left)
+    anyio.run(shared.finish, runtime, left)
     assert told.did == did
 
 
@@ -172,8 +173,9 @@ def test_a_task_is_called_again_for_what_asks_for_it_alone() -> None:
 def test_the_registry_knows_a_batch_by_its_name_and_by_what_was_asked_for() -> None:
     row: Any = SimpleNamespace(id="clip-1")
     asked: Any = SimpleNamespace(batch_name="monday", to=None)
-    batches, batch = Batches(), SimpleNamespace(name="monday", request=asked, rows={"k": row})
-    batches.add(batch)  # type: ignore[arg-type]
+    batch: Any = SimpleNamespace(name="monday", request=asked, rows={"k": row})
+    batches = Batches()
+    batches.add(batch)
     assert batches["monday"] is batch and batches.get("tuesday") is None
     assert batches.row("k") is row and batches.row("other") is None
     assert batches.asked_for(asked) is batch

@@ -6,6 +6,7 @@ import asyncio
 import io
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,7 +111,7 @@ def test_a_size_is_found_however_deep_it_stands(make: object, depth: int) -> Non
 
 
 def test_an_image_may_be_five_links_away() -> None:
-    answers = {f"/{n}": redirect(f"/{n + 1}") for n in range(REDIRECTS + 1)}
+    answers: dict[str, Any] = {f"/{n}": redirect(f"/{n + 1}") for n in range(REDIRECTS + 1)}
     answers[f"/{REDIRECTS + 1}"] = reply(photo("png", 1))
     assert by_address(answers, "/1").width == 64
     with pytest.raises(BadImage, match="more than 5 redirects"):

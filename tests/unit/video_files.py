@@ -32,6 +32,7 @@ def clip(  # noqa: PLR0913 - a factory of odd files
     """Write a real clip of moving noise, an MP4 unless told otherwise, its first `black` frames black."""
     with av.open(str(path), "w", format=container, options=options or {}) as file:
         video = file.add_stream(codec, rate=RATE, width=width, height=height, pix_fmt="yuv420p")
+        assert isinstance(video, av.VideoStream)
         if rotation:
             video.set_display_rotation(rotation)
         sound = file.add_stream("aac", rate=48000) if audio else None
