@@ -16,8 +16,9 @@ from dailies.forget.reports import other_files_with, write_anew
 from dailies.forget.store import Removed, objects_of, remove
 from dailies.forget.wanted import Wanted, needles_of, refuse_unsettled, wanted_of
 from dailies.ledger import Ledger
+from dailies.ledger.copies import copies_of
 from dailies.ledger.naming import clip_named
-from dailies.ledger.scrub import vacuum_ledger
+from dailies.ledger.scrub import scrub, vacuum_ledger
 from dailies.runtime import make_home, open_ledger
 from dailies.settings import Settings
 from dailies.storage.s3 import S3
@@ -101,6 +102,8 @@ def _forget(ledger: Ledger, settings: Settings, wanted: Wanted) -> None:
     traces = Traces(needles, frozenset(names), wanted.pictures - ledger.pictures_of_others(wanted.keys))
     file = ledger.file.path if ledger.file else None
     clean_home(settings.home, traces, file, counting("files looked through"))
+    for copy in copies_of(file) if file else ():
+        scrub(copy, traces.without)  # of a ledger that lies elsewhere, too
     ledger.erase(wanted.keys, traces.without)
     for note in removed.notes:
         say(f"note: {note}")

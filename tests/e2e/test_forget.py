@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from dailies.domain.needles import ways_to_write
+from dailies.ledger.copies import copy_beside
+from tests.e2e.fixtures import MakeWorld
 from tests.e2e.harness import World, picture, sha256
 
 PROMPTS = {
@@ -90,6 +92,19 @@ def test_nothing_is_left_but_the_money(told: World) -> None:
     assert len(told.charges()) == charges and not told.clips()
     assert _holding(told, [*PROMPTS]) == [], "a run over the same CSV puts nothing back"
     assert told.command("forget", "--batch", "batch", "--yes").code == 0
+
+
+def test_copies_that_upgrades_left_are_cleaned_wherever_the_ledger_lies(make_world: MakeWorld, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    world = make_world(f"sqlite:///{elsewhere}/ledger.db")
+    world.csv([{"id": name, "prompt": prompt} for name, prompt in PROMPTS.items()])
+    assert world.run().code == 0
+    with world.ledger() as ledger:
+        copy = copy_beside(ledger.engine, 3)
+    assert copy and b"nobody shall remember" in copy.read_bytes()
+    assert world.command("forget", "--batch", "batch", "--yes").code == 0
+    assert not [path for path in elsewhere.iterdir() if b"nobody shall remember" in path.read_bytes()]
 
 
 def test_one_clip_goes_and_the_others_stay(told: World) -> None:
