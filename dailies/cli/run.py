@@ -203,13 +203,15 @@ async def _collect(settings: Settings, json: bool) -> int:
 
 
 async def _bring_home(settings: Settings, json: bool, engine: Engine) -> int:
-    from dailies.steps.recover import remaining
+    from dailies.steps.recover import nothing_to_collect, remaining
 
     async with open_runtime(settings) as runtime:
-        async with prefect_api(settings.home):
-            from flows.collect import collect_clips
+        # A server of our own takes half a minute to start; one that is there shows that it was collected.
+        if configured_api_url() or not await nothing_to_collect(runtime):
+            async with prefect_api(settings.home):
+                from flows.collect import collect_clips
 
-            await engine.see_through(runtime, collect_clips(return_state=True))
+                await engine.see_through(runtime, collect_clips(return_state=True))
         left = await remaining(runtime)
         if json:
             print(

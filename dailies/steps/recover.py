@@ -61,6 +61,12 @@ async def recover(runtime: Runtime) -> Recovered:
     return Recovered(drained, tuple(left))
 
 
+async def nothing_to_collect(runtime: Runtime) -> bool:
+    """Whether nothing is left to bring home, to settle or to ask for once more; what waited in the spool is taken in."""
+    await recover(runtime)
+    return not (await remaining(runtime)).attempts and not await reconsidered(runtime)
+
+
 async def step_for(runtime: Runtime, clip_key: str, provider: str | None = None) -> Step:
     """What this clip needs now, by the ledger; `provider` is the one that would be asked to make it. A clip that a person
     asked to forget needs nothing."""
