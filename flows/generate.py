@@ -180,7 +180,7 @@ async def advance(run: Run, row: Row, provider: str) -> Accepted | TryNext | Don
         case Step.COLLECT:
             found = await tasks.take_over(row.id, attempt)
         case Step.SETTLE:
-            found = await tasks.resolve_in_doubt(row.id, attempt)
+            found = await tasks.settle(row.id, run.batch.name, key)
         case Step.FOLLOW | Step.REOPEN | Step.NOTHING:
             return Done()
         case _:

@@ -12,6 +12,7 @@ from tasks.recover import recover
 from tasks.reopen import reopen
 from tasks.report import report
 from tasks.resolve_in_doubt import resolve_in_doubt
+from tasks.settle import settle
 from tasks.take_over import take_over
 from tasks.wait_for_owner import wait_for_owner
 
@@ -26,6 +27,7 @@ __all__ = [
     "reopen",
     "report",
     "resolve_in_doubt",
+    "settle",
     "take_over",
     "wait_for_owner",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dailies.errors import DailiesError, MaybeCharged, Stopped
 from dailies.runtime import current_runtime
-from dailies.steps.create import create_clip
+from dailies.steps.settle import buy_clip
 from tasks.engine.clip_task import clip_task
 from tasks.engine.events import Subject, emit_attempt, emit_brake, emit_error
 
@@ -15,7 +15,7 @@ async def create(label: str, batch: str, clip_key: str, provider: str) -> str:
     runtime = current_runtime()
     made = runtime.batches[batch]
     try:
-        attempt = await create_clip(runtime, made, made.rows[clip_key], provider)
+        attempt = await buy_clip(runtime, made, made.rows[clip_key], provider)
     except DailiesError as error:
         emit_error(runtime, error, Subject(label, batch, clip_key, provider))
         if isinstance(error, MaybeCharged | Stopped):

@@ -44,14 +44,14 @@ class Settling:
         return not FREE_QUESTIONS.isdisjoint(self.by)
 
     @property
+    def at_once(self) -> bool:
+        """Whether a doubt may be settled right after it arose: a log of finished requests tells only later."""
+        return not {SettledBy.OWN_ID, SettledBy.SAME_KEY, SettledBy.HISTORY}.isdisjoint(self.by)
+
+    @property
     def repeats(self) -> bool:
         """Whether the same request again, with its own key, is the same purchase."""
         return SettledBy.SAME_KEY in self.by
-
-    @property
-    def keeps_request(self) -> bool:
-        """Whether the exact request is needed to settle it."""
-        return self.repeats or SettledBy.HISTORY in self.by
 
 
 @dataclass(frozen=True, slots=True)

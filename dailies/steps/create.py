@@ -60,6 +60,17 @@ async def create_clip(runtime: Runtime, batch: Batch, row: Row, provider: str) -
         return await _buy(runtime, await prepare(runtime, batch, row, provider))
 
 
+async def repeat_create(runtime: Runtime, prepared: Prepared) -> Attempt:
+    """Send the request of an attempt in doubt once more, in turn and under the brake like any other create.
+
+    Returns the attempt once it is accepted. Raises MaybeCharged while it stays in doubt, AlreadyTaken when it may not be
+    repeated any more.
+    """
+    async with runtime.creating(prepared.provider):
+        refuse_stopped(runtime, prepared.row, prepared.provider)
+        return await _buy(runtime, prepared)
+
+
 async def _buy(runtime: Runtime, prepared: Prepared) -> Attempt:
     """BatchRequest the create, and again while the provider's brake is on. From the order to the answer on record Ctrl-C and
     SIGTERM are waited out."""
@@ -162,6 +173,8 @@ async def _outcome(runtime: Runtime, prepared: Prepared, create: PendingCreate) 
             )
             if verdict.meaning is Meaning.IN_DOUBT:
                 limiter.doubted()
+                if verdict.failure is Failure.STOPPED:
+                    runtime.halted_providers.setdefault(prepared.provider, verdict.detail)
                 await remember_doubt(runtime, prepared.batch, prepared.row, attempt_id)
                 raise _in_doubt(prepared, attempt_id, verdict.detail)
             raise _as_error(runtime, prepared, verdict.detail, verdict.failure or Failure.REFUSED)

@@ -13,11 +13,12 @@ from dailies.catalog import Model, ResolvedOptions, request_body
 from dailies.catalog.models import OptionValue
 from dailies.domain.addresses import is_address
 from dailies.domain.clips import Row
+from dailies.domain.creates import PaidRequest
 from dailies.errors import BadInput, Refused
 from dailies.media.images import as_sent
 from dailies.planning.batch import Batch
 from dailies.runtime import Runtime
-from dailies.sender.protocol import Purchase
+from dailies.sender.protocol import Purchase, Repetition
 from dailies.steps.image import image_url
 
 
@@ -31,6 +32,8 @@ class Prepared:
     body: dict[str, Any]
     digest: str
     usd_quoted: Decimal
+    again: tuple[str, PaidRequest] | None = None
+    """The attempt in doubt whose request is sent once more, and that request."""
 
 
 async def prepare(runtime: Runtime, batch: Batch, row: Row, provider: str) -> Prepared:
@@ -63,9 +66,14 @@ def with_addresses_as_sent(model: Model, options: Mapping[str, OptionValue]) -> 
     }
 
 
-def purchase(prepared: Prepared, at_once: int | None) -> Purchase:
+def purchase(prepared: Prepared, at_once: int | None) -> Purchase | Repetition:
     """What the sender is told of it; `at_once` is how many creates may be unanswered at the provider."""
     batch = prepared.batch
+    if prepared.again:
+        attempt_id, request = prepared.again
+        return Repetition(
+            attempt_id, prepared.row, batch.plan.source, batch.destination, prepared.provider, request, at_once
+        )
     return Purchase(
         prepared.row, batch.name, batch.plan.source, batch.destination, prepared.provider, prepared.body, prepared.digest,
         prepared.usd_quoted, batch.caps, at_once,
