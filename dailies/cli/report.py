@@ -171,6 +171,8 @@ def _print(rows: Sequence[BatchRow], credits: Credits, name: str) -> None:
     numbers = ["clips", "delivered", "failed", "open", "quoted", "charged", "not reported", "at risk"]
     table([name, *numbers], table_rows, numbers)
     tell(credits.totals.sentence())
+    if credits.totals.usd_per_kept_second is not None:
+        tell(f"{credits.totals.kept} kept, {show_usd(credits.totals.usd_per_kept_second)} a kept second")
 
 
 def _unreported(totals: Totals) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,8 @@ from dailies.report.write import replace
 from dailies.review.sheet import decided, read_verdicts, verdicts_csv
 from dailies.runtime import make_home, open_ledger
 from dailies.settings import Settings
+
+TEXT_BROWSERS = frozenset({"www-browser", "links", "elinks", "lynx", "w3m"})
 
 
 def run_review(batch: str | None, port: int, browser: bool) -> int:
@@ -43,9 +46,16 @@ def _announce(address: str, browser: bool) -> None:
     print(address, flush=True)
     say("The screening room is open: k keeps, r retakes, x rejects, ? shows every key. Ctrl-C closes it.")
     if browser:
-        import webbrowser
+        threading.Thread(target=_open, args=(address,), daemon=True).start()  # some browsers take their time
 
-        webbrowser.open(address)
+
+def _open(address: str) -> None:
+    import webbrowser
+
+    with suppress(webbrowser.Error):
+        found = webbrowser.get()
+        if getattr(found, "name", "") not in TEXT_BROWSERS:  # they would take the terminal, and play nothing
+            found.open(address)
 
 
 def write_out(batch: str | None, file: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from dailies.domain.verdicts import Said, Word
-from tests.e2e.harness import s3_client
+from tests.e2e.harness import s3_client, until
 from tests.review.conftest import Studio
 
 PATHS = (
@@ -156,3 +157,19 @@ def test_the_token_is_another_at_each_start_and_stands_in_no_log(open_room: Room
         assert urlsplit(another).path != urlsplit(address).path
         assert len(urlsplit(another).path) > 24
     assert urlsplit(another).path.strip("/") not in (studio.folder / "review.log").read_text()
+
+
+def test_it_is_opened_in_the_browser_that_is_set(open_room: Room) -> None:
+    studio, _, _ = open_room
+    opened = studio.folder / "opened"
+    browser = studio.folder / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >> {opened}\n')
+    browser.chmod(0o755)
+    command = [sys.executable, "-m", "dailies", "review"]
+    environ = {**studio.environ, "BROWSER": str(browser)}
+    with subprocess.Popen(command, cwd=studio.folder, env=environ, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline()
+        until(lambda: opened.exists() and opened.read_text() == address)
+        process.send_signal(signal.SIGINT)
+    assert process.returncode == 0

@@ -94,6 +94,8 @@ def test_the_report_tells_verdicts_and_dollars_per_kept_second(home: Path, capsy
     (home / "v.csv").write_text("batch,id,verdict\nsmiles,row-1,keep\nsmiles,row-2,reject\n")
     assert main(["review", "--import", "v.csv"]) == 0
     capsys.readouterr()
+    assert main(["report", "--batch", "smiles"]) == 0
+    assert "1 kept, $0.63 a kept second" in capsys.readouterr().out
     assert main(["report", "--batch", "smiles", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert {clip["id"]: clip["verdict"] for clip in answer["clips"]} == {"row-1": "keep", "row-2": "reject"}
