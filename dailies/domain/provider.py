@@ -70,7 +70,7 @@ class Declaration:
 
     `rank` is its place in every list; the first one is asked where a row names none. `client` and `front` name what is loaded
     only when it is needed, as `module:attribute`: a function that takes `Opening` (`dailies/providers/base.py`) and returns a
-    `Provider`, and a class of the sandbox's (`dailies/sandbox/front.py:Front`). `offers` (`package:file.json`) says for models of
+    `Provider`, and a class of the sandbox's (`dailies/sandbox/fronts.py:Front`). `offers` (`package:file.json`) says for models of
     the catalog what they are called there, which fields they take, and what they cost.
     """
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from dailies.domain.clips import slug
 from dailies.domain.commands import command
-from dailies.registry import provider_names
+from dailies.registry import default_provider, provider_names
 
 S3_FOLDER = r"^\s*(s3://[^/]+(/.*)?)?$"
 ROWS = r"^\s*([1-9]\d{0,8}\s*(-\s*[1-9]\d{0,8}\s*)?)?$"
@@ -69,7 +69,8 @@ class BatchRequest(BaseModel):
     )
     provider: Text = Field(
         None,
-        description="For rows that name none; several are asked in their order. Default: the setting DAILIES_PROVIDER, else aiml.",
+        description="For rows that name none; several are asked in their order. "
+        f"Default: the setting DAILIES_PROVIDER, else {default_provider()}.",
         examples=[provider_names()[0], ",".join(provider_names()[:2])],
     )
     model: Text = Field(

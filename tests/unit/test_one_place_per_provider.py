@@ -64,7 +64,7 @@ def test_nothing_outside_its_place_names_a_provider(one: Declaration) -> None:
 
 @pytest.mark.parametrize("one", declared().values(), ids=lambda one: one.name)
 def test_what_a_provider_names_can_be_loaded(one: Declaration) -> None:
-    for where in (one.front, one.account):
+    for where in (one.client, one.front, one.account):
         assert where is None or callable(load(where))
 
 
