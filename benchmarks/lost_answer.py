@@ -29,7 +29,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dailies.cli.demo import embedded
-from dailies.cli.prefect_server import local_server
+from dailies.prefect_api.server import local_server
 from dailies.sandbox import Sandbox, SandboxConfig
 
 ROOT = Path(__file__).resolve().parents[1]

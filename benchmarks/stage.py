@@ -21,7 +21,7 @@ import boto3
 import httpx
 from PIL import Image
 
-from dailies.cli.prefect_server import local_server
+from dailies.prefect_api.server import local_server
 
 ROOT = Path(__file__).resolve().parents[1]
 KEY, BUCKET, MODEL, TYPICAL_S = "sandbox-key", "bench", "openai/sora-2-pro-i2v", 90

@@ -22,7 +22,7 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoo
 from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
 
-from dailies.cli.prefect_address import configured_api_url
+from dailies.prefect_api.address import configured_api_url
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent

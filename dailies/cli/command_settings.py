@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import httpx
 
-from dailies.cli.prefect_address import configured_api_url
 from dailies.errors import Misconfigured
 from dailies.net import Network
+from dailies.prefect_api.address import configured_api_url
 from dailies.settings import Settings, load_settings
 
 
@@ -23,7 +23,7 @@ def settings_here(overrides: Mapping[str, object] | None = None) -> Settings:
     if not api_url:
         return settings
     require_api(api_url)
-    from tasks.engine.blocks import read_blocks  # the engine, which costs a second: only where it is configured
+    from dailies.prefect_api.blocks import read_blocks  # the engine, which costs a second: only where it is configured
 
     try:
         blocks = asyncio.run(read_blocks())

@@ -15,7 +15,6 @@ import anyio.to_thread
 
 from dailies.cli.engine import Engine
 from dailies.cli.place import data_folder
-from dailies.cli.prefect_server import LocalServer, local_server
 from dailies.cli.progress import progress
 from dailies.cli.run import log_to_stderr, show_result, wait_for_interrupt
 from dailies.cli.screen import say
@@ -24,6 +23,7 @@ from dailies.environment import change
 from dailies.errors import Misconfigured
 from dailies.hangup import outlasting_the_terminal
 from dailies.planning.request import BatchRequest
+from dailies.prefect_api.server import LocalServer, local_server
 from dailies.registry import declared, load
 from dailies.report.credits import Credits
 from dailies.runtime import open_runtime

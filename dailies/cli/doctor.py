@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from dailies.cli.prefect_address import configured_api_url
 from dailies.cli.reachable import ways
 from dailies.cli.screen import say
 from dailies.cli.tables import table
@@ -15,6 +14,7 @@ from dailies.domain.commands import COLLECT
 from dailies.domain.money import show_usd
 from dailies.errors import DailiesError
 from dailies.ledger.address import shown
+from dailies.prefect_api.address import configured_api_url
 from dailies.registry import declared
 from dailies.report.credits import dump
 from dailies.runtime import Runtime, open_runtime
@@ -89,7 +89,7 @@ async def _examine(settings: Settings) -> list[Finding]:
 async def _prefect() -> Finding:
     if not configured_api_url():
         return Finding("Prefect", "ok", "none configured: runs start a local server")
-    from dailies.cli.prefect_check import check_prefect
+    from dailies.prefect_api.check import check_prefect
 
     grade, says = await check_prefect()
     return Finding("Prefect", grade, says)
@@ -99,7 +99,7 @@ def _blocks() -> dict[str, str]:
     """What the configured Prefect server holds, so that settings and their sources are those of a run on a worker."""
     if not configured_api_url():
         return {}
-    from tasks.engine.blocks import blocks_if_reachable
+    from dailies.prefect_api.blocks import blocks_if_reachable
 
     return asyncio.run(blocks_if_reachable())
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dailies.cli.command_settings import settings_here
-from dailies.cli.prefect_address import configured_api_url
 from dailies.cli.screen import counting, say
 from dailies.errors import BadInput
 from dailies.forget.home import Traces, clean_home
@@ -19,6 +18,7 @@ from dailies.ledger import Ledger
 from dailies.ledger.copies import copies_of
 from dailies.ledger.naming import clip_named
 from dailies.ledger.scrub import scrub, vacuum_ledger
+from dailies.prefect_api.address import configured_api_url
 from dailies.runtime import make_home, open_ledger
 from dailies.settings import Settings
 from dailies.storage.s3 import S3

@@ -16,9 +16,9 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import quote, unquote
 
-from dailies.cli.prefect_address import configured_api_url
 from dailies.environment import variables
 from dailies.errors import Misconfigured
+from dailies.prefect_api.address import configured_api_url
 from dailies.settings import SECRET_BLOCKS, load_settings, without_password
 
 PATIENCE_S = 0.5

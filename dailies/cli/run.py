@@ -18,8 +18,6 @@ import anyio.to_thread
 
 from dailies.cli.command_settings import require_api, settings_here
 from dailies.cli.engine import Engine
-from dailies.cli.prefect_address import configured_api_url
-from dailies.cli.prefect_server import local_server
 from dailies.cli.progress import progress
 from dailies.cli.screen import counting, say, tell
 from dailies.domain.commands import COLLECT, command
@@ -33,6 +31,8 @@ from dailies.net import Network
 from dailies.planning.batch import Batch
 from dailies.planning.plan import Plan
 from dailies.planning.request import BatchRequest
+from dailies.prefect_api.address import configured_api_url
+from dailies.prefect_api.server import local_server
 from dailies.report.credits import Credits, answer_json, dump
 from dailies.report.write import report_folder
 from dailies.runtime import Runtime, open_runtime

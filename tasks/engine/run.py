@@ -13,9 +13,9 @@ from prefect.runtime import deployment, flow_run
 from dailies.environment import variables
 from dailies.errors import Misconfigured
 from dailies.ledger.container import refuse_vanishing_ledger
+from dailies.prefect_api.blocks import read_blocks
 from dailies.runtime import Runtime, open_runtime, shared_runtime
 from dailies.settings import Settings, load_settings
-from tasks.engine.blocks import read_blocks
 from tasks.engine.states import best_effort_ui
 
 

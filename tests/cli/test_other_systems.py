@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from dailies.cli.prefect_server import open_lock
 from dailies.ledger.owner import Owner
+from dailies.prefect_api.server import open_lock
 from dailies.system import try_lock, unlock
 
 HIDDEN = """

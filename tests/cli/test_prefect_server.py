@@ -18,9 +18,10 @@ from typing import IO, Any
 import httpx
 import pytest
 
-from dailies.cli.prefect_address import configured_api_url
-from dailies.cli.prefect_serve import SETTLE_S, History
-from dailies.cli.prefect_server import (
+from dailies.errors import Misconfigured
+from dailies.prefect_api.address import configured_api_url
+from dailies.prefect_api.serve import SETTLE_S, History
+from dailies.prefect_api.server import (
     ADDRESS_FILE,
     SERVER_LOCK,
     LocalServer,
@@ -28,7 +29,6 @@ from dailies.cli.prefect_server import (
     open_lock,
     server_environment,
 )
-from dailies.errors import Misconfigured
 from dailies.system import try_lock
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect_server")]  # one process builds the history once
@@ -39,7 +39,7 @@ DEADLINE_S = 60.0
 USER = """
 import json, sys
 from pathlib import Path
-from dailies.cli.prefect_server import local_server
+from dailies.prefect_api.server import local_server
 with local_server(Path(sys.argv[1]), on_wait=lambda text: print(json.dumps({"wait": text}), flush=True)) as server:
     print(json.dumps({"pid": server.pid, "ui_url": server.ui_url}), flush=True)
     sys.stdin.read()
@@ -48,7 +48,7 @@ with local_server(Path(sys.argv[1]), on_wait=lambda text: print(json.dumps({"wai
 RUN = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from dailies.cli.prefect_server import local_server
+from dailies.prefect_api.server import local_server
 with local_server(Path(sys.argv[1])) as server:
     os.environ.update(server.environment())
     from prefect import flow, task
@@ -309,7 +309,7 @@ def test_the_server_sees_no_key_and_nobody_elses_prefect_settings() -> None:
 
 
 def test_importing_the_module_does_not_import_prefect() -> None:
-    code = "import sys, dailies.cli.prefect_server; raise SystemExit('prefect' in sys.modules)"
+    code = "import sys, dailies.prefect_api.server; raise SystemExit('prefect' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env=child_environment()).returncode == 0
 
 

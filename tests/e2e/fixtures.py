@@ -17,7 +17,7 @@ from moto.server import ThreadedMotoServer
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 import tasks
-from dailies.cli.prefect_server import local_server
+from dailies.prefect_api.server import local_server
 from dailies.sandbox import Sandbox, SandboxConfig
 from tests.e2e.forks import Forks
 from tests.e2e.harness import AIML_KEY, JOB_KEYS, ONEROUTER_KEY, Services, World, s3_client, secrets_in

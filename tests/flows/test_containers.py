@@ -264,7 +264,7 @@ def test_a_server_says_which_settings_would_lose_events_and_the_doctor_reads_the
 
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from dailies.cli.prefect_check import check_prefect, judge_settings
+    from dailies.prefect_api.check import check_prefect, judge_settings
 
     with prefect_server(tmp_path / "prefect") as url:
         with temporary_settings({PREFECT_API_URL: url}):

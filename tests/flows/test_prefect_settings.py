@@ -17,10 +17,10 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import VariableCreate
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from dailies.cli.prefect_server import local_server
 from dailies.errors import Misconfigured
+from dailies.prefect_api.blocks import read_blocks
+from dailies.prefect_api.server import local_server
 from dailies.settings import load_settings
-from tasks.engine.blocks import read_blocks
 from tasks.engine.run import settings_for_run
 
 OTHERS = 250

@@ -13,9 +13,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEN_IN = {
-    "dailies/cli/prefect_serve.py": ("prefect", "3.8.8", ("_topics", "_subscriptions", "_queue", "_retry")),
-    "dailies/cli/prefect_check.py": ("prefect", "3.8.8", ("_client",)),
-    "dailies/cli/prefect_server.py": ("prefect", "3.8.8", ("drain_all",)),
+    "dailies/prefect_api/serve.py": ("prefect", "3.8.8", ("_topics", "_subscriptions", "_queue", "_retry")),
+    "dailies/prefect_api/check.py": ("prefect", "3.8.8", ("_client",)),
+    "dailies/prefect_api/server.py": ("prefect", "3.8.8", ("drain_all",)),
     "tasks/engine/isolation.py": ("prefect", "3.8.8", ("run_results", "task_run_assets")),
     "dailies/sandbox/wire.py": ("uvicorn", "0.54.0", ("H11Protocol",)),
 }

@@ -1,6 +1,6 @@
-"""The process of the local Prefect server: `python -m dailies.cli.prefect_serve FOLDER LOCK_FD`.
+"""The process of the local Prefect server: `python -m dailies.prefect_api.serve FOLDER LOCK_FD`.
 
-`dailies.cli.prefect_server` starts it and says who may use it. It listens on a free port of 127.0.0.1, keeps its
+`dailies.prefect_api.server` starts it and says who may use it. It listens on a free port of 127.0.0.1, keeps its
 database, UI files and log in FOLDER, and ends by itself soon after the last process that uses it is gone.
 """
 
@@ -17,8 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dailies.cli.prefect_server import ABOUT_PATH, ADDRESS_FILE, ANOTHER, HOST, SERVER_LOCK, USERS_LOCK, open_lock
 from dailies.environment import change
+from dailies.prefect_api.server import ABOUT_PATH, ADDRESS_FILE, ANOTHER, HOST, SERVER_LOCK, USERS_LOCK, open_lock
 from dailies.system import try_lock, unlock
 
 if TYPE_CHECKING:

@@ -166,7 +166,7 @@ def _try_start(folder: Path) -> subprocess.Popen[bytes] | None:
         handed_on = [str(lock_fd)] if os.name == "posix" else []  # Windows hands on no lock: the server takes it itself
         with open(folder / LOG_FILE, "ab", opener=_private) as log:
             return subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
-                [sys.executable, "-m", "dailies.cli.prefect_serve", str(folder), *handed_on],
+                [sys.executable, "-m", "dailies.prefect_api.serve", str(folder), *handed_on],
                 env=server_environment(variables()),
                 cwd=folder,  # so that no .env or prefect.toml of the working directory reaches it
                 pass_fds=[int(fd) for fd in handed_on],
