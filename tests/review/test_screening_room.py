@@ -97,6 +97,7 @@ def test_a_note_and_the_prompt_of_a_retake_are_two_fields(studio: Studio, enter:
         press(page, "Enter")
         expect(page.locator("#note")).to_be_hidden()
         page.reload()
+        until(page, "document.documentElement.dataset.ready")
         decided(page, "1 of 1 decided · 1 retake")
     ledger = studio.ledger()
     said = ledger.verdict_history(key)[-1].said
@@ -122,7 +123,7 @@ def test_takes_of_a_row_play_side_by_side_in_step_with_the_input_image(studio: S
         expect(page.locator("#player-title")).to_have_text("b")
         expect(page.locator("#films video")).to_have_count(1)
         press(page, "k", "Escape")
-        assert selected(page) == "b"
+        expect(page.locator("#cards .card[aria-current=true] h3 > span:first-child")).to_have_text("b")
         decided(page, "4 of 4 decided · 2 keep · 1 retake · 1 reject")
         assert seen.complaints == []
     assert studio.said() == {"a/1": "keep", "a/2": "reject", "a/3": "retake", "b/1": "keep"}

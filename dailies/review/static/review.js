@@ -7,7 +7,8 @@
 
   // What this page asks its own server, and how it says that it could not.
   const ask = async (path, given) => {
-    const answer = await fetch(path, given && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(given) });
+    const body = given && JSON.stringify(given);  // what was pressed arrives though the page is left: browsers allow that for small bodies
+    const answer = await fetch(path, given && { method: "POST", headers: { "Content-Type": "application/json" }, body, keepalive: body.length < 16_000 });
     if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
     return answer.json();
   };
@@ -308,9 +309,13 @@
 
     // One after another, so that what was pressed last is what stands.
     let line = Promise.resolve(), waiting = 0;
+    const unsent = [];  // what still waits for its turn; it is sent all the same when the page is left
+    addEventListener("pagehide", () => unsent.splice(0).forEach(([path, given]) => ask(path, given).catch(() => {})));
     const send = (path, given, clip) => {
       waiting += 1;
-      line = line.then(() => ask(path, given)).then(({ verdicts }) => { trouble(""); waiting -= 1; if (!waiting) { apply(verdicts); changed(clip); } else verdicts.forEach((one) => { clip.number = Math.max(clip.number, one.number); }); },
+      const one = [path, given];
+      unsent.push(one);
+      line = line.then(() => { unsent.splice(unsent.indexOf(one), 1); return ask(path, given); }).then(({ verdicts }) => { trouble(""); waiting -= 1; if (!waiting) { apply(verdicts); changed(clip); } else verdicts.forEach((one) => { clip.number = Math.max(clip.number, one.number); }); },
         (error) => { waiting -= 1; Object.assign(clip, clip.was); changed(clip); trouble(`Not on record: ${named(clip)} (${error.message}). Is the server still running?`); });
     };
     const verdicts = decider({
