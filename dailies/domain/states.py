@@ -131,7 +131,7 @@ def may_claim(attempts: Sequence[AttemptStatus], provider: str | None = None) ->
 
     A refusal is final for the provider that spoke it; where the row names another one, that one may be asked.
     """
-    if any(a.state is State.FAILED and a.failure in (Failure.GENERATION, Failure.CANCELLED) for a in attempts):
+    if any(a.state is State.FAILED and a.failure is Failure.GENERATION for a in attempts):
         return False  # of whichever attempt: one that was taken back may fail after a later one was refused
     last = current(attempts)
     if last is None or last.state is State.SUPERSEDED:

@@ -170,6 +170,7 @@ def test_a_call_that_is_faster_than_the_answer_takes_the_work_from_nobody(
         assert (await desk.call(call)).status_code == 200
         found = desk.found(attempt)
         assert (found.owner, found.epoch) == (attempt.owner, attempt.epoch)
+        assert found.lease_until >= attempt.lease_until, "nobody may take it over"
         told = desk.ledger.mark_submitted(attempt.id, str(answer.generation_id))
         assert (told.state, told.generation_id) == (State.COMPLETED, answer.generation_id)
 
