@@ -58,5 +58,6 @@ def _earlier(one: Wanted) -> list[Clip]:
     """
     if one.sideways:
         return [one.sideways]
-    fitted = earlier_digests(one.image.path, one.image.sha256, one.image.made)
+    image = one.image
+    fitted = earlier_digests(image.path, image.sha256, image.made, image.fitted_of)
     return [replace(one.clip, image=replace(one.clip.image, sha256=digest, made="")) for digest in fitted]

@@ -50,7 +50,19 @@ def make_ready(image: Measured, model: Model, raw: RawRow, order: BatchRequest, 
     path, facts, sha256 = _made(original.read_bytes(), made, derived)
     # The bytes are the original's: by them a picture behind an address is known as the one that was bought.
     facts = replace(facts, size_bytes=image.facts.size_bytes, seen=image.facts.seen)
-    return replace(image, facts=facts, path=path, sha256=sha256, made=made)
+    return replace(
+        image,
+        facts=facts,
+        path=path,
+        sha256=sha256,
+        made=made,
+        fitted_of=original if made == "upright" and size else None,
+    )
+
+
+def first_version_fitted(image: Measured, model: Model, raw: RawRow, order: BatchRequest) -> bool:
+    """Whether the first version made an image of its own of this one; else it sent it as it is stored."""
+    return order.fit != "strict" and _size(model, raw, order, image.facts.shown_size) is not None
 
 
 def _size(model: Model, raw: RawRow, order: BatchRequest, shown: tuple[int, int]) -> tuple[int, int] | None:
@@ -90,19 +102,30 @@ def _make(source: bytes, made: str) -> bytes:
     return fit_image(source, int(width), int(height), "crop" if how == "crop" else "pad")
 
 
-def earlier_digests(file: Path | None, sha256: str | None, made: str) -> list[str]:
-    """Digests by which the first version may have known the fitted image in `file`: of what it made of it, and of what we make.
+def earlier_digests(file: Path | None, sha256: str | None, made: str, fitted_of: Path | None = None) -> list[str]:
+    """Digests by which the first version may have known an image that it fitted: of what it made of it, and of what we make.
 
-    Its own files lie beside ours; another version of the encoder made the same pixels of other bytes.
+    It also fitted an image that only lay on its side: of the original `fitted_of` such a file is made anew. Its own files lie
+    beside ours; another version of the encoder made the same pixels of other bytes.
     """
-    if file is None or sha256 is None or not made.startswith(("crop", "pad")):
+    if file is None or sha256 is None or not (fitted_of or made.startswith(("crop", "pad"))):
         return []
+    if fitted_of:
+        file, sha256 = _fitted_to_itself(fitted_of, file.parent)
     found = [sha256]
     ours = _pixels(file)
     for path in file.parent.iterdir():
         if _EARLIER.fullmatch(path.name) and path.stem not in found and _alike(ours, _pixels(path)):
             found.append(path.stem)
     return found
+
+
+def _fitted_to_itself(original: Path, derived: Path) -> tuple[Path, str]:
+    """The file that fitting makes of an image whose size is right, and its digest; to crop or to pad it is the same."""
+    source = original.read_bytes()
+    width, height = measure(source, len(source)).shown_size
+    path, _, sha256 = _made(source, f"pad {width}x{height}", derived)
+    return path, sha256
 
 
 def _alike(one: np.ndarray | None, two: np.ndarray | None) -> bool:

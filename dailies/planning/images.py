@@ -30,7 +30,8 @@ class Measured:
     """An image as it was found. `path` and `sha256` are the file to be sent, where its bytes are sent at all.
 
     `content` is the digest by which it is known, None where its address names it. `fetched` is a copy of a remote image,
-    made only where something has to be done to it; `made` says what was done (`upright`, `crop 1280x720`).
+    made only where something has to be done to it; `made` says what was done (`upright`, `crop 1280x720`). `fitted_of` is the
+    original of one that is turned, where the first version would have fitted it.
     """
 
     source: str
@@ -40,6 +41,7 @@ class Measured:
     content: str | None = None
     fetched: Path | None = None
     made: str = ""
+    fitted_of: Path | None = None
 
 
 class Images:

@@ -26,10 +26,11 @@ from dailies.prompts import Sheet, with_ids
 
 @dataclass(frozen=True, slots=True)
 class SentFile:
-    """A file whose bytes are sent with a request, and their digest when they were checked."""
+    """A file whose bytes are sent with a request, and their digest when they were checked; `fitted_of` as in `Measured`."""
 
     path: Path
     sha256: str
+    fitted_of: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,11 @@ async def make_plan(  # noqa: PLR0913 - what a plan is made of, each with its de
         source=source,
         rows=tuple(m.row for m in made),
         quotes={m.row.clip.key: quotes[m.row.clip.key, m.row.providers[0]] for m in made},
-        files={m.row.clip.key: SentFile(m.image.path, m.image.sha256) for m in made if m.image.path and m.image.sha256},
+        files={
+            m.row.clip.key: SentFile(m.image.path, m.image.sha256, m.image.fitted_of)
+            for m in made
+            if m.image.path and m.image.sha256
+        },
         notes=(*sheet.notes, *_notes(routed, catalog), *_sideways_notes(made), *view.notes),
         quotes_elsewhere=quotes,
         price_origins=origins,

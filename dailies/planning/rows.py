@@ -10,7 +10,7 @@ from pathlib import Path
 from dailies.catalog import Catalog, Model, Problem, ResolvedOptions, check_prompt, resolve_options
 from dailies.domain.clips import Clip, Image, Option, Row
 from dailies.errors import BadInput, BadRow
-from dailies.planning.fitting import make_ready
+from dailies.planning.fitting import first_version_fitted, make_ready
 from dailies.planning.images import Measured
 from dailies.planning.request import BatchRequest
 from dailies.prompts import RawRow
@@ -189,7 +189,7 @@ def _sideways(
     routed_row: RoutedRow, image: Measured, asked: Mapping[str, object], options: Mapping[str, str], order: BatchRequest
 ) -> Clip | None:
     """The clip that the first version made of this row, where it sent the image as it is stored though it is shown turned."""
-    if image.facts.orientation == 1 or order.fit != "strict":
+    if image.facts.orientation == 1 or first_version_fitted(image, routed_row.model, routed_row.raw, order):
         return None
     stored = resolve_options(
         routed_row.model, **asked, options=options, image_size=(image.facts.width, image.facts.height)

@@ -5,6 +5,7 @@ No message repeats a word of the file: somebody may have given us another file t
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +24,7 @@ NAMES: Final = {",": "commas", ";": "semicolons", "\t": "tabs"}
 def read_csv(content: bytes, source: str, known: Callable[[str], bool]) -> Table:
     """Header and rows of a CSV; `known` says whether a name is one of our columns, by which the separator is found.
 
-    Raises BadRows for what is no well-formed CSV in UTF-8.
+    Raises BadRows for what is no well-formed CSV in UTF-8 or UTF-16.
     """
     text = decode(content, source)
     text, separator, skipped = _separator(text, known)
@@ -41,21 +42,28 @@ def read_csv(content: bytes, source: str, known: Callable[[str], bool]) -> Table
 
 
 def decode(content: bytes, source: str) -> str:
-    """The text of a file. Raises BadRows naming the line and the byte that is no UTF-8, or what the file seems to be."""
+    """The text of a file, in UTF-8 or, told by its mark, in UTF-16, as Excel's "Unicode text" is.
+
+    Raises BadRows naming the line and the byte that is none, or what the file seems to be.
+    """
     if not content.strip():
         raise bad_file(source, "is empty")
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise bad_file(source, "is UTF-16 (Excel calls it Unicode text)", SAVE_AS)
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    name, codec = ("UTF-16", "utf-16") if marked else ("UTF-8", "utf-8-sig")
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode(codec)
     except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
+        line = content[: error.start].decode(codec, "ignore").count("\n") + 1
         byte = content[error.start]
-        raise bad_file(source, f"is not UTF-8 (line {line}, byte {error.start}: 0x{byte:02x})", SAVE_AS) from None
+        raise bad_file(source, f"is not {name} (line {line}, byte {error.start}: 0x{byte:02x})", SAVE_AS) from None
+    if not text.strip():
+        raise bad_file(source, "is empty")
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         kind = (
-            "is UTF-16 without a mark" if text.count("\0") > len(text) // 4 else f"has a NUL character in line {line}"
+            "seems to be UTF-16 without its mark, or UTF-32"
+            if text.count("\0") > len(text) // 4
+            else f"has a NUL character in line {line}"
         )
         raise bad_file(source, kind, SAVE_AS)
     return text

@@ -56,7 +56,7 @@ def keys_of(batch: Batch, rows: Mapping[str, Row]) -> dict[str, str]:
     found = {key: key for key in rows}
     for key, row in rows.items():
         sent, made = batch.plan.files.get(key), row.clip.image.made
-        fitted = earlier_digests(sent.path, sent.sha256, made) if sent else []
+        fitted = earlier_digests(sent.path, sent.sha256, made, sent.fitted_of) if sent else []
         for earlier in earlier_keys(row.clip, fitted):
             found.setdefault(earlier, key)
     return found

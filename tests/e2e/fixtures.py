@@ -46,7 +46,7 @@ def _serving() -> Iterator[Services]:
         store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         store.start()
         try:
-            with local_server(Path(home)) as prefect:
+            with local_server(Path(home), startup_timeout_s=300) as prefect:
                 environ = {**prefect.environment({}), "SSL_CERT_FILE": str(_one_authority(Path(home)))}
                 host, port = store.get_host_and_port()
                 with temporary_settings({PREFECT_API_URL: prefect.api_url}):  # for runs in this process

@@ -47,7 +47,7 @@ def test_a_bom_and_crlf_are_fine(world: World) -> None:
     [
         (HEADER.encode() + b"a,nul \0 here,first-720.png,aiml,720p,4\n", ["NUL", "line 2"]),
         (HEADER.encode() + "a,caf\xe9,first-720.png,aiml,720p,4\n".encode("latin-1"), ["not UTF-8", "line 2"]),
-        (HEADER.encode("utf-16"), ["UTF-16"]),
+        (HEADER.encode("utf-16-le"), ["UTF-16"]),
         (b"", ["is empty"]),
         (b"  \n\n", ["is empty"]),
         (HEADER.encode(), ["no rows"]),

@@ -123,6 +123,44 @@ def test_a_photo_that_the_first_version_sent_as_stored_is_known_again_and_said(
     assert world.run().json["delivered"] == 1
 
 
+@pytest.mark.parametrize("mode", ["crop", "pad"])
+def test_a_photo_of_the_right_size_that_the_first_version_fitted_is_known_again(
+    world: World, first_version: Path, mode: str
+) -> None:
+    """Today it is only turned, then it was encoded anew: the same pixels. By the ledger, by its own file, and by S3 alone."""
+    (world.folder / "photo.jpg").write_bytes(turned(1280, 720))
+    world.csv([{"id": "a", "prompt": "a", "image": "photo.jpg", "aspect_ratio": ""}])
+    bought_by(world, first_version, "--fit", mode)
+    nothing_is_bought_again(world, world.run("--fit", mode))
+    shutil.rmtree(world.home / "images")
+    nothing_is_bought_again(world, world.run("--fit", mode))
+    if mode == "pad":
+        shutil.rmtree(world.home)
+        nothing_is_bought_again(world, world.run("--fit", mode))
+
+
+def test_a_turned_photo_for_a_model_that_takes_any_size_is_known_again_whatever_fit_says(
+    world: World, first_version: Path
+) -> None:
+    """There was nothing to fit to, so the first version sent it as it is stored."""
+    (world.folder / "photo.jpg").write_bytes(turned(1280, 720))
+    world.csv(
+        [
+            {
+                "id": "a",
+                "prompt": "a",
+                "image": "photo.jpg",
+                "model": OPEN,
+                "resolution": "",
+                "aspect_ratio": "",
+                "duration": "",
+            }
+        ]
+    )
+    bought_by(world, first_version, "--fit", "crop")
+    nothing_is_bought_again(world, world.run("--fit", "crop"))
+
+
 @pytest.mark.parametrize("where", ["beside the CSV", "behind an address", "in S3"])
 def test_a_photo_is_measured_as_shown_and_sent_upright(world: World, where: str) -> None:
     """Stored as 1280x720, shown as 720x1280: bought as a portrait, and the provider gets it the right way up."""

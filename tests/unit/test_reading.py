@@ -134,6 +134,24 @@ def test_every_separator_is_found_from_the_header(text: str) -> None:
     assert row.sheet_row == 2 and not row.labels
 
 
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-be"])
+@pytest.mark.parametrize("separator", ["\t", ",", ";"])
+def test_unicode_text_of_excel_is_read(codec: str, separator: str) -> None:
+    """UTF-16 with its mark, CRLF, whatever separates its cells."""
+    lines = (
+        ("id", "prompt", "image", "Duration (s)"),
+        ("a", 'Zürich 🚋, "夢"', "ü.png", "4"),
+        ("b", "calm", "b.png", "4"),
+    )
+    quoted = [separator.join('"' + cell.replace('"', '""') + '"' for cell in line) for line in lines]
+    mark = "" if codec == "utf-16" else "\ufeff"
+    sheet = read((mark + "\r\n".join(quoted) + "\r\n").encode(codec))
+    assert [row.cells for row in sheet.rows] == [
+        dict(zip(("id", "prompt", "image", "duration"), line, strict=True)) for line in lines[1:]
+    ]
+    assert [row.sheet_row for row in sheet.rows] == [2, 3] and not sheet.own_columns
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -142,8 +160,11 @@ def test_every_separator_is_found_from_the_header(text: str) -> None:
         ('id,prompt,image\nb,"one\ntwo "three" four",a.png\n', ["line 3", "begins in line 2"]),
         ('id,prompt,image\na,b,c\nb,"never closed,a.png\n', ["line 3", "never closed"]),
         ("id,prompt,image\na,calm, wide,a.png\n", ["line 2 has 4 cells, the header 3", "commas"]),
-        ("id,prompt,image\n".encode("utf-16"), ["UTF-16", "Unicode text"]),
-        ("id,prompt,image\n".encode("utf-16-le"), ["UTF-16"]),
+        ("id,prompt,image\na,b,c\n".encode("utf-16")[:-1], ["not UTF-16 (line 2, byte 44"]),
+        ("id,prompt,image\n".encode("utf-16-le"), ["UTF-16 without its mark", "CSV UTF-8"]),
+        ("id,prompt,image\n".encode("utf-32"), ["UTF-32", "CSV UTF-8"]),
+        ("\n".encode("utf-16"), ["is empty"]),
+        ('id\tprompt\timage\na\t"x" y\tc\n'.encode("utf-16"), ["line 2", "closed in mid-cell"]),
         ("id,prompt,image\na,caf\xe9,c\n".encode("cp1252"), ["not UTF-8 (line 2, byte 21: 0xe9)"]),
     ],
 )
