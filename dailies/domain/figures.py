@@ -258,11 +258,13 @@ def totals_of(lines: Iterable[Line]) -> Totals:
             kept, kept_s = kept + 1, kept_s + (line.duration_s or 0)
         if line.verdict == Word.REJECT:
             rejected += line.usd_charged or ZERO
+    if charged is None and not unreported:
+        charged = ZERO
     return Totals(
         rows=sum(count.values()),
         **{str(outcome): number for outcome, number in count.items()},
         usd_quoted=quoted,
-        usd_charged=charged if charged is not None or unreported else ZERO,
+        usd_charged=charged,
         usd_at_risk=at_risk,
         unreported=unreported,
         usd_unreported_quoted=unreported_quoted,

@@ -36,9 +36,18 @@ _OTHERS = {
     b"MM\0*": "a TIFF",
     b"%PDF": "a PDF",
     b"8BPS": "a Photoshop file",
+    b"\xff\x0a": "a JPEG XL",
+    b"\0\0\0\x0cJXL ": "a JPEG XL",
+    b"\0\0\0\x0cjP  ": "a JPEG 2000",
 }
-_BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIC", b"avif": "AVIF", b"avis": "AVIF"}
-_WANTED = "use PNG, JPEG or WebP"
+_HEIC, _AVIF, _RAW = "a HEIC photo, as phones store it", "an AVIF", "a camera's raw file"
+_BRANDS = {
+    **dict.fromkeys((b"avif", b"avis"), _AVIF),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), _HEIC),
+    b"crx ": _RAW,
+}
+"""By the brands of an ISO file, the more telling ones first: `mif1` alone may be either."""
+_WANTED = "save it as PNG, JPEG or WebP"
 
 
 class BadImage(BadInput):
@@ -97,7 +106,7 @@ def measure(head: bytes, size_bytes: int) -> ImageFacts:
     if header.animated:
         raise BadImage(f"an animated {header.format.upper()}; use a still image")
     if header.cut:
-        raise BadImage(f"a {header.format.upper()} that is cut short: its end is missing")
+        raise BadImage(f"a {header.format.upper()} that is cut short: its end is missing; copy or save it again")
     return ImageFacts(header.format, header.width, header.height, size_bytes, header.orientation, False, header.mode)
 
 
@@ -165,7 +174,9 @@ def _what_it_is(head: bytes) -> str:
         if head.startswith(magic):
             return name
     if head[4:8] == b"ftyp":
-        return f"{_BRANDS.get(head[8:12], 'a video')}"
+        box = head[8 : min(int.from_bytes(head[:4], "big"), 256)]
+        brands = {box[at : at + 4] for at in (0, *range(8, len(box), 4))}
+        return next((name for brand, name in _BRANDS.items() if brand in brands), "a video")
     text = head[:4096].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<svg", b"<?xml", b"<!--")) and b"<svg" in text:
         return "an SVG"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from dailies.domain.states import State
 from dailies.domain.verdicts import Said, Word
 from dailies.ledger import Ledger
 from dailies.ledger.metering import metering_of
+from dailies.report.credits import credits_of
 from dailies.report.prometheus import metrics_text
+from dailies.report.select import Selection, chosen
 from tests.ledger.factories import USD, bring_to, plan
 
 
@@ -55,6 +58,28 @@ def test_every_clip_counts_once_by_the_attempt_that_speaks_for_it(ledger: Ledger
     assert _samples(ledger)["dailies_usd", "kept"] == 1.5
     ledger.judge({keys[0]: Said(Word.REJECT)}, "ann")
     assert _samples(ledger)["dailies_usd", "kept"] == 0
+
+
+@pytest.mark.parametrize("reported", [None, Decimal(0), Decimal("0.7")])
+def test_its_dollars_are_those_of_the_report(ledger: Ledger, reported: Decimal | None) -> None:
+    """In every state at once: charged, at risk and quoted as the report sums them, and kept as its lines are judged."""
+    keys = plan(ledger, len(State) + 1)
+    for state, key in zip(State, keys, strict=False):
+        attempt = bring_to(ledger, state, key)
+        if reported is not None and attempt.unreported:
+            ledger.record_charged(attempt.id, reported, 1)
+    ledger.judge(
+        {key: Said(word) for word, key in zip([Word.KEEP, Word.REJECT] * len(State), keys, strict=False)}, "ann"
+    )
+    totals = credits_of("all", chosen(ledger.each_row("smiles"), Selection())).totals
+    lines = credits_of("all", chosen(ledger.each_row("smiles"), Selection())).lines
+    found = _samples(ledger)
+    assert found["dailies_usd", "charged"] == pytest.approx(float(totals.usd_charged or 0))
+    assert found["dailies_usd", "at_risk"] == pytest.approx(float(totals.usd_at_risk))
+    assert found["dailies_usd", "quoted"] == pytest.approx(float(totals.usd_quoted))
+    kept = sum((line.usd_charged or 0) for line in lines if line.verdict == Word.KEEP)
+    assert found["dailies_usd", "kept"] == pytest.approx(float(kept))
+    assert sum(v for k, v in found.items() if k[0] == "dailies_clips") == totals.rows
 
 
 def test_creates_and_brakes_are_told_by_provider(ledger: Ledger) -> None:

@@ -18,6 +18,7 @@ from dailies.domain.figures import Line, Outcome, totals_of
 from dailies.domain.money import ZERO, sum_usd
 from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import Failure, State
+from dailies.domain.verdicts import Said, Verdict, Word
 from dailies.report.charts import charts_of
 from dailies.report.credits import answer_json, credits_csv, credits_of, table_rows, totals_markdown
 from dailies.report.select import Selection, chosen, grouped
@@ -61,8 +62,10 @@ def histories(draw: st.DrawFn) -> list[BatchRow]:
         last = draw(st.sampled_from(SPEAKING))
         states = [*earlier, *([last] if last else [])]
         tried = tuple(draw(attempts(plain.clip_key, state, no)) for no, state in enumerate(states, 1))
+        word = draw(st.sampled_from([None, *Word]))
+        verdict = Verdict(number + 1, plain.clip_key, FIRST, "ann", Said(word)) if word is not None else None
         for batch in draw(st.sampled_from([BATCHES, BATCHES[:1], BATCHES[1:]])):
-            rows.append(replace(plain, batch=batch, attempts=tried, retired=draw(st.booleans())))
+            rows.append(replace(plain, batch=batch, attempts=tried, verdict=verdict, retired=draw(st.booleans())))
     return rows
 
 
@@ -96,7 +99,16 @@ def test_every_view_that_covers_all_adds_up_to_the_ledger(rows: list[BatchRow]) 
     assert added(by_provider) == whole
     days = [date(2026, 11, n) for n in range(1, 5)]
     assert added([credits_of("", chosen(rows, Selection(since=day, until=day))).lines for day in days]) == whole
-    for column in ("provider", "day", "batch", "model", "state", "outcome", *(["campaign"] if everything else [])):
+    for column in (
+        "provider",
+        "day",
+        "batch",
+        "model",
+        "state",
+        "outcome",
+        "verdict",
+        *(["campaign"] if everything else []),
+    ):
         assert added([*grouped(everything, column).values()]) == whole
 
 
@@ -116,6 +128,32 @@ def test_files_json_and_pictures_say_what_the_ledger_says(rows: list[BatchRow]) 
     assert sum(clip["usd_charged"] or 0 for clip in clips) == pytest.approx(float(charged))
     assert answer["rows"] == len(answer["clips"]) == sum(answer[outcome] for outcome in Outcome)
     assert len(table_rows(credits)) == len(clips) and credits.totals.sentence() in totals_markdown(credits, None)
+
+
+@given(histories())
+def test_verdicts_divide_the_same_money(rows: list[BatchRow]) -> None:
+    """What was rejected is part of what was charged, and a kept second bears every charged dollar, whoever reads it where."""
+    charged, *_ = ledger_sums(rows)
+    credits = credits_of("all", chosen(rows, Selection()))
+    totals, answer = credits.totals, answer_json(credits, None)
+    by_word = grouped(chosen(rows, Selection()), "verdict")
+    rejected = {
+        a.id: a for row in rows if said_of(row) == Word.REJECT for a in row.attempts if a.generation_id
+    }.values()
+    assert totals.usd_rejected == sum_usd(a.usd_charged for a in rejected) <= charged
+    assert totals.usd_rejected == sum_usd(totals_of(lines).usd_rejected for lines in by_word.values())
+    assert totals.kept == sum(totals_of(lines).kept for lines in by_word.values())
+    kept_s = sum(line.duration_s or 0 for line in credits.lines if line.counted and line.verdict == Word.KEEP)
+    assert (totals.usd_per_kept_second is None) == (not kept_s or totals.usd_charged is None)
+    if totals.usd_per_kept_second is not None:
+        assert totals.usd_per_kept_second * kept_s == pytest.approx(charged, abs=Decimal("1e-6"))
+    per_second = None if totals.usd_per_kept_second is None else float(totals.usd_per_kept_second)
+    assert (answer["kept"], answer["usd_per_kept_second"]) == (totals.kept, per_second)
+    assert answer["usd_rejected"] == pytest.approx(float(totals.usd_rejected))
+
+
+def said_of(row: BatchRow) -> Word | None:
+    return row.verdict.said.word if row.verdict else None
 
 
 @given(histories())
