@@ -11,13 +11,13 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import pyte
 import pytest
 
-from tests.e2e.harness import World, named
+from tests.e2e.harness import World, named, until
 
 
 class Terminal:
@@ -32,14 +32,23 @@ class Terminal:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "dailies", *command], cwd=world.folder, stdin=slave, stdout=slave, stderr=slave,
             env={**world.environ, "TERM": "xterm-256color", "PYTHONUTF8": "1", **environ}, start_new_session=True,
+            preexec_fn=_own_terminal,
         )  # fmt: skip
         os.close(slave)
 
     def read(self, until: str = "", timeout_s: float = 180) -> str:
         """Read until a text stands on the screen, or to the end. Returns the screen."""
+        ended = self.read_until(lambda: until and until in self.shown, timeout_s)
+        assert not (until and ended), f"{until!r} did not come before the end:\n{self.shown}"
+        return self.shown
+
+    def read_until(self, done: Callable[[], object], timeout_s: float = 180) -> bool:
+        """Read on until something is so. Returns whether the command ended before."""
         deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            if not select.select([self.master], [], [], 1.0)[0]:
+        while not done():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"it did not come:\n{self.shown}")
+            if not select.select([self.master], [], [], 0.1)[0]:
                 continue
             try:
                 got = os.read(self.master, 65536)
@@ -47,12 +56,16 @@ class Terminal:
                 got = b""
             self.raw += got
             self.stream.feed(got)
-            shown = "\n".join(line.rstrip() for line in self.screen.display)
-            if not self.screens or self.screens[-1] != shown:
-                self.screens.append(shown)
-            if (until and until in shown) or not got:
-                return shown
-        raise TimeoutError(f"{until!r} did not come:\n{self.screens[-1:]}")
+            if not self.screens or self.screens[-1] != self.shown:
+                self.screens.append(self.shown)
+            if not got:
+                return not done()
+        return False
+
+    @property
+    def shown(self) -> str:
+        """The screen as it stands."""
+        return "\n".join(line.rstrip() for line in self.screen.display)
 
     def type(self, text: str) -> None:
         """What a person types."""
@@ -61,6 +74,11 @@ class Terminal:
     def wait(self) -> int:
         """The exit code."""
         return self.process.wait(60)
+
+
+def _own_terminal() -> None:
+    """The pseudo-terminal becomes the child's own: what is typed there, such as Ctrl-C, is a signal to it."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 @contextmanager
@@ -172,6 +190,66 @@ def test_a_terminal_that_is_not_utf8_never_turns_success_into_failure(world: Wor
         shown.read()
         assert shown.wait() == 0, shown.raw.decode(encoding, "replace")
     assert any(f"1 of 1 delivered {dot} $1.26 charged".encode(encoding, "replace") in shown.raw for dot in "-·")
+
+
+CTRL_C = "\x03"
+
+
+def test_ctrl_c_is_answered_within_a_second_and_its_answers_are_waited_for(world: World) -> None:
+    """With what is in flight, for how long it is waited for, and what a second one means; exit 130, the charge on record."""
+    world.csv(named("a", "b"))
+    world.sandbox.fault("create", "late", delay_s=6, times=2)
+    with terminal(world, 80, "run", str(world.prompts), "--yes") as shown:
+        shown.read_until(lambda: len(world.charges()) == 2)
+        at = time.monotonic()
+        shown.type(CTRL_C)
+        shown.read("stopping:")
+        assert time.monotonic() - at < 1
+        shown.read()
+        assert shown.wait() == 130
+    said = " ".join("\n".join(lines_of(shown.screens)).split())
+    assert "2 creates are in flight, waited for up to" in said
+    assert "A second Ctrl-C ends this program at once" in said and "dailies collect" in said
+    assert b"Traceback" not in shown.raw and all(attempt.generation_id for attempt in world.attempts())
+    assert world.run().json["delivered"] == 2 and len(world.charges()) == 2
+
+
+def test_a_second_ctrl_c_ends_the_run_at_once(world: World) -> None:
+    """Its sender is no job of this terminal: it records the answers of what is paid."""
+    world.csv(named("a"))
+    world.sandbox.fault("create", "late", delay_s=8)
+    with terminal(world, 80, "run", str(world.prompts), "--yes") as shown:
+        shown.read_until(lambda: len(world.charges()) == 1)
+        shown.type(CTRL_C)
+        shown.read("stopping:")
+        at = time.monotonic()
+        shown.type(CTRL_C)
+        assert shown.wait() == 130 and time.monotonic() - at < 3
+    until(lambda: all(attempt.generation_id for attempt in world.attempts()), 60)
+    assert world.run().code == 0 and len(world.charges()) == 1
+
+
+def test_a_batch_that_is_under_way_elsewhere_is_watched_to_its_end(world: World) -> None:
+    """Its clips come home before the eyes of who watches; Ctrl-C ends the watching, not the run."""
+    world.csv(named("a", "b", "c"))
+    world.sandbox.fault("poll", "never", times=None)
+    child = world.start()
+    until(lambda: sum(bool(attempt.generation_id) for attempt in world.attempts()) == 3, 120)
+    with terminal(world, 80, "status", "--watch", "--batch", "batch") as left:
+        left.read("3 generating")
+        left.type(CTRL_C)
+        left.read()
+        assert left.wait() == 0
+    with terminal(world, 80, "status", "--watch") as shown:
+        assert " left" in shown.read("3 generating")
+        world.sandbox.clear_faults()
+        shown.read()
+        assert shown.wait() == 0
+    assert child.wait(120) == 0, child.text("stderr")
+    lines = lines_of(shown.screens)
+    assert all(any(line.startswith(f"{name} delivered after ") for line in lines) for name in "abc")
+    assert "batch · " in shown.screens[-1] and "3 delivered" in shown.screens[-1]
+    assert len(world.charges()) == 3
 
 
 def test_a_batch_that_is_made_elsewhere_can_be_watched(world: World) -> None:

@@ -85,5 +85,5 @@ def test_a_photo_of_the_right_size_is_known_by_what_was_made_of_it(
 )
 def test_the_first_version_fitted_only_to_a_size(tmp_path: Path, model: object, fit: str, fitted: bool) -> None:
     """Else it sent a turned photo as it is stored, and by that it is known."""
-    request = BatchRequest(prompts="b.csv", fit=fit)  # type: ignore[arg-type]
+    request = BatchRequest(prompts="b.csv", fit=fit)
     assert first_version_fitted(photo(tmp_path), model, RawRow(1, {}), request) is fitted  # type: ignore[arg-type]
