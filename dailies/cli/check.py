@@ -36,7 +36,9 @@ COMMON = ("model", "provider", "size", "ratio", "length")
 ANY_PLACE = "s3://BUCKET/PREFIX"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(
+    frozen=True, slots=True, repr=False
+)  # asyncio.run writes out its result as it ends: ten thousand rows, each twice
 class Checked:
     """A plan beside what the ledger knows of its clips, what a run would buy, and why it would refuse, if it would."""
 

@@ -20,9 +20,17 @@ class LiveView:
 
     found: Mapping[tuple[str, str], Live] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    _told: dict[object, tuple[Decimal | None, str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def quote(self, model: Model, provider: str, resolved: ResolvedOptions) -> tuple[Decimal | None, str]:
         """The price of one clip, and where it is from: `live`, `catalog of DATE`, or `unknown`."""
+        r = resolved
+        alike = (model.id, provider, r.resolution, r.aspect_ratio, r.duration_s, *r.options.items())
+        if alike not in self._told:  # most rows of a batch are priced alike
+            self._told[alike] = self._quote(model, provider, resolved)
+        return self._told[alike]
+
+    def _quote(self, model: Model, provider: str, resolved: ResolvedOptions) -> tuple[Decimal | None, str]:
         offer = model.offer_at(provider)
         live = self.found.get((provider, model.id))
         usd = live_quote(live.pricing, resolved) if live and live.pricing else None
