@@ -36,6 +36,10 @@ def takes_request(*without: str) -> Callable[[Command], Command]:
 
 def request_of(asked: Mapping[str, Any]) -> BatchRequest:
     """The request that options ask for. Raises BadInput naming each option that can't be."""
+    if (
+        asked.get("ids") is not None and not asked["ids"].strip()
+    ):  # `--rows "$IDS"` of an empty variable must not buy all
+        raise BadInput(f"{OPTIONS['ids']} names no row; leave it out for all of them. Nothing was bought.")
     try:
         return BatchRequest.model_validate({name: value for name, value in asked.items() if value is not None})
     except ValidationError as error:

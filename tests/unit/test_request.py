@@ -13,7 +13,8 @@ from prefect.utilities.callables import parameter_schema
 from pydantic import ValidationError
 
 from dailies.cli.app import app, main
-from dailies.cli.batch_options import takes_request
+from dailies.cli.batch_options import request_of, takes_request
+from dailies.errors import BadInput
 from dailies.planning.request import ENGINE, FOLDERS, OPTIONS, WHICH_ROWS, BatchRequest, request_table
 from dailies.planning.shards import Shard, part_of
 from flows.dispatch import generate_large
@@ -190,3 +191,9 @@ def test_a_request_does_not_change_and_knows_no_other_field() -> None:
         BatchRequest(prompts="p", aspect="16:9")  # type: ignore[call-arg]
     with pytest.raises(ValidationError):
         asked("to").to = "s3://other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+def test_rows_of_an_empty_variable_are_not_all_rows(blank: str) -> None:
+    with pytest.raises(BadInput, match="--rows names no row"):
+        request_of({"prompts": "batch.csv", "ids": blank})
