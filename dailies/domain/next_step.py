@@ -41,7 +41,7 @@ def attempt_step(attempt: Attempt, mine: Collection[str], is_dead: Callable[[Att
         return Step.NOTHING
     if attempt.lost:
         return Step.REOPEN
-    if attempt.usd_at_risk:
+    if attempt.unsettled:
         return Step.SETTLE
     if attempt.ended or attempt.state is State.SUPERSEDED:
         return Step.NOTHING

@@ -96,8 +96,12 @@ class Attempt:
     @property
     def usd_at_risk(self) -> Decimal:
         """Quoted dollars of an attempt in doubt, or given up by `--resubmit` and not settled since."""
-        unsettled = self.state is State.IN_DOUBT or (self.state is State.SUPERSEDED and self.generation_id is None)
-        return self.usd_quoted if unsettled else ZERO
+        return self.usd_quoted if self.unsettled else ZERO
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether it may have been charged and nobody knows, whatever it was quoted at."""
+        return self.state is State.IN_DOUBT or (self.state is State.SUPERSEDED and self.generation_id is None)
 
     @property
     def settled(self) -> bool:

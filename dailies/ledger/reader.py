@@ -133,7 +133,7 @@ class Reader:
 
     def unsettled(self) -> list[Attempt]:
         """Every attempt that holds money at risk: in doubt, or given up by `--resubmit` and not settled since."""
-        return [a for a in self._in(State.IN_DOUBT, State.SUPERSEDED) if a.usd_at_risk]
+        return [a for a in self._in(State.IN_DOUBT, State.SUPERSEDED) if a.unsettled]
 
     def lost(self, since: datetime) -> list[Attempt]:
         """Attempts whose clip was ready after `since` and could not be fetched: the provider may show it again."""

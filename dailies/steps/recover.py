@@ -146,7 +146,7 @@ async def resolve_in_doubt(runtime: Runtime, attempt: Attempt) -> Attempt:
 async def resolve_attempt(runtime: Runtime, attempt_id: str) -> Attempt:
     """Settle the doubt about one attempt. Raises MaybeCharged when it stays."""
     attempt = await anyio.to_thread.run_sync(runtime.ledger.attempt, attempt_id)
-    if attempt is None or not attempt.usd_at_risk:
+    if attempt is None or not attempt.unsettled:
         raise DailiesError(f"nothing is in doubt about attempt {attempt_id}")
     return await resolve_in_doubt(runtime, attempt)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dailies.domain.money import ZERO
 from dailies.domain.next_step import Step, attempt_step, next_step
 from dailies.domain.records import Attempt
 from dailies.domain.states import Failure, State
@@ -68,3 +69,9 @@ def test_each_attempt_with_an_id_comes_home_whichever_speaks_for_its_clip(attemp
     """Beside a stored one the clip itself needs nothing, and that decides nothing about this attempt."""
     assert attempt_step(attempt, {MINE}, lambda _attempt: True) is wanted
     assert step(an_attempt(State.STORED, no=9, s3_uri="s3://c/b.mp4"), attempt) is Step.NOTHING
+
+
+def test_a_doubt_without_a_quote_is_settled_like_any_other() -> None:
+    """What was bought unpriced has no money at risk by its quote, and was followed for ever."""
+    unpriced = an_attempt(State.IN_DOUBT, usd_quoted=ZERO)
+    assert attempt_step(unpriced, {"nobody"}, lambda _: False) is Step.SETTLE
