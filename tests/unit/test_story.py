@@ -41,6 +41,7 @@ class Told:
         for name in (
             "create",
             "take_over",
+            "settle",
             "resolve_in_doubt",
             "reopen",
             "wait_for_owner",
@@ -90,8 +91,8 @@ def test_a_create_in_doubt_ends_it_because_the_ledger_lets_no_other_provider_be_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     steps = {"aiml": [Step.BUY, Step.SETTLE], "onerouter": [Step.SETTLE]}
-    told = Told(monkeypatch, steps, {"create aiml": REFUSED, "resolve_in_doubt": REFUSED})
-    assert told.of() == ["create aiml", "resolve_in_doubt"]
+    told = Told(monkeypatch, steps, {"create aiml": REFUSED, "settle": REFUSED})
+    assert told.of() == ["create aiml", "settle"]
 
 
 def test_a_provider_that_is_halted_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +112,7 @@ def test_what_is_not_ready_is_not_delivered_and_not_bought_elsewhere(monkeypatch
     ("step", "did"),
     [
         (Step.COLLECT, ["take_over", *MADE]),
-        (Step.SETTLE, ["resolve_in_doubt", *MADE]),
+        (Step.SETTLE, ["settle", *MADE]),
         (Step.REOPEN, []),
         (Step.NOTHING, []),
     ],
