@@ -16,7 +16,7 @@ def same_file(recorded: str, source: str) -> bool:
     """Whether a batch's file on record is this one. Earlier versions wrote a path down as it was typed."""
     if "://" in recorded or os.path.isabs(recorded):
         return recorded == source
-    return source.endswith(f"/{os.path.normpath(recorded).lstrip('./')}")
+    return recorded == source or source.endswith(f"/{os.path.normpath(recorded).lstrip('./')}")
 
 
 def is_another_file(recorded: str, source: str, known: Collection[str], asked: Collection[str]) -> bool:

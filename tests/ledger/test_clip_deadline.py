@@ -13,6 +13,7 @@ from dailies.domain.states import State
 from dailies.ledger import Ledger
 from dailies.planning.timeouts import refuse_short_timeout
 from dailies.providers.base import Look, LookKind
+from dailies.runtime.batches import Batches
 from dailies.runtime.schedules import PollSchedules
 from dailies.settings import Settings
 from dailies.steps.poll import Overdue, poll_once
@@ -34,7 +35,7 @@ def run_with(ledger: Ledger, deadline_s: float) -> Any:
 
     provider = SimpleNamespace(look=look, find=find)
     return SimpleNamespace(
-        ledger=ledger, settings=settings, catalog=CATALOG, job=None, schedules=PollSchedules(ledger), bought={},
+        ledger=ledger, settings=settings, catalog=CATALOG, batches=Batches(), schedules=PollSchedules(ledger), bought={},
         provider=lambda _name: provider,
     )  # fmt: skip
 

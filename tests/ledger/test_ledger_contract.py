@@ -107,7 +107,7 @@ def test_a_failed_create_may_be_tried_again_unless_it_was_a_verdict(ledger: Ledg
     attempt = claimed(ledger)
     ledger.mark_not_charged(attempt.id, failure, "words")
     again = ledger.claim(attempt.clip_key, "smiles", "aiml", USD, NO_CAPS, "digest")
-    if failure in (Failure.REFUSED, Failure.GENERATION):
+    if failure in (Failure.REFUSED, Failure.GENERATION, Failure.CANCELLED):
         assert again is Unclaimed.TAKEN
     else:
         assert isinstance(again, Attempt)
