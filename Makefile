@@ -63,7 +63,7 @@ deploy: install ## Bring the configured Prefect API to what prefect.yaml and dep
 
 docs: install ## Write the pages that come from the code, and build the site strictly into site/
 	$(BIN)/python docs/generate.py
-	$(BIN)/mkdocs build --quiet --strict
+	$(BIN)/zensical build --strict
 
 pictures: install ## Make the pictures of README and docs from a real run, in chromium
 	$(BIN)/python docs/pictures.py
