@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 
 from dailies.ledger import Ledger
 from tests.ledger.factories import FakeClock, MakeLedger, ledgers_on
+from tests.outliving import ended_with_us
 
 UNSAFE_AND_FAST = ("fsync", "synchronous_commit", "full_page_writes")  # nobody cuts the power in a test
 NUMBERS = count(1)
@@ -40,12 +41,13 @@ def postgres_server() -> Iterator[str]:
     folder = tempfile.mkdtemp(prefix="dailies-pg-", dir=_memory())
     server = get_server(folder, cleanup_mode="delete")
     try:
-        url = server.get_uri(driver="psycopg")
-        with _admin(url) as connection:
-            for setting in UNSAFE_AND_FAST:
-                connection.exec_driver_sql(f"ALTER SYSTEM SET {setting} = off")
-            connection.exec_driver_sql("SELECT pg_reload_conf()")
-        yield url
+        with ended_with_us(server.get_pid() or 0, folder):
+            url = server.get_uri(driver="psycopg")
+            with _admin(url) as connection:
+                for setting in UNSAFE_AND_FAST:
+                    connection.exec_driver_sql(f"ALTER SYSTEM SET {setting} = off")
+                connection.exec_driver_sql("SELECT pg_reload_conf()")
+            yield url
     finally:
         server.cleanup()
 
