@@ -66,7 +66,7 @@ def test_a_create_that_is_stopped_past_its_lease_and_continued_is_charged_at_mos
 def test_one_signal_during_the_post_records_its_answer_and_claims_no_more(world: World, number: signal.Signals) -> None:
     """Exit 130; the creates in flight are on record; the rest was not started; the next run goes on."""
     world.csv(named("a", "b", "c"))
-    world.sandbox.fault("create", "late", delay_s=1, times=1)
+    world.sandbox.fault("create", "late", delay_s=4, times=1)
     child = world.start("run", str(world.prompts), "--json", "--in-flight", "1")
     until(lambda: len(world.charges()) == 1)
     child.signal(number)

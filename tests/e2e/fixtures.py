@@ -122,4 +122,4 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 def short_visits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Visits to a result follow one another at once, for runs in this process; the run's patience is the real one."""
     monkeypatch.setattr("dailies.steps.fetch.PAUSES_S", (0.01,) * 5)
-    monkeypatch.setattr(tasks.deliver, "retry_delay_seconds", [0.1])
+    monkeypatch.setattr(tasks.deliver.task, "retry_delay_seconds", [0.1])

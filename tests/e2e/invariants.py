@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from contextlib import suppress
 from decimal import Decimal
 from urllib.parse import quote, urlsplit
 
 import httpx
+import psutil
 import sqlalchemy as sa
 
 from dailies.domain.records import Attempt
@@ -47,7 +49,10 @@ def assert_invariants(world: World, rerun: bool = True) -> Result | None:
 
 
 def _wait_for_senders(world: World) -> None:
-    """A sender that has outlived its run may still set a claim free, or record an answer: let it."""
+    """A sender that has outlived its run may still claim what it was ordered to, set a claim free, or record an answer: let
+    it come to its end."""
+    with suppress(TimeoutError):  # that of a run which goes on by intention lives on
+        until(lambda: not _living_senders(str(world.home)), 20)
 
     def done() -> bool:
         with world.ledger() as ledger:
@@ -55,6 +60,17 @@ def _wait_for_senders(world: World) -> None:
             return all(ledger.is_dead(attempt) for attempt in unsettled)
 
     until(done, 60)
+
+
+def _living_senders(home: str) -> list[int]:
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        try:
+            if "dailies.sender" in (process.info["cmdline"] or ()) and process.environ().get("DAILIES_HOME") == home:
+                found.append(process.pid)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
 
 
 def _buys_only_what_was_free(world: World) -> Result:

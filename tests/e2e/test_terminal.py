@@ -115,7 +115,7 @@ def test_a_run_asks_shows_a_bar_and_ends_with_a_table(world: World, columns: int
     events = {line for line in lines if " delivered after " in line}
     assert {line.split(" after ")[0] for line in events} == {"good delivered"}, events
     last = shown.screens[-1]
-    assert last.index("bad ") < last.index("good ") or "failed" in last.split("good ")[0]
+    assert last.rindex("\nbad ") < last.rindex("\ngood "), "what failed stands first in the table"
     assert "1 of 2 delivered · 1 failed · $1.26 charged" in last and "report.html" in last
     assert "━" not in last, "the bar stays behind"
     assert "dailies retry --batch batch" in last

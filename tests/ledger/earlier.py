@@ -35,6 +35,9 @@ def code_of_the_first_version(folder: Path, commit: str = FIRST) -> Path:
         pytest.skip(f"{commit} is not in this repository's history: {done.stderr.decode().strip()}")
     with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
+    metadata = folder / "dailies-0.1.0.dist-info"  # it asks for its own version, under the name that it had
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: dailies\nVersion: 0.1.0\n")
     return folder
 
 
