@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from contextlib import suppress
 from decimal import Decimal
 from urllib.parse import quote, urlsplit
 
 import httpx
-import psutil
 import sqlalchemy as sa
 
 from dailies.domain.records import Attempt
@@ -31,7 +29,6 @@ def assert_invariants(world: World, rerun: bool = True) -> Result | None:
     world.store.clear_faults()
     result = None
     if rerun:
-        _wait_for_senders(world)
         before = len(world.posts())
         result = _buys_only_what_was_free(world)
         if len(world.posts()) > before or _not_at_an_end(result):
@@ -48,39 +45,42 @@ def assert_invariants(world: World, rerun: bool = True) -> Result | None:
     return result
 
 
-def _wait_for_senders(world: World) -> None:
-    """A sender that has outlived its run may still claim what it was ordered to, set a claim free, or record an answer: let
-    it come to its end."""
-    with suppress(TimeoutError):  # that of a run which goes on by intention lives on
-        until(lambda: not _living_senders(str(world.home)), 20)
+def _known_and_settled(world: World) -> dict[str, list[Attempt]]:
+    """All attempts by clip, once no living sender holds one. A sender that has outlived its run may still claim what it was
+    ordered to, set a claim free, or record an answer: then they are read again."""
+    found: dict[str, list[Attempt]] = {}
 
-    def done() -> bool:
+    def settled() -> bool:
+        attempts = world.attempts()
+        found.clear()
+        found.update(_by_clip(attempts))
         with world.ledger() as ledger:
-            unsettled = [a for a in ledger.unfinished() if a.state is State.SUBMITTING]
-            return all(ledger.is_dead(attempt) for attempt in unsettled)
+            return all(ledger.is_dead(a) for a in attempts if a.state is State.SUBMITTING)
 
-    until(done, 60)
-
-
-def _living_senders(home: str) -> list[int]:
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        try:
-            if "dailies.sender" in (process.info["cmdline"] or ()) and process.environ().get("DAILIES_HOME") == home:
-                found.append(process.pid)
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
+    until(settled, 60)
     return found
+
+
+def _histories(world: World, clip_key: str) -> list[str]:
+    with world.ledger() as ledger:
+        attempts = ledger.attempts(clip_key)
+        return [
+            f"{event.attempt_id[:8]} {event.at:%H:%M:%S.%f} {event.before} → {event.after} {event.owner}: {event.note}"
+            for attempt in attempts
+            for event in ledger.history(attempt.id)
+        ]
 
 
 def _buys_only_what_was_free(world: World) -> Result:
     """(e): the next run may buy clips that surely cost nothing, and no other."""
-    known = _by_clip(world.attempts())
+    known = _known_and_settled(world)
     result = world.run()
     new = [a for a in world.attempts() if a.id not in {old.id for olds in known.values() for old in olds}]
     for attempt in new:
         before = known.get(attempt.clip_key, [])
-        assert may_claim(before), f"(e) bought again though {[(a.state, a.failure) for a in before]}"
+        assert may_claim(before), (
+            f"(e) bought again though {[(a.state, a.failure) for a in before]}: {_histories(world, attempt.clip_key)}"
+        )
     return result
 
 
