@@ -80,7 +80,7 @@ def test_two_hundred_clips_in_shards_survive_a_machine_and_are_charged_once_each
     wait_for(lambda: _at_work(production, other.popen.pid), 300, production.logs)
     other.kill()
     ended = production.api.ended(run.id, 900, production.logs)
-    assert ended.state and ended.state.type.value == "COMPLETED", ended.state
+    assert ended.state and (ended.state.type.value == "COMPLETED" or ended.state.name == "MoneyAtRisk"), ended.state
     if (
         len(clips_of(production, "big")) < BIG
     ):  # a create that was cut off waits for the provider's log, or for a person
