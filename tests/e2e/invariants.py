@@ -47,15 +47,17 @@ def assert_invariants(world: World, rerun: bool = True) -> Result | None:
 
 def _known_and_settled(world: World) -> dict[str, list[Attempt]]:
     """All attempts by clip, once no living sender holds one. A sender that has outlived its run may still claim what it was
-    ordered to, set a claim free, or record an answer: then they are read again."""
+    ordered to, set a claim free, or record an answer, and be gone before one asks whether it lives: so what was read counts
+    when the owners were dead and the same is read again."""
     found: dict[str, list[Attempt]] = {}
 
     def settled() -> bool:
         attempts = world.attempts()
-        found.clear()
-        found.update(_by_clip(attempts))
         with world.ledger() as ledger:
-            return all(ledger.is_dead(a) for a in attempts if a.state is State.SUBMITTING)
+            nobody_sends = all(ledger.is_dead(a) for a in attempts if a.state is State.SUBMITTING)
+        found.clear()
+        found.update(_by_clip(world.attempts()))
+        return nobody_sends and found == _by_clip(attempts)
 
     until(settled, 60)
     return found

@@ -153,7 +153,7 @@ def test_a_worker_keeps_its_ledger_on_postgres_and_its_home_on_a_volume_and_may_
 
 
 def test_the_first_process_of_a_container_and_of_a_unit_is_the_one_that_waits_for_the_sender() -> None:
-    """What it does is shown by tests/crash/test_init.py; that all ways of stopping reach it, here."""
+    """What it does is shown by tests/crash/test_first_process.py; that all ways of stopping reach it, here."""
     assert [json.loads(line) for line in of("ENTRYPOINT")] == [["python", "-m", "dailies.sender.init", "--"]]
     kubernetes = json.loads((HERE / "work-pools" / "kubernetes.json").read_text())
     (container,) = kubernetes["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]["containers"]

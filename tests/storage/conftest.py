@@ -74,3 +74,4 @@ def _point_at(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)  # it remembers the key of whoever asked first in this process

@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dailies.domain.clips import Clip, Image, clip_name, object_key, slug
+from dailies.domain.text import clean_label, clean_prompt
 from tests.ledger.factories import IMAGE, a_clip
 
-text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20).map(clean_label)
+"""As a cell is read: what cleaning takes away asks for no other video."""
 clips = st.builds(
     Clip,
     st.sampled_from(["m", "m,"]),
-    text,
+    text.map(clean_prompt),
     st.builds(Image, text, st.just(1), st.just(1), st.just("PNG"), sha256=st.none() | st.just("ab" * 32)),
     st.none() | st.sampled_from(["720p", "1080p"]),
     st.none() | st.sampled_from(["16:9", "9:16"]),

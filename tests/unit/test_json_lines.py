@@ -21,11 +21,13 @@ from tests.ledger.factories import an_attempt
 
 @pytest.fixture
 def stderr(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
-    """What is on stderr; stream and logging are as they were when the test is over."""
+    """What is on stderr; stream and logging are as they were when the test is over. Handlers that other tests have put on
+    our loggers, such as Prefect's that sends lines to its API, stay away meanwhile."""
     stream = sys.stderr
     monkeypatch.setenv(IN_PREFECT, "")
     loggers = [logging.getLogger(name) for name in ("", "dailies")]
     before = [(logger, list(logger.handlers), logger.level, logger.propagate) for logger in loggers]
+    logging.getLogger("dailies").handlers.clear()
     yield capsys
     sys.stderr = stream
     for logger, handlers, level, propagate in before:
