@@ -17,7 +17,7 @@ from prefect.states import Cancelled, Cancelling
 
 from dailies.domain.records import Attempt
 from dailies.domain.states import State
-from tests.crash.test_init import INIT
+from tests.crash.test_first_process import INIT
 from tests.flows.factory import Process, descendants, process, wait_for
 from tests.flows.production import Production, in_production
 from tests.flows.test_production import ledger_database
