@@ -321,6 +321,34 @@ def forget(*, batch: str | None = None, clip: str | None = None, yes: bool = Fal
 
 
 @app.command
+def tidy(
+    *,
+    older_than: str = "30d",
+    keep_mb: int | None = None,
+    dry_run: bool = False,
+    yes: bool = False,
+    json: Annotated[bool, Parameter(help="Print a list of what was, or would be, removed on stdout.")] = False,
+) -> int:
+    """Remove what is left over: old downloads, images, answers, copies, logs, reports and probes; nothing that is paid for and
+    not in S3.
+
+    Parameters
+    ----------
+    older_than
+        Only what was last changed so long ago, such as 30d or 12h.
+    keep_mb
+        Of what can be made again (images, catalog answers, reports) keep no more than so many MiB, the youngest.
+    dry_run
+        Only show what would be removed.
+    yes
+        Do not ask.
+    """
+    from dailies.cli.tidy import run_tidy
+
+    return run_tidy(older_than, keep_mb, dry_run, yes, json)
+
+
+@app.command
 def cancel(*clips: str, batch: str | None = None, yes: YesFlag = False, json: JsonFlag = False) -> int:
     """Stop clips that are not made yet: what was not sent costs nothing; what waits at a provider is asked to stop there.
 

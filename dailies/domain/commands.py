@@ -24,6 +24,7 @@ STATUS = command("status")
 DEMO = command("demo")
 HOOKS = command("hooks")
 DOCTOR = command("doctor")
+UI = command("ui")
 ADOPT = command("doctor", "--adopt")
 LEDGER_COPY = command("ledger", "copy")
 

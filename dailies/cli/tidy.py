@@ -1,0 +1,139 @@
+"""`dailies tidy`: removes what is left over in DAILIES_HOME and in S3, by age and by size; never what is paid for and not home."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from dailies.cli.command_settings import settings_here
+from dailies.cli.resolve import span
+from dailies.cli.screen import say
+from dailies.cli.tables import table
+from dailies.domain.commands import UI
+from dailies.domain.states import State
+from dailies.errors import BadInput
+from dailies.forget.leftovers import Leftover, due_downloads, due_remains, remakeable_in, too_old_or_too_much
+from dailies.ledger import Ledger
+from dailies.ledger.remains import remains_in
+from dailies.runtime import make_home, open_ledger
+from dailies.storage.probe import NAME, STAMP, stale
+from dailies.storage.s3 import S3, StoreRefused, StoreTrouble, parse_s3_uri
+
+SHOWN = 20
+
+
+def run_tidy(older_than: str, keep_mb: int | None, dry_run: bool, yes: bool, as_json: bool) -> int:
+    """List what may go, ask, and remove it. Exit code 1 where something could not be removed."""
+    age = span(older_than)
+    if keep_mb is not None and keep_mb < 0:
+        raise BadInput("--keep-mb: a size is not negative. Nothing was removed.")
+    asks = sys.stdin.isatty() and sys.stderr.isatty()
+    if not (dry_run or yes or asks):
+        raise BadInput("tidy removes for good: say --yes, or --dry-run to see what. Nothing was removed.")
+    settings = settings_here()
+    make_home(settings.home)
+    ledger = open_ledger(settings)
+    try:
+        found = leftovers_of(ledger, settings.home, age, None if keep_mb is None else keep_mb << 20)
+        probes = list(_probes(ledger))
+    finally:
+        ledger.close()
+    going = [*found, *probes]
+    if not as_json or not (dry_run or yes):
+        _show(going)
+    if going and not dry_run and not yes:
+        _confirm(going)
+    gone = going if dry_run else [one for one in going if _removed(one)]
+    if as_json:
+        print(json.dumps([entry(one) for one in gone], ensure_ascii=False))
+    else:
+        print(f"{len(gone)} {'would be' if dry_run else 'were'} removed, {_mib(gone)}")
+    if (settings.home / "prefect").is_dir():
+        say(f"note: Prefect's history of local runs is left as it is; runs can be deleted where `{UI}` shows them")
+    return 0 if len(gone) == len(going) else 1
+
+
+def leftovers_of(ledger: Ledger, home: Path, older_than: timedelta, most_bytes: int | None = None) -> list[Leftover]:
+    """Everything on this disk that may go. Changes nothing."""
+    now = datetime.now(UTC)
+    unsettled = frozenset(attempt.id for attempt in (*ledger.unsettled(), *ledger.unfinished()))
+    remains = remains_in(home, ledger.file.path if ledger.file else None)
+    return [
+        *due_remains(remains, now, older_than, unsettled),
+        *due_downloads(home / "downloads", now, older_than, needless(ledger)),
+        *too_old_or_too_much(remakeable_in(home), now, older_than, most_bytes),
+    ]
+
+
+def needless(ledger: Ledger) -> Callable[[str], bool]:
+    """Whether nothing of an attempt is needed on this disk: its clip is in S3, or there never was one."""
+
+    def says(attempt_id: str) -> bool:
+        attempt = ledger.attempt(attempt_id)
+        return attempt is not None and (attempt.delivered or attempt.state is State.FAILED)
+
+    return says
+
+
+def entry(one: Leftover) -> dict[str, object]:
+    """One leftover as JSON."""
+    return {
+        "kind": one.kind, "path": one.where, "bytes": one.size_bytes,
+        "changed_at": one.changed_at.isoformat(timespec="seconds"), "attempt": one.attempt_id,
+    }  # fmt: skip
+
+
+def _probes(ledger: Ledger) -> Iterator[Leftover]:
+    """Objects with which stores were tried more than an hour ago. A store that does not answer is left out, and said."""
+    places = {uri for name in ledger.batches() if (uri := ledger.batch_destination(name))}
+    s3 = S3() if places else None
+    for bucket, prefix in sorted({parse_s3_uri(uri) for uri in places}):
+        folder = f"{prefix}/" if prefix else ""
+        try:
+            names = stale(s3.names(bucket, folder + NAME), datetime.now(UTC)) if s3 else []
+        except (StoreRefused, StoreTrouble) as error:
+            say(f"note: s3://{bucket}/{prefix} was left out: {error}")
+            continue
+        for name in names:
+            stamp = name.rpartition(NAME)[2].partition("-")[0]
+            made_at = datetime.strptime(stamp, STAMP).replace(tzinfo=UTC)
+            yield Leftover("probe", f"s3://{bucket}/{name}", 0, made_at)
+
+
+def _removed(one: Leftover) -> bool:
+    """Whether it is gone now. What can't be removed is said, and stops nothing else."""
+    try:
+        if one.path is None:
+            S3().delete(*parse_s3_uri(one.where))
+        elif one.path.is_dir():
+            shutil.rmtree(one.path)
+        else:
+            one.path.unlink(missing_ok=True)
+    except (OSError, StoreRefused, StoreTrouble) as error:
+        say(f"{one.where} stays: {error}")
+        return False
+    except KeyError:  # somebody was faster
+        return True
+    return True
+
+
+def _confirm(going: Sequence[Leftover]) -> None:
+    print(f"Remove {len(going)}, {_mib(going)}? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise BadInput("not approved: nothing was removed")
+
+
+def _show(going: Sequence[Leftover]) -> None:
+    rows = [[one.kind, one.where, f"{one.size_bytes:,}", f"{one.changed_at:%Y-%m-%d}"] for one in going[:SHOWN]]
+    if rows:
+        table(["what", "where", "bytes", "last changed"], rows, ["bytes"], stderr=True)
+    if len(going) > SHOWN:
+        say(f"and {len(going) - SHOWN} more")
+
+
+def _mib(some: Sequence[Leftover]) -> str:
+    return f"{sum(one.size_bytes for one in some) / (1 << 20):.1f} MiB"
