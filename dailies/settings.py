@@ -21,11 +21,13 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, create_
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from dailies.domain.caps import ColumnCap, columns_of, read_column_caps
 from dailies.domain.commands import DEMO, HOOKS
 from dailies.environment import AWS_KEYS, hand_on, is_service_link, read_dotenv, variables
 from dailies.errors import Misconfigured
 from dailies.logs import hidden
 from dailies.registry import declared
+from dailies.sheets.columns import CORE
 
 DEFAULT_MODEL = "openai/sora-2-pro-i2v"
 SECRET_BLOCKS = {
@@ -57,6 +59,15 @@ def _log(value: Any) -> Any:
     if str(value).lower() not in ("text", "json"):
         raise ValueError("must be `text` or `json`")
     return str(value).lower()
+
+
+def _column_caps(value: Any) -> Any:
+    """Caps by column; a column of ours, which is none of the team's, would hold nothing back."""
+    caps = read_column_caps(value) if isinstance(value, str) else value
+    ours = [column for column in columns_of(caps or ()) if column.casefold() in CORE]
+    if ours:
+        raise ValueError(f"names {ours[0]}, which is no column of your own")
+    return caps
 
 
 Key = Annotated[SecretStr | None, BeforeValidator(_key)]
@@ -132,6 +143,11 @@ class Settings(_ProviderSettings):
     )
     dailies_budget_usd: Dollars | None = Field(None, description="hard cap for one batch, in dollars")
     dailies_daily_budget_usd: Dollars | None = Field(None, description="hard cap for a UTC day over all batches")
+    dailies_monthly_budget_usd: Dollars | None = Field(None, description="hard cap for a UTC month over all batches")
+    dailies_column_budgets: Annotated[tuple[ColumnCap, ...] | None, BeforeValidator(_column_caps)] = Field(
+        None,
+        description="hard caps by the value of a column of your own, over all batches: `client=acme:200, client=zeta:50`",
+    )
     dailies_in_flight: Annotated[int, Field(ge=1, le=5000)] = Field(20, description="generations at once, per provider")
     dailies_poll_first_s: Positive | None = Field(
         None, description="first poll after so many seconds; else from the model"

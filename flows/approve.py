@@ -14,7 +14,6 @@ from pydantic import Field
 
 from dailies.domain.money import show_usd
 from dailies.errors import BadInput
-from dailies.ledger import Caps
 from dailies.planning.batch import Batch
 from dailies.runtime import Runtime
 from dailies.steps.approval import to_approve
@@ -63,7 +62,7 @@ async def approve(runtime: Runtime, batch: Batch, above_usd: float | None, wait_
     if answer.budget_usd is not None:
         lower = Decimal(str(answer.budget_usd))
         cap = lower if batch.caps.batch_usd is None else min(lower, batch.caps.batch_usd)
-        batch = replace(batch, caps=Caps(cap, batch.caps.day_usd))
+        batch = replace(batch, caps=replace(batch.caps, batch_usd=cap))
         approval = replace(approval, usd=min(approval.usd, lower))
     await anyio.to_thread.run_sync(runtime.ledger.approve, batch.name, approval)
     return batch

@@ -25,9 +25,10 @@ from dailies.runtime import Runtime, open_runtime
 from dailies.settings import Settings
 from dailies.steps.adopt import adopt_known
 from dailies.steps.approval import to_approve
+from dailies.steps.budgets import check_budgets
 from dailies.steps.changes import Changed, changed_rows, changes_lines, other_content
 from dailies.steps.purchase import Purchase, purchase_of
-from dailies.steps.start import check_budgets, plan_batch, vetted_batch
+from dailies.steps.start import plan_batch, vetted_batch
 from dailies.steps.store import store_notes
 
 REFUSED = 2

@@ -1,10 +1,11 @@
 """The record of every clip, attempt and cent, on SQLite or Postgres."""
 
+from dailies.domain.caps import Caps
 from dailies.ledger.engine import open_engine
 from dailies.ledger.ledger import Ledger
 from dailies.ledger.owner import Owner
 from dailies.ledger.spool import Spool
-from dailies.ledger.types import Adopted, AnotherFile, BoughtAgain, Caps, DuplicateGeneration, LostOwnership, Unclaimed
+from dailies.ledger.types import Adopted, AnotherFile, BoughtAgain, DuplicateGeneration, LostOwnership, Unclaimed
 
 __all__ = [
     "Adopted",

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection
 
 from dailies.domain.approval import Approval
 from dailies.domain.brake import GivenUp, Go, Hold
+from dailies.domain.caps import Caps
 from dailies.domain.clips import Row
 from dailies.domain.kept_request import KeptRequest
 from dailies.domain.money import ZERO
@@ -33,10 +32,9 @@ from dailies.ledger import rows as r
 from dailies.ledger import tables as t
 from dailies.ledger.adoption import Adoption
 from dailies.ledger.plan import upsert, write_plan
-from dailies.ledger.reader import day_of
 from dailies.ledger.statuses import Statuses
 from dailies.ledger.transitions import GIVEN_UP, new_attempt_id
-from dailies.ledger.types import TAKEN_FOR_DEAD, Caps, LostOwnership, Unclaimed
+from dailies.ledger.types import TAKEN_FOR_DEAD, LostOwnership, Unclaimed
 from dailies.ledger.verdicts import Verdicts
 
 
@@ -97,7 +95,7 @@ class Ledger(Adoption, Statuses, Verdicts):
             charges = self._surcharges(connection, provider, kind)
             usd = self._expected(connection, batch, kind, usd_quoted, charges)
             left = self._left_of(connection, caps, provider, batch, now, charges)
-            refusal = self._reserve(connection, batch, now, usd, left)
+            refusal = self._reserve(connection, batch, clip_key, now, usd, left)
             if refusal:
                 return refusal
             attempt = Attempt(
@@ -111,21 +109,6 @@ class Ledger(Adoption, Statuses, Verdicts):
                 self._keep_request(connection, request)
             self._claimed(connection, provider, granted, attempt.id)
             return attempt
-
-    def _reserve(self, connection: Connection, batch: str, now: datetime, usd: Decimal, caps: Caps) -> Unclaimed | None:
-        scopes = (
-            ("batch", batch, caps.batch_usd, Unclaimed.BATCH_BUDGET),
-            ("day", day_of(now), caps.day_usd, Unclaimed.DAY_BUDGET),
-        )
-        reserved: list[tuple[str, str, Decimal]] = []
-        for scope, name, cap, refusal in scopes:
-            after = self._locked_spend(connection, scope, name) + usd
-            if cap is not None and after > cap:
-                return refusal
-            reserved.append((scope, name, after))
-        for scope, name, after in reserved:
-            self._set_spend(connection, scope, name, after)
-        return None
 
     def note_store(self, place: str, abilities: Mapping[str, bool | str]) -> None:
         """Put on record what a store was found to take just now."""

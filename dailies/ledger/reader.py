@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from dailies.domain.approval import Approval
 from dailies.domain.clips import Clip
-from dailies.domain.money import ZERO
+from dailies.domain.money import ZERO, sum_usd
 from dailies.domain.records import Attempt, BatchRow, Brief, Event
 from dailies.domain.schedule import Bracket
 from dailies.domain.states import State
@@ -241,7 +241,46 @@ class Reader:
             query = sa.select(t.spend.c.usd_counted).where((t.spend.c.scope == scope) & (t.spend.c.name == name))
             return connection.execute(query).scalar() or ZERO
 
+    def counted_in_month(self, month: str | None = None) -> Decimal:
+        """What counts against the budget of a UTC month (`2026-11`; default this one)."""
+        with self._read() as connection:
+            return month_counted(connection, month or day_of(self.now())[:7])
+
+    def counted_in_column(self, column: str, value: str) -> Decimal:
+        """What counts against the budget of all rows that have a value in a column of the team's own."""
+        with self._read() as connection:
+            return column_counted(connection, column, value)
+
 
 def day_of(moment: datetime) -> str:
     """The UTC day on whose budget a purchase counts."""
     return moment.astimezone(UTC).date().isoformat()
+
+
+def month_counted(connection: Connection, month: str) -> Decimal:
+    """What counts in a UTC month (`2026-11`): the sum of its days."""
+    day = t.spend.c.name
+    days = (t.spend.c.scope == "day") & (day >= f"{month}-01") & (day <= f"{month}-31")
+    return sum_usd(connection.execute(sa.select(t.spend.c.usd_counted).where(days)).scalars())
+
+
+def _has_label(connection: Connection) -> sa.TextClause:
+    """Whether a row has `:value` in the column `:column`. By SQLite's json_each: its paths miss a name that is no ASCII."""
+    if connection.dialect.name == "postgresql":
+        return sa.text("batch_row.labels ->> :column = :value")
+    return sa.text("EXISTS (SELECT 1 FROM json_each(batch_row.labels) WHERE key = :column AND value = :value)")
+
+
+def column_counted(connection: Connection, column: str, value: str) -> Decimal:
+    """What the attempts of all rows count that have a value in a column of the team's own."""
+    a, row = t.attempt.c, t.batch_row.c
+    charged_or_kept = sa.case(
+        (a.state == State.FAILED, sa.func.coalesce(a.usd_charged, 0)),
+        else_=sa.func.coalesce(a.usd_charged, a.usd_reserved, a.usd_quoted),
+    )  # as Attempt.usd_counted
+    query = (
+        sa.select(sa.type_coerce(sa.func.sum(charged_or_kept), t.Usd))
+        .join_from(t.batch_row, t.attempt, (a.clip_key == row.clip_key) & (a.batch == row.batch))
+        .where(_has_label(connection).bindparams(column=column, value=value))
+    )
+    return connection.execute(query).scalar() or ZERO

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,19 +11,19 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from dailies.domain.caps import Caps
 from dailies.domain.money import ZERO
 from dailies.domain.records import Attempt
 from dailies.domain.surcharge import Surcharge, expected_usd, model_of
 from dailies.ledger import tables as t
+from dailies.ledger.budgets import Budgets
 from dailies.ledger.plan import upsert
 from dailies.ledger.reader import day_of
-from dailies.ledger.transitions import Transitions
-from dailies.ledger.types import Caps
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-class Surcharges(Transitions):
+class Surcharges(Budgets):
     """What providers charge beyond their quotes, and what is to be reserved because of it."""
 
     def _update(self, connection: Connection, before: Attempt, **values: Any) -> Attempt:
@@ -69,15 +70,26 @@ class Surcharges(Transitions):
         if not known:
             return caps
         a, day = t.attempt.c, day_of(now)
-        query = sa.select(a.kind, a.usd_quoted, a.usd_reserved, a.batch, a.day).where(
-            t.IS_UNFINISHED & (a.provider == provider) & a.usd_charged.is_(None) & a.kind.is_not(None)
+        its_row = (t.batch_row.c.batch == a.batch) & (t.batch_row.c.clip_key == a.clip_key)
+        query = (
+            sa.select(a.kind, a.usd_quoted, a.usd_reserved, a.batch, a.day, t.batch_row.c.labels)
+            .join_from(t.attempt, t.batch_row, its_row, isouter=True)
+            .where(t.IS_UNFINISHED & (a.provider == provider) & a.usd_charged.is_(None) & a.kind.is_not(None))
         )
-        of_batch = of_day = ZERO
         for row in connection.execute(query):
-            beyond = expected_usd(row.kind, row.usd_quoted, known, LONG_AGO) - (row.usd_reserved or row.usd_quoted)
-            of_batch += max(beyond, ZERO) if row.batch == batch else ZERO
-            of_day += max(beyond, ZERO) if row.day == day else ZERO
-        return Caps(_less(caps.batch_usd, of_batch), _less(caps.day_usd, of_day))
+            reserved = row.usd_reserved or row.usd_quoted
+            beyond = max(expected_usd(row.kind, row.usd_quoted, known, LONG_AGO) - reserved, ZERO)
+            caps = replace(
+                caps,
+                batch_usd=_less(caps.batch_usd, beyond) if row.batch == batch else caps.batch_usd,
+                day_usd=_less(caps.day_usd, beyond) if row.day == day else caps.day_usd,
+                month_usd=_less(caps.month_usd, beyond) if row.day[:7] == day[:7] else caps.month_usd,
+                columns=tuple(
+                    replace(cap, usd=cap.usd - beyond) if cap.holds_for(row.labels or {}) else cap
+                    for cap in caps.columns
+                ),
+            )
+        return caps
 
 
 def _less(cap: Decimal | None, usd: Decimal) -> Decimal | None:

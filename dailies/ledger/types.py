@@ -1,4 +1,4 @@
-"""What a caller tells the ledger and hears from it, beside the records: budgets, purchases to adopt, refusals."""
+"""What a caller tells the ledger and hears from it, beside the records: purchases to adopt, refusals."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class Unclaimed(StrEnum):
     TAKEN = "taken"  # the clip is live, done, refused for good or somebody else's: look at it again
     BATCH_BUDGET = "batch budget"
     DAY_BUDGET = "daily budget"
+    MONTH_BUDGET = "monthly budget"
+    COLUMN_BUDGET = "budget by column"
 
 
 class LostOwnership(Exception):
@@ -43,14 +45,6 @@ class BoughtAgain(Exception):
     def __init__(self, attempt: Attempt) -> None:
         super().__init__(attempt.id)
         self.attempt = attempt
-
-
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """Hard budgets in dollars; None means no limit."""
-
-    batch_usd: Decimal | None = None
-    day_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

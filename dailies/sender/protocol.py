@@ -22,12 +22,13 @@ from decimal import Decimal
 from typing import Any
 
 from dailies.domain.brake import GivenUp, Hold
+from dailies.domain.caps import Caps
 from dailies.domain.clips import Row
 from dailies.domain.creates import PaidRequest
 from dailies.domain.outcomes import Verdict
 from dailies.domain.records import Attempt
 from dailies.ledger.file import LedgerFile
-from dailies.ledger.types import Caps, Unclaimed
+from dailies.ledger.types import Unclaimed
 from dailies.settings import Settings
 
 Refusal = Unclaimed | Hold | GivenUp | str

@@ -150,7 +150,11 @@ def _raise_refusal(runtime: Runtime, prepared: Prepared, refused: Result) -> Non
             refuse_stopped(runtime, prepared.row, prepared.provider)
         case NotClaimed(refusal=Unclaimed.TAKEN):
             raise AlreadyTaken(f"{who}: somebody else was faster")
-        case NotClaimed(refusal=Unclaimed.BATCH_BUDGET | Unclaimed.DAY_BUDGET as budget):
+        case NotClaimed(refusal=Unclaimed.COLUMN_BUDGET):
+            caps = prepared.batch.caps.for_row(prepared.row.labels)
+            names = " or ".join(cap.name for cap in caps) or "its row"
+            raise BudgetReached(f"{who}: the budget of {names} is used up; nothing more is bought for it")
+        case NotClaimed(refusal=Unclaimed.BATCH_BUDGET | Unclaimed.DAY_BUDGET | Unclaimed.MONTH_BUDGET as budget):
             raise BudgetReached(f"{who}: the {budget} is used up; nothing more is bought")
         case NotClaimed(refusal=words):
             raise NotSent(f"{who}: not claimed, so nothing was sent: {words}")

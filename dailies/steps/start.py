@@ -9,11 +9,11 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from dailies.domain.money import ZERO, show_usd, sum_usd
+from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.sources import located
 from dailies.errors import BadInput, Misconfigured
 from dailies.failpoints import hit
-from dailies.ledger import AnotherFile, Caps
+from dailies.ledger import AnotherFile
 from dailies.ledger.address import shown
 from dailies.ledger.beside import refuse_unsettled_beside
 from dailies.logs import hidden
@@ -29,7 +29,8 @@ from dailies.providers.live import Live
 from dailies.runtime import Runtime
 from dailies.steps.adopt import adopt_known
 from dailies.steps.another_file import another_files_batch, refuse_another_file
-from dailies.steps.clips_on_record import delivered_clips, forgotten_clips, taken_clips
+from dailies.steps.budgets import caps_over_all, check_budgets
+from dailies.steps.clips_on_record import delivered_clips, forgotten_clips
 from dailies.steps.places import settle_places
 from dailies.steps.reachable import refuse_without_a_way
 from dailies.steps.store import store_notes, tried_before_buying
@@ -132,7 +133,7 @@ async def vetted_batch(runtime: Runtime, request: BatchRequest, plan: Plan, to: 
         raise BadInput(unpriced_message(plan))
     bucket, prefix = parse_s3_uri(to) if to else ("", "")
     budget = request.budget_usd if request.budget_usd is not None else runtime.settings.dailies_budget_usd
-    caps = Caps(budget, runtime.settings.dailies_daily_budget_usd)
+    caps = replace(caps_over_all(runtime.settings), batch_usd=budget)
     batch = Batch(request, plan, bucket, prefix, caps, await delivered_clips(runtime, plan))
     settled = batch.delivered_before | await forgotten_clips(runtime, plan)
     missing = [row for row in plan.rows if row.clip.key not in settled]
@@ -178,30 +179,4 @@ async def refuse_another_plan(runtime: Runtime, request: BatchRequest, plan: Pla
         raise BadInput(
             f"rows {request.rows} of {request.prompts} are not what was dispatched: the CSV, an image or this machine's settings "
             "differ. Dispatch it again. Nothing was bought."
-        )
-
-
-async def check_budgets(runtime: Runtime, batch: Batch) -> None:
-    """Refuse before the first cent when what is left to buy can't fit. Raises BadInput that says how much is missing."""
-    taken = await taken_clips(runtime, batch.plan)
-    to_buy = [row for row in batch.plan.rows if row.clip.key not in taken]
-    if not to_buy:
-        return
-    needed = sum_usd(batch.plan.quotes[row.clip.key] for row in to_buy)
-    for name, cap, counted in (
-        ("batch budget", batch.caps.batch_usd, await anyio.to_thread.run_sync(runtime.ledger.counted, batch.name)),
-        ("daily budget", batch.caps.day_usd, await anyio.to_thread.run_sync(runtime.ledger.counted)),
-    ):
-        if cap is None or counted + needed <= cap:
-            continue
-        left, fit = cap - counted, []
-        for row in to_buy:
-            price = batch.plan.quotes[row.clip.key] or ZERO
-            if price <= left:
-                left -= price
-                fit.append(row.id)
-        rows = ", ".join(fit[:10]) + ("…" if len(fit) > 10 else "") if fit else "none"
-        raise BadInput(
-            f"the {name} of {show_usd(cap)} does not cover this batch: {show_usd(needed)} to buy, {show_usd(counted)} counted "
-            f"already, {show_usd(counted + needed - cap)} missing. Nothing was bought. These rows would fit: {rows}"
         )

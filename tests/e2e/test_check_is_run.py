@@ -65,6 +65,7 @@ def test_the_command_that_a_check_suggests_runs_as_it_stands(world: World) -> No
     ((), {"AIML_API_KEY": "wrong"}, "refuses the key"),
     (("--to", "s3://no-such-bucket-of-ours/x"), {}, "no-such-bucket-of-ours"),
     ((), {"DAILIES_DAILY_BUDGET_USD": "0.5"}, "daily budget"),
+    ((), {"DAILIES_MONTHLY_BUDGET_USD": "0.5"}, "monthly budget"),
 ])  # fmt: skip
 def test_check_refuses_where_run_refuses(
     world: World, options: tuple[str, ...], environ: dict[str, Any], words: str
@@ -74,6 +75,22 @@ def test_check_refuses_where_run_refuses(
     assert checked.code == 2 and words in checked.json["error"] and checked.json["to_buy"] == 2
     run = world.run(*options, **environ)
     assert run.code == 2 and run.json["error"] == checked.json["error"] and not world.posts()
+
+
+def test_a_client_has_a_cap_over_all_batches(world: World) -> None:
+    """Held back by the column's value; its other spelling is refused; `status` shows what is left."""
+    world.csv([{"id": "a", "client": "acme"}, {"id": "z", "client": "zeta"}])
+    assert world.run(DAILIES_COLUMN_BUDGETS="client=acme:2,client=zeta:2").code == 0
+    world.csv([{"id": "b", "client": "acme"}], name="more.csv")
+    more = world.run(DAILIES_COLUMN_BUDGETS="client=acme:2,client=zeta:2")
+    assert more.code == 2 and "the budget of client=acme of $2.00 does not cover this batch" in more.json["error"]
+    near = world.run(DAILIES_COLUMN_BUDGETS="Client=acme:200")
+    assert near.code == 2 and "write both alike" in near.json["error"]
+    shown = world.command("status", "--json", DAILIES_COLUMN_BUDGETS="client=acme:2", DAILIES_MONTHLY_BUDGET_USD="9")
+    spent = sum(clip["usd_charged"] for clip in world.command("report", "--json").json["clips"])
+    assert [(one["name"], one["usd_cap"]) for one in shown.json["budgets"]] == [("month", 9), ("client=acme", 2)]
+    assert [one["usd_counted"] for one in shown.json["budgets"]] == [spent, spent / 2]
+    assert "budgets" not in world.command("status", "--json").json and len(world.charges()) == 2
 
 
 def test_a_few_rows_first(world: World) -> None:

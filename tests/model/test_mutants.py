@@ -273,7 +273,7 @@ def reserve_without_a_lock(_bench: Bench, monkeypatch: Patch) -> None:
     both_have_looked = threading.Barrier(2)
 
     def reserve(
-        self: Ledger, connection: sa.Connection, batch: str, now: object, usd: Decimal, caps: Caps
+        self: Ledger, connection: sa.Connection, batch: str, _key: str, _now: object, usd: Decimal, caps: Caps
     ) -> Unclaimed | None:
         counted = connection.execute(sa.select(t.spend.c.usd_counted).where(t.spend.c.name == batch)).scalar() or ZERO
         both_have_looked.wait(10)
