@@ -141,6 +141,7 @@ def report(  # noqa: PLR0913 - a command's options are its parameters
     link_base: str | None = None,
     reconcile: bool = False,
     refund_pack: bool = False,
+    focus: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     json: JsonFlag = False,
 ) -> int:
     """What was made, what it cost, and what to do next.
@@ -168,12 +169,15 @@ def report(  # noqa: PLR0913 - a command's options are its parameters
         Compare with the provider's own ledger, row by row.
     refund_pack
         Write letters and evidence for charges that should come back.
+    focus
+        Write the reported charges into this CSV file by the columns of FOCUS 1.2, for finance tools; `-` is stdout, and then
+        nothing else is printed there.
     """
     from dailies.cli.report import Wanted, run_report
     from dailies.report.select import Selection, day
 
     selection = Selection(batch, day("--since", since), day("--until", until), provider, model)
-    return run_report(Wanted(selection, group_by, out, link_base, reconcile, refund_pack, json))
+    return run_report(Wanted(selection, group_by, out, link_base, reconcile, refund_pack, json, focus))
 
 
 @app.command

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from dailies.cli.command_settings import settings_here
-from dailies.cli.screen import tell
+from dailies.cli.screen import say, tell
 from dailies.cli.tables import table
 from dailies.domain.figures import Totals, totals_of
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import BatchRow
+from dailies.errors import BadInput
 from dailies.ledger import Ledger
+from dailies.registry import declaration
 from dailies.report.credits import Credits, answer_json, credits_of, dump, plain_totals, statuses_json
+from dailies.report.focus import focus_csv
 from dailies.report.gather import gather_posters
 from dailies.report.links import POSTERS, PRESIGNED, Linker, from_base, links_end, on_disk, presigned
 from dailies.report.page import PageFacts, Ways
@@ -26,6 +29,7 @@ from dailies.report.refund import Claim, refund_claims, refund_files
 from dailies.report.runs import runs_of
 from dailies.report.select import Selection, chosen, grouped
 from dailies.report.write import Extras, report_folder, to_disk, write_report
+from dailies.report.write import replace as replace_file
 from dailies.runtime import make_home, open_ledger
 from dailies.settings import Settings
 from dailies.steps.reconcile import learn_charges, reconciliation_of
@@ -45,6 +49,7 @@ class Wanted:
     reconcile: bool = False
     refund_pack: bool = False
     json: bool = False
+    focus: str | None = None
 
 
 def run_report(wanted: Wanted) -> int:
@@ -66,6 +71,10 @@ def run_report(wanted: Wanted) -> int:
     credits = replace(credits_of(wanted.selection.title, rows), unknown_statuses=strange)
     claims = refund_claims(rows, reconciliation) if wanted.refund_pack else []
     folder = _write(settings, credits, wanted, reconciliation, claims, runs)
+    if wanted.focus is not None:
+        _write_focus(rows, wanted.focus)
+        if wanted.focus == "-":
+            return 0
     if wanted.json:
         print(dump(_answer(rows, credits, wanted, reconciliation, claims, folder)))
         return 0
@@ -77,6 +86,20 @@ def run_report(wanted: Wanted) -> int:
     if folder:
         print(f"Report: {folder}")
     return 0
+
+
+def _write_focus(rows: Sequence[BatchRow], file: str) -> None:
+    """Raises BadInput where the file can't be written."""
+    text = focus_csv(rows, lambda provider: known.title if (known := declaration(provider)) else provider)
+    if file == "-":
+        print(text, end="")
+        return
+    path = Path(file).expanduser().absolute()
+    try:
+        replace_file(path, text.encode())
+    except OSError as error:
+        raise BadInput(f"--focus {file}: it can't be written ({error.strerror})") from error
+    say(f"FOCUS: {path}")
 
 
 def _rows(ledger: Ledger, wanted: Wanted) -> list[BatchRow]:
