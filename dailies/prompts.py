@@ -83,11 +83,6 @@ def read_sheet(content: bytes, source: str, options: Iterable[str] = ()) -> Shee
     return Sheet(rows, columns.own, table.notes)
 
 
-def parse_csv(content: bytes, source: str, options: Iterable[str] = ()) -> list[RawRow]:
-    """The rows alone of what `read_sheet` reads."""
-    return list(read_sheet(content, source, options).rows)
-
-
 def with_ids(rows: Sequence[RawRow]) -> tuple[dict[int, str], list[BadRow]]:
     """Each row's id: its own, or one made from its number; ids that would share an S3 name are bad rows."""
     ids: dict[int, str] = {}

@@ -32,6 +32,12 @@ from dailies.sheets.columns import CORE
 DEFAULT_MODEL = "openai/sora-2-pro-i2v"
 SECRET_BLOCKS = {
     **{one.key_name: one.key_block for one in declared().values()},
+    **{
+        own.name: own.name.lower().replace("_", "-")
+        for one in declared().values()
+        for own in one.settings
+        if own.secret
+    },
     "DAILIES_LEDGER_URL": "dailies-ledger-url",  # it holds a password
 }
 ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
@@ -92,7 +98,9 @@ def _provider_fields() -> dict[str, Any]:
         one.base_url_name: (str, Field(one.base_url, description=f"where {one.title} answers")) for one in ones
     }
     own = {
-        own.name: (Annotated[str, _of_choices(own.choices)], Field(own.default, description=own.description))
+        own.name: (Key, Field(None, description=own.description))
+        if own.secret
+        else (Annotated[str, _of_choices(own.choices)], Field(own.default, description=own.description))
         for one in ones
         for own in one.settings
     }
@@ -198,9 +206,9 @@ class Settings(_ProviderSettings):
         return self.text(declared()[provider].base_url_name).rstrip("/")
 
     def text(self, name: str) -> str:
-        """A setting that a provider declares, by its name in the environment."""
-        value: str = getattr(self, name.lower())
-        return value
+        """A setting that a provider declares, by its name in the environment; a secret that is not set is empty."""
+        value: str | SecretStr | None = getattr(self, name.lower())
+        return value.get_secret_value() if isinstance(value, SecretStr) else value or ""
 
     def create_timeout_s(self, provider: str) -> float:
         """How long the paid POST may wait for its answer."""

@@ -38,12 +38,6 @@ class Catalog:
             raise BadInput(f"no model is called {name!r}{self._suggestion(name)}; docs/models.md lists all")
         return model
 
-    def find_at(self, name: str, provider: str) -> Model:
-        """The model of this name, which `provider` offers. Raises BadInput naming who does offer it."""
-        model = self.find(name)
-        model.offer_at(provider)
-        return model
-
     def provider_of(self, name: str) -> str | None:
         """The one provider that calls a model so; None for a model's own id or a name that several providers share."""
         wanted = name.strip().casefold()

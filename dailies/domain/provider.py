@@ -62,6 +62,8 @@ class TextSetting:
     default: str
     description: str
     choices: tuple[str, ...] = ()
+    secret: bool = False
+    """Whether nobody may see it: masked wherever settings are shown, and kept in a Secret block on a Prefect server."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,11 +75,6 @@ class Group:
     own: bool
 
 
-def report_page(credits: Credits, link: Linker, facts: PageFacts) -> str:
-    """The page as HTML text."""
-    return Drawing(credits, facts).page(link)
-
-
 class Drawing:
     """All that a page shows but its links, so that the copies on disk and in S3 are drawn from the same figures."""
 

@@ -65,11 +65,6 @@ class AdaptiveLimiter:
             self._ramp_from = None
         self._turn.release()
 
-    @property
-    def held_for_s(self) -> float:
-        """How long it is until the ledger is asked again, where the provider is held; else 0."""
-        return max(0.0, self._held_until - self._clock()) if self.held else 0.0
-
     def creates_at_once(self) -> int:
         """How many creates may be unanswered now: few at first, more each second while no answer is lost."""
         now = self._clock()

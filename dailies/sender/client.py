@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from itertools import count
 
@@ -26,7 +26,6 @@ FAILED_STARTS = 3
 """After so many in a row no more are tried in this run."""
 NOT_FOR_THE_SENDER = ("AWS_", "PREFECT_", "DAILIES_")
 """Variables that it does not need: its settings, with the keys, come over the socket. (Failpoints are kept.)"""
-Starter = Callable[[], tuple[Process, socket.socket]]
 
 
 class Sender:

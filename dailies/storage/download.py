@@ -35,15 +35,11 @@ EXPIRED = frozenset({400, 401, 403, 404, 410})
 
 
 class DownloadFailed(Exception):
-    """Not a byte came. `retry`: the same URL may well work a little later."""
-
-    retry: bool = True
+    """Not a byte came."""
 
 
 class UrlExpired(DownloadFailed):
     """The server refuses this URL: too early, or past its time. A fresh look at the job tells which."""
-
-    retry = False
 
 
 class CutShortDownload(DownloadFailed):
@@ -52,8 +48,6 @@ class CutShortDownload(DownloadFailed):
 
 class TooBig(DownloadFailed):
     """More bytes than any clip has."""
-
-    retry = False
 
 
 class TooSlow(DownloadFailed):

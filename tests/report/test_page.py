@@ -24,8 +24,9 @@ from dailies.errors import BadInput
 from dailies.planning.request import BatchRequest
 from dailies.report.advice import Topic, advice_for, topic_of
 from dailies.report.charts import MOST_BARS, bars_by, charts_of, seconds_per_clip, spend_by_day
-from dailies.report.links import beside, checked_base, from_base, on_disk, origins
-from dailies.report.page import PageFacts, report_page
+from dailies.report.credits import Credits
+from dailies.report.links import Linker, beside, checked_base, from_base, on_disk, origins
+from dailies.report.page import Drawing, PageFacts
 from dailies.report.runs import runs_of
 from dailies.report.select import Selection, chosen, day, grouping
 from tests.report.factories import MADE_AT, a_batch_row, credits, mixed_rows
@@ -101,8 +102,13 @@ def test_the_run_that_goes_on_with_a_batch_is_the_one_that_made_it() -> None:
     assert runs_of(Batch(None), ["m"]) == {}
 
 
+def drawn(figures: Credits, link: Linker, facts: PageFacts) -> str:
+    """The page as HTML text."""
+    return Drawing(figures, facts).page(link)
+
+
 def test_the_policy_names_the_very_style_and_script_of_the_page() -> None:
-    page = report_page(credits(mixed_rows(3)), on_disk(Path("/none"), None), FACTS)
+    page = drawn(credits(mixed_rows(3)), on_disk(Path("/none"), None), FACTS)
     for tag in ("style", "script"):
         text = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)[-1]
         assert f"{tag}-src &#39;sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}&#39;" in page
@@ -110,14 +116,14 @@ def test_the_policy_names_the_very_style_and_script_of_the_page() -> None:
 
 
 def test_two_thousand_clips_make_a_page_of_less_than_half_a_megabyte() -> None:
-    page = report_page(credits(mixed_rows(2000)), beside("studio", "clips/monday"), FACTS)
+    page = drawn(credits(mixed_rows(2000)), beside("studio", "clips/monday"), FACTS)
     assert len(page.encode()) < 500_000
     assert len(data_of(page)["clips"]) == 2000
 
 
 def test_a_hostile_name_is_escaped_where_the_page_says_it() -> None:
     row = a_batch_row(1, None, batch="<script>alert(1)</script>", labels={"<b>": "<i>"})
-    page = report_page(credits([row, a_batch_row(2)], row.batch), on_disk(Path("/none"), None), FACTS)
+    page = drawn(credits([row, a_batch_row(2)], row.batch), on_disk(Path("/none"), None), FACTS)
     assert "<script>alert" not in page and "<i>" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
@@ -189,7 +195,7 @@ def test_the_histogram_counts_every_clip_once(seconds: list[float]) -> None:
 
 def test_an_empty_report_has_a_page_too() -> None:
     assert charts_of([], [], {}, []) == ((), ())
-    assert "0 of 0 delivered" in report_page(credits([]), on_disk(Path("/none"), None), FACTS)
+    assert "0 of 0 delivered" in drawn(credits([]), on_disk(Path("/none"), None), FACTS)
 
 
 def test_a_span_a_provider_and_a_model_are_chosen() -> None:
@@ -224,7 +230,7 @@ def test_lines_are_grouped_by_day_by_our_columns_and_by_theirs() -> None:
 
 
 def test_a_charge_that_was_not_reported_is_neither_zero_nor_hidden() -> None:
-    page = report_page(
+    page = drawn(
         credits([a_batch_row(1), a_batch_row(2, usd_charged=None, clip={"model": "x/y"})]),
         on_disk(Path("/none"), None),
         FACTS,

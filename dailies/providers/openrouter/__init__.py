@@ -11,7 +11,9 @@ PROVIDER = Declaration(
     offers="dailies.providers.openrouter:offers.json",
     front="dailies.sandbox.openrouter:OpenRouter",
     settings=(
-        TextSetting("OPENROUTER_WEBHOOK_SECRET", "", "the secret of the workspace that signs OpenRouter's webhooks"),
+        TextSetting(
+            "OPENROUTER_WEBHOOK_SECRET", "", "the secret of the workspace that signs OpenRouter's webhooks", secret=True
+        ),
     ),
     settling=Settling(by=(SettledBy.WEBHOOK,)),
     webhook=True,
