@@ -25,6 +25,7 @@ DEMO = command("demo")
 HOOKS = command("hooks")
 DOCTOR = command("doctor")
 UI = command("ui")
+TIDY = command("tidy")
 ADOPT = command("doctor", "--adopt")
 LEDGER_COPY = command("ledger", "copy")
 

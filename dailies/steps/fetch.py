@@ -125,6 +125,13 @@ class _Visit:
         except DownloadFailed as error:
             self.refused, self.reason = isinstance(error, UrlExpired), str(error)
             return None
+        except (
+            Misconfigured
+        ) as error:  # no room on the disk, or a folder that can't be written: the clip waits where it is
+            if "disk" not in self.runtime.emitted:  # once: every other clip meets the same
+                self.runtime.emitted.add("disk")
+                logger.error("%s. What is paid for waits at its provider: make room soon, then %s", error, COLLECT)
+            raise await delayed(self.runtime, self.attempt, str(error)) from error
         except UnsafeUrl as error:
             raise await delayed(self.runtime, self.attempt, f"its address is refused: {error}") from error
         self.refused = False

@@ -18,7 +18,7 @@ from typing import BinaryIO
 import anyio.to_thread
 import httpx
 
-from dailies.domain.commands import COLLECT
+from dailies.domain.commands import TIDY
 from dailies.errors import Misconfigured
 from dailies.net import MAX_REDIRECTS, Trust, get_vetted, safe_url
 from dailies.storage.unwrap import TooMuch, unwrapped
@@ -216,7 +216,9 @@ def _sweep(folder: Path, name: str) -> None:
 def _disk_trouble(error: OSError, folder: Path) -> Misconfigured:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         free = _free_mib(folder)
-        return Misconfigured(f"no room for a download in {folder} ({free}): free some space, then `{COLLECT}`")
+        return Misconfigured(
+            f"no room for a download in {folder} ({free}): free some space; `{TIDY}` removes what is left over"
+        )
     return Misconfigured(f"can't write a download to {folder}: {error.strerror or error}")
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from dailies.domain.records import BatchRow
 from dailies.domain.states import State
+from dailies.storage import download
 from tests.e2e.harness import World, named, sha256
 from tests.e2e.invariants import assert_invariants
 from tests.e2e.loopback import Elsewhere
@@ -153,6 +155,21 @@ def test_a_download_that_fails_for_good_waits_for_the_next_run(hasty: None, worl
         assert clip["state"] == "completed" and "download" in clip["error"]
     again = assert_invariants(world)
     assert again and again.code == 0 and len(world.posts()) == 4
+
+
+def test_a_full_disk_is_said_with_what_to_do_and_the_clip_comes_home_once_there_is_room(
+    hasty: None, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.csv(1)
+    with monkeypatch.context() as full:
+        full.setattr(download, "shutil", SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=0)))
+        first = world.run()
+    assert first.code == 1 and world.clips() == {}
+    for said in (first.json["clips"][0]["error"], first.stderr):
+        assert "no room for a download in" in said and "free some space" in said
+    assert "make room soon, then dailies collect" in first.stderr
+    assert world.command("collect").code == 0
+    assert len(world.clips()) == len(world.charges()) == 1
 
 
 def test_an_endless_download_is_cut_off(hasty: None, world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -314,7 +314,7 @@ def test_a_disk_that_fills_up_on_the_way_says_how_much_is_free(tmp_path: Path, m
         return os.open("/dev/full", os.O_WRONLY), str(part)
 
     monkeypatch.setattr("tempfile.mkstemp", on_a_full_disk)
-    with pytest.raises(Misconfigured, match=r"no room .* MiB free\).*dailies collect"):
+    with pytest.raises(Misconfigured, match=r"no room .* MiB free\): free some space; `dailies tidy`"):
         fetch(tmp_path, reply(CLIP))
     assert os.listdir(tmp_path) == []
 
