@@ -125,9 +125,7 @@ class _Visit:
         except DownloadFailed as error:
             self.refused, self.reason = isinstance(error, UrlExpired), str(error)
             return None
-        except (
-            Misconfigured
-        ) as error:  # no room on the disk, or a folder that can't be written: the clip waits where it is
+        except Misconfigured as error:  # a full disk, or a folder that can't be written: the clip waits where it is
             if "disk" not in self.runtime.emitted:  # once: every other clip meets the same
                 self.runtime.emitted.add("disk")
                 logger.error("%s. What is paid for waits at its provider: make room soon, then %s", error, COLLECT)

@@ -79,15 +79,17 @@ def test_check_refuses_where_run_refuses(
 
 def test_a_client_has_a_cap_over_all_batches(world: World) -> None:
     """Held back by the column's value; its other spelling is refused; `status` shows what is left."""
-    world.csv([{"id": "a", "client": "acme"}, {"id": "z", "client": "zeta"}])
+    world.csv(
+        [{"id": name, "prompt": f"<{name}>", "client": client} for name, client in (("a", "acme"), ("z", "zeta"))]
+    )
     assert world.run(DAILIES_COLUMN_BUDGETS="client=acme:2,client=zeta:2").code == 0
-    world.csv([{"id": "b", "client": "acme"}], name="more.csv")
+    world.csv([{"id": "b", "prompt": "<b>", "client": "acme"}], name="more.csv")
     more = world.run(DAILIES_COLUMN_BUDGETS="client=acme:2,client=zeta:2")
     assert more.code == 2 and "the budget of client=acme of $2.00 does not cover this batch" in more.json["error"]
     near = world.run(DAILIES_COLUMN_BUDGETS="Client=acme:200")
     assert near.code == 2 and "write both alike" in near.json["error"]
     shown = world.command("status", "--json", DAILIES_COLUMN_BUDGETS="client=acme:2", DAILIES_MONTHLY_BUDGET_USD="9")
-    spent = sum(clip["usd_charged"] for clip in world.command("report", "--json").json["clips"])
+    spent = sum(clip["usd_charged"] or 0 for clip in world.command("report", "--json").json["clips"])
     assert [(one["name"], one["usd_cap"]) for one in shown.json["budgets"]] == [("month", 9), ("client=acme", 2)]
     assert [one["usd_counted"] for one in shown.json["budgets"]] == [spent, spent / 2]
     assert "budgets" not in world.command("status", "--json").json and len(world.charges()) == 2
