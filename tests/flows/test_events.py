@@ -165,7 +165,7 @@ def test_a_budget_that_a_batch_nearly_uses_up_is_told_before_anything_is_bought(
 
 @pytest.mark.parametrize(("expected", "nearly"), [("0.79", False), ("0.80", True), ("1.20", True)])
 def test_a_budget_is_nearly_spent_from_four_fifths_on(expected: str, nearly: bool) -> None:
-    assert Budget("day", Decimal(1), Decimal(expected)).nearly_spent is nearly
+    assert Budget("day", "budget per UTC day", Decimal(1), Decimal(expected)).nearly_spent is nearly
 
 
 def test_every_event_that_an_automation_waits_for_is_one_that_runs_send() -> None:
