@@ -6,9 +6,9 @@ import codecs
 import io
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -82,8 +82,17 @@ def check(request: BatchRequest, *, json: JsonFlag = False) -> int:
     return run_check(request, json)
 
 
+def _retakes(
+    asked: Mapping[str, Any], *, json: bool = False, yes: bool = False, approve_above: str | None = None
+) -> int:
+    from dailies.cli.models import dollars
+    from dailies.cli.retake import run_retakes
+
+    return run_retakes(asked, json, yes, dollars("--approve-above", approve_above))
+
+
 @app.command
-@takes_request()
+@takes_request(without_csv=_retakes)
 def run(
     request: BatchRequest,
     *,

@@ -17,15 +17,21 @@ from dailies.planning.request import OPTIONS, BatchRequest, explained, kind_of
 Command = Callable[..., int]
 
 
-def takes_request(*without: str) -> Callable[[Command], Command]:
-    """Let a command whose first parameter is a request take the CSV and an option for each field except `without`."""
+def takes_request(*without: str, without_csv: Callable[..., int] | None = None) -> Callable[[Command], Command]:
+    """Let a command whose first parameter is a request take the CSV and an option for each field except `without`.
+
+    `without_csv` is called instead, with what was asked and the command's own options, where no CSV is named.
+    """
 
     def flat(command: Command) -> Command:
-        seen = Flat(command, [parameter for parameter in _fields() if parameter.name not in without])
+        fields = [parameter for parameter in _fields() if parameter.name not in without]
+        seen = Flat(command, [_optional(fields[0]), *fields[1:]] if without_csv else fields)
 
         @functools.wraps(command)
         def with_request(*args: Any, **kwargs: Any) -> int:
             asked, own = seen.read(args, kwargs)
+            if without_csv and asked.get("prompts") is None:
+                return without_csv(asked, **own)
             return command(request_of(asked), **own)
 
         seen.shape(with_request)
@@ -49,6 +55,11 @@ def request_of(asked: Mapping[str, Any]) -> BatchRequest:
 def _explain(detail: Any) -> str:
     field = str(detail["loc"][0])
     return f"{OPTIONS.get(field, 'PROMPTS.csv')} {detail['input']}: {detail['msg']}. Nothing was bought."
+
+
+def _optional(prompts: inspect.Parameter) -> inspect.Parameter:
+    about = Annotated[str | None, Parameter(help=explained("prompts"))]
+    return prompts.replace(default=None, annotation=about)
 
 
 def _fields() -> Iterator[inspect.Parameter]:

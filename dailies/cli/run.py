@@ -33,7 +33,7 @@ from dailies.planning.plan import Plan
 from dailies.planning.request import BatchRequest
 from dailies.prefect_api.address import configured_api_url
 from dailies.prefect_api.server import local_server
-from dailies.report.credits import Credits, answer_json, dump
+from dailies.report.credits import Credits, answer_json, credits_of, dump
 from dailies.report.write import report_folder
 from dailies.runtime import Runtime, open_runtime
 from dailies.settings import Settings, load_settings
@@ -71,13 +71,17 @@ async def run_order(
     yes: bool,
     planned: Callable[[Plan], None] = lambda _: None,
     approve_above: Decimal | None = None,
+    on_record: bool = False,
 ) -> int:
     """One batch, or a part of it, from its plan to its result. `planned` may refuse the plan before anything is done.
+
+    `on_record`: its rows are the ledger's, and no file is read.
 
     With `approve_above` nobody is asked here: above so many dollars the flow waits for a yes in the Prefect UI.
     """
     engine = Engine()
-    return engine.leave(await _make(settings, order, json, Consent(yes or json, approve_above), engine, planned))
+    consent = Consent(yes or json, approve_above)
+    return engine.leave(await _make(settings, order, json, consent, engine, planned, on_record))
 
 
 async def _make(
@@ -87,10 +91,13 @@ async def _make(
     consent: Consent,
     engine: Engine,
     planned: Callable[[Plan], None],
+    on_record: bool,
 ) -> int:
     async with open_runtime(settings) as runtime:
-        plan = await plan_batch(runtime, order, counting("images measured"))
+        plan = await plan_batch(runtime, order, counting("images measured"), on_record)
         await anyio.to_thread.run_sync(planned, plan)
+        if order.only and not plan.rows:
+            return no_retakes(plan.batch, json)
         batch = runtime.batches.add(await start_batch(runtime, order, plan))
         for note in (*plan.notes, *await other_content(runtime, plan)):
             say(f"note: {note}")
@@ -114,6 +121,14 @@ async def _make(
         if runtime.shutdown.is_set():
             return INTERRUPTED
         return exit_code(credits.totals, bool(runtime.halted_providers))
+
+
+def no_retakes(batch: str, json: bool) -> int:
+    """Nothing is to be made again: said, and no error."""
+    say("nothing is sent back that has no further take yet: nothing was bought")
+    if json:
+        print(dump(answer_json(credits_of(batch, []), None)))
+    return 0
 
 
 def exit_code(totals: Totals, stopped: bool) -> int:

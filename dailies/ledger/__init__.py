@@ -5,7 +5,15 @@ from dailies.ledger.engine import open_engine
 from dailies.ledger.ledger import Ledger
 from dailies.ledger.owner import Owner
 from dailies.ledger.spool import Spool
-from dailies.ledger.types import Adopted, AnotherFile, BoughtAgain, DuplicateGeneration, LostOwnership, Unclaimed
+from dailies.ledger.types import (
+    Adopted,
+    AnotherFile,
+    BoughtAgain,
+    DuplicateGeneration,
+    LostOwnership,
+    TakenNumber,
+    Unclaimed,
+)
 
 __all__ = [
     "Adopted",
@@ -17,6 +25,7 @@ __all__ = [
     "LostOwnership",
     "Owner",
     "Spool",
+    "TakenNumber",
     "Unclaimed",
     "open_engine",
 ]

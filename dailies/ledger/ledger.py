@@ -27,18 +27,20 @@ from dailies.domain.states import (
     may_claim,
     on_dead_owner,
 )
+from dailies.domain.takes import Link
 from dailies.ledger import history
 from dailies.ledger import rows as r
 from dailies.ledger import tables as t
 from dailies.ledger.adoption import Adoption
 from dailies.ledger.plan import upsert, write_plan
 from dailies.ledger.statuses import Statuses
+from dailies.ledger.takes import Takes
 from dailies.ledger.transitions import GIVEN_UP, new_attempt_id
 from dailies.ledger.types import TAKEN_FOR_DEAD, LostOwnership, Unclaimed
 from dailies.ledger.verdicts import Verdicts
 
 
-class Ledger(Adoption, Statuses, Verdicts):
+class Ledger(Adoption, Statuses, Verdicts, Takes):
     """All moves of attempts, for one owner. Methods block and are safe to call from several threads."""
 
     def close(self) -> None:
@@ -53,16 +55,16 @@ class Ledger(Adoption, Statuses, Verdicts):
 
     def plan(  # noqa: PLR0913 - what T0 writes, in one call
         self, batch: str, source: str, destination: str, rows: Sequence[Row], quotes: Mapping[str, Decimal | None],
-        part: bool = False, asked: Mapping[str, object] | None = None,
+        part: bool = False, asked: Mapping[str, object] | None = None, takes: Sequence[Link] = (),
     ) -> None:  # fmt: skip
         """T0: put the rows of a batch on record, where its clips go (`s3://bucket/prefix`), and how the run was asked for.
 
         Repeating it changes nothing but labels, numbers, quotes, the destination and the asking. Rows that are not named have left
         the CSV, unless these are only a `part` of the batch. Raises AnotherFile, with nothing planned, where the batch is
-        another file's.
+        another file's. `takes` are the numbers of those clips that are further takes of a row; raises TakenNumber.
         """
         with self._write() as connection:
-            write_plan(connection, batch, source, destination, rows, quotes, self.now(), part, asked)
+            write_plan(connection, batch, source, destination, rows, quotes, self.now(), part, asked, takes)
 
     def approve(self, batch: str, approval: Approval) -> None:
         """Put on record what a person has said yes to."""

@@ -14,9 +14,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from dailies.domain.clips import Row
 from dailies.domain.creates import KnownAttempt
 from dailies.domain.sources import is_another_file
+from dailies.domain.takes import Link
 from dailies.ledger import tables as t
 from dailies.ledger.identity import write_identities
 from dailies.ledger.rows import clip_values
+from dailies.ledger.takes import write_links
 from dailies.ledger.types import AnotherFile
 
 CHUNK = 1000
@@ -60,10 +62,11 @@ def write_plan(  # noqa: PLR0913 - what T0 writes, in one call
     now: datetime,
     part: bool = False,
     asked: Mapping[str, object] | None = None,
+    takes: Sequence[Link] = (),
 ) -> None:
     """Insert the batch, its clips and its rows. Rows that left the CSV stay, marked retired: their money stays on record.
 
-    A part of a batch says nothing about the rows it leaves out. Raises AnotherFile.
+    A part of a batch says nothing about the rows it leaves out. Raises AnotherFile or TakenNumber.
     """
     _refuse_another_file(connection, batch, source, rows)
     upsert(
@@ -87,6 +90,7 @@ def write_plan(  # noqa: PLR0913 - what T0 writes, in one call
     upsert(connection, t.clip, clips, update=described, where=MAY_BE_DESCRIBED)
     write_identities(connection)
     _name_by_identity(connection, rows)
+    write_links(connection, takes, now)
     if not part:
         connection.execute(sa.update(t.batch_row).where(t.batch_row.c.batch == batch).values(retired=True))
     planned = [_row_values(batch, row.clip.key, row, quotes[row.clip.key]) for row in rows]

@@ -323,6 +323,18 @@ comment = sa.Table(
 )
 """What people said about a moment of a clip, with its time code. Only ever appended to."""
 
+take = sa.Table(
+    "take",
+    metadata,
+    sa.Column("base_key", sa.Text, sa.ForeignKey("clip.clip_key"), primary_key=True),  # the row as it stands: take 1
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("clip_key", sa.Text, sa.ForeignKey("clip.clip_key"), nullable=False, unique=True),
+    sa.Column("answers", sa.Text),  # the clip that was sent back, where this take was made because of it
+    sa.Column("linked_at", Utc, nullable=False),
+    sa.CheckConstraint("number >= 2", name="take_is_a_further_one"),
+)
+"""Further takes of a row, each number one clip. Never changed: what was once take 3 stays take 3."""
+
 erased = sa.Table(
     "erased",
     metadata,

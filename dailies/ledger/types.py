@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from dailies.domain.records import Attempt
+from dailies.domain.takes import Link
 
 TAKEN_FOR_DEAD = "its owner died while the create was under way: it may have been charged"
 """The note of the move that puts a dead owner's create in doubt. Where the owner was only stopped, it may hold the answer."""
@@ -45,6 +46,14 @@ class BoughtAgain(Exception):
     def __init__(self, attempt: Attempt) -> None:
         super().__init__(attempt.id)
         self.attempt = attempt
+
+
+class TakenNumber(Exception):
+    """A take's number is another clip's already: another run was planned at the same moment."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__(f"take {link.number} of {link.base_key[:12]} is another clip")
+        self.link = link
 
 
 @dataclass(frozen=True, slots=True)

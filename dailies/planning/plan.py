@@ -7,21 +7,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Protocol
 
 import anyio.to_thread
 
 from dailies.catalog import Catalog
 from dailies.domain.clips import Row
 from dailies.domain.money import show_usd, sum_usd
+from dailies.domain.takes import Link
 from dailies.errors import BadInput, BadRow, BadRows
-from dailies.planning.earlier import Record, Wanted, recognised
+from dailies.planning import earlier, takes
+from dailies.planning.earlier import Wanted, recognised
 from dailies.planning.images import Images, Measured
 from dailies.planning.live import Ask, LiveView, ask_all
 from dailies.planning.replacements import Gone, Needed, candidates, refusal
 from dailies.planning.request import BatchRequest
 from dailies.planning.rows import PlannedRow, RoutedRow, asked_of, check_order, resolve_rows, route_rows
 from dailies.planning.shards import chosen
+from dailies.planning.takes import with_takes
 from dailies.prompts import Sheet, with_ids
+
+
+class Record(earlier.Record, takes.Record, Protocol):
+    """What planning asks of the ledger. Its methods block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,7 @@ class Plan:
     quotes_elsewhere: Mapping[tuple[str, str], Decimal | None] = field(default_factory=dict)
     price_origins: Mapping[str, int] = field(default_factory=dict)
     own_columns: tuple[str, ...] = ()
+    takes: tuple[Link, ...] = ()
 
     def quote_at(self, clip_key: str, provider: str) -> Decimal | None:
         """The quote at a row's first provider, or at one that it may be moved to."""
@@ -101,6 +110,10 @@ async def make_plan(  # noqa: PLR0913 - what a plan is made of, each with its de
     wanted = [Wanted(m.row.clip, m.image, m.sideways) for m in made]
     known = await anyio.to_thread.run_sync(recognised, wanted, record)
     made = [_under_its_key(m, known.get(m.row.clip.identity)) for m in made]
+    taken = await anyio.to_thread.run_sync(with_takes, made, order, record)
+    made = list(taken.rows)
+    if bad := _twins([m.row for m in made]):
+        raise BadRows(source, bad)
     quotes: dict[tuple[str, str], Decimal | None] = {}
     origins: Counter[str] = Counter()
     for m in made:
@@ -117,10 +130,11 @@ async def make_plan(  # noqa: PLR0913 - what a plan is made of, each with its de
             for m in made
             if m.image.path and m.image.sha256
         },
-        notes=(*sheet.notes, *_notes(routed, catalog), *_sideways_notes(made), *view.notes),
+        notes=(*sheet.notes, *_notes(routed, catalog), *_sideways_notes(made), *view.notes, *taken.notes),
         quotes_elsewhere=quotes,
         price_origins=origins,
         own_columns=sheet.own_columns,
+        takes=taken.links,
     )
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from dailies.domain.clips import slug
 from dailies.domain.commands import command
+from dailies.domain.takes import MOST_TAKES
 from dailies.registry import default_provider, provider_names
 
 S3_FOLDER = r"^\s*(s3://[^/]+(/.*)?)?$"
@@ -44,6 +45,7 @@ RowNumbers = Annotated[Annotated[str, Field(pattern=ROWS)] | None, EMPTY_IS_NONE
 Fingerprint = Annotated[
     Annotated[str, Field(pattern=FINGERPRINT)] | None, EMPTY_IS_NONE, shown("string", pattern="^([0-9a-f]{12})?$")
 ]
+Only = Annotated[Literal["retake"] | None, EMPTY_IS_NONE, shown("string", enum=["", "retake"])]
 Dollars = Annotated[
     Annotated[Decimal, Field(ge=0, allow_inf_nan=False), shown("number", minimum=0)] | None,
     BeforeValidator(_without_sign),
@@ -94,6 +96,12 @@ class BatchRequest(BaseModel):
     take: Text = Field(
         None, description="A label that makes another clip of the same row, bought on purpose.", examples=["b"]
     )
+    takes: Annotated[int, Field(ge=1, le=MOST_TAKES)] | None = Field(
+        None,
+        description="How many takes each row is to have in all, for rows that don't say. Default: 1.",
+        examples=[3],
+    )
+    stop_when_kept: bool = Field(False, description="Make no further takes of rows that have a keeper.")
     budget_usd: Dollars = Field(
         None,
         description="Hard cap for this batch in US dollars. Refused before the first cent when it does not fit.",
@@ -125,6 +133,7 @@ class BatchRequest(BaseModel):
     limit: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Only the first so many rows: a few of ten thousand, to look at first.", examples=[3]
     )
+    only: Only = Field(None, description="Only the next takes of what was sent back: retake.", examples=["retake"])
     rows: RowNumbers = Field(
         None,
         description="Only the rows with these numbers; the others of the batch stay as they are. Filled in by generate-large.",
@@ -151,6 +160,7 @@ class BatchRequest(BaseModel):
             f"rows {self.rows}" if self.rows else "",
             f"rows {self.ids}" if self.ids else "",
             f"first {self.limit}" if self.limit else "",
+            "retakes" if self.only else "",
         )
         return " · ".join([self.batch_name, *filter(None, parts)])
 
@@ -186,7 +196,7 @@ class BatchRequest(BaseModel):
         return command(verb, self.prompts, *words)
 
 
-WHICH_ROWS = ("ids", "limit", "rows", "fingerprint")
+WHICH_ROWS = ("ids", "limit", "only", "rows", "fingerprint")
 """Fields that choose rows of the CSV; the rest is asked of the whole batch."""
 FOLDERS = ("report_dir", "keep_local")
 """Fields that mean something only on the machine that makes the clips."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dailies.catalog import Catalog, Model, Problem, ResolvedOptions, check_prompt, resolve_options
 from dailies.domain.clips import Clip, Image, Option, Row
+from dailies.domain.takes import MOST_TAKES, number_of_takes
 from dailies.errors import BadInput, BadRow
 from dailies.planning.fitting import first_version_fitted, make_ready
 from dailies.planning.images import Measured
@@ -37,6 +38,7 @@ class PlannedRow:
     resolved: ResolvedOptions
     image: Measured
     sideways: Clip | None = None
+    takes: int = 1
 
 
 def check_order(order: BatchRequest, catalog: Catalog) -> list[BadRow]:
@@ -151,6 +153,10 @@ def _row(
     """One row as a clip, with its file if it lies on disk; or all that is wrong with it."""
     raw, model = routed_row.raw, routed_row.model
     problems = check_prompt(model, raw.cells["prompt"]) if raw.get("prompt") else []
+    takes = number_of_takes(raw.cells["takes"]) if raw.get("takes") else order.takes or 1
+    if takes is None:
+        reason, cure = f"{raw.cells['takes']!r} is no number of takes", f"use a whole number from 1 to {MOST_TAKES}"
+        problems.append(Problem("takes", reason, cure))
     image = measured.get(raw.cells["image"])
     if isinstance(image, BadInput):
         problems.append(Problem("image", str(image)))
@@ -170,7 +176,7 @@ def _row(
     elif image and image.facts.format not in model.image.formats:
         wanted = " or ".join(model.image.formats)
         problems.append(Problem("image", f"is a {image.facts.format}; {model.id} takes {wanted}", f"use {wanted}"))
-    if problems or isinstance(resolved, list) or image is None or original is None:
+    if problems or isinstance(resolved, list) or image is None or original is None or takes is None:
         told = {bad.column for bad in raw.bad}
         return [raw.problem(p.column, p.reason, p.cure) for p in problems if p.column not in told]
     labels = {name: text for name, text in raw.labels.items() if name not in options}
@@ -182,7 +188,7 @@ def _row(
         labels,
         raw.sheet_row,
     )
-    return PlannedRow(row, model, resolved, image, _sideways(routed_row, original, asked, options, order))
+    return PlannedRow(row, model, resolved, image, _sideways(routed_row, original, asked, options, order), takes)
 
 
 def _sideways(

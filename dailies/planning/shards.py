@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Protocol, TypeVar
 
 from dailies.domain.clips import Row
@@ -86,9 +87,15 @@ def _with_ids(rows: Sequence[N], text: str, names: Mapping[int, str]) -> list[N]
 
 
 def split(rows: Iterable[Row], size: int) -> list[Shard]:
-    """Shards of at most `size` rows, in the order of the CSV. The same rows always give the same shards."""
-    ordered = sorted(rows, key=lambda row: row.number)
-    return [shard_of(ordered[start : start + size]) for start in range(0, len(ordered), size)]
+    """Shards of at most `size` rows, all takes of a row in one, in the order of the CSV. The same rows always give the same
+    shards."""
+    by_number = [list(takes) for _, takes in groupby(sorted(rows, key=_number), key=_number)]
+    parts = (by_number[start : start + size] for start in range(0, len(by_number), size))
+    return [shard_of([row for takes in part for row in takes]) for part in parts]
+
+
+def _number(row: Row) -> int:
+    return row.number
 
 
 def shard_of(rows: Sequence[Row]) -> Shard:

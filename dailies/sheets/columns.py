@@ -16,7 +16,7 @@ from dailies.domain.text import clean_label
 from dailies.errors import BadRow, BadRows
 from dailies.sheets.table import bad_file
 
-CORE: Final = ("id", "prompt", "image", "model", "provider", "resolution", "aspect_ratio", "duration", "take")
+CORE: Final = ("id", "prompt", "image", "model", "provider", "resolution", "aspect_ratio", "duration", "take", "takes")
 REQUIRED: Final = ("prompt", "image")
 
 UNITS: Final = {"duration": frozenset({"s", "sec", "secs", "second", "seconds", "ins", "inseconds"})}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
@@ -13,18 +14,19 @@ from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.sources import located
 from dailies.errors import BadInput, Misconfigured
 from dailies.failpoints import hit
-from dailies.ledger import AnotherFile
+from dailies.ledger import AnotherFile, TakenNumber
 from dailies.ledger.address import shown
 from dailies.ledger.beside import refuse_unsettled_beside
 from dailies.logs import hidden
 from dailies.planning.batch import Batch
 from dailies.planning.defaults import with_defaults
+from dailies.planning.from_record import sheet_on_record
 from dailies.planning.images import Images
 from dailies.planning.plan import Plan, make_plan, unpriced_message
 from dailies.planning.request import BatchRequest
 from dailies.planning.shards import fingerprint
 from dailies.planning.timeouts import refuse_short_timeout
-from dailies.prompts import MAX_BYTES, RawRow, read_local, read_sheet
+from dailies.prompts import MAX_BYTES, RawRow, Sheet, read_local, read_sheet
 from dailies.providers.live import Live
 from dailies.runtime import Runtime
 from dailies.steps.adopt import adopt_known
@@ -40,12 +42,14 @@ Progress = Callable[[int, int], None]
 logger = logging.getLogger("dailies.start")
 
 
-async def plan_batch(runtime: Runtime, request: BatchRequest, progress: Progress = lambda *_: None) -> Plan:
-    """Read, check, measure and price the CSV. Spends nothing, needs no key. Raises BadRows, BadInput or Misconfigured."""
-    content, below = await _read(runtime, request.prompts)
-    sheet = await anyio.to_thread.run_sync(read_sheet, content, request.prompts, runtime.catalog.option_words())
-    if request.prompts.startswith("s3://"):
-        sheet = replace(sheet, rows=tuple(_beside(row, request.prompts) for row in sheet.rows))
+async def plan_batch(
+    runtime: Runtime, request: BatchRequest, progress: Progress = lambda *_: None, on_record: bool = False
+) -> Plan:
+    """Read, check, measure and price the CSV. Spends nothing, needs no key. Raises BadRows, BadInput or Misconfigured.
+
+    With `on_record` the rows are the ledger's, and the CSV only says beside what its images lie.
+    """
+    sheet, below = await (_recorded(runtime, request) if on_record else _sheet(runtime, request.prompts))
     kept = runtime.home / "images"
     images = Images(below, runtime.http, runtime.trust, runtime.s3, kept, request.fit != "strict")
 
@@ -63,6 +67,26 @@ async def plan_batch(runtime: Runtime, request: BatchRequest, progress: Progress
 def free_texts(options: Mapping[str, object]) -> list[str]:
     """Options that a person wrote, such as a negative prompt; not words to choose from."""
     return [value for value in options.values() if isinstance(value, str) and " " in value]
+
+
+async def _sheet(runtime: Runtime, prompts: str) -> tuple[Sheet, Path | None]:
+    """The rows of a file, and the folder in which it lies."""
+    content, below = await _read(runtime, prompts)
+    sheet = await anyio.to_thread.run_sync(read_sheet, content, prompts, runtime.catalog.option_words())
+    if prompts.startswith("s3://"):
+        sheet = replace(sheet, rows=tuple(_beside(row, prompts) for row in sheet.rows))
+    return sheet, below
+
+
+async def _recorded(runtime: Runtime, request: BatchRequest) -> tuple[Sheet, Path | None]:
+    """The rows of a batch as the ledger has them, and the folder in which its file lay."""
+    rows = await anyio.to_thread.run_sync(runtime.ledger.rows, request.batch_name)
+    row_clips = await anyio.to_thread.run_sync(runtime.ledger.row_clip_of, [row.clip_key for row in rows])
+    sheet = sheet_on_record(rows, row_clips)
+    if not sheet.rows:
+        raise BadInput(f"batch {request.batch_name} has no rows on record. Nothing was bought.")
+    below = None if request.prompts.startswith("s3://") else Path(request.prompts).expanduser().absolute().parent
+    return sheet, below
 
 
 async def _read(runtime: Runtime, prompts: str) -> tuple[bytes, Path | None]:
@@ -115,10 +139,15 @@ async def _put_on_record(runtime: Runtime, batch: Batch) -> None:
     plan, request = batch.plan, batch.request
     hit("before-plan")
     asked = (located(plan.source), batch.destination, plan.rows, plan.quotes, request.partial, request.asked())
+    numbers = partial(runtime.ledger.plan, takes=plan.takes)
     try:
-        await anyio.to_thread.run_sync(runtime.ledger.plan, batch.name, *asked)
+        await anyio.to_thread.run_sync(numbers, batch.name, *asked)
     except AnotherFile as error:  # planned since it was looked for
         raise another_files_batch(plan, error.recorded) from error
+    except TakenNumber as error:
+        raise BadInput(
+            f"another run gave away the same take at this moment ({error}): run it again. Nothing was bought."
+        ) from error
     hit("after-plan")
 
 
