@@ -64,7 +64,7 @@ def run_batch(order: BatchRequest, json: bool, yes: bool, approve_above: Decimal
     return asyncio.run(run_order(settings, order, json, yes, approve_above=approve_above))
 
 
-async def run_order(
+async def run_order(  # noqa: PLR0913 - what a run is asked for, each with its default
     settings: Settings,
     order: BatchRequest,
     json: bool,
@@ -84,7 +84,7 @@ async def run_order(
     return engine.leave(await _make(settings, order, json, consent, engine, planned, on_record))
 
 
-async def _make(
+async def _make(  # noqa: PLR0913 - the same, said
     settings: Settings,
     order: BatchRequest,
     json: bool,

@@ -1,0 +1,117 @@
+"""`--takes`, `--only retake` and `--stop-when-kept`: every take is bought once, and what was sent back is made once more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dailies.domain.takes import take_seed
+from tests.e2e.harness import Result, World, named
+
+
+def made(result: Result) -> list[tuple[str, str]]:
+    return sorted((clip["id"], clip["take"]) for clip in result.json["clips"])
+
+
+def judge(world: World, *lines: str) -> None:
+    file = Path(world.folder) / "verdicts.csv"
+    file.write_text("\n".join(["batch,id,take,verdict,prompt", *lines]))
+    result = world.command("review", "--import", str(file))
+    assert result.code == 0, result.stderr
+
+
+def test_takes_are_bought_once_and_more_of_them_only_when_more_are_wanted(world: World) -> None:
+    world.csv(named("a"))
+    first = world.run()
+    assert first.code == 0 and len(world.charges()) == 1
+    two = world.run("--takes", "2")
+    assert two.code == 0, two.stderr
+    assert made(two) == [("a", ""), ("a", "2")] and len(world.charges()) == 2
+    assert "takes: 1 row of the file make 2 clips" in two.stderr
+    looked = world.command("check", str(world.prompts), "--takes", "3", "--json").json
+    assert (looked["to_buy"], looked["rows"]) == (1, 3)
+    for _ in range(2):
+        three = world.run("--takes", "3")
+        assert three.code == 0 and made(three) == [("a", ""), ("a", "2"), ("a", "3")] and len(world.charges()) == 3
+    assert len({clip["clip_key"] for clip in three.json["clips"]}) == 3 and len(world.clips()) == 3
+    assert made(world.run()) == made(three) and len(world.charges()) == 3
+
+
+def test_a_column_says_it_for_its_row_and_a_wrong_one_is_a_bad_row(world: World) -> None:
+    rows = named("a", "b")
+    world.csv([{**rows[0], "takes": "2", "take": "warm"}, {**rows[1], "takes": ""}])
+    done = world.run("--budget", "3.79")
+    assert done.code == 0 and made(done) == [("a", "warm"), ("a", "warm-2"), ("b", "")]
+    world.csv([{**rows[0], "takes": "two"}])
+    refused = world.run()
+    assert refused.code == 2 and "takes" in refused.stderr and len(world.charges()) == 3
+
+
+def test_takes_are_capped_as_so_many_clips(world: World) -> None:
+    world.csv(named("a"))
+    assert world.run("--takes", "3", "--budget", "3.70").code == 2 and not world.charges()
+
+
+def test_what_was_sent_back_is_made_once_more(world: World) -> None:
+    world.csv(named("a", "b"))
+    assert world.run("--takes", "1").code == 0
+    assert world.run("--only", "retake").code == 0 and len(world.charges()) == 2, "nothing was sent back"
+    judge(world, "batch,a,1,retake,<a> at dawn")
+    again = world.run("--only", "retake")
+    assert again.code == 0 and made(again) == [("a", "2")], again.stderr
+    assert again.json["clips"][0]["prompt"] == "<a> at dawn" and len(world.charges()) == 3
+    nothing = world.run("--only", "retake")
+    assert nothing.code == 0 and nothing.json["clips"] == [] and len(world.charges()) == 3
+    judge(world, "batch,a,2,retake,")
+    world.prompts.unlink()  # without the CSV the ledger's rows are used
+    third = world.command("run", "--only", "retake", "--json")
+    assert third.code == 0, third.stderr
+    assert made(third) == [("a", "3")] and third.json["clips"][0]["prompt"] == "<a> at dawn"
+    assert len(world.charges()) == 4
+    named_batch = world.command("run", "--only", "retake", "--batch", "batch", "--json")
+    assert named_batch.code == 0 and named_batch.json["clips"] == [] and len(world.charges()) == 4
+    report = world.command("report", "--batch", "batch", "--json").json
+    assert made_in(report) == [("a", ""), ("a", "2"), ("a", "3"), ("b", "")]
+    world.csv(named("a", "b"))
+    whole = world.run("--takes", "3", "--rows", "a")
+    assert whole.code == 0 and len(world.charges()) == 4, "retakes count"
+
+
+def made_in(report: dict[str, list[dict[str, str]]]) -> list[tuple[str, str]]:
+    return sorted((clip["id"], clip["take"]) for clip in report["clips"])
+
+
+def test_the_exit_code_is_that_of_the_clips_that_were_picked(world: World) -> None:
+    world.csv(named("a", "bad"))
+    world.sandbox.fault("create", "status", times=None, status=400, match="<bad>")
+    assert world.run().code == 1
+    judge(world, "batch,a,,retake,")
+    assert world.run("--only", "retake").code == 0
+    judge(world, "batch,a,2,retake,<bad> again")
+    failed = world.run("--only", "retake")
+    assert failed.code == 1 and made(failed) == [("a", "3")]
+
+
+def test_a_row_with_a_keeper_gets_no_further_take(world: World) -> None:
+    world.csv(named("a", "b"))
+    assert world.run().code == 0
+    judge(world, "batch,a,,keep,")
+    done = world.run("--takes", "2", "--stop-when-kept")
+    assert done.code == 0 and made(done) == [("a", ""), ("b", ""), ("b", "2")] and len(world.charges()) == 3
+
+
+def test_without_a_csv_a_run_says_what_it_needs(world: World) -> None:
+    asked = world.command("run", "--json")
+    assert asked.code == 2 and "name the CSV" in asked.stderr
+    nothing = world.command("run", "--only", "retake", "--json")
+    assert nothing.code == 0 and nothing.json["clips"] == []
+
+
+def test_takes_of_a_model_with_a_seed_have_different_ones(world: World) -> None:
+    world.csv(named("a"), model="alibaba/happyhorse-1.1", provider="aiml")
+    done = world.run("--takes", "3")
+    assert done.code == 0, done.stderr
+    with world.ledger() as ledger:
+        clips = ledger.clips_of([clip["clip_key"] for clip in done.json["clips"]])
+    base = next(clip.key for clip in clips.values() if not clip.take)
+    seeds = {clip.take: clip.options.get("seed") for clip in clips.values()}
+    assert seeds == {"": None, "2": take_seed(base, 2), "3": take_seed(base, 3)}
