@@ -43,11 +43,15 @@ class RawRow:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """All rows of a file, the columns that it has beside ours, and what a person should know of it."""
+    """All rows of a file, the columns that it has beside ours, and what a person should know of it.
+
+    `on_record`: the rows were made from the ledger's, and mean what they say to the letter.
+    """
 
     rows: tuple[RawRow, ...]
     own_columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    on_record: bool = False
 
 
 def read_local(path: Path) -> bytes:

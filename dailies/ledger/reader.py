@@ -64,6 +64,12 @@ class Reader:
         with self._read() as connection:
             return delivered_as(connection, batch, row_ids)
 
+    def bought(self, clip_keys: Sequence[str]) -> frozenset[str]:
+        """Those of these clips that were bought, or may have been."""
+        return frozenset(
+            key for key, attempts in self.briefs_of(clip_keys) if any(one.state is not State.FAILED for one in attempts)
+        )
+
     def attempts(self, clip_key: str) -> tuple[Attempt, ...]:
         """All attempts of one clip, oldest first."""
         with self._read() as connection:

@@ -14,7 +14,7 @@ def sheet_on_record(rows: Iterable[BatchRow], row_clips: Mapping[str, str]) -> S
     Rows that left the CSV, or were forgotten, are no rows of it.
     """
     found = [row for row in rows if not (row.retired or row.forgotten) and row.clip_key not in row_clips]
-    return Sheet(tuple(_as_written(number, row) for number, row in enumerate(found, start=1)))
+    return Sheet(tuple(_as_written(number, row) for number, row in enumerate(found, start=1)), on_record=True)
 
 
 def _as_written(number: int, row: BatchRow) -> RawRow:

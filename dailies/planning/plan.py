@@ -16,7 +16,7 @@ from dailies.domain.clips import Row
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.takes import Link
 from dailies.errors import BadInput, BadRow, BadRows
-from dailies.planning import earlier, takes
+from dailies.planning import fill, takes
 from dailies.planning.earlier import Wanted, recognised
 from dailies.planning.images import Images, Measured
 from dailies.planning.live import Ask, LiveView, ask_all
@@ -25,10 +25,10 @@ from dailies.planning.request import BatchRequest
 from dailies.planning.rows import PlannedRow, RoutedRow, asked_of, check_order, resolve_rows, route_rows
 from dailies.planning.shards import chosen
 from dailies.planning.takes import with_takes
-from dailies.prompts import Sheet, with_ids
+from dailies.prompts import RawRow, Sheet, with_ids
 
 
-class Record(earlier.Record, takes.Record, Protocol):
+class Record(fill.Record, takes.Record, Protocol):
     """What planning asks of the ledger. Its methods block."""
 
 
@@ -103,6 +103,9 @@ async def make_plan(  # noqa: PLR0913 - what a plan is made of, each with its de
         await _refuse_ended(routed, order, measured, catalog, view, ask)
     made, more = await anyio.to_thread.run_sync(resolve_rows, routed, order, measured, ids, derived)
     bad += more
+    prompts = await _filled(sheet, made, raw_rows, record)
+    made = list(prompts.rows)
+    bad += prompts.bad
     bad += _twins([m.row for m in made])
     if bad:
         raise BadRows(source, sorted(set(bad), key=lambda b: (b.row, b.column, b.reason)))
@@ -130,12 +133,26 @@ async def make_plan(  # noqa: PLR0913 - what a plan is made of, each with its de
             for m in made
             if m.image.path and m.image.sha256
         },
-        notes=(*sheet.notes, *_notes(routed, catalog), *_sideways_notes(made), *view.notes, *taken.notes),
+        notes=(
+            *sheet.notes,
+            *_notes(routed, catalog),
+            *_sideways_notes(made),
+            *view.notes,
+            *prompts.notes,
+            *taken.notes,
+        ),
         quotes_elsewhere=quotes,
         price_origins=origins,
         own_columns=sheet.own_columns,
         takes=taken.links,
     )
+
+
+async def _filled(sheet: Sheet, made: Sequence[PlannedRow], raws: Sequence[RawRow], record: Record) -> fill.Filled:
+    """The rows with their prompts filled in; the record's own prompts are."""
+    if sheet.on_record:
+        return fill.Filled(tuple(made))
+    return await anyio.to_thread.run_sync(fill.fill_prompts, made, {raw.number: raw for raw in raws}, record)
 
 
 def _under_its_key(made: PlannedRow, key: str | None) -> PlannedRow:

@@ -17,7 +17,7 @@ from dailies.domain.takes import (
     take_label,
     take_seed,
 )
-from dailies.domain.verdicts import Said, Word
+from dailies.domain.verdicts import NOTHING_SAID, Said, Word
 from dailies.planning.from_record import sheet_on_record
 from dailies.planning.shards import split
 from tests.ledger.factories import a_row
@@ -28,7 +28,7 @@ KEEP, REJECT, RETAKE = Said(Word.KEEP), Said(Word.REJECT), Said(Word.RETAKE)
 ONE = Take(1, "one", settled=True, delivered=True, clip=BASE)
 
 
-def take(number: int, said: Said = Said(Word.NONE), **how: object) -> Take:
+def take(number: int, said: Said = NOTHING_SAID, **how: object) -> Take:
     made: dict[str, object] = {"settled": True, "delivered": True, "clip": replace(BASE, take=str(number)), **how}
     return Take(number, f"key-{number}", said, **made)  # type: ignore[arg-type]
 
