@@ -19,8 +19,8 @@ from dailies.planning.earlier import Wanted, recognised
 from dailies.planning.rows import PlannedRow
 from dailies.prompts import RawRow
 
-_PLACE = re.compile(r"\{\{|\}\}|\{(\w[\w -]{0,59})\}")
-_MEANT = re.compile(r"\{\{|\{\w[\w -]{0,59}\}")
+_PLACE = re.compile(r"\{\{|\}\}|\{ *(\w[\w -]{0,59})\}")
+_MEANT = re.compile(r"\{\{|\{ *\w[\w -]{0,59}\}")
 
 
 class Record(earlier.Record, Protocol):

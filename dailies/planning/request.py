@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args, get_type_hints
+from typing import Annotated, Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -102,6 +102,11 @@ class BatchRequest(BaseModel):
         examples=[3],
     )
     stop_when_kept: bool = Field(False, description="Make no further takes of rows that have a keeper.")
+    matrix: tuple[str, ...] = Field(
+        (),
+        description="Make every row with each combination of these values; each is a column with its values.",
+        examples=["seed=1,2,3", "model=openai/sora-2-i2v,openai/sora-2-pro-i2v"],
+    )
     budget_usd: Dollars = Field(
         None,
         description="Hard cap for this batch in US dollars. Refused before the first cent when it does not fit.",
@@ -170,7 +175,7 @@ class BatchRequest(BaseModel):
 
     def said(self) -> dict[str, Any]:
         """What differs from saying nothing, by field."""
-        return {name: value for name, value in self if value not in (None, False)}
+        return {name: value for name, value in self if value not in (None, False, ())}
 
     def parameters(self) -> dict[str, Any]:
         """The parameters of a flow that ask for the same, as values that JSON knows."""
@@ -213,8 +218,10 @@ OPTIONS = {
 
 
 def kind_of(name: str) -> Any:
-    """What a person types for a field: `bool`, `int`, `str`, or the words that there are."""
+    """What a person types for a field: `bool`, `int`, `str`, or the words that there are; a list where it is said again."""
     hint = get_type_hints(BatchRequest)[name]
+    if get_origin(hint) is tuple:
+        return list[str]
     return next((kind for kind in (hint, *get_args(hint)) if kind in (bool, int, Fit)), str)
 
 
@@ -235,7 +242,9 @@ def request_table() -> str:
 
 
 def _words(option: str, value: object) -> tuple[str, ...]:
-    """An option as it is typed; a value that looks like an option is tied to it."""
+    """An option as it is typed, once for each of several values; a value that looks like an option is tied to it."""
+    if isinstance(value, tuple):
+        return tuple(word for one in value for word in _words(option, one))
     text = str(value)
     return (option,) if value is True else (f"{option}={text}",) if text.startswith("-") else (option, text)
 

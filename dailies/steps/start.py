@@ -22,6 +22,7 @@ from dailies.planning.batch import Batch
 from dailies.planning.defaults import with_defaults
 from dailies.planning.from_record import sheet_on_record
 from dailies.planning.images import Images
+from dailies.planning.matrix import expanded
 from dailies.planning.plan import Plan, make_plan, unpriced_message
 from dailies.planning.request import BatchRequest
 from dailies.planning.shards import fingerprint
@@ -49,7 +50,7 @@ async def plan_batch(
 
     With `on_record` the rows are the ledger's, and the CSV only says beside what its images lie.
     """
-    sheet, below = await (_recorded(runtime, request) if on_record else _sheet(runtime, request.prompts))
+    sheet, below = await (_recorded(runtime, request) if on_record else _sheet(runtime, request))
     kept = runtime.home / "images"
     images = Images(below, runtime.http, runtime.trust, runtime.s3, kept, request.fit != "strict")
 
@@ -69,10 +70,12 @@ def free_texts(options: Mapping[str, object]) -> list[str]:
     return [value for value in options.values() if isinstance(value, str) and " " in value]
 
 
-async def _sheet(runtime: Runtime, prompts: str) -> tuple[Sheet, Path | None]:
+async def _sheet(runtime: Runtime, request: BatchRequest) -> tuple[Sheet, Path | None]:
     """The rows of a file, and the folder in which it lies."""
+    prompts, options = request.prompts, runtime.catalog.option_words()
     content, below = await _read(runtime, prompts)
-    sheet = await anyio.to_thread.run_sync(read_sheet, content, prompts, runtime.catalog.option_words())
+    sheet = await anyio.to_thread.run_sync(read_sheet, content, prompts, options)
+    sheet = expanded(sheet, request.matrix, options)
     if prompts.startswith("s3://"):
         sheet = replace(sheet, rows=tuple(_beside(row, prompts) for row in sheet.rows))
     return sheet, below
