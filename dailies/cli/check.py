@@ -12,7 +12,7 @@ import anyio.to_thread
 from dailies.cli.answers import next_command
 from dailies.cli.command_settings import settings_here
 from dailies.cli.screen import counting, say, tell
-from dailies.cli.tables import table_once
+from dailies.cli.tables import table_once, told_apart
 from dailies.domain.commands import COLLECT
 from dailies.domain.figures import Line
 from dailies.domain.money import show_usd
@@ -102,7 +102,8 @@ def _print(credits: Credits, checked: Checked, order: BatchRequest) -> None:
     plan, purchase = checked.plan, checked.purchase
     wanted = {row.clip.key for row in purchase.rows}
     shown = {row.clip.key: row.sheet_row for row in plan.rows}
-    lines = [[str(shown[line.clip_key]), line.id, line.model, line.provider, line.resolution or "–", line.aspect_ratio or "–",
+    names = told_apart(credits.lines)
+    lines = [[str(shown[line.clip_key]), names[line.clip_key], line.model, line.provider, line.resolution or "–", line.aspect_ratio or "–",
               f"{line.duration_s} s" if line.duration_s else "–", show_usd(line.usd_quoted),
               "ok" if line.clip_key in wanted else _standing(line)] for line in credits.lines]  # fmt: skip
     said = table_once(["row", "clip", "model", "provider", "size", "ratio", "length", "quote", "verdict"], lines,

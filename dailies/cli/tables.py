@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -57,12 +58,19 @@ def clips_table(credits: Credits) -> None:
     lines = sorted(credits.lines, key=by_urgency)
     shown = lines if len(lines) <= MOST_ROWS else lines[:MOST_ROWS]
     folder = common_folder(shown) if Console().is_terminal else ""
-    rows = [cells(line, folder) for line in shown]
+    names = told_apart(lines)
+    rows = [[name, *cells(line, folder)[1:]] for line in shown for name in [names[line.clip_key]]]
     table(["clip", "outcome", "charged", "s", "in S3, or why not"], rows, ["charged", "s"])
     if len(shown) < len(lines):
         print(f"… and {len(lines) - len(shown)} more in credits.csv")
     if folder:
         print(f"In S3 below {folder}")
+
+
+def told_apart(lines: Sequence[Line]) -> dict[str, str]:
+    """What each clip is called by its clip_key: its id, and its take where takes of one row stand beside each other."""
+    count = Counter(line.id for line in lines)
+    return {line.clip_key: f"{line.id} · take {line.take or 1}" if count[line.id] > 1 else line.id for line in lines}
 
 
 def cells(line: Line, folder: str) -> list[str | Text]:

@@ -12,6 +12,12 @@ def made(result: Result) -> list[tuple[str, str]]:
     return sorted((clip["id"], clip["take"]) for clip in result.json["clips"])
 
 
+def prompts(world: World, result: Result) -> list[str]:
+    with world.ledger() as ledger:
+        clips = ledger.clips_of([clip["clip_key"] for clip in result.json["clips"]])
+    return [clips[clip["clip_key"]].prompt for clip in result.json["clips"]]
+
+
 def judge(world: World, *lines: str) -> None:
     file = Path(world.folder) / "verdicts.csv"
     file.write_text("\n".join(["batch,id,take,verdict,prompt", *lines]))
@@ -58,14 +64,14 @@ def test_what_was_sent_back_is_made_once_more(world: World) -> None:
     judge(world, "batch,a,1,retake,<a> at dawn")
     again = world.run("--only", "retake")
     assert again.code == 0 and made(again) == [("a", "2")], again.stderr
-    assert again.json["clips"][0]["prompt"] == "<a> at dawn" and len(world.charges()) == 3
+    assert prompts(world, again) == ["<a> at dawn"] and len(world.charges()) == 3
     nothing = world.run("--only", "retake")
     assert nothing.code == 0 and nothing.json["clips"] == [] and len(world.charges()) == 3
     judge(world, "batch,a,2,retake,")
     world.prompts.unlink()  # without the CSV the ledger's rows are used
     third = world.command("run", "--only", "retake", "--json")
     assert third.code == 0, third.stderr
-    assert made(third) == [("a", "3")] and third.json["clips"][0]["prompt"] == "<a> at dawn"
+    assert made(third) == [("a", "3")] and prompts(world, third) == ["<a> at dawn"]
     assert len(world.charges()) == 4
     named_batch = world.command("run", "--only", "retake", "--batch", "batch", "--json")
     assert named_batch.code == 0 and named_batch.json["clips"] == [] and len(world.charges()) == 4
@@ -115,3 +121,36 @@ def test_takes_of_a_model_with_a_seed_have_different_ones(world: World) -> None:
     base = next(clip.key for clip in clips.values() if not clip.take)
     seeds = {clip.take: clip.options.get("seed") for clip in clips.values()}
     assert seeds == {"": None, "2": take_seed(base, 2), "3": take_seed(base, 3)}
+
+
+def test_a_prompt_is_filled_from_its_row_and_what_was_bought_with_braces_stays(world: World) -> None:
+    row = {"id": "a", "prompt": "{{animal}} runs"}
+    world.csv([row])
+    assert prompts(world, world.run()) == ["{animal} runs"]
+    world.csv([{**row, "prompt": "{animal} runs"}])
+    assert world.run().code == 0 and len(world.charges()) == 1, "no column, but it is bought as it stands"
+    world.csv([{**row, "prompt": "{animal} runs", "animal": "a cat"}])
+    kept = world.run()
+    assert kept.code == 0 and len(world.charges()) == 1 and "give the row another take" in kept.stderr
+    filled = world.run("--take", "b")
+    assert prompts(world, filled) == ["a cat runs"] and len(world.charges()) == 2
+    world.csv([{**row, "prompt": "{colour} sky"}])
+    refused = world.run()
+    assert refused.code == 2 and "{colour}" in refused.stderr and len(world.charges()) == 2
+
+
+def test_a_matrix_is_counted_and_priced_before_it_is_bought(world: World) -> None:
+    world.csv(named("a", "b"))
+    matrix = ("--matrix", "mood=calm,wild", "--matrix", "duration=4,8")
+    looked = world.command("check", str(world.prompts), *matrix, "--json").json
+    assert (looked["to_buy"], looked["rows"]) == (8, 8)
+    assert "matrix: 2 rows of the file become 8, 4 of each" in looked["notes"]
+    assert world.run(*matrix, "--budget", "5").code == 2 and not world.charges()
+
+
+def test_check_tells_takes_of_one_row_apart(world: World) -> None:
+    world.csv(named("a", "b"))
+    shown = world.command("check", str(world.prompts), "--takes", "2").stdout
+    assert "a · take 2" in shown and "--takes 2" in shown
+    nothing = world.command("check", str(world.prompts), "--only", "retake")
+    assert nothing.code == 0, nothing.stderr

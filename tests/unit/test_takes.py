@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -28,13 +29,13 @@ KEEP, REJECT, RETAKE = Said(Word.KEEP), Said(Word.REJECT), Said(Word.RETAKE)
 ONE = Take(1, "one", settled=True, delivered=True, clip=BASE)
 
 
-def take(number: int, said: Said = NOTHING_SAID, **how: object) -> Take:
-    made: dict[str, object] = {"settled": True, "delivered": True, "clip": replace(BASE, take=str(number)), **how}
-    return Take(number, f"key-{number}", said, **made)  # type: ignore[arg-type]
+def take(number: int, said: Said = NOTHING_SAID, **how: Any) -> Take:
+    made: dict[str, Any] = {"settled": True, "delivered": True, "clip": replace(BASE, take=str(number)), **how}
+    return Take(number, f"key-{number}", said, **made)
 
 
-NOT_BOUGHT = {"settled": False, "delivered": False}
-FAILED = {"settled": True, "delivered": False, "failed": True}
+NOT_BOUGHT: dict[str, Any] = {"settled": False, "delivered": False}
+FAILED: dict[str, Any] = {"settled": True, "delivered": False, "failed": True}
 
 
 @pytest.mark.parametrize(("wanted", "on_record", "numbers"), [
@@ -72,7 +73,8 @@ def test_one_further_take_answers_one_that_was_sent_back() -> None:
 
 def test_an_answer_that_is_not_there_yet_is_gone_on_with() -> None:
     sent_back = replace(ONE, said=RETAKE)
-    for how in (NOT_BOUGHT, FAILED, {"delivered": False}):
+    not_there: dict[str, Any] = {"delivered": False}
+    for how in (NOT_BOUGHT, FAILED, not_there):
         assert answers(sent_back, take(2, answers="one", **how)) == [(2, "one", None)]
 
 
