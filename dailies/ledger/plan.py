@@ -68,7 +68,7 @@ def write_plan(  # noqa: PLR0913 - what T0 writes, in one call
 
     A part of a batch says nothing about the rows it leaves out. Raises AnotherFile or TakenNumber.
     """
-    _refuse_another_file(connection, batch, source, rows)
+    _refuse_another_file(connection, batch, source, [*(row.clip.key for row in rows), *(one.base_key for one in takes)])
     upsert(
         connection,
         t.batch,
@@ -99,7 +99,7 @@ def write_plan(  # noqa: PLR0913 - what T0 writes, in one call
     )
 
 
-def _refuse_another_file(connection: Connection, batch: str, source: str, rows: Sequence[Row]) -> None:
+def _refuse_another_file(connection: Connection, batch: str, source: str, asked: Sequence[str]) -> None:
     """Two files of one name may be planned at the same moment: the one that comes second finds the first one here."""
     if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
         connection.execute(
@@ -107,7 +107,6 @@ def _refuse_another_file(connection: Connection, batch: str, source: str, rows: 
         )
     recorded = connection.execute(sa.select(t.batch.c.source).where(t.batch.c.name == batch)).scalar()
     known = sa.select(t.batch_row.c.clip_key).where(t.batch_row.c.batch == batch)
-    asked = [row.clip.key for row in rows]
     if recorded and is_another_file(recorded, source, connection.execute(known).scalars().all(), asked):
         raise AnotherFile(recorded)
 

@@ -140,7 +140,7 @@ def test_a_prompt_is_filled_from_its_row_and_what_was_bought_with_braces_stays(w
 
 
 def test_a_matrix_is_counted_and_priced_before_it_is_bought(world: World) -> None:
-    world.csv(named("a", "b"))
+    world.csv([{"id": "a", "prompt": "a {mood} sea"}, {"id": "b", "prompt": "a {mood} wood"}])
     matrix = ("--matrix", "mood=calm,wild", "--matrix", "duration=4,8")
     looked = world.command("check", str(world.prompts), *matrix, "--json").json
     assert (looked["to_buy"], looked["rows"]) == (8, 8)

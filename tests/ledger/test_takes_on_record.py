@@ -12,7 +12,7 @@ from dailies.domain.clips import Row
 from dailies.domain.states import State
 from dailies.domain.takes import Link, take_clip
 from dailies.domain.verdicts import Said, Word
-from dailies.ledger import Ledger, TakenNumber
+from dailies.ledger import AnotherFile, Ledger, TakenNumber
 from dailies.ledger import tables as t
 from tests.ledger.factories import USD, a_row, bring_to
 
@@ -45,6 +45,14 @@ def test_the_database_itself_keeps_numbers_and_clips_apart(ledger: Ledger) -> No
         values = {"base_key": BASE.clip.key, "number": number, "clip_key": row.clip.key, "linked_at": ledger.now()}
         with pytest.raises(IntegrityError), ledger.engine.begin() as connection:
             connection.execute(sa.insert(t.take).values(**values))
+
+
+def test_retakes_alone_are_asked_for_by_the_batchs_own_file_wherever_it_lies_now(ledger: Ledger) -> None:
+    put(ledger, BASE)
+    quotes = {FURTHER[2].clip.key: USD}
+    ledger.plan("smiles", "/moved/smiles.csv", "s3://c/s", [FURTHER[2]], quotes, True, takes=(link(2),))
+    with pytest.raises(AnotherFile):
+        ledger.plan("smiles", "/other/smiles.csv", "s3://c/s", [OTHER], {OTHER.clip.key: USD}, True)
 
 
 def test_how_a_rows_takes_stand(ledger: Ledger) -> None:
