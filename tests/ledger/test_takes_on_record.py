@@ -48,7 +48,7 @@ def test_the_database_itself_keeps_numbers_and_clips_apart(ledger: Ledger) -> No
 
 
 def test_retakes_alone_are_asked_for_by_the_batchs_own_file_wherever_it_lies_now(ledger: Ledger) -> None:
-    put(ledger, BASE)
+    ledger.plan("smiles", "/first/smiles.csv", "s3://c/s", [BASE], {BASE.clip.key: USD})
     quotes = {FURTHER[2].clip.key: USD}
     ledger.plan("smiles", "/moved/smiles.csv", "s3://c/s", [FURTHER[2]], quotes, True, takes=(link(2),))
     with pytest.raises(AnotherFile):
