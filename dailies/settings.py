@@ -169,6 +169,9 @@ class Settings(_ProviderSettings):
     dailies_log: Annotated[str, BeforeValidator(_log)] = Field(
         "text", description="`json`: every line on stderr is one JSON object, without keys, prompts or signatures"
     )
+    dailies_look: Annotated[str, _of_choices(("full", "quick"))] = Field(
+        "full", description="or `quick`: no delivered clip is looked at for black, frozen or odd footage"
+    )
     dailies_reviewer: str | None = Field(
         None, description="whose verdicts are given here; else the name of the user who is logged in"
     )

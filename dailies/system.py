@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +15,9 @@ AS_IT_STANDS = getattr(os, "O_BINARY", 0)
 """For `os.open`: bytes go through untouched. Only Windows would change line ends."""
 AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | AS_IT_STANDS
 """For `os.open`: opening a named pipe waits for nobody."""
+
+LOWEST = 19
+"""The priority of what may always wait."""
 
 
 def signals(*names: str) -> list[signal.Signals]:
@@ -23,6 +29,14 @@ def ignore(numbers: Iterable[signal.Signals]) -> None:
     """Have these signals change nothing in this process."""
     for number in numbers:
         signal.signal(number, signal.SIG_IGN)
+
+
+def lower_priority() -> None:
+    """Have the thread that calls this give way to all others. Only Linux has priorities of single threads; elsewhere nothing
+    happens (`os.nice` is the whole process's everywhere)."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST)
 
 
 def try_lock(file: int | BinaryIO, alone: bool = True) -> bool:

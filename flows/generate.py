@@ -65,6 +65,7 @@ async def make_clips(runtime: Runtime, batch: Batch) -> State[Any]:
     async with interruptible(runtime) as clips:
         for row in in_doubt:
             clips.start_soon(make_clip, run, row)
+    await runtime.last_looks()
     return ending(runtime, batch, await tasks.report(batch.request.title, batch.name))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from enum import StrEnum
 
+from dailies.domain.marks import Marks
 from dailies.domain.money import NANO, ZERO, show_usd, sum_usd
 from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import Failure, State
@@ -116,6 +117,7 @@ class Line:
     verdict: str | None = None
     verdict_by: str | None = None
     verdict_note: str | None = None
+    marks: Marks | None = None
 
 
 COLUMNS = tuple(f.name for f in fields(Line))
@@ -165,6 +167,7 @@ def line_of(row: BatchRow, delivered_before: frozenset[str] | None = None) -> Li
         verdict=str(verdict.said.word) or None if verdict else None,
         verdict_by=verdict.author if verdict else None,
         verdict_note=verdict.said.note or None if verdict else None,
+        marks=attempt.marks if attempt and attempt.delivered else None,
     )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from dailies.domain.clips import Clip
+from dailies.domain.marks import Marks
 from dailies.domain.money import ZERO, sum_usd
 from dailies.domain.states import Failure, State, current
 from dailies.domain.verdicts import Verdict
@@ -50,6 +51,7 @@ class Attempt:
     updated_at: datetime | None = None
     usd_reserved: Decimal | None = None
     handle: str | None = None
+    marks: Marks | None = None
 
     @property
     def asked_by(self) -> str:

@@ -32,6 +32,7 @@ from dailies.ledger import history
 from dailies.ledger import rows as r
 from dailies.ledger import tables as t
 from dailies.ledger.adoption import Adoption
+from dailies.ledger.looks import Looks
 from dailies.ledger.plan import upsert, write_plan
 from dailies.ledger.statuses import Statuses
 from dailies.ledger.takes import Takes
@@ -40,7 +41,7 @@ from dailies.ledger.types import TAKEN_FOR_DEAD, LostOwnership, Unclaimed
 from dailies.ledger.verdicts import Verdicts
 
 
-class Ledger(Adoption, Statuses, Verdicts, Takes):
+class Ledger(Adoption, Looks, Statuses, Verdicts, Takes):
     """All moves of attempts, for one owner. Methods block and are safe to call from several threads."""
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
 from dailies.domain.clips import Clip, Image
+from dailies.domain.marks import Marks
 from dailies.domain.records import Attempt, BatchRow, Brief, Event
 from dailies.domain.states import Failure, State
 from dailies.domain.verdicts import Said, Verdict, Word
@@ -31,12 +32,19 @@ def to_attempt(row: RowMapping) -> Attempt:
     fields |= {name: same(fields[name]) for name in ("batch", "provider", "owner")}
     fields["state"] = State(fields["state"])
     fields["failure"] = Failure(fields["failure"]) if fields["failure"] else None
+    fields["marks"] = Marks.of_record(fields["marks"])
     return Attempt(**fields)
 
 
 def attempt_values(**values: Any) -> dict[str, Any]:
-    """Record fields as column values (enums as their text)."""
-    return {k: str(v) if isinstance(v, (State, Failure)) else v for k, v in values.items()}
+    """Record fields as column values (enums as their text, marks as JSON)."""
+    return {name: _value(value) for name, value in values.items()}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, Marks):
+        return value.record()
+    return str(value) if isinstance(value, (State, Failure)) else value
 
 
 def to_clip(row: RowMapping) -> Clip:

@@ -153,7 +153,8 @@ def clip_json(credits: Credits, at: int) -> dict[str, object]:
     line = credits.lines[at]
     rare = {"options": dict(credits.options[at]), "mismatch": line.mismatch}
     said = {name: value for name, value in rare.items() if value}
-    return {name: _number(getattr(line, name)) for name in JSON_CLIP} | {"marks": None} | said
+    marks = {"marks": line.marks.record() if line.marks else None}
+    return {name: _number(getattr(line, name)) for name in JSON_CLIP} | marks | said
 
 
 def statuses_json(seen: Iterable[SeenStatus]) -> list[dict[str, object]]:

@@ -22,6 +22,7 @@ from markupsafe import Markup
 
 from dailies.domain.commands import fetch, import_verdicts, review
 from dailies.domain.figures import Line
+from dailies.domain.marks import Marks
 from dailies.domain.money import show_usd, sum_usd
 from dailies.report.advice import MEANING, Advice, Command, Topic, advice_for
 from dailies.report.charts import charts_of
@@ -204,6 +205,8 @@ def _digest(text: str) -> str:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, Marks):
+        return str(value)
     return show_usd(value) if isinstance(value, Decimal) else value
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dailies.domain.figures import COLUMNS
+from dailies.domain.marks import Marks
 from dailies.report.credits import Credits, own_columns
 
 WHOLE = ("row", "duration_s", "attempts", "size_bytes", "credits_used", "polls", "unreported")
@@ -49,4 +50,6 @@ def credits_frames(credits: Credits) -> Iterator[pd.DataFrame]:
 
 
 def _value(name: str, value: object) -> object:
+    if isinstance(value, Marks):
+        return str(value)
     return datetime.fromisoformat(value) if name in MOMENTS and isinstance(value, str) else value

@@ -34,6 +34,7 @@ from dailies.providers.open import loopback_origins, open_providers, result_life
 from dailies.registry import declared, provider_names
 from dailies.runtime.batches import Batches
 from dailies.runtime.limiter import AdaptiveLimiter
+from dailies.runtime.looks import LAST_LOOKS_S, Looks
 from dailies.runtime.priority import PriorityLimiter
 from dailies.runtime.schedules import PollSchedules
 from dailies.sender.client import Sender
@@ -76,6 +77,7 @@ class Runtime:
         self.deliveries = PriorityLimiter(DELIVERIES_AT_ONCE)
         self.sender = Sender(self.settings, self.ledger)
         self.decoders = anyio.CapacityLimiter(os.cpu_count() or 1)  # more at once are slower, and hold more pictures
+        self.looks = Looks()
         self.schedules = PollSchedules(self.ledger)
         self.trying = anyio.Lock()  # one try of a store at a time, whoever wants to know
 
@@ -157,8 +159,14 @@ class Runtime:
         else:
             logger.warning("%d clips that are paid for or in doubt are kept in %s", kept, self.spool.folder)
 
+    async def last_looks(self) -> None:
+        """Wait a while for looks at footage that are under way; who interrupts a run doesn't wait for them."""
+        await self.looks.done(0 if self.shutdown.is_set() else LAST_LOOKS_S)
+
     async def close(self) -> None:
-        """Let the sender go and close every client; leases of what is unfinished are given up."""
+        """Let the sender go and close every client; looks and leases of what is unfinished are given up."""
+        await self.last_looks()
+        self.looks.close()
         await self.sender.close()
         for provider in (*self._providers.values(), *self._askers.values()):
             await provider.close()

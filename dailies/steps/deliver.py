@@ -24,6 +24,7 @@ from dailies.media.video import BadVideo, Wanted, inspect, mismatches
 from dailies.runtime import Runtime
 from dailies.steps.fetch import Fetched, delayed, fetch
 from dailies.steps.forgotten import attempt_on_record
+from dailies.steps.look import start_look
 from dailies.steps.posters import keep_poster, posters_folder
 from dailies.steps.requests import request_of
 from dailies.steps.store import abilities_at
@@ -73,6 +74,7 @@ async def deliver_clip(runtime: Runtime, attempt_id: str, batch: str) -> Attempt
         await anyio.to_thread.run_sync(
             keep_poster, runtime.s3(), stored, row, file.path, posters, ways, limiter=runtime.decoders
         )
+        await anyio.to_thread.run_sync(start_look, runtime, stored, row, file.path, _wanted(runtime, row.clip).audio)
         await anyio.to_thread.run_sync(_tidy, row, file.path, wanted_by.keep_local if wanted_by else None)
         logger.info("%s · stored as %s%s", row.id, uri, f" ({mismatch})" if mismatch else "", extra=about(stored))
         return stored

@@ -23,7 +23,7 @@
       return Object.assign(clip, {
         at, row, seat: seats.get(row), rank: topics.indexOf(clip.topic), verdict: clip.verdict || "", note: clip.verdict_note || "",
         retake_prompt: "", by: clip.verdict_by || "", number: 0,
-        text: join(clip.id, clip.prompt, clip.model, clip.provider, clip.batch, clip.image, clip.error, clip.mismatch, clip.take, ...clip.labels),
+        text: join(clip.id, clip.prompt, clip.model, clip.provider, clip.batch, clip.image, clip.error, clip.mismatch, clip.marks, clip.take, ...clip.labels),
         ids: join(clip.clip_key, clip.generation_id, clip.attempt, clip.s3_uri),
       });
     });

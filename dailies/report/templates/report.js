@@ -48,6 +48,7 @@
       make("div", { class: "body" },
         make("h3", {}, make("span", {}, clip.id), make("span", { class: "tags" }, badge(clip), tag(clip))),
         clip.mismatch && make("p", { class: "why" }, clip.mismatch),
+        clip.marks && clip.marks !== "fine" && make("p", { class: "why" }, clip.marks),
         make("p", { class: "prompt" }, clip.prompt),
         make("p", { class: "facts" }, facts.filter(Boolean).join(" · ")),
         make("div", { class: "foot" },
@@ -73,7 +74,7 @@
     ["attempt", clip.attempt && `${clip.attempt}${clip.attempts > 1 ? ` (${clip.attempts} in all)` : ""}`],
     ["verdict", clip.verdict && [clip.verdict, clip.by && `by ${clip.by}`].filter(Boolean).join(" ")], ["note", clip.note],
     ["prompt of the retake", clip.retake_prompt],
-    ["not as ordered", clip.mismatch], ["error", clip.error],
+    ["not as ordered", clip.mismatch], ["footage", clip.marks], ["error", clip.error],
   ].filter(([, value]) => value);
 
   const detail = (clip, own, buttons) => {

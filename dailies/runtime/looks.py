@@ -1,0 +1,73 @@
+"""Looks at footage that are under way in this process: one at a time, behind everything that was paid for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+import anyio.to_thread
+
+from dailies.system import lower_priority
+
+MOST_WAITING_BYTES = 4_000_000_000
+"""What may lie on the disk for looks to come; beyond it a clip is not looked at, rather than a disk filled."""
+LAST_LOOKS_S = 120.0
+"""How long a run waits at its end for its last looks."""
+
+Stopped = Callable[[], bool]
+
+
+class Looks:
+    """A queue of looks with a thread of its own, whose priority is lowered where the system can do that for one thread.
+
+    A look is called with what says that it shall stop. Each has an end, which is called whatever became of it.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, "look", lower_priority)
+        self._waiting: dict[Future[None], int] = {}
+        self._lock = threading.Lock()
+        self._given_up = threading.Event()
+
+    def add(self, look: Callable[[Stopped], None], end: Callable[[], None], size_bytes: int) -> bool:
+        """Put a look into the queue; False where too much is waiting already. Doesn't block."""
+        with self._lock:
+            if sum(self._waiting.values()) + size_bytes > MOST_WAITING_BYTES:
+                return False
+            future = self._pool.submit(look, self._given_up.is_set)
+            self._waiting[future] = size_bytes
+        future.add_done_callback(lambda done: self._ended(done, end))
+        return True
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits."""
+        return not self._waiting
+
+    async def done(self, within_s: float = LAST_LOOKS_S) -> None:
+        """Wait for all looks so far, at most so long; what is not done by then is given up."""
+        with self._lock:
+            waiting = [*self._waiting]
+        if waiting:
+            await anyio.to_thread.run_sync(self._finish, waiting, within_s)
+
+    def close(self) -> None:
+        """Give up what is left, and let the thread go."""
+        self._given_up.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _finish(self, waiting: list[Future[None]], within_s: float) -> None:
+        if not wait(waiting, within_s).not_done:
+            return
+        with self._lock:
+            given_up, self._given_up = self._given_up, threading.Event()
+        for future in waiting:
+            future.cancel()
+        given_up.set()
+        wait(waiting)  # the one that runs ends with its next picture
+
+    def _ended(self, future: Future[None], end: Callable[[], None]) -> None:
+        with self._lock:
+            self._waiting.pop(future, None)
+        end()
