@@ -34,7 +34,7 @@ from dailies.providers.open import loopback_origins, open_providers, result_life
 from dailies.registry import declared, provider_names
 from dailies.runtime.batches import Batches
 from dailies.runtime.limiter import AdaptiveLimiter
-from dailies.runtime.looks import LAST_LOOKS_S, Looks
+from dailies.runtime.looks import Looks
 from dailies.runtime.priority import PriorityLimiter
 from dailies.runtime.schedules import PollSchedules
 from dailies.sender.client import Sender
@@ -161,7 +161,15 @@ class Runtime:
 
     async def last_looks(self) -> None:
         """Wait a while for looks at footage that are under way; who interrupts a run doesn't wait for them."""
-        await self.looks.done(0 if self.shutdown.is_set() else LAST_LOOKS_S)
+
+        async def hurry() -> None:
+            await self.shutdown.wait()
+            self.looks.give_up()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(hurry)
+            await self.looks.done()
+            group.cancel_scope.cancel()
 
     async def close(self) -> None:
         """Let the sender go and close every client; looks and leases of what is unfinished are given up."""

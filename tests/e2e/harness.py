@@ -116,6 +116,7 @@ class World:
             "DAILIES_LEDGER_URL": self.ledger_url,
             "DAILIES_TO": f"s3://{self.bucket}/clips",
             "DAILIES_TRUSTED_HOSTS": "127.0.0.1",
+            "DAILIES_LOOK": "quick",  # a decode of every clip of every test; those about footage look in full
             "DAILIES_POLL_FIRST_S": "0.05",
             "DAILIES_POLL_CAP_S": "0.2",
         }  # fmt: skip

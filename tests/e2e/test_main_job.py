@@ -26,7 +26,7 @@ CLIP: dict[str, type | tuple[type, ...]] = {
     "id": str, "clip_key": str, "state": str, "provider": str, "model": str, "generation_id": str, "s3_uri": str,
     "sha256": str, "size_bytes": int, "usd_quoted": float, "usd_charged": (float, type(None)),
     "credits_used": (int, type(None)), "polls": int, "seconds": float, "duration_s": int,
-    "error": type(None), "take": str, "verdict": type(None), "marks": type(None),
+    "error": type(None), "take": str, "verdict": type(None), "marks": list,
 }  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def test_a_csv_on_both_providers_is_delivered_and_a_second_run_buys_nothing(each
     """Through a fresh interpreter, as from a shell: exit 0, one JSON object, true figures; then `already_delivered`."""
     world = each_world
     world.csv(demo_rows(world))
-    first = world.run(fresh=True)
+    first = world.run(fresh=True, DAILIES_LOOK="full")
     assert first.code == 0, first.stderr
     answer = first.json
     assert_shape(answer)
@@ -74,6 +74,7 @@ def test_a_csv_on_both_providers_is_delivered_and_a_second_run_buys_nothing(each
         assert set(clip) == set(CLIP)
         for name, kind in CLIP.items():
             assert isinstance(clip[name], kind), (name, clip[name])
+        assert clip["marks"] == []
         assert clip["s3_uri"].startswith(f"s3://{world.bucket}/clips/batch/{slug(clip['id'])}-")
     at_aiml = [charge for charge in world.charges() if charge.provider == "aiml"]
     assert round(answer["usd_charged"], 6) == round(float(sum(charge.usd for charge in at_aiml)), 6)

@@ -83,9 +83,9 @@ def movie(path: Path, pictures: Iterable[Picture], sound: Samples | None = None,
         file.mux(video.encode(None))
         if track is not None and sound is not None:
             for start in range(0, len(sound), 1024):
-                frame = av.AudioFrame.from_ndarray(sound[None, start : start + 1024], format="fltp", layout="mono")
-                frame.sample_rate, frame.pts, frame.time_base = HZ, start, Fraction(1, HZ)
-                file.mux(track.encode(frame))
+                samples = av.AudioFrame.from_ndarray(sound[None, start : start + 1024], format="fltp", layout="mono")
+                samples.sample_rate, samples.pts, samples.time_base = HZ, start, Fraction(1, HZ)
+                file.mux(track.encode(samples))
             file.mux(track.encode(None))
     return path
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import anyio
 
@@ -15,9 +16,12 @@ def test_looks_come_one_after_the_other_and_the_end_is_waited_for() -> None:
     """In the order in which they were added, each tidied up."""
     looks, seen = Looks(), []
 
+    def say(word: str, *_: object) -> None:
+        seen.append(word)
+
     async def story() -> None:
         for n in range(5):
-            assert looks.add(lambda _, n=n: seen.append(f"look {n}"), lambda n=n: seen.append(f"end {n}"), 1)
+            assert looks.add(partial(say, f"look {n}"), partial(say, f"end {n}"), 1)
         await looks.done(30)
 
     anyio.run(story)
