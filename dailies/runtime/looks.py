@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 
 import anyio.to_thread
 
@@ -37,7 +38,8 @@ class Looks:
         with self._changed:
             if sum(self._waiting.values()) + size_bytes > MOST_WAITING_BYTES:
                 return False
-            future = self._pool.submit(look, self._given_up.is_set)
+            # In the caller's context: its log lines belong to the run.
+            future = self._pool.submit(copy_context().run, look, self._given_up.is_set)
             self._waiting[future] = size_bytes
         future.add_done_callback(lambda done: self._ended(done, end))
         return True
