@@ -20,7 +20,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from dailies.ledger import Ledger, Owner, open_engine
-from tests.e2e.harness import Result, World
+from tests.e2e.harness import LATER_SETTINGS, Result, World
 
 FOLDER = os.environ.get("DAILIES_UNDER_TEST", "")
 
@@ -89,6 +89,8 @@ def pytest_configure() -> None:
     def make(self: World) -> None:
         made(self)
         self.environ["PYTHONPATH"] = FOLDER
+        for name in LATER_SETTINGS:
+            self.environ.pop(name, None)
 
     patch = pytest.MonkeyPatch()
     patch.setattr(Result, "waiting", property(lambda self: self.json["overdue"] + self.json.get("interrupted", 0)))

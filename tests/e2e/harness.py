@@ -46,6 +46,8 @@ JOB_KEYS = {
 SECRETS = (AIML_KEY, ONEROUTER_KEY, AWS_SECRET, *JOB_KEYS.values())
 SIGNED = re.compile(rb"sig=[0-9a-f]{16}")
 """A result URL of the sandbox that anybody may open."""
+LATER_SETTINGS = ("DAILIES_LOOK",)
+"""Of this harness, unknown to the first version."""
 CREATES = ("/v2/video/generations", "/v1/videos/generations")
 COLUMNS = ("id", "prompt", "image", "provider", "resolution", "aspect_ratio", "duration")
 
@@ -183,10 +185,25 @@ class World:
         self.outputs.append(result)
         return result
 
-    def _in_shell(self, command: Sequence[str], environ: Mapping[str, str], cwd: Path | None = None) -> Result:
+    def first_version(self, code: Path, *arguments: str) -> Result:
+        """A command of the first version, whose code lies in a folder. It refuses settings that it does not know."""
+        known = {name: value for name, value in self.environ.items() if name not in LATER_SETTINGS}
+        command = [sys.executable, "-m", "dailies", *arguments]
+        result = self._in_shell(command, {"PYTHONPATH": str(code), "PYTHONDONTWRITEBYTECODE": "1"}, environ=known)
+        self.outputs.append(result)
+        return result
+
+    def _in_shell(
+        self,
+        command: Sequence[str],
+        more: Mapping[str, str],
+        cwd: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> Result:
+        env = {**(self.environ if environ is None else environ), **more}
         done = subprocess.run(
-            command, cwd=cwd or self.folder, env={**self.environ, **environ}, capture_output=True, text=True, timeout=120, check=False
-        )  # fmt: skip
+            command, cwd=cwd or self.folder, env=env, capture_output=True, text=True, timeout=120, check=False
+        )
         return Result(done.returncode, done.stdout, done.stderr)
 
     def _here(self, arguments: Sequence[str], environ: Mapping[str, str]) -> Result:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
@@ -45,8 +44,7 @@ def first_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def bought_by(world: World, code: Path, *options: str) -> None:
     """The batch, made and delivered by another version."""
-    command = (sys.executable, "-m", "dailies", "run", str(world.prompts), "--json", "--yes", *options)
-    result = world.shell(*command, PYTHONPATH=str(code))
+    result = world.first_version(code, "run", str(world.prompts), "--json", "--yes", *options)
     assert result.code == 0, result.stderr
 
 

@@ -116,7 +116,8 @@ def test_a_run_asks_shows_a_bar_and_ends_with_a_table(world: World, columns: int
     assert {line.split(" after ")[0] for line in events} == {"good delivered"}, events
     last = shown.screens[-1]
     assert last.rindex("\nbad ") < last.rindex("\ngood "), "what failed stands first in the table"
-    assert "1 of 2 delivered · 1 failed · $1.26 charged" in last and "report.html" in last
+    assert "1 of 2 delivered · 1 failed · $1.26 charged" in last
+    assert "report.html" in last.replace("\n", ""), "its folder's name may be as long as a line"
     assert "━" not in last, "the bar stays behind"
     assert "dailies retry --batch batch" in last
     assert b"Finished in state" not in shown.raw, "the engine's words, glued to the bar"

@@ -33,8 +33,7 @@ def test_what_the_first_version_bought_delivered_or_lost_is_not_bought_again(eac
     world.sandbox.fault("create", "lost", match="<doubt>")
     world.sandbox.fault("create", "status", status=400, match="<forbidden>", times=None)
     world.sandbox.fault("poll", "failed", match="<fails>", times=None)
-    old = [sys.executable, "-m", "dailies", "run", str(world.prompts), "--json"]
-    first = world.shell(*old, PYTHONPATH=str(code), PYTHONDONTWRITEBYTECODE="1")
+    first = world.first_version(code, "run", str(world.prompts), "--json")
     assert first.code == 1, first.stderr
     posts = len(world.posts())
     states = {attempt.state for attempt in world.attempts()}
@@ -139,8 +138,7 @@ def test_upgrade_on_request_says_what_it_did(make_world: MakeWorld, tmp_path: Pa
     world = make_world()
     world.csv(1)
     code = code_of_the_first_version(tmp_path / "first")
-    old = [sys.executable, "-m", "dailies", "status"]
-    assert world.shell(*old, PYTHONPATH=str(code), PYTHONDONTWRITEBYTECODE="1").code == 0
+    assert world.first_version(code, "status").code == 0
     done = world.command("ledger", "upgrade", "--json").json
     assert (done["before"], done["schema"] > 1, Path(done["copy"]).parent) == (1, True, world.home)
     again = world.command("ledger", "upgrade", "--json").json

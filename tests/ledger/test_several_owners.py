@@ -17,7 +17,7 @@ import pytest
 
 from dailies.domain.states import LEASED, Failure, State
 from dailies.ledger import Ledger, Unclaimed, open_engine
-from dailies.ledger import ledger as ledger_module
+from dailies.ledger import reader as reader_module
 from tests.ledger.factories import (
     NO_CAPS,
     USD,
@@ -343,7 +343,7 @@ def local_clock(monkeypatch: pytest.MonkeyPatch, hours: float) -> Iterator[None]
             return datetime.now(tz) + timedelta(hours=hours)
 
     with monkeypatch.context() as patched:
-        patched.setattr(ledger_module, "datetime", Wrong)
+        patched.setattr(reader_module, "datetime", Wrong)
         yield
 
 

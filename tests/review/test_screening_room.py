@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from dailies.ledger import Ledger
 from tests.e2e.harness import s3_client
+from tests.e2e.harness import until as wait_for
 from tests.report.test_page_in_browser import HOSTILE
 from tests.review.conftest import MakeStudio, Studio, Visit, until
 
@@ -84,6 +86,11 @@ def test_verdicts_are_given_by_keyboard_in_the_grid_and_undone(studio: Studio, e
     assert studio.said() == {"a/1": "keep", "b/1": "retake", "c/1": "reject", "d/1": ""}
 
 
+def _last_said(ledger: Ledger, key: str) -> tuple[str, str, str]:
+    said = ledger.verdict_history(key)[-1].said
+    return str(said.word), said.note, said.prompt
+
+
 def test_a_note_and_the_prompt_of_a_retake_are_two_fields(studio: Studio, enter: Enter) -> None:
     (key,) = studio.shoot([("a", "")])
     with studio.room() as address:
@@ -99,10 +106,10 @@ def test_a_note_and_the_prompt_of_a_retake_are_two_fields(studio: Studio, enter:
         page.reload()
         until(page, "document.documentElement.dataset.ready")
         decided(page, "1 of 1 decided · 1 retake")
-    ledger = studio.ledger()
-    said = ledger.verdict_history(key)[-1].said
-    ledger.engine.dispose()
-    assert (str(said.word), said.note, said.prompt) == ("retake", "keep x in mind", "a slower sunrise")
+        ledger = studio.ledger()
+        wanted = ("retake", "keep x in mind", "a slower sunrise")
+        wait_for(lambda: _last_said(ledger, key) == wanted)  # what was pressed last may still be under way
+        ledger.engine.dispose()
 
 
 def test_takes_of_a_row_play_side_by_side_in_step_with_the_input_image(studio: Studio, enter: Enter) -> None:
