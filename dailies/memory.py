@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ctypes
-from contextlib import suppress
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 """glibc's `mallopt(3)`: from which size a block gets pages of its own; how many heaps the threads of a process share."""
 OWN_PAGES_FROM_BYTES = 128 * 1024
 HEAPS = 2
+SELDOM = 50_000
+"""So many more objects before the collector looks at them."""
 
 
 def keep_flat() -> None:
@@ -26,3 +30,17 @@ def keep_flat() -> None:
         c_library = ctypes.CDLL("libc.so.6")
         c_library.mallopt(M_ARENA_MAX, HEAPS)
         c_library.mallopt(M_MMAP_THRESHOLD, OWN_PAGES_FROM_BYTES)
+
+
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Look for garbage in cycles less often, while much is made that stays, such as a plan of ten thousand rows.
+
+    The collector walks what is new after each 700 objects more, and finds nothing: a sixth of the time of a `check`.
+    """
+    usual = gc.get_threshold()
+    gc.set_threshold(SELDOM, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)

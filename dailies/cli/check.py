@@ -18,6 +18,7 @@ from dailies.domain.figures import Line
 from dailies.domain.money import show_usd
 from dailies.domain.records import BatchRow
 from dailies.errors import BadInput, DailiesError, Misconfigured
+from dailies.memory import seldom_collected
 from dailies.planning.plan import Plan
 from dailies.planning.request import BatchRequest
 from dailies.report.credits import Credits, answer_json, credits_of, dump
@@ -55,6 +56,11 @@ class Checked:
 
 def run_check(order: BatchRequest, json: bool) -> int:
     """Check and quote a batch. Exit code 2 where the same `run` would refuse; raises what is wrong with the CSV."""
+    with seldom_collected():
+        return _run_check(order, json)
+
+
+def _run_check(order: BatchRequest, json: bool) -> int:
     settings = settings_here()
     order = order.but(to=order.to or settings.dailies_to)
     checked = asyncio.run(_check(settings, order))

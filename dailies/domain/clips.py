@@ -62,7 +62,7 @@ class Clip:
     @property
     def key(self) -> str:
         """The clip_key: 64 hex digits, for ever those under which the clip was first put on record."""
-        return self.known_as or self.identity
+        return self.known_as or self._identity or self.identity
 
     @property
     def identity(self) -> str:

@@ -19,7 +19,7 @@ from dailies.errors import BadInput
 from dailies.ledger import Ledger
 from dailies.planning.plan import Plan
 from dailies.runtime import Runtime
-from dailies.steps.clips_on_record import delivered_clips, taken_clips
+from dailies.steps.clips_on_record import clips_on_record
 from dailies.steps.schedule import USUAL_S
 
 FEWEST = 5
@@ -55,17 +55,17 @@ class Purchase:
 
 async def purchase_of(runtime: Runtime, plan: Plan, in_flight: int) -> Purchase:
     """What this plan would buy by the ledger as it is now."""
-    taken, delivered = await taken_clips(runtime, plan), await delivered_clips(runtime, plan)
-    rows = tuple(row for row in plan.rows if row.clip.key not in taken)
+    known = await clips_on_record(runtime, plan)
+    rows = tuple(row for row in plan.rows if row.clip.key not in known.taken)
     kinds: Counter[Kind] = Counter(_kind(row.providers[0], row.clip) for row in rows)
     times = await anyio.to_thread.run_sync(_times, runtime, [*kinds])
     by_provider = {row.providers[0]: list[float]() for row in rows}
     for kind, count in kinds.items():
         by_provider[kind[0]] += [times[kind][0]] * count
     return Purchase(
-        rows, delivered, sum_usd(plan.quotes[row.clip.key] for row in rows),
+        rows, known.delivered, sum_usd(plan.quotes[row.clip.key] for row in rows),
         max((makespan_s(seconds, in_flight) for seconds in by_provider.values()), default=0.0),
-        all(learned for _, learned in times.values()), len(taken - delivered),
+        all(learned for _, learned in times.values()), len(known.taken - known.delivered),
     )  # fmt: skip
 
 

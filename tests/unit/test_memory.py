@@ -1,13 +1,16 @@
-"""The C library gives back what was freed, where it is glibc."""
+"""The C library gives back what was freed, where it is glibc; the collector walks a plan seldom."""
 
 from __future__ import annotations
 
+import gc
 import platform
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from dailies.memory import SELDOM, seldom_collected
 
 COUNT_HEAPS = """
 import ctypes, sys, threading
@@ -48,7 +51,7 @@ del pictures
 print(round(held_mb() - before_mb))
 """
 
-pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has these settings")
+on_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has these settings")
 
 
 def number(program: str, *arguments: str) -> int:
@@ -56,10 +59,20 @@ def number(program: str, *arguments: str) -> int:
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
+@on_glibc
 def test_twelve_threads_share_two_heaps(tmp_path: Path) -> None:
     listing = str(tmp_path / "heaps.xml")
     assert number(COUNT_HEAPS, "flat", listing) <= 2 < number(COUNT_HEAPS, "as usual", listing)
 
 
+@on_glibc
 def test_pictures_that_are_gone_leave_no_holes_between_what_stays() -> None:
     assert number(LEAVE_HOLES, "flat") <= 5 < 50 <= number(LEAVE_HOLES, "as usual")
+
+
+def test_the_collector_looks_seldom_and_then_as_before() -> None:
+    before = gc.get_threshold()
+    with pytest.raises(KeyboardInterrupt), seldom_collected():
+        assert gc.get_threshold() == (SELDOM, *before[1:])
+        raise KeyboardInterrupt
+    assert gc.get_threshold() == before
