@@ -24,8 +24,8 @@ class Erasing(Transitions):
         with self._read() as connection:
             if clip_keys is None:
                 return frozenset(connection.execute(query).scalars())
-            if connection.execute(query.limit(1)).first() is None:  # as in most ledgers; ten thousand are asked for at once
-                return frozenset()
+            if connection.execute(query.limit(1)).first() is None:
+                return frozenset()  # as in most ledgers; ten thousand are asked for at once
             keys = sorted(set(clip_keys))
             chunks = (keys[i : i + CHUNK] for i in range(0, len(keys), CHUNK))
             found = (connection.execute(query.where(t.erased.c.clip_key.in_(chunk))).scalars() for chunk in chunks)

@@ -131,4 +131,6 @@ def on_record(ledger: Ledger, spooled: Spooled) -> bool:
         return True
     if ledger.attempt_of_generation(attempt.provider, outcome.generation_id) is not None:
         return True
+    if found is None or found.generation_id is None:
+        return False  # words of the doubt may name the id: nobody follows it by them
     return any(outcome.generation_id in event.note for event in ledger.history(attempt.id))

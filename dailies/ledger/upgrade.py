@@ -156,6 +156,6 @@ def _refuse_in_use(connection: Connection) -> None:
     if alive:
         runs = "1 run is" if len(alive) == 1 else f"{len(alive)} runs are"
         raise Misconfigured(
-            f"the ledger is to be upgraded, and {runs} still at work with it: wait until "
-            f"{STATUS} shows none, or stop them; then start again. Nothing was changed, nothing was bought"
+            f"the ledger is to be upgraded, and {runs} still at work with it: wait until {STATUS} answers, which it does once "
+            "they have ended, or stop them; then start again. Nothing was changed, nothing was bought"
         )

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from types import MappingProxyType
 
 import anyio
@@ -34,6 +35,7 @@ logger = logging.getLogger("dailies.adopt")
 CLIP_NAME = re.compile(r"-([0-9a-f]{12})(-[0-9a-f]{8})?\.mp4$")
 LOOK_BACK = timedelta(days=7)  # a clip that nobody fetched for longer is gone at every provider
 HEADS_AT_ONCE = 16
+LOOK_AT_IT = "Where a later version of dailies wrote it, run that one; else look at it, and move it out of that folder"
 
 
 async def adopt_known(runtime: Runtime, batch: Batch) -> None:
@@ -68,7 +70,7 @@ def _without(rows: Mapping[str, Row], keys: frozenset[str]) -> Mapping[str, Row]
 
 async def _adopt_spooled(runtime: Runtime) -> None:
     await drain_spool(runtime.ledger, runtime.spool)
-    unclear = [path for path, spooled in runtime.spool if not on_record(runtime.ledger, spooled)]
+    unclear = _not_taken(runtime)
     if unclear:
         raise Misconfigured(
             f"the ledger does not take what waits in {unclear[0]}: buying now could pay twice. Nothing was bought. "
@@ -78,8 +80,13 @@ async def _adopt_spooled(runtime: Runtime) -> None:
     if garbled:
         raise Misconfigured(
             f"{garbled[0]} can't be read, and it may hold a clip that was paid for: buying now could pay twice. Nothing was "
-            "bought. Where a later version of dailies wrote it, run that one; else look at it, and move it out of that folder"
+            f"bought. {LOOK_AT_IT}"
         )
+
+
+def _not_taken(runtime: Runtime) -> list[Path]:
+    """Files of the spool that can be read, and that the ledger still does not know."""
+    return [path for path, spooled in runtime.spool if not on_record(runtime.ledger, spooled)]
 
 
 async def _adopt_stored(runtime: Runtime, batch: Batch, keys: Mapping[str, str]) -> None:
@@ -198,11 +205,17 @@ async def _adopt_logged(runtime: Runtime, batch: Batch, to_buy: Mapping[str, Row
 
 
 async def adopt_everything(runtime: Runtime) -> list[str]:
-    """`dailies doctor --adopt`: take in every purchase that spool and store know and the ledger does not."""
+    """`dailies doctor --adopt`: take in every purchase that spool and store know and the ledger does not, and say what stays
+    in the spool."""
     said: list[str] = []
     await drain_spool(
         runtime.ledger, runtime.spool, lambda spooled: said.append(f"adopted {spooled.detail}, from the spool")
     )
+    said += [
+        f"{path} stays: the ledger does not take what it holds, a clip that was paid for"
+        for path in _not_taken(runtime)
+    ]
+    said += [f"{path} stays, for it can't be read. {LOOK_AT_IT}" for path in runtime.spool.unreadable()]
     to = runtime.settings.dailies_to
     for uri in {to, *(runtime.ledger.batch_destination(name) for name in runtime.ledger.batches())} - {None, ""}:
         bucket, prefix = parse_s3_uri(str(uri))

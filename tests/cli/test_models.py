@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +72,13 @@ def test_one_model_is_shown_with_its_price_and_what_to_type_next(capsys: pytest.
     out = capsys.readouterr().out
     assert "~$0.52 a second" in out and "Google's list" in out and "option: bool" in out
     assert out.splitlines()[-1] == "Next: dailies check prompts.csv --model google/veo-3.1-i2v"
+
+
+def test_the_list_ends_with_a_command_that_shows_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "--provider", "aiml"]) == 0
+    line = " ".join(capsys.readouterr().out.split()).rpartition("More about one: ")[2]
+    assert main(shlex.split(line)[1:]) == 0
+    assert "Next: dailies check" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("sandbox")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -173,6 +174,17 @@ def test_clips_are_named_and_others_stay(home: Home) -> None:
     assert (code, [entry["id"] for entry in done]) == (0, ["row-2"])
     assert home.cancel("--yes", "monday/nobody")[0] == 2
     assert home.cancel("--yes", "--batch", "nobody")[0] == 2
+
+
+def test_each_batch_that_has_some_is_named_with_its_command(home: Home) -> None:
+    """And each of these cancels its own, as it stands."""
+    keys = [home.planned(number, "aiml", batch) for number, batch in enumerate(("it's monday", "tuesday"), 1)]
+    assert main(["cancel", "--yes"]) == 2
+    said = [line for line in home.capture.readouterr().err.splitlines() if line.strip().startswith("dailies cancel")]
+    assert len(said) == 2
+    for line in said:
+        assert main([*shlex.split(line.split("    ")[0])[1:], "--yes"]) == 0
+    assert all(home.found(key) for key in keys)
 
 
 def test_what_waits_where_nothing_can_be_stopped_is_left_alone(home: Home) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from dailies.domain.takes import take_seed
@@ -103,6 +104,21 @@ def test_a_row_with_a_keeper_gets_no_further_take(world: World) -> None:
     judge(world, "batch,a,,keep,")
     done = world.run("--takes", "2", "--stop-when-kept")
     assert done.code == 0 and made(done) == [("a", ""), ("b", ""), ("b", "2")] and len(world.charges()) == 3
+
+
+def test_each_batch_with_retakes_is_named_with_its_command(world: World) -> None:
+    """And each of these makes its own, as it stands."""
+    for name in ("batch.csv", "a second one.csv"):
+        world.csv([{"id": "a", "prompt": f"a of {name}"}], name=name)
+        assert world.run().code == 0
+    judge(world, "batch,a,,retake,", "a second one,a,,retake,")
+    asked = world.command("run", "--only", "retake", "--yes")
+    said = [line for line in asked.stderr.splitlines() if line.strip().startswith("dailies run")]
+    assert asked.code == 2 and len(said) == 2 and len(world.charges()) == 2
+    for line in said:
+        done = world.command(*shlex.split(line)[1:], "--json")
+        assert done.code == 0 and [clip["take"] for clip in done.json["clips"]] == ["2"]
+    assert len(world.charges()) == 4
 
 
 def test_without_a_csv_a_run_says_what_it_needs(world: World) -> None:

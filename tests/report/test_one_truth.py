@@ -21,6 +21,7 @@ from dailies.domain.states import Failure, State
 from dailies.domain.verdicts import Said, Verdict, Word
 from dailies.report.charts import charts_of
 from dailies.report.credits import answer_json, credits_csv, credits_of, table_rows, totals_markdown
+from dailies.report.focus import focus_csv
 from dailies.report.select import Selection, chosen, grouped
 from tests.report.factories import a_batch_row, an_attempt_of
 
@@ -128,6 +129,25 @@ def test_files_json_and_pictures_say_what_the_ledger_says(rows: list[BatchRow]) 
     assert sum(clip["usd_charged"] or 0 for clip in clips) == pytest.approx(float(charged))
     assert answer["rows"] == len(answer["clips"]) == sum(answer[outcome] for outcome in Outcome)
     assert len(table_rows(credits)) == len(clips) and credits.totals.sentence() in totals_markdown(credits, None)
+
+
+@given(histories())
+def test_the_charges_for_finance_are_those_of_the_ledger(rows: list[BatchRow]) -> None:
+    """FOCUS has each reported charge once: over all batches, and by provider, day, verdict and batch as the report has it."""
+    charged, *_ = ledger_sums(rows)
+    assert billed(chosen(rows, Selection())) == charged
+    for name in PROVIDERS:
+        there = chosen(rows, Selection(provider=name))
+        assert billed(there) == (credits_of("", there).totals.usd_charged or ZERO)
+    days = [date(2026, 11, n) for n in range(1, 5)]
+    assert sum_usd(billed(chosen(rows, Selection(since=day, until=day))) for day in days) == charged
+    for batch in {row.batch for row in rows}:
+        of_one = chosen(rows, Selection(batch=batch))
+        assert billed(of_one) == (credits_of(batch, of_one).totals.usd_charged or ZERO)
+
+
+def billed(rows: Sequence[BatchRow]) -> Decimal:
+    return sum_usd(Decimal(row["BilledCost"]) for row in csv.DictReader(io.StringIO(focus_csv(rows))))
 
 
 @given(histories())
