@@ -11,7 +11,7 @@ from dailies.domain.creates import Accepted, CreateOutcome, Doubtful, Free, Know
 from dailies.domain.records import Attempt
 from dailies.domain.states import Failure, State
 from dailies.ledger import Ledger, Spool
-from dailies.ledger.record import drain_spool, record_outcome
+from dailies.ledger.record import drain_spool, on_record, record_outcome
 from dailies.ledger.spool import Spooled
 from tests.ledger.factories import USD, a_row, claim, claimed, plan
 from tests.ledger.test_whole_answers import OUTCOMES, WHOLE, forget, forget_everything, known
@@ -59,6 +59,12 @@ def test_an_id_that_stands_at_another_attempt_or_in_the_history_is_on_record(led
     spool.put(Spooled(known(first), Accepted("gen-2", usd_charged=USD)))
     assert drain(ledger, spool) == 2 and len(spool) == 0
     assert "gen-2" in ledger.history(first.id)[-1].note
+
+
+def test_an_id_that_only_the_words_of_a_doubt_name_is_not_on_record(ledger: Ledger) -> None:
+    attempt = claimed(ledger)
+    ledger.mark_in_doubt(attempt.id, "accepted as gen-1, and the ledger did not take the id")
+    assert not on_record(ledger, Spooled(known(attempt), Accepted("gen-1")))
 
 
 def test_what_an_earlier_version_left_of_a_forgotten_attempt_is_taken(ledger: Ledger, spool: Spool) -> None:
