@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from dailies.cli.command_settings import settings_here
@@ -35,7 +36,7 @@ def run_forget(batch: str | None, clip: str | None, yes: bool) -> int:
     ledger = open_ledger(settings)
     try:
         wanted = wanted_of(ledger, _keys(ledger, batch, clip))
-        refuse_unsettled(wanted)
+        refuse_unsettled(wanted, wanted.attempts)
         forgotten = ledger.forgotten(wanted.keys)
         if not wanted.texts() and forgotten.issuperset(wanted.keys):
             say("forgotten already; the reports are written anew")
@@ -87,7 +88,8 @@ def _confirm(wanted: Wanted, batch: str | None, yes: bool) -> None:
 
 def _forget(ledger: Ledger, settings: Settings, wanted: Wanted) -> None:
     """First what no record would lead to any more, last the record: what breaks off is done by saying it again."""
-    ledger.mark_forgotten(wanted.keys)
+    ledger.mark_forgotten(wanted.keys, partial(refuse_unsettled, wanted))
+    wanted = wanted_of(ledger, wanted.keys)  # a run may have brought one home since it was asked
     s3 = S3()
     destinations = {uri for name in wanted.batches if (uri := ledger.batch_destination(name))}
     copies = [uri for uris in ledger.copies_of(wanted.keys).values() for uri in uris]

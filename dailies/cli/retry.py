@@ -18,7 +18,7 @@ from dailies.domain.commands import command
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.retry import Again, Kind, to_retry
 from dailies.errors import BadInput
-from dailies.ledger import Ledger
+from dailies.ledger import Ledger, MovedMeanwhile
 from dailies.planning.plan import Plan
 from dailies.planning.request import BatchRequest
 from dailies.runtime import make_home, open_ledger
@@ -45,13 +45,21 @@ def run_retry(batch: str | None, kinds: Sequence[Kind], dry_run: bool, yes: bool
             if not as_json:
                 _show(again, False)
             _confirm(again, yes)
-            for one in again:
-                ledger.resubmit(one.attempt.id, f"a person wants it again ({one.kind})")
+            _release(ledger, again)
 
         log_to_stderr()
         return asyncio.run(run_order(settings, order, as_json, True, release))
     finally:
         ledger.close()
+
+
+def _release(ledger: Ledger, again: Sequence[Again]) -> None:
+    """Let these be bought. What moved while the question stood is no longer what was asked about, and is left as it is."""
+    for one in again:
+        try:
+            ledger.resubmit(one.attempt.id, f"a person wants it again ({one.kind})", one.attempt)
+        except MovedMeanwhile as error:
+            say(f"{one.row.batch}/{one.row.id} is {error.attempt.state} by now: it is not bought again")
 
 
 def _as_planned(found: Sequence[Again], plan: Plan, order: BatchRequest) -> list[Again]:

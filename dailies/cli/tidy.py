@@ -36,17 +36,18 @@ def run_tidy(older_than: str, keep_mb: int | None, dry_run: bool, yes: bool, as_
         raise BadInput("tidy removes for good: say --yes, or --dry-run to see what. Nothing was removed.")
     settings = settings_here()
     make_home(settings.home)
+    most_bytes = None if keep_mb is None else keep_mb << 20
     ledger = open_ledger(settings)
     try:
-        found = leftovers_of(ledger, settings.home, age, None if keep_mb is None else keep_mb << 20)
-        probes = list(_probes(ledger))
+        going = [*leftovers_of(ledger, settings.home, age, most_bytes), *_probes(ledger)]
+        if not as_json or not (dry_run or yes):
+            _show(going)
+        if going and not dry_run and not yes:
+            _confirm(going)
+            still = {one.where for one in leftovers_of(ledger, settings.home, age, most_bytes)}
+            going = [one for one in going if one.path is None or one.where in still]  # a run may need one by now
     finally:
         ledger.close()
-    going = [*found, *probes]
-    if not as_json or not (dry_run or yes):
-        _show(going)
-    if going and not dry_run and not yes:
-        _confirm(going)
     gone = going if dry_run else [one for one in going if _removed(one)]
     if as_json:
         print(json.dumps([entry(one) for one in gone], ensure_ascii=False))

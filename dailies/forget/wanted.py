@@ -58,9 +58,10 @@ def wanted_of(ledger: Ledger, keys: Iterable[str]) -> Wanted:
     return Wanted(tuple(ledger.rows_of_clips(keys)))
 
 
-def refuse_unsettled(wanted: Wanted) -> None:
-    """Raise BadInput, naming them, while money of these clips is under way, in doubt or paid and not home."""
-    rows = [row for row in wanted.rows if any(map(_unsettled, row.attempts))]
+def refuse_unsettled(wanted: Wanted, attempts: Iterable[Attempt]) -> None:
+    """Raise BadInput, naming them, while money of these clips is under way, in doubt or paid and not home, by these attempts."""
+    unsettled = {attempt.clip_key for attempt in attempts if _unsettled(attempt)}
+    rows = [row for row in wanted.rows if row.clip_key in unsettled]
     if not rows:
         return
     named = ", ".join(f"{row.batch}/{row.id}" for row in rows[:MOST_NAMED])

@@ -11,6 +11,7 @@ from dailies.ledger.types import (
     BoughtAgain,
     DuplicateGeneration,
     LostOwnership,
+    MovedMeanwhile,
     TakenNumber,
     Unclaimed,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "DuplicateGeneration",
     "Ledger",
     "LostOwnership",
+    "MovedMeanwhile",
     "Owner",
     "Spool",
     "TakenNumber",

@@ -43,17 +43,21 @@ class Answers(Brakes):
                 return self.mark_in_doubt(known.attempt.id, outcome.words, known, outcome.wait_s)
 
     def mark_submitted(
-        self, attempt_id: str, accepted: Accepted | str, note: str = "answered", known: KnownAttempt | None = None
-    ) -> Attempt:
+        self, attempt_id: str, accepted: Accepted | str, note: str = "answered", known: KnownAttempt | None = None,
+        seen: Attempt | None = None,
+    ) -> Attempt:  # fmt: skip
         """T2: record an answer whole, or the provider's id alone, where none is recorded. No lease, no epoch, no state
         condition: with an address the attempt is completed, and both moves are one transaction.
 
         Raises DuplicateGeneration when the id already belongs to another attempt (the attempt is then in doubt), and
-        KeyError for an attempt that is not on record when nothing more of it is `known`.
+        KeyError for an attempt that is not on record when nothing more of it is `known`. A person's word, not an answer, names
+        the attempt that it was `seen` as, and raises MovedMeanwhile.
         """
         told = Accepted(accepted) if isinstance(accepted, str) else accepted
         try:
             with self._write() as connection:
+                if seen is not None:
+                    self._locked_as_seen(connection, attempt_id, seen)
                 attempt = self._locked_or_anew(connection, attempt_id, known, State.SUPERSEDED)
                 return self._take_in(connection, attempt, told, note)
         except IntegrityError as error:

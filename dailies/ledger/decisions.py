@@ -17,16 +17,22 @@ from dailies.ledger.types import TAKEN_FOR_DEAD, BoughtAgain
 
 
 class Decisions(Answers):
-    """Settling doubts, and taking back what was settled. Methods block and are safe to call from several threads."""
+    """Settling doubts, and taking back what was settled. Methods block and are safe to call from several threads.
 
-    def resolve_found(self, attempt_id: str, accepted: Accepted | str, note: str) -> Attempt:
+    `seen` is the attempt on which a decision rests. What moved since (its sender told, a repeat of it was sent, somebody else
+    settled it) raises MovedMeanwhile, and nothing is changed.
+    """
+
+    def resolve_found(
+        self, attempt_id: str, accepted: Accepted | str, note: str, seen: Attempt | None = None
+    ) -> Attempt:
         """In doubt, and it was found at the provider: it goes on as submitted (an orphan, when it was superseded)."""
-        return self.mark_submitted(attempt_id, accepted, note)
+        return self.mark_submitted(attempt_id, accepted, note, seen=seen)
 
-    def resolve_free(self, attempt_id: str, note: str) -> Attempt:
+    def resolve_free(self, attempt_id: str, note: str, seen: Attempt | None = None) -> Attempt:
         """In doubt, and certainly never charged: failed, free, and its clip may be bought again."""
         with self._write() as connection:
-            found = self._locked(connection, attempt_id)
+            found = self._locked_as_seen(connection, attempt_id, seen)
             if found.state is not State.IN_DOUBT:
                 raise IllegalMove(f"attempt {attempt_id} is {found.state}, not in doubt")
             values = {"failure": Failure.SETTLED_FREE, "error": note, "usd_charged": ZERO}
@@ -55,14 +61,14 @@ class Decisions(Answers):
             self._insert(connection, ended, None, note)
             return ended
 
-    def resubmit(self, attempt_id: str, note: str) -> Attempt:
+    def resubmit(self, attempt_id: str, note: str, seen: Attempt | None = None) -> Attempt:
         """A person accepts the risk: the clip may be bought again, and what was in doubt stays on record as at risk.
 
         Also for a refused or failed clip that is to be tried again, and for one that was paid and lost. Raises IllegalMove
         for any other state.
         """
         with self._write() as connection:
-            found = self._locked(connection, attempt_id)
+            found = self._locked_as_seen(connection, attempt_id, seen)
             if found.state is State.FAILED or (found.state is State.ORPHANED and found.failure):
                 self._record(connection, found.id, found.state, found.state, note, self.now())
                 return self._update(connection, found, failure=Failure.SETTLED_FREE)

@@ -8,8 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from dailies.domain.records import Attempt
 from dailies.ledger import tables as t
 from dailies.ledger.plan import CHUNK, upsert
+from dailies.ledger.rows import attempts_of
 from dailies.ledger.transitions import Transitions
 
 MASK = "[forgotten]"
@@ -63,9 +65,20 @@ class Erasing(Transitions):
             pairs = [*connection.execute(lay), *connection.execute(sent)]
         return frozenset(digest for key, digest in pairs if digest and key not in mine)
 
-    def mark_forgotten(self, clip_keys: Sequence[str]) -> None:
-        """From now on nothing of these clips is bought or adopted, though their record is not cleaned yet."""
+    def mark_forgotten(
+        self, clip_keys: Sequence[str], may_go: Callable[[Iterable[Attempt]], None] = lambda _: None
+    ) -> None:
+        """From now on nothing of these clips is bought or adopted, though their record is not cleaned yet.
+
+        `may_go` is told all their attempts while nobody can claim one of them, and refuses by raising; nothing is changed then.
+        """
+        keys = sorted(clip_keys)
         with self._write() as connection:
+            for start in range(0, len(keys), CHUNK):
+                some = keys[start : start + CHUNK]
+                clips = sa.select(t.clip.c.clip_key).where(t.clip.c.clip_key.in_(some)).order_by(t.clip.c.clip_key)
+                connection.execute(clips.with_for_update()).all()
+            may_go([attempt for _, attempts in attempts_of(connection, keys) for attempt in attempts])
             upsert(connection, t.erased, [{"clip_key": key, "erased_at": self.now()} for key in clip_keys])
 
     def _is_erased(self, connection: Connection, clip_key: str) -> bool:

@@ -23,6 +23,7 @@ from dailies.ledger.engine import ledger_file
 from dailies.ledger.owner import Owner
 from dailies.ledger.plan import upsert
 from dailies.ledger.reader import Reader, day_of
+from dailies.ledger.types import MovedMeanwhile
 
 GIVEN_UP = datetime(2000, 1, 1, tzinfo=UTC)
 """The lease of what nobody works on any more: whoever comes first may take it over."""
@@ -77,6 +78,13 @@ class Transitions(Reader):
         """Raise LedgerVanished when the open SQLite file is no longer the one that others find at its path."""
         if self.file:
             self.file.require()
+
+    def _locked_as_seen(self, connection: Connection, attempt_id: str, seen: Attempt | None) -> Attempt:
+        """The attempt, locked. Raises MovedMeanwhile where it is no longer what was `seen` when somebody decided about it."""
+        found = self._locked(connection, attempt_id)
+        if seen is not None and (found.state, found.epoch) != (seen.state, seen.epoch):
+            raise MovedMeanwhile(found)
+        return found
 
     def _too_late(self, connection: Connection, found: Attempt, after: State, note: str) -> Attempt:
         self._record(connection, found.id, found.state, found.state, f"too late to be {after}: {note}", self.now())

@@ -32,6 +32,14 @@ class DuplicateGeneration(Exception):
     """The provider answered with a generation id that already belongs to another attempt."""
 
 
+class MovedMeanwhile(Exception):
+    """What is to be decided about is no longer as it was when it was looked at; it is `attempt` now. Nothing was changed."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        super().__init__(attempt.id)
+        self.attempt = attempt
+
+
 class AnotherFile(Exception):
     """A batch is another file's, `recorded`, and this one asks for none of its clips: nothing was planned."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -14,7 +15,7 @@ from dailies.domain.money import show_usd
 from dailies.domain.records import Attempt
 from dailies.domain.states import IllegalMove, State
 from dailies.errors import BadInput, ResultLost
-from dailies.ledger import BoughtAgain, DuplicateGeneration, Ledger
+from dailies.ledger import BoughtAgain, DuplicateGeneration, Ledger, MovedMeanwhile
 from dailies.providers.base import LOG_MARGIN, LogUnavailable, LookKind
 from dailies.runtime import Runtime
 from dailies.steps.recover import reopen_attempt
@@ -63,22 +64,19 @@ def doubts(ledger: Ledger, older_than: timedelta, batch: str | None) -> Doubts:
 
 
 def settle_all(ledger: Ledger, attempts: tuple[Attempt, ...], word: Word) -> list[Attempt]:
-    """Settle many by one word. What was found, settled or bought by somebody else meanwhile is left out."""
+    """Settle many by one word. What was found, settled, sent again or bought by somebody else meanwhile is left out."""
     settled = []
     for attempt in attempts:
-        try:
-            found = ledger.attempt(attempt.id)
-            if found is not None and found.state is State.IN_DOUBT and not ledger.sender_lives(found):
-                settled.append(_move(ledger, attempt.id, word))
-        except IllegalMove:
-            continue
+        with suppress(MovedMeanwhile, KeyError):
+            if not ledger.sender_lives(attempt):
+                settled.append(_move(ledger, attempt, word))
     return settled
 
 
-def _move(ledger: Ledger, attempt_id: str, word: Word) -> Attempt:
+def _move(ledger: Ledger, seen: Attempt, word: Word) -> Attempt:
     if word is Word.NOT_CHARGED:
-        return ledger.resolve_free(attempt_id, "a person says that it was never charged")
-    return ledger.resubmit(attempt_id, "a person accepts the risk and lets it be bought again")
+        return ledger.resolve_free(seen.id, "a person says that it was never charged", seen)
+    return ledger.resubmit(seen.id, "a person accepts the risk and lets it be bought again", seen)
 
 
 def settle_one(ledger: Ledger, attempt: Attempt, word: Word) -> tuple[Attempt, str]:
@@ -92,7 +90,9 @@ def settle_one(ledger: Ledger, attempt: Attempt, word: Word) -> tuple[Attempt, s
         if word is Word.TAKE_BACK:
             taken = ledger.take_back(attempt.id, "a person takes back that it was never charged")
             return taken, f"{who} is in doubt again; {show_usd(taken.usd_at_risk)} at risk"
-        moved = _move(ledger, attempt.id, word)
+        moved = _move(ledger, attempt, word)
+    except MovedMeanwhile as error:
+        raise _moved(attempt, error) from None
     except IllegalMove:
         raise BadInput(f"{who} is {attempt.state}: there is nothing to resolve. Nothing was changed") from None
     except BoughtAgain as error:
@@ -124,7 +124,9 @@ async def settle_charged(runtime: Runtime, attempt: Attempt, generation_id: str)
     shown = await _shown_in_the_log(runtime, attempt, told) or await _shown_by_a_look(runtime, attempt, told)
     try:
         note = "a person says that it was charged, and the provider shows it"
-        settled = await anyio.to_thread.run_sync(ledger.resolve_found, attempt.id, shown, note)
+        settled = await anyio.to_thread.run_sync(ledger.resolve_found, attempt.id, shown, note, attempt)
+    except MovedMeanwhile as error:
+        raise _moved(attempt, error) from None
     except DuplicateGeneration:
         raise BadInput(f"generation {told} already belongs to another attempt. Nothing was changed") from None
     return settled, f"{who} is {settled.state} as {told}: {COLLECT} brings it home"
@@ -179,6 +181,13 @@ def _refuse_while_its_sender_lives(ledger: Ledger, attempt: Attempt) -> None:
             f"{_who(attempt)} is not settled yet: the process that sent it is there and may hold its answer. "
             "Nothing was changed"
         )
+
+
+def _moved(seen: Attempt, error: MovedMeanwhile) -> BadInput:
+    now = "in doubt for another reason" if error.attempt.state is seen.state else str(error.attempt.state)
+    return BadInput(
+        f"{_who(seen)} was {seen.state} and is {now} by now: it moved in this moment. Nothing was changed. {STATUS} shows it"
+    )
 
 
 def _who(attempt: Attempt) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -170,3 +172,19 @@ def test_by_size_the_oldest_go_first_and_what_is_in_use_never() -> None:
     assert names(110) == ["20", "10"]
     assert names(0) == ["20", "10", "3"]
     assert [one.where for one in too_old_or_too_much(found, NOW, timedelta(days=5), 110)] == ["20", "10"]
+
+
+def test_what_a_run_needs_by_the_time_of_the_yes_stays(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The question stands as long as nobody answers it."""
+    old, used = (put(home / "images" / name) for name in ("old.png", "used.png"))
+
+    def yes() -> str:
+        os.utime(used)
+        return "y\n"
+
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True, readline=yes))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(["tidy", "--older-than", "30d"]) == 0
+    assert "Remove 2" in capsys.readouterr().err and used.exists() and not old.exists()
