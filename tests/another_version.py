@@ -15,12 +15,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
+from dailies.domain.states import State
 from dailies.ledger import Ledger, Owner, open_engine
-from tests.e2e.harness import LATER_SETTINGS, Result, World
+from tests.e2e.harness import Result, World
 
 FOLDER = os.environ.get("DAILIES_UNDER_TEST", "")
 
@@ -63,7 +67,9 @@ def _start(self: World, *arguments: str, **environ: str) -> Process:
 
 
 def _here(self: World, arguments: Sequence[str], environ: Mapping[str, str]) -> Result:
-    return self._in_shell([sys.executable, "-m", "dailies", *arguments], environ)
+    done = self._in_shell([sys.executable, "-m", "dailies", *arguments], environ)
+    assert "is not a setting" not in done.stderr, f"it was not put to the test: {done.stderr}"
+    return done
 
 
 @contextmanager
@@ -81,16 +87,36 @@ def _ledger(self: World) -> Iterator[Ledger]:
             ledger.engine.dispose()
 
 
+def _attempt_of(production: Any, name: str) -> SimpleNamespace | None:
+    """The one attempt of a batch, by its columns: that ledger is not ours to bring up while its version works."""
+    engine = create_engine(production.world.ledger_url)
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT state FROM attempt WHERE batch = :name"), {"name": name}).all()
+    engine.dispose()
+    assert len(rows) <= 1
+    return SimpleNamespace(state=State(rows[0].state)) if rows else None
+
+
+def pytest_collection_modifyitems() -> None:
+    """A production is made of the other version's deployments and workers."""
+    patch = pytest.MonkeyPatch()
+    for name in ("tests.flows.factory", "tests.flows.production", "tests.flows.test_shutdown"):
+        if name in sys.modules:
+            patch.setattr(sys.modules[name], "ROOT", Path(FOLDER), raising=False)
+            patch.setattr(sys.modules[name], "attempt_of", _attempt_of, raising=False)
+
+
 def pytest_configure() -> None:
     """Only for this session of pytest."""
     assert Path(FOLDER, "dailies").is_dir(), "DAILIES_UNDER_TEST names no folder with a dailies in it"
+    settings = Path(FOLDER, "dailies", "settings.py").read_text(encoding="utf-8").lower()
     made = World.__post_init__
 
     def make(self: World) -> None:
         made(self)
         self.environ["PYTHONPATH"] = FOLDER
-        for name in LATER_SETTINGS:
-            self.environ.pop(name, None)
+        for name in [name for name in self.environ if name.startswith("DAILIES_") and name.lower() not in settings]:
+            del self.environ[name]  # a test's own convenience, which that version would refuse
 
     patch = pytest.MonkeyPatch()
     patch.setattr(Result, "waiting", property(lambda self: self.json["overdue"] + self.json.get("interrupted", 0)))

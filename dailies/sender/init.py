@@ -22,6 +22,7 @@ from pathlib import Path
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 HANDED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 SENDER = b"dailies.sender"
+READS = 10
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -105,8 +106,12 @@ def is_sender(pid: int) -> bool:
 
 
 def descendants() -> Iterator[int]:
-    """Every process below this one."""
-    parents = dict(_parents())
+    """Every process below this one.
+
+    A process of many threads that is being killed shows as a zombie while it is still the parent of its children, so
+    zombies count: a sender stands below one for a moment.
+    """
+    parents = _parents()
     for pid in parents:
         above, seen = pid, 0
         while above in parents and parents[above] != os.getpid() and seen < len(parents):
@@ -115,13 +120,22 @@ def descendants() -> Iterator[int]:
             yield pid
 
 
-def _parents() -> Iterator[tuple[int, int]]:
+def _parents() -> dict[int, int]:
+    """Each process and its parent. Read again, a few times, where a parent ended while they were read: its children were
+    somebody else's by then."""
+    found: dict[int, int] = {}
+    for _ in range(READS):
+        found = dict(_stats())
+        if all(parent == 0 or parent in found for parent in found.values()):
+            break
+    return found
+
+
+def _stats() -> Iterator[tuple[int, int]]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with suppress(OSError, IndexError):
-                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-                if fields[0] not in ("Z", "X"):
-                    yield int(entry.name), int(fields[1])
+                yield int(entry.name), int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
 if __name__ == "__main__":

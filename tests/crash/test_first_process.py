@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,35 @@ def test_it_stays_until_a_sender_that_its_command_has_left_behind_has_ended(tmp_
     (tmp_path / "answer").touch()
     assert init.wait(20) == 3
     assert (tmp_path / "recorded").exists()
+
+
+HALF_DEAD = """
+import ctypes, subprocess, sys, threading
+subprocess.Popen([sys.executable, "sender.py", "dailies.sender", "3"], start_new_session=True)
+threading.Thread(target=threading.Event().wait).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+"""Its main thread has ended, another one lives: a zombie to look at, and still its child's parent. So is each process of many
+threads for a moment when it is killed."""
+
+
+def test_it_sees_a_sender_below_a_run_that_is_half_dead(tmp_path: Path) -> None:
+    (tmp_path / "sender.py").write_text(SOME_SENDER)
+    (tmp_path / "run.py").write_text(HALF_DEAD)
+    leave = f"{sys.executable} run.py & while [ ! -e sending ] || ! grep -q ') Z' /proc/$!/stat; do :; done; exit 3"
+    init = under_init(tmp_path, ["sh", "-c", leave])
+    try:
+        until((tmp_path / "sending").exists)
+        with pytest.raises(subprocess.TimeoutExpired):
+            init.wait(2)
+        (tmp_path / "answer").touch()
+        until((tmp_path / "recorded").exists)
+    finally:
+        (tmp_path / "answer").touch()
+        for pid in descendants(init.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    assert init.wait(20) == 3
 
 
 def test_it_waits_for_nobody_else(tmp_path: Path) -> None:
