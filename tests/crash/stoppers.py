@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,7 @@ def _remove_group(name: str) -> None:
     """What systemd made below its cgroup, once all of it has ended."""
     mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
     for top in (Path(mount[1]) / name for mount in mounts if mount[2] == "cgroup2"):
-        until(lambda top=top: not top.exists() or _emptied(top), 30)
+        until(partial(_emptied, top), 30)
 
 
 def _emptied(top: Path) -> bool:

@@ -56,7 +56,8 @@ MOVES: dict[str, Move] = {
 
 def moving(ledger: Ledger, question: str, move: Move, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the attempt that is asked about move right after the question was answered; once."""
-    asked, moved = getattr(ledger, question), []
+    asked = getattr(ledger, question)
+    moved: list[str] = []
 
     def answered(attempt: Attempt) -> bool:
         said: bool = asked(attempt)
