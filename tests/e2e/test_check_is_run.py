@@ -118,3 +118,32 @@ def test_rows_that_are_not_there_are_refused_by_name(world: World) -> None:
     ):
         result = world.run(*options)
         assert result.code == 2 and words in result.json["error"] and not world.posts()
+
+
+MANY = [
+    ("--takes", "3"),
+    ("--takes", "2", "--matrix", "duration=4,8"),
+    ("--matrix", "duration=4,8,12", "--limit", "3"),
+    ("--only", "retake"),
+    ("--takes", "5", "--stop-when-kept"),
+]
+
+
+def test_what_makes_more_clips_of_a_row_is_counted_as_it_is_bought(world: World) -> None:
+    """Takes, matrices, retakes and rows that have a keeper: a check before each run says its clips and its dollars."""
+    world.csv(named("a", "b"))
+    assert world.run().code == 0
+    for number, options in enumerate(MANY):
+        if "--only" in options:
+            verdicts = world.folder / "verdicts.csv"
+            verdicts.write_text("batch,id,take,verdict\nbatch,a,,keep\nbatch,b,,retake\n", encoding="utf-8")
+            assert world.command("review", "--import", str(verdicts)).code == 0
+        name = () if "--only" in options or "--stop-when-kept" in options else ("--batch", f"many-{number}")
+        said = check(world, *options, *name).json
+        before = {attempt.id for attempt in world.attempts()}
+        run = world.run(*options, *name)
+        assert run.code == 0, run.stderr
+        bought = [attempt for attempt in world.attempts() if attempt.id not in before]
+        assert said["to_buy"] == len(bought) > 0, options
+        assert said["usd_to_buy"] == pytest.approx(float(sum(attempt.usd_quoted or 0 for attempt in bought)))
+        assert check(world, *options, *name).json["to_buy"] == 0, options
