@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging.handlers import APILogHandler
 from prefect.states import Failed
 
@@ -52,4 +53,11 @@ def show_our_logs() -> None:
     ours = logging.getLogger("dailies")
     ours.setLevel(logging.INFO)
     if not any(isinstance(handler, APILogHandler) for handler in ours.handlers):
-        ours.addHandler(APILogHandler())
+        to_the_runs_page = APILogHandler()
+        to_the_runs_page.addFilter(_is_of_a_run)
+        ours.addHandler(to_the_runs_page)
+
+
+def _is_of_a_run(_record: logging.LogRecord) -> bool:
+    """Whether the line belongs on a run's page: Prefect warns of each that is logged before or after the run."""
+    return bool(FlowRunContext.get() or TaskRunContext.get())
