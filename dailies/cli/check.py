@@ -85,7 +85,7 @@ def _answer(credits: Credits, checked: Checked) -> dict[str, Any]:
     shown = {row.clip.key: row.sheet_row for row in checked.plan.rows}
     verdicts = ["delivered" if line.clip_key in done else "ok" for line in credits.lines]
     answer["clips"] = [
-        {**clip, "check": verdict, "verdict": verdict, "row": shown[line.clip_key]}
+        {**clip, "check": verdict, "verdict": verdict, "row": shown[line.clip_key], **_compared(checked.plan, line)}
         for clip, line, verdict in zip(answer["clips"], credits.lines, verdicts, strict=True)
     ]
     answer |= {
@@ -104,6 +104,18 @@ def _answer(credits: Credits, checked: Checked) -> dict[str, Any]:
     return answer
 
 
+def _compared(plan: Plan, line: Line) -> dict[str, Any]:
+    """What each provider would ask for a clip that is made where it is cheapest; nothing for another."""
+    quotes = plan.compared.get(line.clip_key, {})
+    return {"quotes": {name: None if usd is None else float(usd) for name, usd in quotes.items()}} if quotes else {}
+
+
+def _elsewhere(plan: Plan, line: Line) -> str:
+    """What the clip would cost at the others: `fal $1.12, runware unknown`."""
+    others = {name: usd for name, usd in plan.compared.get(line.clip_key, {}).items() if name != line.provider}
+    return ", ".join(f"{name} {'unknown' if usd is None else show_usd(usd)}" for name, usd in others.items()) or "–"
+
+
 def _print(credits: Credits, checked: Checked, order: BatchRequest) -> None:
     plan, purchase = checked.plan, checked.purchase
     wanted = {row.clip.key for row in purchase.rows}
@@ -112,8 +124,13 @@ def _print(credits: Credits, checked: Checked, order: BatchRequest) -> None:
     lines = [[str(shown[line.clip_key]), names[line.clip_key], line.model, line.provider, line.resolution or "–", line.aspect_ratio or "–",
               f"{line.duration_s} s" if line.duration_s else "–", show_usd(line.usd_quoted),
               "ok" if line.clip_key in wanted else _standing(line)] for line in credits.lines]  # fmt: skip
-    said = table_once(["row", "clip", "model", "provider", "size", "ratio", "length", "quote", "verdict"], lines,
-                      ["row", "quote"], COMMON)  # fmt: skip
+    columns = ["row", "clip", "model", "provider", "size", "ratio", "length", "quote", "verdict"]
+    if plan.compared:
+        columns.insert(-1, "elsewhere")
+        lines = [
+            [*cells[:-1], _elsewhere(plan, line), cells[-1]] for cells, line in zip(lines, credits.lines, strict=True)
+        ]
+    said = table_once(columns, lines, ["row", "quote"], COMMON)
     if said:
         tell(f"All of them: {said}.")
     if plan.own_columns:

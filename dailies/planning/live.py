@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Final
 
 from dailies.catalog import Model, ResolvedOptions, live_quote, quote
 from dailies.domain.money import to_usd
@@ -12,23 +13,41 @@ from dailies.errors import Misconfigured
 from dailies.providers.live import Live, LiveUnavailable
 
 Ask = Callable[[str, list[str]], Awaitable[dict[str, Live]]]
+FREE_CHOICES: Final = frozenset({"seed"})
+"""Options that a price never depends on, and that differ from row to row."""
+
+Alike = tuple[object, ...]
+"""What clips have in common that cost the same at a provider."""
+
+
+def alike(model: Model, provider: str, resolved: ResolvedOptions) -> Alike:
+    """The same for all clips that a provider sells at one price: what text or picture an option holds changes none."""
+    said = {
+        name: value if model.options[name].values or model.options[name].type in ("bool", "int", "number") else True
+        for name, value in resolved.options.items()
+        if name not in FREE_CHOICES
+    }
+    return (model.id, provider, resolved.resolution, resolved.aspect_ratio, resolved.duration_s, *said.items())
 
 
 @dataclass(frozen=True, slots=True)
 class LiveView:
-    """What the providers said of the models of a batch; empty where one could not be asked."""
+    """What the providers said of the models of a batch; empty where one could not be asked. `estimates`: what such clips cost
+    on this account, where a provider tells that."""
 
     found: Mapping[tuple[str, str], Live] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    estimates: Mapping[Alike, Decimal] = field(default_factory=dict)
     _told: dict[object, tuple[Decimal | None, str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def quote(self, model: Model, provider: str, resolved: ResolvedOptions) -> tuple[Decimal | None, str]:
         """The price of one clip, and where it is from: `live`, `catalog of DATE`, or `unknown`."""
-        r = resolved
-        alike = (model.id, provider, r.resolution, r.aspect_ratio, r.duration_s, *r.options.items())
-        if alike not in self._told:  # most rows of a batch are priced alike
-            self._told[alike] = self._quote(model, provider, resolved)
-        return self._told[alike]
+        key = alike(model, provider, resolved)
+        if key in self.estimates:
+            return to_usd(self.estimates[key]), "live"
+        if key not in self._told:  # most rows of a batch are priced alike
+            self._told[key] = self._quote(model, provider, resolved)
+        return self._told[key]
 
     def _quote(self, model: Model, provider: str, resolved: ResolvedOptions) -> tuple[Decimal | None, str]:
         offer = model.offer_at(provider)

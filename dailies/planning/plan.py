@@ -17,7 +17,9 @@ from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.takes import Link
 from dailies.errors import BadInput, BadRow, BadRows
 from dailies.planning import fill, takes
+from dailies.planning.cheapest import Quotes, lowest
 from dailies.planning.earlier import Wanted, recognised
+from dailies.planning.estimates import Estimate, ask_estimates
 from dailies.planning.images import Images, Measured
 from dailies.planning.live import Ask, LiveView, ask_all
 from dailies.planning.replacements import Gone, Needed, candidates, refusal
@@ -26,6 +28,18 @@ from dailies.planning.rows import PlannedRow, RoutedRow, asked_of, check_order, 
 from dailies.planning.shards import chosen
 from dailies.planning.takes import with_takes
 from dailies.prompts import RawRow, Sheet, with_ids
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Whom planning asks: `ask` for a provider's list of models, `estimate` for what a request would cost on this account.
+
+    `keyed` are the providers for which there is a key.
+    """
+
+    ask: Ask
+    estimate: Estimate
+    keyed: frozenset[str] = frozenset()
 
 
 class Record(fill.Record, takes.Record, Protocol):
@@ -55,6 +69,8 @@ class Plan:
     price_origins: Mapping[str, int] = field(default_factory=dict)
     own_columns: tuple[str, ...] = ()
     takes: tuple[Link, ...] = ()
+    compared: Mapping[str, Quotes] = field(default_factory=dict)
+    """Of clips that are made where it is cheapest what each provider would ask, by clip_key; one of them is the row's."""
 
     def quote_at(self, clip_key: str, provider: str) -> Decimal | None:
         """The quote at a row's first provider, or at one that it may be moved to."""
@@ -83,24 +99,24 @@ async def make_plan(  # noqa: PLR0913 - what a plan is made of, each with its de
     catalog: Catalog,
     images: Images,
     derived: Path,
-    ask: Ask,
+    market: Market,
     record: Record,
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Plan:
-    """Settle every row. Raises BadRows with all problems of all rows at once. Buys nothing and sends no key anywhere.
+    """Settle every row. Raises BadRows with all problems of all rows at once. Buys nothing.
 
-    `derived` is the folder where images that were turned or fitted are kept; `ask` asks a provider about its models, and
-    `record` is the ledger, which knows what was bought.
+    `derived` is the folder where images that were turned or fitted are kept; `market` is asked what is sold and for how much,
+    and `record` is the ledger, which knows what was bought.
     """
     ids, bad = with_ids(sheet.rows)  # of the whole CSV: a part's rows keep the names they have in the whole
     raw_rows = chosen(sheet.rows, order.rows, order.ids, order.limit, ids)
     bad += check_order(order, catalog)
-    routed, more = route_rows(raw_rows, order, catalog)
+    routed, more = route_rows(raw_rows, order, catalog, market.keyed)
     bad += more
     measured = await images.measure_all([c.raw.cells["image"] for c in routed if c.raw.get("image")], progress)
-    view = await ask_all([(p, c.model) for c in routed for p in c.providers], ask, order.require_live)
+    view = await ask_all([(p, c.model) for c in routed for p in c.providers], market.ask, order.require_live)
     if not bad:
-        await _refuse_ended(routed, order, measured, catalog, view, ask)
+        await _refuse_ended(routed, order, measured, catalog, view, market.ask)
     made, more = await anyio.to_thread.run_sync(resolve_rows, routed, order, measured, ids, derived)
     bad += more
     prompts = await _filled(sheet, made, raw_rows, record)
@@ -110,6 +126,8 @@ async def make_plan(  # noqa: PLR0913 - what a plan is made of, each with its de
     if bad:
         raise BadRows(source, sorted(set(bad), key=lambda b: (b.row, b.column, b.reason)))
     made = [_served(m, view) for m in made]
+    view = replace(view, estimates=await ask_estimates(made, market.estimate))
+    made = [_at_the_cheapest(m, view) for m in made]
     wanted = [Wanted(m.row.clip, m.image, m.sideways) for m in made]
     known = await anyio.to_thread.run_sync(recognised, wanted, record)
     made = [_under_its_key(m, known.get(m.row.clip.identity)) for m in made]
@@ -145,6 +163,7 @@ async def make_plan(  # noqa: PLR0913 - what a plan is made of, each with its de
         price_origins=origins,
         own_columns=sheet.own_columns,
         takes=taken.links,
+        compared={m.row.clip.key: _quotes(m, m.compared, view) for m in made if m.compared},
     )
 
 
@@ -211,6 +230,18 @@ def _served(made: PlannedRow, view: LiveView) -> PlannedRow:
     """The row without the providers that no longer serve its model; at least one is left."""
     left = tuple(provider for provider in made.row.providers if not view.gone(made.model, provider))
     return made if left == made.row.providers else replace(made, row=replace(made.row, providers=left))
+
+
+def _at_the_cheapest(made: PlannedRow, view: LiveView) -> PlannedRow:
+    """The row at the provider that asks least for it, where it was left to that."""
+    if not made.compared:
+        return made
+    chosen = lowest(_quotes(made, made.row.providers, view))
+    return replace(made, row=replace(made.row, providers=(chosen,)), compared=made.row.providers)
+
+
+def _quotes(made: PlannedRow, providers: Sequence[str], view: LiveView) -> Quotes:
+    return {name: view.quote(made.model, name, made.resolved)[0] for name in providers}
 
 
 def _twins(rows: Sequence[Row]) -> list[BadRow]:

@@ -71,7 +71,7 @@ class BatchRequest(BaseModel):
     )
     provider: Text = Field(
         None,
-        description="For rows that name none; several are asked in their order. "
+        description="For rows that name none; several are asked in their order, and cheapest is whoever asks least for the row. "
         f"Default: the setting DAILIES_PROVIDER, else {default_provider()}.",
         examples=[provider_names()[0], ",".join(provider_names()[:2])],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +11,7 @@ from dailies.catalog import Catalog, Model, Problem, ResolvedOptions, check_prom
 from dailies.domain.clips import Clip, Image, Option, Row
 from dailies.domain.takes import MOST_TAKES, number_of_takes
 from dailies.errors import BadInput, BadRow
+from dailies.planning.cheapest import CHEAPEST, Named, named_providers, to_compare
 from dailies.planning.fitting import first_version_fitted, make_ready
 from dailies.planning.images import Measured
 from dailies.planning.request import BatchRequest
@@ -27,6 +28,7 @@ class RoutedRow:
     raw: RawRow
     model: Model
     providers: tuple[str, ...]
+    cheapest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class PlannedRow:
     image: Measured
     sideways: Clip | None = None
     takes: int = 1
+    compared: tuple[str, ...] = ()
+    """The providers among which the cheapest is taken; empty where the row names who is asked."""
 
 
 def check_order(order: BatchRequest, catalog: Catalog) -> list[BadRow]:
@@ -58,21 +62,21 @@ def check_order(order: BatchRequest, catalog: Catalog) -> list[BadRow]:
 
 def provider_problems(text: str) -> list[str]:
     """What is wrong with a list of providers; nothing where all of them are known."""
-    names = [name.strip().lower() for name in text.split(",")]
     known = provider_names()
-    return [f"{name!r} is not a provider; there are {', '.join(known)}" for name in names if name not in known]
+    strange = [name for name in named_providers(text).providers if name not in known]
+    return [f"{name!r} is not a provider; there are {', '.join(known)}, and {CHEAPEST}" for name in strange]
 
 
 def route_rows(
-    raw_rows: Sequence[RawRow], order: BatchRequest, catalog: Catalog
+    raw_rows: Sequence[RawRow], order: BatchRequest, catalog: Catalog, keyed: Collection[str] = ()
 ) -> tuple[list[RoutedRow], list[BadRow]]:
-    """Model and providers of every row, and the rows for which that can't be said."""
+    """Model and providers of every row, and the rows for which that can't be said; `keyed` are providers with a key."""
     routed, bad = [], []
     for raw in raw_rows:
         found = [raw.problem(name, "is empty", "fill it in") for name in REQUIRED if not raw.get(name)]
         found += raw.bad
         try:
-            routed.append(_routed(raw, order, catalog))
+            routed.append(_routed(raw, order, catalog, keyed))
         except _Bad as error:
             found.append(error.row)
         bad += found
@@ -89,7 +93,7 @@ def _refused(raw: RawRow, column: str, reason: str) -> _Bad:
     return _Bad(raw.problem(column, reason) if raw.get(column) else BadRow(0, column, reason))
 
 
-def _routed(raw: RawRow, order: BatchRequest, catalog: Catalog) -> RoutedRow:
+def _routed(raw: RawRow, order: BatchRequest, catalog: Catalog, keyed: Collection[str]) -> RoutedRow:
     name = raw.get("model") or order.model or DEFAULT_MODEL
     try:
         model = catalog.find(name)
@@ -100,15 +104,18 @@ def _routed(raw: RawRow, order: BatchRequest, catalog: Catalog) -> RoutedRow:
         problems = provider_problems(text)
         if problems:
             raise _refused(raw, "provider", problems[0])
-        providers = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
+        named = named_providers(text)
     else:
-        providers = (catalog.provider_of(name) or _first_offer(model),)
+        named = Named((catalog.provider_of(name) or _first_offer(model),))
+    providers = named.providers
+    if named.cheapest:
+        providers = to_compare(model, providers, keyed) or providers
     for provider in providers:
         try:
             model.offer_at(provider)
         except BadInput as error:
             raise _Bad(raw.problem("provider", str(error))) from None
-    return RoutedRow(raw, model, providers)
+    return RoutedRow(raw, model, providers, named.cheapest)
 
 
 def _first_offer(model: Model) -> str:
@@ -188,7 +195,9 @@ def _row(
         labels,
         raw.sheet_row,
     )
-    return PlannedRow(row, model, resolved, image, _sideways(routed_row, original, asked, options, order), takes)
+    sideways = _sideways(routed_row, original, asked, options, order)
+    compared = routed_row.providers if routed_row.cheapest else ()
+    return PlannedRow(row, model, resolved, image, sideways, takes, compared)
 
 
 def _sideways(

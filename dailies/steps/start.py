@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio.to_thread
 
@@ -23,12 +25,13 @@ from dailies.planning.defaults import with_defaults
 from dailies.planning.from_record import sheet_on_record
 from dailies.planning.images import Images
 from dailies.planning.matrix import expanded
-from dailies.planning.plan import Plan, make_plan, unpriced_message
+from dailies.planning.plan import Market, Plan, make_plan, unpriced_message
 from dailies.planning.request import BatchRequest
 from dailies.planning.shards import fingerprint
 from dailies.planning.timeouts import refuse_short_timeout
 from dailies.prompts import MAX_BYTES, RawRow, Sheet, read_local, read_sheet
 from dailies.providers.live import Live
+from dailies.registry import provider_names
 from dailies.runtime import Runtime
 from dailies.steps.adopt import adopt_known
 from dailies.steps.another_file import another_files_batch, refuse_another_file
@@ -54,15 +57,25 @@ async def plan_batch(
     kept = runtime.home / "images"
     images = Images(below, runtime.http, runtime.trust, runtime.s3, kept, request.fit != "strict")
 
-    async def ask(provider: str, names: list[str]) -> dict[str, Live]:
-        return await runtime.anonymous_client(provider).live(names, runtime.home / "cache")
-
     request = with_defaults(request, runtime.settings, runtime.catalog)
     plan = await make_plan(
-        sheet, request, request.prompts, runtime.catalog, images, kept, ask, runtime.ledger, progress
+        sheet, request, request.prompts, runtime.catalog, images, kept, _market(runtime), runtime.ledger, progress
     )
     hidden.hide_prompts(text for row in plan.rows for text in (row.clip.prompt, *free_texts(row.clip.options)))
     return plan
+
+
+def _market(runtime: Runtime) -> Market:
+    """The providers, asked for nothing that costs. An estimate is of our own account, so it takes the key along."""
+    keyed = frozenset(name for name in provider_names() if runtime.settings.api_key(name))
+
+    async def ask(provider: str, names: list[str]) -> dict[str, Live]:
+        return await runtime.anonymous_client(provider).live(names, runtime.home / "cache")
+
+    async def estimate(provider: str, body: Mapping[str, Any]) -> Decimal | None:
+        return await runtime.anonymous_client(provider).estimate(body) if provider in keyed else None
+
+    return Market(ask, estimate, keyed)
 
 
 def free_texts(options: Mapping[str, object]) -> list[str]:

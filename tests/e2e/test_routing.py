@@ -47,3 +47,20 @@ def test_a_refusal_everywhere_is_final(world: World) -> None:
     assert world.run().json["failed"] == 1
     assert len(world.posts()) == posts
     assert_invariants(world)
+
+
+def test_the_cheapest_is_chosen_per_row_and_a_doubt_there_moves_nowhere(world: World) -> None:
+    """`check` shows what each would ask, in JSON and in the table; a lost answer stays where the request went."""
+    world.csv([{"id": "a", "prompt": "a", "provider": "cheapest"}, {"id": "b", "prompt": "b", "provider": "aiml"}])
+    checked = world.command("check", str(world.prompts), "--json").json["clips"]
+    assert (checked[0]["provider"], checked[0]["quotes"]) == ("onerouter", {"aiml": 1.26, "onerouter": 1.2})
+    assert checked[1]["provider"] == "aiml" and "quotes" not in checked[1]
+    table = world.command("check", str(world.prompts)).stdout
+    assert "elsewhere" in table and "aiml $1.26" in table
+    world.sandbox.fault("create", "charged_status", provider="onerouter", status=500)
+    first = world.run()
+    assert (first.code, first.clip("a")["state"], first.clip("b")["state"]) == (1, "in_doubt", "stored")
+    dearer = world.run(ONEROUTER_API_KEY="")  # now the cheapest is another
+    assert dearer.clip("a")["state"] == "in_doubt"
+    assert sorted(charge.provider for charge in world.charges()) == ["aiml", "onerouter"]
+    assert_invariants(world)
