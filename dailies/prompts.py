@@ -45,13 +45,15 @@ class RawRow:
 class Sheet:
     """All rows of a file, the columns that it has beside ours, and what a person should know of it.
 
-    `on_record`: the rows were made from the ledger's, and mean what they say to the letter.
+    `on_record`: the rows were made from the ledger's, and mean what they say to the letter. `lacks`: columns that are not there
+    and that some models need.
     """
 
     rows: tuple[RawRow, ...]
     own_columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     on_record: bool = False
+    lacks: tuple[BadRow, ...] = ()
 
 
 def read_local(path: Path) -> bytes:
@@ -71,7 +73,7 @@ def read_local(path: Path) -> bytes:
 def read_sheet(content: bytes, source: str, options: Iterable[str] = ()) -> Sheet:
     """The rows of a CSV or a workbook; `options` are the columns that some model takes beside those of every batch.
 
-    Raises BadRows for what is no sheet with at least a prompt and an image.
+    Raises BadRows for what is no sheet with at least a prompt.
     """
     names = Names(options)
     table = (
@@ -84,7 +86,7 @@ def read_sheet(content: bytes, source: str, options: Iterable[str] = ()) -> Shee
     rows = tuple(row for line in table.lines if (row := _row(line, columns.names, checked)))
     if not rows:
         raise bad_file(source, "there are no rows below the header")
-    return Sheet(rows, columns.own, table.notes)
+    return Sheet(rows, columns.own, table.notes, lacks=columns.lacks)
 
 
 def with_ids(rows: Sequence[RawRow]) -> tuple[dict[int, str], list[BadRow]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 
-from dailies.catalog.models import Model, ResolvedOptions
+from dailies.catalog.models import FROM_IMAGE, Kind, Model, ResolvedOptions
 from dailies.catalog.options import resolve_options
 from dailies.errors import BadInput
 
@@ -19,7 +19,7 @@ class Catalog:
         self._names_at: dict[str, dict[str, Model]] = {}
         for model in self.models.values():
             for provider, offer in model.offers.items():
-                for name in (offer.name, *offer.aliases):
+                for name in dict.fromkeys((offer.name, offer.text or offer.name, *offer.aliases)):
                     self._names_at.setdefault(provider, {})[name.casefold()] = model
                     self._by_name.setdefault(name.casefold(), model)
         # An id always means its own model, whatever another model is called somewhere.
@@ -58,6 +58,7 @@ class Catalog:
         duration: object = None,
         resolution: object = None,
         aspect_ratio: object = None,
+        kind: Kind = FROM_IMAGE,
     ) -> list[Model]:
         """Models that take the same rows unchanged, best first; none that is withdrawn.
 
@@ -69,6 +70,7 @@ class Catalog:
             for other in self
             if other.id != model.id
             and other.withdrawn_on is None
+            and kind in other.kinds_at(next(iter(other.offers)))
             and isinstance(
                 resolve_options(other, duration=duration, resolution=resolution, aspect_ratio=aspect_ratio),
                 ResolvedOptions,

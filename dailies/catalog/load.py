@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from decimal import Decimal
 from importlib import resources
 from importlib.resources.abc import Traversable
+from itertools import product
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
 from dailies.catalog.find import Catalog
-from dailies.catalog.models import Model
+from dailies.catalog.models import Kind, Model
 from dailies.domain.provider import Declaration
 from dailies.errors import Misconfigured
 from dailies.registry import declared
@@ -131,14 +132,15 @@ def _models(entries: dict[str, tuple[str, Entry]], mistakes: list[str]) -> list[
 def _contradictions(models: Iterable[Model], entries: dict[str, tuple[str, Entry]]) -> list[str]:
     """Mistakes that only show between models: one name for two, successors that don't exist."""
     mistakes = []
-    owner: dict[tuple[str, str], str] = {}
+    owner: dict[tuple[str, str, Kind], str] = {}  # what takes an image and what takes none may share a name
     for model in models:
         file = entries[model.id][0]
         for provider, offer in model.offers.items():
             if provider not in declared():
                 mistakes.append(f"{file}: {model.id}: offers.{provider}: no provider of this name is installed")
-            for name in (offer.name, *offer.aliases):
-                other = owner.setdefault((provider, name.casefold()), model.id)
+            names = dict.fromkeys((offer.name, offer.text or offer.name, *offer.aliases))
+            for name, kind in product(names, model.kinds):
+                other = owner.setdefault((provider, name.casefold(), kind), model.id)
                 if other != model.id:
                     mistakes.append(f"{file}: {model.id}: offers.{provider}: {name} is already the name of {other}")
         for name in model.successors:

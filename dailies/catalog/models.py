@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Final, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from dailies.catalog.values import one_of
 from dailies.errors import BadInput
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
@@ -27,6 +28,11 @@ CORE_FIELDS: Mapping[str, str] = {
     "duration": "duration",
 }
 """Our words that every model may use, and the field most providers give them."""
+
+
+Kind: TypeAlias = Literal["image-to-video", "text-to-video"]
+FROM_IMAGE: Final[Kind] = "image-to-video"
+FROM_TEXT: Final[Kind] = "text-to-video"
 
 
 class Data(BaseModel):
@@ -110,13 +116,25 @@ class Offer(Data):
     """How one provider sells a model.
 
     `fields` maps our words to that provider's fields where they differ; a dot descends: `keyframes.frame0.url`.
-    A number in it is a place in a list: `content.0.text`. `constants` are always sent. `strings`: every option travels as
-    text. `synchronous`: the create's answer is the clip itself, and takes as long. `asynchronous`: it goes into the
-    provider's queue, where the provider has both. `price` is None where none was found.
+    A number in it is a place in a list: `content.0.text`; an empty name is never sent. `constants` are always sent. `strings`:
+    every option travels as text. `synchronous`: the create's answer is the clip itself, and takes as long. `asynchronous`: it
+    goes into the provider's queue, where the provider has both. `price` is None where none was found.
+
+    `sizes`: exact pixels by resolution and aspect ratio, sent as `width` and `height` in place of both words.
+
+    `text` is what a model that takes an image or none is called there without one; None: there it needs one. `options` are
+    those of the model's that the provider names, and `only` the values that it takes of `duration`, `resolution` and
+    `aspect_ratio`; all where nothing is said. `source` and `as_of` say where that stands, and of when it is.
     """
 
     name: str = Field(min_length=1)
+    text: str | None = Field(default=None, min_length=1)
     aliases: tuple[str, ...] = ()
+    options: tuple[str, ...] | None = None
+    only: dict[Literal["duration", "resolution", "aspect_ratio"], tuple[str | int, ...]] = {}
+    sizes: dict[str, dict[str, Pixels]] | None = None
+    source: str | None = Field(default=None, min_length=1)
+    as_of: date | None = None
     fields: dict[str, str] = {}
     constants: dict[str, str | int | bool] = {}
     strings: bool = False
@@ -124,6 +142,10 @@ class Offer(Data):
     synchronous: bool = False
     asynchronous: bool = False
     price: Price | None = None
+
+    def called(self, has_image: bool) -> str:
+        """What the model is called there, for a clip of an image or of a prompt alone."""
+        return self.name if has_image else self.text or self.name
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -135,13 +157,15 @@ class Offer(Data):
 class Model(Data):
     """One video model: what it accepts, how long it takes, and who offers it. `None` means that it has no such field.
 
-    `typical_s` is a documented or estimated generating time; past `longest_s` a clip is overdue.
+    `kinds`: from an image, from text alone, or both. `typical_s` is a documented or estimated generating time; past
+    `longest_s` a clip is overdue.
     """
 
     id: str = Field(min_length=1)
     title: str = Field(min_length=1)
     maker: str = ""
     family: str = Field(min_length=1)
+    kinds: tuple[Kind, ...] = Field(default=(FROM_IMAGE,), min_length=1)
     successors: tuple[str, ...] = ()
     withdrawn_on: date | None = None
     duration: IntChoice | None = None
@@ -156,12 +180,18 @@ class Model(Data):
     longest_s: int = Field(ge=600)
     offers: dict[str, Offer] = Field(min_length=1)
 
+    def kinds_at(self, provider: str) -> tuple[Kind, ...]:
+        """From what this provider makes its clips. Raises BadInput where it does not offer the model."""
+        offer = self.offer_at(provider)
+        both = len(self.kinds) > 1
+        return tuple(kind for kind in self.kinds if not both or kind == FROM_IMAGE or offer.text)
+
     def offer_at(self, provider: str) -> Offer:
         """The offer of this provider. Raises BadInput naming who does offer the model."""
         for name, offer in self.offers.items():
             if name == provider:
                 return offer
-        raise BadInput(f"{provider} does not offer {self.id}; {' and '.join(self.offers)} does")
+        raise BadInput(f"{provider} does not offer {self.id}; {one_of(self.offers)} does")
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:
@@ -175,6 +205,16 @@ class Model(Data):
             strange = [word for word in offer.fields if word not in CORE_FIELDS and word not in self.options]
             if strange:
                 raise ValueError(f"offers.{provider}.fields names {strange[0]!r}, which this model does not have")
+            unknown = sorted(set(offer.options or ()) - set(self.options))
+            if unknown:
+                raise ValueError(f"offers.{provider}.options names {unknown[0]!r}, which this model does not have")
+            if offer.text and len(self.kinds) < len((FROM_IMAGE, FROM_TEXT)):
+                raise ValueError(f"offers.{provider}.text is for a model that takes an image or none")
+            for word, values in offer.only.items():
+                choice: Choice | IntChoice | None = getattr(self, word)
+                beyond = [value for value in values if choice is None or value not in choice.values]
+                if beyond or not values:
+                    raise ValueError(f"offers.{provider}.only.{word} must be some of the model's own values")
         return self
 
 

@@ -11,15 +11,15 @@ _OPTION_FIELDS = {"last_image": "last_image_url"}
 
 
 def request_body(
-    model: Model, provider: str, resolved: ResolvedOptions, *, prompt: str, image_url: str
+    model: Model, provider: str, resolved: ResolvedOptions, *, prompt: str, image_url: str | None
 ) -> dict[str, JSON]:
     """The create request as documented for this model at this provider.
 
-    `settled` comes from `settle`, so its values are allowed; `image_url` is a URL, or a data URI where the offer takes
-    one. Raises BadInput if the provider doesn't offer the model.
+    `resolved` comes from `resolve_options`, so its values are allowed; `image_url` is a URL, or a data URI where the offer
+    takes one, or None where the clip is made of its prompt alone. Raises BadInput if the provider doesn't offer the model.
     """
     offer = model.offer_at(provider)
-    body: dict[str, JSON] = {"model": offer.name}
+    body: dict[str, JSON] = {"model": offer.called(image_url is not None)}
     words: dict[str, OptionValue | None] = {
         "prompt": prompt,
         "image": image_url,
@@ -28,17 +28,27 @@ def request_body(
         "duration": resolved.duration_s,
         **resolved.options,
     }
+    size = (offer.sizes or {}).get(resolved.resolution or "", {}).get(resolved.aspect_ratio or "")
+    if size:
+        words |= {"resolution": None, "aspect_ratio": None, "width": size[0], "height": size[1]}
     for word, value in words.items():
-        if value is not None:
-            _put(body, field_of(offer, word), _wire(value, strings=offer.strings))
+        if value is not None and (path := field_of(offer, word)):
+            _put(body, path, _wire(value, strings=offer.strings))
     for path, constant in offer.constants.items():
-        _put(body, path, constant)
+        if image_url is not None or not _of_the_image(offer, path):
+            _put(body, path, constant)
     return body
 
 
 def field_of(offer: Offer, word: str) -> str:
-    """The provider's field, dotted where it is nested, for one of our words."""
-    return offer.fields.get(word) or CORE_FIELDS.get(word) or _OPTION_FIELDS.get(word, word)
+    """The provider's field, dotted where it is nested, for one of our words; empty for one that it is never told."""
+    return offer.fields[word] if word in offer.fields else CORE_FIELDS.get(word) or _OPTION_FIELDS.get(word, word)
+
+
+def _of_the_image(offer: Offer, path: str) -> bool:
+    """Whether a constant stands beside the image, in the same object, and means nothing without it."""
+    holder = path.rpartition(".")[0]
+    return bool(holder) and field_of(offer, "image").startswith(f"{holder}.")
 
 
 def _wire(value: OptionValue, *, strings: bool) -> JSON:

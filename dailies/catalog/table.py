@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dailies.catalog.find import Catalog
 from dailies.catalog.load import load_catalog
-from dailies.catalog.models import Model, Offer, Option, Rate, ResolvedOptions
+from dailies.catalog.models import FROM_IMAGE, FROM_TEXT, Model, Offer, Option, Rate, ResolvedOptions
 from dailies.catalog.options import resolve_options
 from dailies.catalog.quote import quote
 from dailies.catalog.values import spoken_seconds
@@ -19,7 +19,7 @@ from dailies.catalog.values import spoken_seconds
 INTRO = """\
 # Models
 
-Every model that makes a clip from one image and a prompt. This page is written by
+Every model that makes a clip from one image and a prompt, or from a prompt alone. This page is written by
 `python -m dailies.catalog.table docs/models.md` from `dailies/catalog/models/*.json`; a model is added there, or in a
 file of the same form named by `DAILIES_MODELS`, without any Python. In such a file an entry whose id is known changes
 only the fields it names.
@@ -117,11 +117,13 @@ def _bold(values: Iterable[str], default: str) -> str:
 
 
 def _image(model: Model) -> str:
-    sizes = model.image.sizes
+    if FROM_IMAGE not in model.kinds:
+        return "none"
+    sizes, or_none = model.image.sizes, ", or none" if FROM_TEXT in model.kinds else ""
     if sizes is None:
-        return f"at least {model.image.min_px} px"
+        return f"at least {model.image.min_px} px{or_none}"
     exact = (f"{width}x{height}" for by_ratio in sizes.values() for width, height in by_ratio.values())
-    return "exactly " + ", ".join(exact)
+    return "exactly " + ", ".join(exact) + or_none
 
 
 def _option(name: str, option: Option) -> str:

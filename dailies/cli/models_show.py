@@ -5,13 +5,14 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from dailies.catalog import Model, Offer, Option, Rate
+from dailies.catalog import FROM_IMAGE, FROM_TEXT, Model, Offer, Option, Rate
 from dailies.catalog.values import spoken_seconds
 from dailies.cli.models_table import price
 from dailies.planning.offers import Entry
 
 LABEL = 15
 NARROWEST = 24
+INDENT = "  "
 
 
 def page(model: Model, entries: Sequence[Entry], width: int) -> Iterator[str]:
@@ -37,7 +38,7 @@ def _facts(model: Model) -> Iterator[tuple[str, str]]:
     for name, choice in (("resolution", model.resolution), ("aspect_ratio", model.aspect_ratio)):
         if choice:
             yield name, f"{', '.join(choice.values)}; {choice.default} by default"
-    yield "image", f"{_image(model)}; {', '.join(model.image.formats)}"
+    yield "image", _image(model)
     if model.prompt_max:
         yield "prompt", f"at most {model.prompt_max} characters"
     yield "sound", {True: "yes", False: "no", None: "not documented"}[model.audio]
@@ -48,8 +49,11 @@ def _facts(model: Model) -> Iterator[tuple[str, str]]:
 
 
 def _image(model: Model) -> str:
+    if FROM_IMAGE not in model.kinds:
+        return "none"
     sizes = [f"{w}x{h}" for by_ratio in (model.image.sizes or {}).values() for w, h in by_ratio.values()]
-    return f"exactly {', '.join(sizes)}" if sizes else f"at least {model.image.min_px} px on each side"
+    size = f"exactly {', '.join(sizes)}" if sizes else f"at least {model.image.min_px} px on each side"
+    return f"{size}; {', '.join(model.image.formats)}" + ("; or none" if FROM_TEXT in model.kinds else "")
 
 
 def _limits(option: Option) -> str:
@@ -63,12 +67,18 @@ def _limits(option: Option) -> str:
 
 def _offer(entry: Entry) -> Iterator[tuple[str, str]]:
     offer: Offer = entry.offer
-    yield "at", entry.provider
-    if offer.name != entry.model.id:
-        yield "called there", offer.name
-    fields = ", ".join(f"{word} as {field}" for word, field in offer.fields.items())
+    yield "at", entry.provider + (", without an image" if entry.kind == FROM_TEXT else "")
+    if entry.name != entry.model.id:
+        yield "called there", entry.name
+    fields = ", ".join(f"{word} as {field}" for word, field in offer.fields.items() if field)
     if fields:
         yield "fields", fields
+    for word in offer.only:
+        yield word, ", ".join(map(str, entry.values(word)))
+    if offer.options is not None:
+        yield "options", ", ".join(offer.options) or "none"
+    if offer.source:
+        yield "as in", f"{offer.as_of}: {offer.source}"
     yield "one clip", price(entry)
     if offer.price is not None:
         yield "rates", "; ".join(map(_rate, offer.price.rates))
@@ -82,8 +92,13 @@ def _rate(rate: Rate) -> str:
 
 
 def _line(name: str, text: str, width: int) -> list[str]:
-    """A label and its text, wrapped beside it; a label that is wider than its column stands alone."""
+    """A label and its text, wrapped beside it; a label or a word that is wider than its column stands alone."""
     room = max(width - LABEL, NARROWEST)
+    if any(len(word) > room for word in text.split()):
+        return [
+            name,
+            *textwrap.wrap(text, width, initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False),
+        ]
     wrapped = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
     if not name:
         return wrapped

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from dailies.catalog import FROM_TEXT
 from dailies.catalog.values import spoken_seconds
 from dailies.domain.money import show_usd
 from dailies.planning.offers import Entry
@@ -36,9 +37,9 @@ def _cells(entry: Entry) -> tuple[str, ...]:
     return (
         model.id,
         entry.provider,
-        spoken_seconds(model.duration.values) if model.duration else "–",
-        _words(model.resolution.values if model.resolution else ()),
-        _words(model.aspect_ratio.values if model.aspect_ratio else ()),
+        spoken_seconds(tuple(int(s) for s in entry.values("duration"))) or "–",
+        _words(map(str, entry.values("resolution"))),
+        _words(map(str, entry.values("aspect_ratio"))),
         {True: "yes", False: "no", None: "?"}[model.audio],
         price(entry),
     )
@@ -55,6 +56,7 @@ def price(entry: Entry) -> str:
     if entry.usd is None:
         return "price unknown"
     seconds = f" for {entry.resolved.duration_s} s" if entry.resolved.duration_s else ""
+    seconds += " without an image" if entry.kind == FROM_TEXT else ""
     return f"{'~' if entry.estimated else ''}{show_usd(entry.usd)}{seconds}"
 
 

@@ -21,7 +21,7 @@ class Image:
 
     `sha256` is the digest of the file as it lies there; None for an image that is known by its address. `made` says what
     is done to it before it is sent: nothing, `upright`, `crop 1280x720` or `pad 1280x720`. `seen` tells whether the bytes
-    behind an address are still the same.
+    behind an address are still the same. A clip that is made of its prompt alone has one without a source.
     """
 
     source: str
@@ -33,10 +33,16 @@ class Image:
     made: str = ""
     seen: str | None = None
 
+    def __bool__(self) -> bool:
+        return bool(self.source)
+
     @property
     def identity(self) -> str:
-        """The image's part of the clip's identity: its bytes where we hold them, else its address without signature; and
-        what is done to it. Never the bytes that an encoder made of it."""
+        """The image's part of the clip's identity; empty where there is none.
+
+        Its bytes where we hold them, else its address without signature; and what is done to it. Never the bytes that an
+        encoder made of it.
+        """
         content = f"sha256:{self.sha256}" if self.sha256 else unsigned(self.source)
         return f"{content} {self.made}" if self.made else content
 

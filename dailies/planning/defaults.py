@@ -5,7 +5,7 @@ from __future__ import annotations
 from dailies.catalog import Catalog
 from dailies.errors import BadInput, Misconfigured
 from dailies.planning.request import BatchRequest
-from dailies.planning.rows import provider_problems
+from dailies.planning.routing import provider_problems
 from dailies.settings import Settings
 
 

@@ -46,5 +46,5 @@ async def ask_estimates(rows: Iterable[PlannedRow], estimate: Estimate) -> dict[
 
 def _body(one: PlannedRow, provider: str) -> dict[str, Any]:
     source = one.row.clip.image.source
-    image = source if is_address(source) and one.image.path is None else ANY_IMAGE
+    image = None if not source else source if is_address(source) and one.image.path is None else ANY_IMAGE
     return dict(request_body(one.model, provider, one.resolved, prompt=one.row.clip.prompt, image_url=image))

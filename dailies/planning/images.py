@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 import anyio
@@ -42,6 +43,10 @@ class Measured:
     fetched: Path | None = None
     made: str = ""
     fitted_of: Path | None = None
+
+
+NO_IMAGE: Final = Measured("", ImageFacts("", 0, 0, 0))  # type: ignore[arg-type]  # it has no format
+"""Stands where a clip is made of its prompt alone."""
 
 
 class Images:

@@ -71,7 +71,9 @@ async def ask_all(wanted: Sequence[tuple[str, Model]], ask: Ask, require_live: b
     found: dict[tuple[str, str], Live] = {}
     notes = []
     for provider in sorted({name for name, _ in wanted}):
-        models = {m.offer_at(provider).name: m for name, m in wanted if name == provider}
+        models: dict[str, dict[str, Model]] = {}  # a text and an image form may have one name there
+        for m in (model for name, model in wanted if name == provider):
+            models.setdefault(m.offer_at(provider).name, {})[m.id] = m
         try:
             answers = await ask(provider, sorted(models))
         except LiveUnavailable as error:
@@ -80,10 +82,10 @@ async def ask_all(wanted: Sequence[tuple[str, Model]], ask: Ask, require_live: b
                 raise Misconfigured(f"{text}. Nothing was bought (--require-live)") from None
             notes.append(f"{text}; prices are the catalog's")
             continue
-        for name, live in answers.items():
-            found[provider, models[name].id] = live
+        for model_id, live in ((one, live) for name, live in answers.items() for one in models[name]):
+            found[provider, model_id] = live
             if live.served and live.status in ("deprecated", "superseded"):
-                notes.append(_ending(models[name].id, provider, live))
+                notes.append(_ending(model_id, provider, live))
     return LiveView(found, tuple(notes))
 
 

@@ -8,12 +8,20 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from dailies.catalog import Catalog, Model, Offer, ResolvedOptions, resolve_options
+from dailies.catalog import (
+    FROM_IMAGE,
+    Catalog,
+    Kind,
+    Model,
+    Offer,
+    ResolvedOptions,
+    options_at,
+    problems_at,
+    resolve_options,
+    values_at,
+)
 from dailies.media.images import ImageFacts
 from dailies.planning.live import LiveView
-
-KIND = "image-to-video"
-"""What every model of the catalog is: one entry is one form of a model, and the catalog holds this form alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +36,18 @@ class Wish:
     image: ImageFacts | None = None
     usd_at_most: Decimal | None = None
 
+    @property
+    def asks(self) -> bool:
+        """Whether it says anything of the clip's length or size."""
+        return (self.duration, self.resolution, self.aspect_ratio) != (None, None, None)
+
 
 ANYTHING = Wish()
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One model at one provider. `usd` is the price of one clip as it was wished, else with the model's defaults.
+    """One form of a model at one provider. `usd` is the price of one clip as it was wished, else with the model's defaults.
 
     `served` is None where nobody was asked. `estimated`: the price was not seen at this provider.
     """
@@ -50,18 +63,26 @@ class Entry:
     price_source: str | None = None
     price_date: date | None = None
     estimated: bool = False
+    kind: Kind = FROM_IMAGE
+
+    @property
+    def name(self) -> str:
+        """What the provider calls it."""
+        return self.offer.called(self.kind == FROM_IMAGE)
+
+    def values(self, word: str) -> list[str | int]:
+        """What may be asked for there as `duration`, `resolution` or `aspect_ratio`."""
+        return list(values_at(self.model, self.provider, word))
 
     def as_json(self) -> dict[str, Any]:
         """The entry in the words of `dailies models --json`."""
         model = self.model
         return {
-            "id": model.id, "provider": self.provider, "provider_model": self.offer.name, "kind": KIND, "served": self.served,
+            "id": model.id, "provider": self.provider, "provider_model": self.name, "kind": self.kind, "served": self.served,
             "usd_per_second": _number(self.usd_per_second), "usd_per_clip": _number(self.usd_per_clip),
             "price_source": self.price_source, "price_date": self.price_date.isoformat() if self.price_date else None,
-            "durations": list(model.duration.values) if model.duration else [],
-            "resolutions": list(model.resolution.values) if model.resolution else [],
-            "aspect_ratios": list(model.aspect_ratio.values) if model.aspect_ratio else [],
-            "options": sorted(model.options),
+            "durations": self.values("duration"), "resolutions": self.values("resolution"),
+            "aspect_ratios": self.values("aspect_ratio"), "options": sorted(options_at(model, self.provider)),
         }  # fmt: skip
 
 
@@ -72,24 +93,31 @@ def _number(usd: Decimal | None) -> float | None:
 def entries(catalog: Catalog, view: LiveView, today: date, wish: Wish = ANYTHING) -> list[Entry]:
     """What meets the wish, by id; what is switched off comes last."""
     found = [entry for model in catalog for entry in offers_of(model, view, today, wish)]
-    return sorted(found, key=lambda entry: (entry.served is False, entry.model.id.casefold(), entry.provider))
+    return sorted(found, key=lambda e: (e.served is False, e.model.id.casefold(), e.provider, e.kind))
 
 
 def offers_of(model: Model, view: LiveView, today: date, wish: Wish = ANYTHING) -> Iterator[Entry]:
-    """One model at each provider, where it meets the wish."""
-    resolved = _settled(model, wish)
-    if resolved is None:
-        return
-    for provider, offer in model.offers.items():
+    """One model at each provider, in each of its forms, where it meets the wish."""
+    for provider in model.offers:
         if wish.providers and provider not in wish.providers:
             continue
-        entry = _priced(Entry(model, provider, offer, resolved, _served(model, provider, view, today)), view, today)
-        if wish.usd_at_most is None or (entry.usd is not None and entry.usd <= wish.usd_at_most):
-            yield entry
+        for kind in model.kinds_at(provider):
+            entry = _entry(model, provider, kind, view, today, wish)
+            if entry and (wish.usd_at_most is None or (entry.usd is not None and entry.usd <= wish.usd_at_most)):
+                yield entry
 
 
-def _settled(model: Model, wish: Wish) -> ResolvedOptions | None:
-    """What the wish comes to with this model; None where the model can't meet it."""
+def _entry(model: Model, provider: str, kind: Kind, view: LiveView, today: date, wish: Wish) -> Entry | None:
+    resolved = None if wish.image and kind != FROM_IMAGE else _settled(model, provider, wish)
+    if resolved is None or (wish.asks and problems_at(model, provider, resolved, kind)):
+        return None
+    served = _served(model, provider, view, today)
+    return _priced(Entry(model, provider, model.offers[provider], resolved, served, kind=kind), view, today)
+
+
+def _settled(model: Model, provider: str, wish: Wish) -> ResolvedOptions | None:
+    """What the wish comes to with this model there; None where the model can't meet it. What is left open and the provider does
+    not take as the model has it is the first that it does."""
     image = wish.image
     if (wish.sound and not model.audio) or (image and image.format not in model.image.formats):
         return None
@@ -100,7 +128,14 @@ def _settled(model: Model, wish: Wish) -> ResolvedOptions | None:
         aspect_ratio=wish.aspect_ratio,
         image_size=image.shown_size if image else None,
     )
-    return resolved if isinstance(resolved, ResolvedOptions) else None
+    if not isinstance(resolved, ResolvedOptions):
+        return None
+    only, seconds = model.offers[provider].only, resolved.duration_s
+    if wish.duration is None and seconds not in only.get("duration", (seconds,)):
+        resolved = replace(resolved, duration_s=int(only["duration"][0]))
+    if wish.resolution is None and resolved.resolution not in only.get("resolution", (resolved.resolution,)):
+        resolved = replace(resolved, resolution=str(only["resolution"][0]))
+    return resolved
 
 
 def _served(model: Model, provider: str, view: LiveView, today: date) -> bool | None:

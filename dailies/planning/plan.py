@@ -24,7 +24,8 @@ from dailies.planning.images import Images, Measured
 from dailies.planning.live import Ask, LiveView, ask_all
 from dailies.planning.replacements import Gone, Needed, candidates, refusal
 from dailies.planning.request import BatchRequest
-from dailies.planning.rows import PlannedRow, RoutedRow, asked_of, check_order, resolve_rows, route_rows
+from dailies.planning.routing import RoutedRow, check_order, route_rows, without_the_column
+from dailies.planning.rows import PlannedRow, asked_of, resolve_rows
 from dailies.planning.shards import chosen
 from dailies.planning.takes import with_takes
 from dailies.prompts import RawRow, Sheet, with_ids
@@ -113,6 +114,7 @@ async def make_plan(  # noqa: PLR0913 - what a plan is made of, each with its de
     bad += check_order(order, catalog)
     routed, more = route_rows(raw_rows, order, catalog, market.keyed)
     bad += more
+    bad += without_the_column(sheet, routed)
     measured = await images.measure_all([c.raw.cells["image"] for c in routed if c.raw.get("image")], progress)
     view = await ask_all([(p, c.model) for c in routed for p in c.providers], market.ask, order.require_live)
     if not bad:
@@ -222,7 +224,8 @@ def _gone(
     for choice in rows:
         image = measured.get(choice.raw.cells.get("image", ""))
         facts = image.facts if isinstance(image, Measured) else None
-        needed.append(Needed(**asked_of(choice.raw, order), prompt=choice.raw.cells.get("prompt", ""), image=facts))
+        prompt = choice.raw.cells.get("prompt", "")
+        needed.append(Needed(**asked_of(choice.raw, order), prompt=prompt, image=facts, kind=choice.kind))
     return Gone(model, provider, live, tuple(needed))
 
 

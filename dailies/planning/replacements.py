@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from dailies.catalog import Catalog, Model, ResolvedOptions, check_prompt, resolve_options
+from dailies.catalog import FROM_IMAGE, Catalog, Kind, Model, ResolvedOptions, check_prompt, resolve_options
 from dailies.domain.money import show_usd, sum_usd
 from dailies.errors import BadInput
 from dailies.media.images import ImageFacts
@@ -29,6 +29,7 @@ class Needed:
     duration: object = None
     prompt: str = "-"
     image: ImageFacts | None = None
+    kind: Kind = FROM_IMAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,11 @@ def candidates(gone: Gone, catalog: Catalog) -> list[tuple[str, Model]]:
     """Provider and model of everything that takes all these rows unchanged, the nearest first."""
     first = gone.rows[0]
     near = catalog.nearest(
-        gone.model, duration=first.duration, resolution=first.resolution, aspect_ratio=first.aspect_ratio
+        gone.model,
+        duration=first.duration,
+        resolution=first.resolution,
+        aspect_ratio=first.aspect_ratio,
+        kind=first.kind,
     )
     successor = gone.live.replaced_by
     fitting = [model for model in near if all(_fits(model, row) for row in gone.rows)]
@@ -56,6 +61,7 @@ def _fits(model: Model, row: Needed) -> bool:
     image = row.image
     return (
         _as_asked(model, row) is not None
+        and row.kind in model.kinds_at(next(iter(model.offers)))
         and not check_prompt(model, row.prompt)
         and (image is None or image.format in model.image.formats)
     )

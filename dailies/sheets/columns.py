@@ -60,6 +60,8 @@ class Columns:
 
     names: tuple[str, ...]
     own: tuple[str, ...]
+    lacks: tuple[BadRow, ...] = ()
+    """Columns that a batch may do without, if its models do."""
 
 
 class Names:
@@ -113,12 +115,13 @@ def read_columns(header: Sequence[str], names: Names, source: str) -> Columns:
             "its first line does not look like names of columns",
             "a CSV for dailies begins with a line such as id,prompt,image,duration",
         )
-    bad = [*_twice(header, found), *_asked(header, found, names), *_missing(header, ours, names)]
-    if bad:
+    missing = _missing(header, ours, names)
+    bad = [*_twice(header, found), *_asked(header, found, names), *missing]
+    if any(one.column != "image" for one in bad) or len(bad) > len(missing):
         raise BadRows(source, bad)
     cleaned = [word or clean_label(name) for word, name in zip(found, header, strict=True)]
     own = tuple(name for word, name in zip(found, cleaned, strict=True) if word is None and name)
-    return Columns(tuple(name or f"column_{at}" for at, name in enumerate(cleaned, start=1)), own)
+    return Columns(tuple(name or f"column_{at}" for at, name in enumerate(cleaned, start=1)), own, tuple(missing))
 
 
 def _twice(header: Sequence[str], found: Sequence[str | None]) -> list[BadRow]:

@@ -65,4 +65,4 @@ class Receiver:
 
     def _model_of(self, attempt: Attempt) -> str:
         clip = self._ledger.clips_of([attempt.clip_key])[attempt.clip_key]
-        return self._catalog.find(clip.model).offer_at(attempt.provider).name
+        return self._catalog.find(clip.model).offer_at(attempt.provider).called(bool(clip.image))

@@ -20,9 +20,14 @@ from dailies.storage.s3 import StoreTrouble
 TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 
-async def image_url(runtime: Runtime, batch: Batch, row: Row, takes_data_uri: bool) -> str:
-    """What goes into the request's image field. Raises BadImage when the file is no longer the one that was measured."""
+async def image_url(runtime: Runtime, batch: Batch, row: Row, takes_data_uri: bool) -> str | None:
+    """What goes into the request's image field; None where the clip is made of its prompt alone.
+
+    Raises BadImage when the file is no longer the one that was measured.
+    """
     image = row.clip.image
+    if not image:
+        return None
     if is_address(image.source) and row.clip.key not in batch.plan.files:
         return as_sent(image.source)
     content = await anyio.to_thread.run_sync(_content, runtime, batch, row)

@@ -47,7 +47,7 @@ async def prepare(runtime: Runtime, batch: Batch, row: Row, provider: str) -> Pr
         raise Refused(f"{row.id}: {error}. Nothing was sent, nothing was charged") from error
     sent = replace(resolved, options=with_addresses_as_sent(model, resolved.options))
     body = request_body(model, provider, sent, prompt=clip.prompt, image_url=url)
-    named = request_body(model, provider, resolved, prompt=clip.prompt, image_url=clip.image.identity)
+    named = request_body(model, provider, resolved, prompt=clip.prompt, image_url=clip.image.identity or None)
     digest = hashlib.sha256(json.dumps([provider, named], sort_keys=True).encode()).hexdigest()
     usd = batch.plan.quote_at(clip.key, provider)
     if usd is None and not batch.request.allow_unpriced:

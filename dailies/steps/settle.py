@@ -94,6 +94,7 @@ async def _texts(runtime: Runtime, batch: Batch, row: Row, kept: KeptRequest) ->
     if not kept.needs_texts:
         return []
     try:
-        return [await image_url(runtime, batch, row, takes_data_uri=True)]
+        url = await image_url(runtime, batch, row, takes_data_uri=True)
+        return [url] if url else []
     except BadInput:
         return []

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from dailies.catalog import Model, ResolvedOptions, load_catalog, request_body, resolve_options
+from dailies.catalog import FROM_IMAGE, Model, ResolvedOptions, load_catalog, request_body, resolve_options
 from dailies.domain.creates import Reference
 from dailies.domain.outcomes import Answer, Fault, Meaning, judge
 from dailies.providers.base import Doubt, LogUnavailable, LookKind, Opening, Provider
@@ -435,8 +435,10 @@ def test_what_the_catalog_offers_is_taken_as_it_is_asked_for(sandbox: Sandbox, c
     async def act() -> None:
         resolved = resolve_options(model, image_size=(1280, 720))
         assert isinstance(resolved, ResolvedOptions)
-        body = request_body(model, case.name, resolved, prompt="she smiles", image_url=image(sandbox))
-        async with opened(sandbox, case) as client:
-            assert judge(await bought(client, body)).meaning is Meaning.ACCEPTED
+        for kind in model.kinds_at(case.name):
+            url = image(sandbox) if kind == FROM_IMAGE else None
+            body = request_body(model, case.name, resolved, prompt="she smiles", image_url=url)
+            async with opened(sandbox, case) as client:
+                assert judge(await bought(client, body)).meaning is Meaning.ACCEPTED
 
     run(act)

@@ -14,11 +14,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from dailies.catalog import Model, Option, ResolvedOptions, check_prompt, load_catalog, request_body, resolve_options
+from dailies.catalog import (
+    FROM_IMAGE,
+    FROM_TEXT,
+    Kind,
+    Model,
+    Option,
+    ResolvedOptions,
+    check_prompt,
+    load_catalog,
+    problems_at,
+    request_body,
+    resolve_options,
+)
 from dailies.catalog.table import excluded_models
 
 DATA = Path(__file__).parent / "data"
-DOCUMENTS: dict[str, dict[str, Any]] = json.loads((DATA / "aiml-image-to-video-models.json").read_text("utf-8"))
+DOCUMENTS: dict[str, dict[str, Any]] = {
+    **json.loads((DATA / "aiml-image-to-video-models.json").read_text("utf-8")),
+    **json.loads((DATA / "aiml-text-to-video-models.json").read_text("utf-8")),
+}
 OPENAPI: dict[str, Any] = json.loads((DATA.parent / "openapi" / "onerouter.openapi.json").read_text("utf-8"))
 ONEROUTER = OPENAPI["paths"]["/v1/videos/generations"]["post"]["requestBody"]["content"]["application/json"]["schema"]
 CATALOG = load_catalog()
@@ -34,8 +49,15 @@ def documented(model: Model, provider: str) -> Draft202012Validator:
         return Draft202012Validator({**ONEROUTER, "additionalProperties": False})
     document = DOCUMENTS[model.offers["aiml"].name]
     properties = {"model": {"const": model.offers["aiml"].name}, **document["fields"]}
+    if FROM_IMAGE not in model.kinds:
+        properties.pop("image_url", None)
     required = ["model", *document["required"]]
     return Draft202012Validator({"properties": properties, "required": required, "additionalProperties": False})
+
+
+def image_of(kind: Kind) -> str | None:
+    """The image of a request of this kind."""
+    return IMAGE_URL if kind == FROM_IMAGE else None
 
 
 def core_choices(model: Model) -> Iterator[dict[str, object]]:
@@ -88,8 +110,9 @@ def test_every_allowed_combination_makes_a_documented_request(model: Model) -> N
         for choice in core_choices(model):
             resolved = resolve_options(model, **choice)  # type: ignore[arg-type]
             assert isinstance(resolved, ResolvedOptions), resolved
-            body = request_body(model, provider, resolved, prompt="A slow pan.", image_url=IMAGE_URL)
-            validator.validate(body)
+            for kind in model.kinds_at(provider):
+                body = request_body(model, provider, resolved, prompt="A slow pan.", image_url=image_of(kind))
+                validator.validate(body)
 
 
 @given(option_cells())
@@ -98,8 +121,11 @@ def test_every_allowed_option_makes_a_documented_request(case: tuple[Model, dict
     model, cells = case
     resolved = resolve_options(model, options=cells)
     assert isinstance(resolved, ResolvedOptions), resolved
-    body = request_body(model, "aiml", resolved, prompt="A slow pan.", image_url=IMAGE_URL)
-    documented(model, "aiml").validate(json.loads(json.dumps(body)))
+    kinds = [kind for kind in model.kinds if not problems_at(model, "aiml", resolved, kind)]
+    assert kinds == list(model.kinds) or "last_image" in cells, "only a last frame needs a first one"
+    for kind in kinds:
+        body = request_body(model, "aiml", resolved, prompt="A slow pan.", image_url=image_of(kind))
+        documented(model, "aiml").validate(json.loads(json.dumps(body)))
 
 
 @each_model
@@ -164,6 +190,19 @@ def test_the_documented_sora_samples_are_reproduced() -> None:
         "duration": "4",
         "output_format": "url",
     }
+
+
+def test_a_model_is_made_of_text_alone_only_where_its_document_says_so() -> None:
+    for model in MODELS:
+        needs = {"image_url", "keyframes"} & set(DOCUMENTS[model.offers["aiml"].name]["required"])
+        assert not needs or FROM_TEXT not in model.kinds, model.id
+
+
+def test_without_an_image_nothing_of_it_is_sent() -> None:
+    model = CATALOG.find("luma/ray-2")
+    resolved = resolve_options(model)
+    assert isinstance(resolved, ResolvedOptions)
+    assert "keyframes" not in request_body(model, "aiml", resolved, prompt="A wave.", image_url=None)
 
 
 def test_luma_gets_its_image_as_a_keyframe() -> None:

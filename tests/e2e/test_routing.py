@@ -64,3 +64,22 @@ def test_the_cheapest_is_chosen_per_row_and_a_doubt_there_moves_nowhere(world: W
     assert dearer.clip("a")["state"] == "in_doubt"
     assert sorted(charge.provider for charge in world.charges()) == ["aiml", "onerouter"]
     assert_invariants(world)
+
+
+def test_rows_without_an_image_are_made_of_their_prompt_alone(world: World) -> None:
+    """Bought, brought home, looked at and forgotten like any other; beside a row with an image, whose key is as ever."""
+    common = {"resolution": "720p", "aspect_ratio": "16:9", "duration": "4"}
+    world.csv(
+        [
+            {"id": "text", "prompt": "a wave", "image": "", "model": "google/veo-3.1-t2v", **common},
+            {"id": "fal", "prompt": "a hill", "image": "", "model": "bytedance/seedance-2-0", "provider": "fal", **common},
+            {"id": "both", "prompt": "a wave", "model": "google/veo-3.1-i2v", **common},
+        ]
+    )
+    result = world.run("--allow-unpriced")
+    assert result.code == 0, result.stderr
+    assert {clip["state"] for clip in result.json["clips"]} == {"stored"}
+    again = world.run("--allow-unpriced")
+    assert again.code == 0 and len(world.charges()) == 3
+    assert_invariants(world)
+    assert world.command("forget", "--batch", "batch", "--yes").code == 0

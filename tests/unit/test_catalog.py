@@ -50,7 +50,9 @@ def test_an_unknown_name_is_answered_with_the_nearest(written: str, meant: str) 
 
 
 def test_a_model_that_the_provider_lacks_is_bad_input_naming_who_has_it() -> None:
-    with pytest.raises(BadInput, match=r"onerouter does not offer google/veo-3\.1-i2v; aiml and openrouter does"):
+    with pytest.raises(
+        BadInput, match=r"onerouter does not offer google/veo-3\.1-i2v; aiml, runware, fal or openrouter does"
+    ):
         CATALOG.find("google/veo-3.1-i2v").offer_at("onerouter")
     assert CATALOG.find("openai/sora-2-pro-i2v").offer_at("onerouter").name
 

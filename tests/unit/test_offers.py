@@ -30,13 +30,32 @@ def entry(model_id: str, view: LiveView = LiveView(), provider: str = "aiml") ->
 
 
 def test_one_entry_per_model_and_provider_with_the_words_of_the_contract() -> None:
-    assert len(ALL) == sum(len(model.offers) for model in CATALOG) == len({(e.model.id, e.provider) for e in ALL})
+    forms = sum(len(model.kinds_at(provider)) for model in CATALOG for provider in model.offers)
+    assert len(ALL) == forms == len({(e.model.id, e.provider, e.kind) for e in ALL})
     assert entry(SORA) == {
         "id": SORA, "provider": "aiml", "provider_model": SORA, "kind": "image-to-video", "served": False,
         "usd_per_second": 0.315, "usd_per_clip": None, "price_source": CATALOG.find(SORA).offers["aiml"].price.source,  # type: ignore[union-attr]
         "price_date": "2026-09-24", "durations": [4, 8, 12], "resolutions": ["720p", "1080p"],
         "aspect_ratios": ["16:9", "9:16"], "options": [],
     }  # fmt: skip
+
+
+def test_the_image_and_the_text_form_are_entries_of_their_own_under_the_providers_own_names() -> None:
+    model = CATALOG.find("bytedance/seedance-2-0")
+    found = [one.as_json() for one in offers_of(model, LiveView(), TODAY)]
+    said = [(one["provider"], one["kind"], one["provider_model"]) for one in found]
+    assert ("fal", "image-to-video", "bytedance/seedance-2.0/image-to-video") in said
+    assert ("fal", "text-to-video", "bytedance/seedance-2.0/text-to-video") in said
+    assert {kind for provider, kind, _ in said if provider == "runware"} == {"image-to-video"}
+
+
+def test_an_entry_lists_what_its_provider_takes() -> None:
+    there = entry("bytedance/seedance-2-0", provider="fal")
+    assert (there["resolutions"], there["options"]) == (
+        ["480p", "720p", "1080p"],
+        ["generate_audio", "last_image", "seed"],
+    )
+    assert entry("bytedance/seedance-2-0")["resolutions"] == ["480p", "720p", "1080p", "4k"]
 
 
 def test_a_price_never_stands_without_its_source_and_its_day() -> None:

@@ -35,6 +35,8 @@ HISTORY, BILLING = "/v1/models/requests/by-endpoint", "/v1/models/billing-events
 PAGE, MOST_PAGES = 100, 50
 SECONDS_WITH_A_UNIT = ("fal-ai/veo",)
 """Endpoints that want `8s` where the others want `8`."""
+SECONDS_AS_NUMBERS = ("fal-ai/wan/v2.7", "xai/")
+"""Endpoints that want a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,9 +228,9 @@ def open_client(opening: Opening) -> Fal:
 
 
 def spelled(endpoint: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """The endpoint's own JSON: no model, and the seconds as text."""
+    """The endpoint's own JSON: no model, and the seconds as it wants them."""
     sent = without(body, "model")
-    if isinstance(sent.get("duration"), int):
+    if isinstance(sent.get("duration"), int) and not endpoint.startswith(SECONDS_AS_NUMBERS):
         sent["duration"] = f"{sent['duration']}{'s' if endpoint.startswith(SECONDS_WITH_A_UNIT) else ''}"
     return sent
 

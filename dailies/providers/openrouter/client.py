@@ -48,7 +48,7 @@ class OpenRouter(Provider):
         ]
         hook = self._opening.hook(self.name, reference)
         if isinstance(resolution := body.get("resolution"), str):
-            body = {**body, "resolution": resolution.replace("k", "K")}  # 4K here, 720p all the same
+            body = {**body, "resolution": resolution.lower().replace("k", "K")}  # 4K and 768p here
         sent = (
             without(body, *FRAMES)
             | ({"frame_images": frames} if frames else {})
