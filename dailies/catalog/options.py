@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ from dailies.catalog.sizes import fit_sizes, own_ratio
 from dailies.catalog.values import bool_of, number_of, one_of, pick, ratio_of, seconds_of, spoken_seconds, text_of
 
 AUTO = "auto"
+_SCHEME = re.compile(r"[A-Za-z][\w+.-]+:")
 
 
 def resolve_options(
@@ -138,9 +140,9 @@ def _option_value(option: Option, text: str) -> OptionValue | Problem:
         case "int" | "number":
             return _number(option, text)
         case "image":
-            if text.startswith(("https://", "http://", "data:image/")):
+            if text.startswith(("https://", "http://", "s3://", "data:image/")) or not _SCHEME.match(text):
                 return text
-            return Problem("", "is no address of an image", "write an https URL or a data URI")
+            return Problem("", "is no image", "write a path beside the CSV, s3://, an https URL or a data URI")
         case "string":
             if option.values is not None:
                 found = pick(text, option.values)

@@ -193,7 +193,8 @@ def report(  # noqa: PLR0913 - a command's options are its parameters
 def resolve(  # noqa: PLR0913 - a command's options are its parameters
     attempt: str | None = None, /, *,
     charged: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
-    not_charged: bool = False, resubmit: bool = False, take_back: bool = False, all_in_doubt: bool = False,
+    not_charged: bool = False, resubmit: bool = False, take_back: bool = False, ask_again: bool = False,
+    all_in_doubt: bool = False,
     older_than: str = "2h",
     batch: Annotated[str | None, Parameter(help="With --all-in-doubt: of this batch only.")] = None,
     yes: bool = False,
@@ -213,6 +214,8 @@ def resolve(  # noqa: PLR0913 - a command's options are its parameters
         Buy it again whatever happened; what was in doubt stays on record as at risk.
     take_back
         Take back that it was never charged: in doubt again. For a lost clip: ask the provider once more.
+    ask_again
+        Ask the provider now: a free question, else the same request with its own key where that is the same purchase.
     all_in_doubt
         Everything in doubt, with --not-charged or --resubmit, after a preview.
     older_than
@@ -222,7 +225,7 @@ def resolve(  # noqa: PLR0913 - a command's options are its parameters
     """
     from dailies.cli.resolve import Said, run_resolve, run_resolve_all
 
-    said = Said(charged, not_charged, resubmit, take_back, json, yes)
+    said = Said(charged, not_charged, resubmit, take_back, ask_again, json, yes)
     if all_in_doubt is (attempt is not None):
         raise BadInput("say one ATTEMPT, or --all-in-doubt. Nothing was changed.")
     return run_resolve(attempt, said) if attempt is not None else run_resolve_all(said, older_than, batch)

@@ -14,18 +14,22 @@ from datetime import timedelta
 from dailies.cli.command_settings import settings_here
 from dailies.cli.screen import say
 from dailies.cli.tables import table
+from dailies.domain.commands import resolve
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import Attempt, at_risk
+from dailies.domain.states import State
 from dailies.errors import BadInput
 from dailies.ledger import Ledger
+from dailies.registry import declaration
 from dailies.report.advice import doubt_commands
 from dailies.runtime import make_home, open_ledger, open_runtime
 from dailies.settings import Settings
+from dailies.steps.ask_again import ask_again
 from dailies.steps.resolve import (
     Word,
-    ask_again,
     attempt_named,
     doubts,
+    reopen_lost,
     settle_all,
     settle_charged,
     settle_one,
@@ -44,18 +48,19 @@ class Said:
     not_charged: bool = False
     resubmit: bool = False
     take_back: bool = False
+    ask_again: bool = False
     json: bool = False
     yes: bool = False
 
     @property
     def nothing(self) -> bool:
         """Whether no word was said."""
-        return self.charged is None and not (self.not_charged or self.resubmit or self.take_back)
+        return self.charged is None and not (self.not_charged or self.resubmit or self.take_back or self.ask_again)
 
     def word(self, *allowed: Word) -> Word:
         """The one thing that was said. Raises BadInput for none, several, or what is not allowed here."""
         given = {Word.CHARGED: self.charged is not None, Word.NOT_CHARGED: self.not_charged,
-                 Word.RESUBMIT: self.resubmit, Word.TAKE_BACK: self.take_back}  # fmt: skip
+                 Word.RESUBMIT: self.resubmit, Word.TAKE_BACK: self.take_back, Word.ASK_AGAIN: self.ask_again}  # fmt: skip
         words = [word for word, said in given.items() if said]
         if len(words) != 1 or words[0] not in allowed:
             raise BadInput(f"say one of {', '.join(_flag(word) for word in allowed)}. Nothing was changed")
@@ -68,7 +73,10 @@ def _flag(word: Word) -> str:
 
 
 def run_resolve(name: str, said: Said) -> int:
-    """Settle one attempt by a person's word, which stays in the ledger's history; without a word show what may be said."""
+    """Settle one attempt by a person's word, which stays in the ledger's history; without a word show what may be said.
+
+    Exit code 1 where it was asked again and stays in doubt.
+    """
     settings = settings_here()
     make_home(settings.home)
     if said.nothing and not said.json:
@@ -92,7 +100,12 @@ def _show(settings: Settings, name: str) -> int:
     if attempt.error:
         print(attempt.error)
     if attempt.usd_at_risk:
-        table(["type", "when"], [[one.text, one.hint] for one in doubt_commands(attempt.id, attempt.usd_at_risk)])
+        lines = [[one.text, one.hint] for one in doubt_commands(attempt.id, attempt.usd_at_risk)]
+        known = declaration(attempt.provider)
+        if known and (known.settling.asks or known.settling.repeats):
+            how = ", or by the same request with its own key" if known.settling.repeats else ""
+            lines.insert(0, [resolve(attempt.id, "--ask-again"), f"ask {attempt.provider} now{how}"])
+        table(["type", "when"], lines)
     else:
         print("There is nothing to settle.")
     return 0
@@ -106,11 +119,13 @@ async def _resolve(settings: Settings, name: str, word: Word, said: Said) -> int
         if word is Word.CHARGED:
             settled, sentence = await settle_charged(runtime, attempt, said.charged or "")
         elif word is Word.TAKE_BACK and attempt.lost:
+            settled, sentence = await reopen_lost(runtime, attempt)
+        elif word is Word.ASK_AGAIN:
             settled, sentence = await ask_again(runtime, attempt)
         else:
             settled, sentence = settle_one(runtime.ledger, attempt, word)
         _tell(runtime.ledger, [settled], sentence, said.json)
-    return 0
+    return int(word is Word.ASK_AGAIN and settled.state is State.IN_DOUBT)
 
 
 def run_resolve_all(said: Said, older_than: str, batch: str | None) -> int:

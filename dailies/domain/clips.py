@@ -8,11 +8,13 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from dailies.domain.addresses import unsigned
 from dailies.domain.text import clean_label, clean_prompt
 
 Option = str | int | float | bool
+_WITH_DIGEST: Final = re.compile(r"(.+)#sha256=([0-9a-f]{64})", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +99,22 @@ class Clip:
 
 
 def _plain(value: Option) -> Option:
-    """An option as identity knows it: an address without its signature, a text as it is read today."""
-    return clean_label(unsigned(value)) if isinstance(value, str) else value
+    """An option as identity knows it: an address without its signature, a file by its bytes, a text as it is read today."""
+    if not isinstance(value, str):
+        return value
+    file = _WITH_DIGEST.fullmatch(value)
+    return f"sha256:{file[2]}" if file else clean_label(unsigned(value))
+
+
+def named_with_digest(source: str, sha256: str | None) -> str:
+    """An image that is an option's value: a file's path with its digest; what is known by its address as it is."""
+    return f"{source}#sha256={sha256}" if sha256 and "://" not in source else source
+
+
+def without_digest(value: str) -> str:
+    """The image as a row names it."""
+    found = _WITH_DIGEST.fullmatch(value)
+    return found[1] if found else value
 
 
 @dataclass(frozen=True, slots=True)

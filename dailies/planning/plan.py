@@ -20,6 +20,7 @@ from dailies.planning import fill, takes
 from dailies.planning.cheapest import Quotes, lowest
 from dailies.planning.earlier import Wanted, recognised
 from dailies.planning.estimates import Estimate, ask_estimates
+from dailies.planning.further import all_in
 from dailies.planning.images import Images, Measured
 from dailies.planning.live import Ask, LiveView, ask_all
 from dailies.planning.replacements import Gone, Needed, candidates, refusal
@@ -70,6 +71,8 @@ class Plan:
     price_origins: Mapping[str, int] = field(default_factory=dict)
     own_columns: tuple[str, ...] = ()
     takes: tuple[Link, ...] = ()
+    further_files: Mapping[tuple[str, str], SentFile] = field(default_factory=dict)
+    """Files that are sent beside the first image, by clip_key and option."""
     compared: Mapping[str, Quotes] = field(default_factory=dict)
     """Of clips that are made where it is cheapest what each provider would ask, by clip_key; one of them is the row's."""
 
@@ -115,7 +118,8 @@ async def make_plan(  # noqa: PLR0913 - what a plan is made of, each with its de
     routed, more = route_rows(raw_rows, order, catalog, market.keyed)
     bad += more
     bad += without_the_column(sheet, routed)
-    measured = await images.measure_all([c.raw.cells["image"] for c in routed if c.raw.get("image")], progress)
+    sources = [c.raw.cells["image"] for c in routed if c.raw.get("image")]
+    measured = await images.measure_all(sources + all_in((c.model, c.raw.labels) for c in routed), progress)
     view = await ask_all([(p, c.model) for c in routed for p in c.providers], market.ask, order.require_live)
     if not bad:
         await _refuse_ended(routed, order, measured, catalog, view, market.ask)
@@ -165,6 +169,12 @@ async def make_plan(  # noqa: PLR0913 - what a plan is made of, each with its de
         price_origins=origins,
         own_columns=sheet.own_columns,
         takes=taken.links,
+        further_files={
+            (m.row.clip.key, name): SentFile(found.path, found.sha256)
+            for m in made
+            for name, found in m.further.items()
+            if found.path and found.sha256
+        },
         compared={m.row.clip.key: _quotes(m, m.compared, view) for m in made if m.compared},
     )
 

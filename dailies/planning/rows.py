@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from dailies.domain.clips import Clip, Image, Option, Row
 from dailies.domain.takes import MOST_TAKES, number_of_takes
 from dailies.errors import BadInput, BadRow
 from dailies.planning.fitting import first_version_fitted, make_ready
+from dailies.planning.further import checked as further_images
 from dailies.planning.images import NO_IMAGE, Measured
 from dailies.planning.request import BatchRequest
 from dailies.planning.routing import IMAGE, RoutedRow, who_makes_it
@@ -37,6 +38,8 @@ class PlannedRow:
     takes: int = 1
     compared: tuple[str, ...] = ()
     """The providers among which the cheapest is taken; empty where the row names who is asked."""
+    further: Mapping[str, Measured] = field(default_factory=dict)
+    """Files that are sent beside the first image, by option."""
 
 
 def asked_of(raw: RawRow, order: BatchRequest) -> dict[str, object]:
@@ -86,6 +89,9 @@ def _row(
         problems.append(Problem("image", str(image)))
         image = None
     options = {name: text for name, text in raw.labels.items() if name in model.options}
+    values, further, wrong = further_images(model, options, measured)
+    options |= values
+    problems += wrong
     original = image
     if image and image is not NO_IMAGE:
         try:
@@ -119,7 +125,7 @@ def _row(
     )
     sideways = _sideways(routed_row, original, asked, options, order)
     compared = providers if routed_row.cheapest else ()
-    return PlannedRow(row, model, resolved, image, sideways, takes, compared)
+    return PlannedRow(row, model, resolved, image, sideways, takes, compared, further)
 
 
 def _sideways(

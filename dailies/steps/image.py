@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
 
 from dailies.domain.addresses import is_address
-from dailies.domain.clips import Row
-from dailies.media.images import BadImage, as_sent, data_uri
+from dailies.domain.clips import Row, without_digest
+from dailies.media.images import BadImage, as_sent, data_uri, measure
 from dailies.planning.batch import Batch
 from dailies.planning.images import read_object
 from dailies.runtime import Runtime
@@ -31,10 +32,29 @@ async def image_url(runtime: Runtime, batch: Batch, row: Row, takes_data_uri: bo
     if is_address(image.source) and row.clip.key not in batch.plan.files:
         return as_sent(image.source)
     content = await anyio.to_thread.run_sync(_content, runtime, batch, row)
+    return await _as_address(runtime, batch, content, image.format, takes_data_uri)
+
+
+async def further_image_url(runtime: Runtime, batch: Batch, row: Row, option: str, takes_data_uri: bool) -> str:
+    """What goes into the request for an image that is an option's value. Raises BadImage as above."""
+    source = without_digest(str(row.clip.options[option]))
+    if is_address(source):
+        return as_sent(source)
+    if source.startswith("data:"):
+        return source
+    file = batch.plan.further_files.get((row.clip.key, option))
+    if file is None and not source.startswith("s3://"):
+        raise BadImage(f"{source} is not at hand: run its own CSV again")
+    read = partial(read_unchanged, file.path, file.sha256) if file else partial(read_object, runtime.s3(), source)
+    content = await anyio.to_thread.run_sync(read)
+    return await _as_address(runtime, batch, content, measure(content, len(content)).format, takes_data_uri)
+
+
+async def _as_address(runtime: Runtime, batch: Batch, content: bytes, format: str, takes_data_uri: bool) -> str:
     if takes_data_uri:
-        return data_uri(content, image.format)  # type: ignore[arg-type]
+        return data_uri(content, format)  # type: ignore[arg-type]
     ways = await abilities_at(runtime, *batch.place)
-    return await anyio.to_thread.run_sync(_presigned, runtime, batch, content, image.format, ways)
+    return await anyio.to_thread.run_sync(_presigned, runtime, batch, content, format, ways)
 
 
 def _content(runtime: Runtime, batch: Batch, row: Row) -> bytes:

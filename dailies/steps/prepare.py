@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from dailies.catalog import Model, ResolvedOptions, request_body
-from dailies.catalog.models import OptionValue
-from dailies.domain.addresses import is_address
+from dailies.catalog import ResolvedOptions, request_body
 from dailies.domain.clips import Row
 from dailies.domain.creates import PaidRequest
 from dailies.errors import BadInput, Refused
-from dailies.media.images import as_sent
 from dailies.planning.batch import Batch
+from dailies.planning.further import is_image
 from dailies.runtime import Runtime
 from dailies.sender.protocol import Purchase, Repetition
-from dailies.steps.image import image_url
+from dailies.steps.image import further_image_url, image_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +38,17 @@ async def prepare(runtime: Runtime, batch: Batch, row: Row, provider: str) -> Pr
     clip = row.clip
     model = runtime.catalog.find(clip.model)
     resolved = ResolvedOptions(clip.resolution, clip.aspect_ratio, clip.duration_s, dict(clip.options))  # type: ignore[arg-type]
+    takes_data_uri = model.offer_at(provider).takes_data_uri
     try:
-        url = await image_url(runtime, batch, row, model.offer_at(provider).takes_data_uri)
+        url = await image_url(runtime, batch, row, takes_data_uri)
+        further = {
+            name: await further_image_url(runtime, batch, row, name, takes_data_uri)
+            for name in clip.options
+            if is_image(model, name)
+        }
     except BadInput as error:
         raise Refused(f"{row.id}: {error}. Nothing was sent, nothing was charged") from error
-    sent = replace(resolved, options=with_addresses_as_sent(model, resolved.options))
+    sent = replace(resolved, options={**resolved.options, **further})
     body = request_body(model, provider, sent, prompt=clip.prompt, image_url=url)
     named = request_body(model, provider, resolved, prompt=clip.prompt, image_url=clip.image.identity or None)
     digest = hashlib.sha256(json.dumps([provider, named], sort_keys=True).encode()).hexdigest()
@@ -55,15 +58,6 @@ async def prepare(runtime: Runtime, batch: Batch, row: Row, provider: str) -> Pr
             f"{row.id}: no price is known at {provider}; nothing was sent (--allow-unpriced buys without a quote)"
         )
     return Prepared(batch, row, provider, body, digest, usd if usd is not None else Decimal(0))
-
-
-def with_addresses_as_sent(model: Model, options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
-    """Options whose further images (a last frame) have their addresses as the standard writes them, like the first one."""
-    images = {name for name, option in model.options.items() if option.type == "image"}
-    return {
-        name: as_sent(value) if name in images and isinstance(value, str) and is_address(value) else value
-        for name, value in options.items()
-    }
 
 
 def purchase(prepared: Prepared, at_once: int | None) -> Purchase | Repetition:

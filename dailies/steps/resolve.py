@@ -30,6 +30,7 @@ class Word(StrEnum):
     NOT_CHARGED = "not_charged"
     RESUBMIT = "resubmit"
     TAKE_BACK = "take_back"
+    ASK_AGAIN = "ask_again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def settle_one(ledger: Ledger, attempt: Attempt, word: Word) -> tuple[Attempt, s
     Raises BadInput where there is nothing to settle, or somebody else may yet hold the answer.
     """
     who, again = _who(attempt), f"the next run of batch {attempt.batch}"
-    _refuse_while_its_sender_lives(ledger, attempt)
+    refuse_while_its_sender_lives(ledger, attempt)
     try:
         if word is Word.TAKE_BACK:
             taken = ledger.take_back(attempt.id, "a person takes back that it was never charged")
@@ -115,7 +116,7 @@ async def settle_charged(runtime: Runtime, attempt: Attempt, generation_id: str)
         raise BadInput("--charged needs the generation id that the provider shows for it. Nothing was changed")
     if attempt.state not in (State.IN_DOUBT, State.SUPERSEDED, State.FAILED) or attempt.generation_id:
         raise BadInput(f"{who} is {attempt.state}: there is nothing to resolve. Nothing was changed")
-    await anyio.to_thread.run_sync(_refuse_while_its_sender_lives, ledger, attempt)
+    await anyio.to_thread.run_sync(refuse_while_its_sender_lives, ledger, attempt)
     holder = await anyio.to_thread.run_sync(ledger.attempt_of_generation, attempt.provider, told)
     if holder:
         raise BadInput(
@@ -166,7 +167,7 @@ async def _shown_by_a_look(runtime: Runtime, attempt: Attempt, told: str) -> Acc
     return Accepted(told, look.url if look.kind is LookKind.READY else None, look.usd_charged, look.credits_used)
 
 
-async def ask_again(runtime: Runtime, attempt: Attempt) -> tuple[Attempt, str]:
+async def reopen_lost(runtime: Runtime, attempt: Attempt) -> tuple[Attempt, str]:
     """A lost clip: the provider is asked whether it shows it again. Raises BadInput while it does not."""
     try:
         ready = await reopen_attempt(runtime, attempt.id)
@@ -175,7 +176,8 @@ async def ask_again(runtime: Runtime, attempt: Attempt) -> tuple[Attempt, str]:
     return ready, f"{_who(attempt)} is {ready.state} again: {COLLECT} brings it home"
 
 
-def _refuse_while_its_sender_lives(ledger: Ledger, attempt: Attempt) -> None:
+def refuse_while_its_sender_lives(ledger: Ledger, attempt: Attempt) -> None:
+    """Raise BadInput while the process that sent an attempt may hold its answer."""
     if ledger.sender_lives(attempt):
         raise BadInput(
             f"{_who(attempt)} is not settled yet: the process that sent it is there and may hold its answer. "

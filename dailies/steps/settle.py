@@ -13,10 +13,11 @@ from dailies.domain.records import Attempt
 from dailies.domain.states import State, current
 from dailies.errors import BadInput, DailiesError, MaybeCharged, NotCharged
 from dailies.planning.batch import Batch
+from dailies.planning.further import is_image
 from dailies.registry import declaration
 from dailies.runtime import Runtime
 from dailies.steps.create import AlreadyTaken, create_clip, repeat_create
-from dailies.steps.image import image_url
+from dailies.steps.image import further_image_url, image_url
 from dailies.steps.prepare import Prepared
 from dailies.steps.recover import resolve_in_doubt
 
@@ -90,11 +91,14 @@ async def _prepared_again(runtime: Runtime, batch: Batch, row: Row, attempt: Att
 
 
 async def _texts(runtime: Runtime, batch: Batch, row: Row, kept: KeptRequest) -> list[str]:
-    """What stands on record as a digest: the image, as it was sent."""
+    """What stands on record as a digest: the images, as they were sent."""
     if not kept.needs_texts:
         return []
     try:
-        url = await image_url(runtime, batch, row, takes_data_uri=True)
-        return [url] if url else []
+        model = runtime.catalog.find(row.clip.model)
+        first = await image_url(runtime, batch, row, takes_data_uri=True)
+        names = [name for name in row.clip.options if is_image(model, name)]
+        further = [await further_image_url(runtime, batch, row, name, takes_data_uri=True) for name in names]
+        return [first, *further] if first else further
     except BadInput:
         return []

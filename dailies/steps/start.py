@@ -23,6 +23,7 @@ from dailies.logs import hidden
 from dailies.planning.batch import Batch
 from dailies.planning.defaults import with_defaults
 from dailies.planning.from_record import sheet_on_record
+from dailies.planning.further import is_image
 from dailies.planning.images import Images
 from dailies.planning.matrix import expanded
 from dailies.planning.plan import Market, Plan, make_plan, unpriced_message
@@ -90,7 +91,7 @@ async def _sheet(runtime: Runtime, request: BatchRequest) -> tuple[Sheet, Path |
     sheet = await anyio.to_thread.run_sync(read_sheet, content, prompts, options)
     sheet = expanded(sheet, request.matrix, options)
     if prompts.startswith("s3://"):
-        sheet = replace(sheet, rows=tuple(_beside(row, prompts) for row in sheet.rows))
+        sheet = replace(sheet, rows=tuple(_beside(row, prompts, _image_options(runtime)) for row in sheet.rows))
     return sheet, below
 
 
@@ -118,15 +119,24 @@ async def _read(runtime: Runtime, prompts: str) -> tuple[bytes, Path | None]:
         raise Misconfigured(f"{prompts} can't be read: {error}. Nothing was bought.") from error
 
 
-def _beside(row: RawRow, csv_uri: str) -> RawRow:
+def _image_options(runtime: Runtime) -> frozenset[str]:
+    return frozenset(name for model in runtime.catalog for name in model.options if is_image(model, name))
+
+
+def _beside(row: RawRow, csv_uri: str, options: frozenset[str]) -> RawRow:
     """In a CSV that lies in S3, a relative image path leads to an object beside it."""
-    image = row.cells.get("image", "")
-    if not image or "://" in image:
-        return row
-    image = image.replace("\\", "/")
-    if image.startswith("/") or ".." in image.split("/"):
-        return row
-    return replace(row, cells={**row.cells, "image": f"{csv_uri.rsplit('/', 1)[0]}/{image}"})
+    cells, labels = dict(row.cells), dict(row.labels)
+    if "image" in cells:
+        cells["image"] = _object_beside(cells["image"], csv_uri)
+    labels |= {name: _object_beside(labels[name], csv_uri) for name in options & labels.keys()}
+    return replace(row, cells=cells, labels=labels)
+
+
+def _object_beside(image: str, csv_uri: str) -> str:
+    if not image or "://" in image or image.startswith("data:"):
+        return image
+    path = image.replace("\\", "/")
+    return image if path.startswith("/") or ".." in path.split("/") else f"{csv_uri.rsplit('/', 1)[0]}/{path}"
 
 
 async def start_batch(runtime: Runtime, request: BatchRequest, plan: Plan) -> Batch:

@@ -97,3 +97,36 @@ def test_a_key_that_the_provider_may_have_forgotten_is_not_repeated(make_world: 
     posts = creates(world)
     assert world.run("--allow-unpriced").code == 1
     assert creates(world) == posts and [a.state for a in world.attempts()] == [State.IN_DOUBT]
+
+
+def test_a_person_may_have_it_asked_again_now(make_world: MakeWorld) -> None:
+    """The same attempt with the same key: one charge; nothing to ask is a refusal, and a second time there is nothing to do."""
+    world = a_world(make_world, "higgsfield")
+    world.csv(1, **columns("higgsfield"))
+    world.sandbox.fault("create", "lost", times=3)
+    assert world.run("--allow-unpriced").code == 1
+    (attempt,) = world.attempts()
+    assert f"resolve {attempt.id[:8]} --ask-again" in world.command("resolve", attempt.id).stdout
+    world.sandbox.clear_faults()
+    world.sql("DELETE FROM brake")
+    asked = world.command("resolve", attempt.id, "--ask-again", "--json")
+    assert asked.code == 0 and asked.json[0]["state"] == "submitted", asked.stderr
+    assert len(world.charges()) == 1 and [a.id for a in world.attempts()] == [attempt.id]
+    assert world.command("resolve", attempt.id, "--ask-again").code == 2, "there is nothing to resolve"
+    assert world.command("collect", "--json").code == 0 and len(world.charges()) == 1
+
+
+@pytest.mark.parametrize(("provider", "code"), [("higgsfield", 1), ("openrouter", 2)])
+def test_asking_again_sends_nothing_where_the_key_is_old_or_nothing_can_be_asked(
+    make_world: MakeWorld, provider: str, code: int
+) -> None:
+    world = a_world(make_world, provider)
+    world.csv(1, **columns(provider))
+    world.sandbox.fault("create", "lost", times=3)
+    assert world.run("--allow-unpriced").code == 1
+    (attempt,) = world.attempts()
+    world.sandbox.clear_faults()
+    world.sql("DELETE FROM brake", "UPDATE request SET first_sent_at = '2026-01-01 00:00:00.000000'")
+    posts = creates(world)
+    assert world.command("resolve", attempt.id, "--ask-again").code == code
+    assert creates(world) == posts and [a.state for a in world.attempts()] == [State.IN_DOUBT]

@@ -160,7 +160,7 @@ def test_options_become_the_type_they_are_sent_as() -> None:
         (SEEDANCE, "seed", "1.5", "not a whole number"),
         (SEEDANCE, "seed", "1e999999999", "not a whole number"),
         (SEEDANCE, "generate_audio", "perhaps", "neither true nor false"),
-        (SEEDANCE, "last_image", "b.png", "write an https URL"),
+        (SEEDANCE, "last_image", "ftp://x/b.png", "an https URL"),
         (KLING, "cfg_scale", "1.01", "at most 1"),
         (KLING, "cfg_scale", "-0.1", "at least 0"),
         (KLING, "cfg_scale", "NaN", "not a number"),
