@@ -95,10 +95,11 @@ def fitted(short: int, ratio: str | None, image: Size | None) -> Size:
 def load_models(name: str) -> Mapping[str, Model]:
     """The models of one data file (`aiml_models.json`, `onerouter_models.json`) by id; read once per process."""
     text = resources.files("dailies.sandbox").joinpath("data", name).read_text("utf-8")
-    return {model_id: _model(model_id, data) for model_id, data in json.loads(text).items()}
+    return {model_id: model_of(model_id, data) for model_id, data in json.loads(text).items()}
 
 
-def _model(model_id: str, data: Mapping[str, Any]) -> Model:
+def model_of(model_id: str, data: Mapping[str, Any]) -> Model:
+    """One entry of a data file as a model."""
     required = set(data["required"])
     fields: dict[str, Any] = {
         name: (_annotation(spec), ... if name in required else spec.get("default"))

@@ -72,14 +72,7 @@ def test_rows_without_an_image_are_made_of_their_prompt_alone(world: World) -> N
     world.csv(
         [
             {"id": "text", "prompt": "a wave", "image": "", "model": "google/veo-3.1-t2v", **common},
-            {
-                "id": "fal",
-                "prompt": "a hill",
-                "image": "",
-                "model": "bytedance/seedance-2-0",
-                "provider": "fal",
-                **common,
-            },
+            {"id": "either", "prompt": "a hill", "image": "", "model": "bytedance/seedance-2-0", **common},
             {"id": "both", "prompt": "a wave", "model": "google/veo-3.1-i2v", **common},
         ]
     )
