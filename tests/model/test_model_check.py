@@ -61,6 +61,9 @@ class World(NamedTuple):
     wrong: frozenset[int] = frozenset()
     crashes: int = 0
     id_thrown_away: bool = False
+    cancels: int = 0
+    cancelled: bool = False
+    bought_cancelled: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class Rules:
     max_crashes: int = 2
     max_bought_again: int = 1
     max_words: int = 1
+    max_cancels: int = 0
     max_epoch: int = 3
 
 
@@ -131,6 +135,24 @@ def steps(world: World, rules: Rules) -> Iterator[Step]:
         if attempt.key in (Key.KNOWN, Key.OLD):
             yield "its key grows old", changed(world, number, attempt._replace(key=Key(attempt.key + 1)))
         yield from settle(world, number, rules)
+    yield from unwanted(world, rules)
+
+
+def unwanted(world: World, rules: Rules) -> Iterator[Step]:
+    """A person does not want a clip that was not sent, or surely cost nothing; or wants it again after all."""
+    ended = [number for number, attempt in enumerate(world.attempts) if attempt.failure is Failure.CANCELLED]
+    if world.cancelled and ended:  # else a late answer came to it: that is paid, and comes home
+        number = ended[-1]
+        again = changed(world, number, world.attempts[number]._replace(failure=Failure.SETTLED_FREE))
+        yield "person: wants it again", again._replace(cancelled=False)
+    elif not world.cancelled and world.cancels < rules.max_cancels and states.may_claim(world.attempts):
+        said = world._replace(cancels=world.cancels + 1, cancelled=True)
+        last = len(world.attempts) - 1
+        if last >= 0 and world.attempts[last].state is State.FAILED:
+            yield "person: cancels", changed(said, last, said.attempts[last]._replace(failure=Failure.CANCELLED))
+        elif last + 1 < rules.max_attempts:
+            new = Attempt(last + 2, State.FAILED, Failure.CANCELLED, leased=False)
+            yield "person: cancels", said._replace(attempts=(*said.attempts, new))
 
 
 def idle(world: World, worker: int, rules: Rules) -> Iterator[Step]:
@@ -138,6 +160,7 @@ def idle(world: World, worker: int, rules: Rules) -> Iterator[Step]:
     if len(world.attempts) < rules.max_attempts and rules.may_claim(world.attempts):
         new = len(world.attempts)
         claimed = world._replace(attempts=(*world.attempts, Attempt(new + 1)))
+        claimed = claimed._replace(bought_cancelled=world.bought_cancelled or world.cancelled)
         yield "claim", now(claimed, worker, Worker("claimed", new, 1))
     for number, attempt in enumerate(world.attempts):
         if attempt.state is State.SUBMITTING and not attempt.leased and attempt.epoch < rules.max_epoch:
@@ -252,6 +275,7 @@ def settle(world: World, number: int, rules: Rules) -> Iterator[Step]:
         acted_upon = any(charge > number for charge in world.charges)  # then it stays what the second charge stands on
         taken = world._replace(declared_free=world.declared_free - {number})
         taken = taken if acted_upon else taken._replace(wrong=world.wrong - {number})
+        taken = taken._replace(cancelled=taken.cancelled and attempt.failure is not Failure.CANCELLED)  # a later word
         yield "person: takes that back", moved(taken, number, State.IN_DOUBT)
 
 
@@ -263,6 +287,8 @@ def violation(world: World) -> str | None:
         return "two live attempts of one clip"
     if world.id_thrown_away:
         return "an id in hand was thrown away"
+    if world.bought_cancelled:
+        return "bought although a person had cancelled it"
     if any(worker.at != "idle" for worker in world.workers):
         return None
     for generation, number in enumerate(world.charges, 1):
@@ -348,6 +374,12 @@ def test_a_repeat_with_the_same_key_while_its_life_lasts_has_no_violation(
     assert repeated[1] == {}
 
 
+def test_a_clip_that_a_person_cancels_is_not_bought_until_it_is_wanted_again() -> None:
+    worlds, found = explore(CANCELS)
+    assert found == {}
+    assert any(world.cancels and not world.cancelled and len(world.charges) == 1 for world in worlds), "it is then"
+
+
 def test_money_is_safe_even_when_a_dead_create_is_sent_again_to_a_provider_that_knows_retries() -> None:
     """What would change with an idempotency key: sending again is safe, as long as a refusal proves nothing by then."""
     rules = Rules(
@@ -369,7 +401,22 @@ REPEATS = Rules(
 )
 """In doubt is sent again with the same key, as long as that is younger than its documented life."""
 
+CANCELS = Rules(max_cancels=1, max_attempts=3, max_crashes=1, max_bought_again=1, max_words=1, max_epoch=2)
+"""A person cancels what was not sent, at any moment, and may want it again."""
+
+
+def as_if_it_were_not_sent(attempts: tuple[Attempt, ...]) -> bool:
+    """May be claimed, whatever a person cancelled."""
+    return states.may_claim(
+        [a._replace(failure=Failure.NOT_SENT) if a.failure is Failure.CANCELLED else a for a in attempts]
+    )
+
+
 MUTANTS = {
+    "a cancelled clip may be claimed": (
+        replace(CANCELS, may_claim=as_if_it_were_not_sent),
+        "bought although a person had cancelled it",
+    ),
     "a lost answer is tried again": (Rules(on_lost_answer=State.FAILED), "paid twice without a decision"),
     "a dead create is planned again": (Rules(on_dead_owner=lambda _: State.FAILED), "paid twice without a decision"),
     "a dead create is sent again": (Rules(on_dead_owner=lambda state: state), "paid twice without a decision"),

@@ -336,7 +336,28 @@ def the_last_word_alone_decides(_bench: Bench, monkeypatch: Patch) -> None:
     monkeypatch.setattr(module, "may_claim", lambda attempts, provider=None: may_claim(attempts[-1:], provider))
 
 
+def a_cancelled_clip_is_not_bought(bench: Bench) -> None:
+    (key,) = plan(bench.near, 1)
+    ended = bench.near.cancel_unsent(key, "smiles", "aiml", "cancelled")
+    assert ended is not None and (ended.state, ended.failure) == (State.FAILED, Failure.CANCELLED)
+    refused = bench.far.claim(key, "smiles", "aiml", USD, NO_CAPS, "digest", "ab" * 32)
+    assert refused is Unclaimed.TAKEN
+    bench.near.resubmit(ended.id, "wanted again")
+    claim(bench.far, key)
+
+
+def what_is_under_way_is_not_cancelled_unsent(bench: Bench) -> None:
+    attempt = claimed(bench.far)
+    assert bench.near.cancel_unsent(attempt.clip_key, attempt.batch, attempt.provider, "cancelled") is None
+    assert [a.id for a in bench.near.attempts(attempt.clip_key)] == [attempt.id]
+
+
 MUTANTS: dict[str, tuple[Callable[[Bench, Patch], None], Callable[[Bench], None]]] = {
+    "a cancelled clip is claimable": (claimable(State.FAILED), a_cancelled_clip_is_not_bought),
+    "what is under way is cancelled": (
+        setting(decisions, "may_claim", lambda *_: True),
+        what_is_under_way_is_not_cancelled_unsent,
+    ),
     "half an answer is recorded": (
         setting(Ledger, "_with_result", lambda self, connection, attempt, told: attempt),
         an_answer_is_recorded_whole,
