@@ -9,7 +9,7 @@ import csv
 import io
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -61,6 +61,7 @@ class Entry:
     usd_posted: Decimal | None
     usd_difference: Decimal
     note: str
+    provider: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,8 @@ class Reconciliation:
         )
         reasons = [f"{count} {verdict}{_signed(usd)}" for verdict, count, usd in self.reasons()]
         if self.left_out:
-            reasons.append(f"{self.left_out} attempts ({show_usd(self.usd_left_out)}) at providers without a ledger")
+            left = f"{self.left_out} attempts ({show_usd(self.usd_left_out)}) at providers without a ledger"
+            reasons.append(f"{left}: what their own answers or estimates said is all there is")
         return f"{words}. {' · '.join(reasons)}" if reasons else words + "."
 
     def reasons(self) -> list[tuple[Verdict, int, Decimal]]:
@@ -150,8 +152,24 @@ def reconcile(  # noqa: PLR0913 - two books, and what each knows
         for posting in postings
         if since <= posting.at < until and posting.generation_id not in matched
     ]
+    named = tuple(replace(entry, provider=provider) for entry in entries)
+    return Reconciliation(provider, since, until, read_at, named, len(others), sum_usd(a.usd_charged for a in others))
+
+
+def together(results: Sequence[Reconciliation], selected: Sequence[BatchRow]) -> Reconciliation:
+    """The ledgers of several providers as one table; `left_out` is what none of them could tell of. At least one is given."""
+    if len(results) == 1:
+        return results[0]
+    names = [result.provider for result in results]
+    others = [a for _, a in _attempts(selected) if a.provider not in names and a.usd_charged]
     return Reconciliation(
-        provider, since, until, read_at, tuple(entries), len(others), sum_usd(a.usd_charged for a in others)
+        " and ".join(names),
+        min(result.since for result in results),
+        max(result.until for result in results),
+        max(result.read_at for result in results),
+        tuple(entry for result in results for entry in result.entries),
+        len(others),
+        sum_usd(a.usd_charged for a in others),
     )
 
 

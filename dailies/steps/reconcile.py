@@ -12,10 +12,10 @@ from dailies.domain.money import usd_to_credits
 from dailies.domain.records import BatchRow
 from dailies.errors import BadInput
 from dailies.ledger import Ledger
-from dailies.providers.base import Account
+from dailies.providers.base import Account, AccountUnavailable
 from dailies.providers.open import open_account
 from dailies.registry import declared
-from dailies.report.reconcile import Reconciliation, Verdict, reconcile
+from dailies.report.reconcile import Reconciliation, Verdict, reconcile, together
 from dailies.report.select import Selection, chosen
 from dailies.settings import Settings
 
@@ -27,19 +27,45 @@ PAUSES_S = (2.0, 4.0, 8.0, 16.0)
 
 
 async def reconciliation_of(settings: Settings, everything: Sequence[BatchRow], selection: Selection) -> Reconciliation:
-    """Our ledger against the provider's, with the settings' key. Raises as `read_books`, and Misconfigured without a key."""
+    """Our ledger against those of all providers that publish one and were bought from, with the settings' keys.
+
+    Where several are read, one that can't be is left out and said. Raises AccountUnavailable where none can be, BadInput, and
+    Misconfigured without a key.
+    """
+    names = to_read(settings, everything, selection)
+    results: list[Reconciliation] = []
+    failed: AccountUnavailable | None = None
+    for name in names:
+        account = open_account(settings, name)
+        assert account is not None
+        try:
+            results.append(await read_reconciliation(account, everything, selection, name))
+        except AccountUnavailable as error:
+            failed = error
+            if len(names) > 1:
+                logger.warning("%s is left out: %s", name, error)
+        finally:
+            await account.close()
+    if failed and not results:
+        raise failed
+    return together(results, chosen(everything, selection))
+
+
+def to_read(settings: Settings, everything: Sequence[BatchRow], selection: Selection) -> list[str]:
+    """The providers whose ledgers are read: the one that is named, else all with a key at which something was bought.
+
+    Raises BadInput for one that publishes none.
+    """
     publish = [one.name for one in declared().values() if one.account]
-    if selection.provider not in (None, *publish):
-        raise BadInput(
-            f"--reconcile: {selection.provider} publishes no ledger to compare with; only {' and '.join(publish)} does"
-        )
-    provider = selection.provider or next((name for name in publish if settings.api_key(name)), publish[0])
-    account = open_account(settings, provider)
-    assert account is not None
-    try:
-        return await read_reconciliation(account, everything, selection, provider)
-    finally:
-        await account.close()
+    if selection.provider:
+        if selection.provider not in publish:
+            raise BadInput(
+                f"--reconcile: {selection.provider} publishes no ledger to compare with; only {' and '.join(publish)} does"
+            )
+        return [selection.provider]
+    keyed = [name for name in publish if settings.api_key(name)] or publish[:1]
+    bought = {attempt.provider for row in chosen(everything, selection) for attempt in row.attempts}
+    return [name for name in keyed if name in bought] or keyed[:1]
 
 
 async def read_reconciliation(

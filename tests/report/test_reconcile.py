@@ -20,14 +20,16 @@ from dailies.domain.account import LogEntry, Posting
 from dailies.domain.money import ZERO
 from dailies.domain.records import BatchRow
 from dailies.domain.states import Failure, State
+from dailies.errors import BadInput
 from dailies.ledger import Ledger
 from dailies.providers.aiml.account import AimlAccount
 from dailies.providers.base import AccountUnavailable
 from dailies.providers.http import ApiClient
-from dailies.report.reconcile import Reconciliation, Verdict, reconcile, reconciliation_csv
+from dailies.report.reconcile import Reconciliation, Verdict, reconcile, reconciliation_csv, together
 from dailies.report.select import Selection
 from dailies.sandbox import Sandbox, SandboxConfig
-from dailies.steps.reconcile import learn_charges, read_reconciliation
+from dailies.settings import Settings
+from dailies.steps.reconcile import learn_charges, read_reconciliation, reconciliation_of, to_read
 from tests.contract.sandbox_calls import KEY, SORA, create
 from tests.ledger.factories import NOON, bring_to
 from tests.report.factories import a_batch_row
@@ -306,3 +308,67 @@ def test_a_span_of_days_leaves_strangers_outside_it_alone(sandbox: Sandbox) -> N
         compared(sandbox, [], Selection(since=today - timedelta(days=9), until=today - timedelta(days=7))).entries == ()
     )
     assert len(compared(sandbox, [], Selection(since=today - timedelta(days=9))).entries) == 1
+
+
+def at(provider: str, number: int, **changes: Any) -> BatchRow:
+    """A delivered row that was bought there."""
+    row = a_batch_row(number)
+    assert row.attempt
+    return replace(row, attempts=(replace(row.attempt, provider=provider, **changes),))
+
+
+def test_the_ledgers_of_all_who_publish_one_are_one_table() -> None:
+    rows = [at("aiml", 1), at("fal", 2), at("runware", 3)]
+    known = {a.generation_id for row in rows for a in row.attempts if a.generation_id}
+    span = (NOON - timedelta(days=30), NEXT_WEEK, NEXT_WEEK)
+    read = [
+        reconcile(rows, known, [posted(row)], (), *span, name) for name, row in (("aiml", rows[0]), ("fal", rows[1]))
+    ]
+    whole = together(read, rows)
+    assert [(entry.provider, entry.verdict) for entry in whole.entries] == [
+        ("aiml", Verdict.AGREES),
+        ("fal", Verdict.AGREES),
+    ]
+    assert (whole.usd_ours, whole.usd_theirs) == (2 * USD, 2 * USD)
+    assert (whole.left_out, whole.usd_left_out) == (1, USD), "runware alone has none, and its answer's cost is said"
+    assert "$2.52 posted by aiml and fal" in whole.sentence()
+    assert together(read[:1], rows) is read[0], "one ledger is as it always was"
+
+
+def test_those_with_a_key_where_something_was_bought_are_read() -> None:
+    rows, everything = [at("aiml", 1), at("fal", 2), at("runware", 3)], Selection()
+    both = Settings(aiml_api_key=SecretStr("k"), fal_api_key=SecretStr("k"))
+    assert to_read(both, rows, everything) == ["aiml", "fal"]
+    assert to_read(both, rows[1:], everything) == ["fal"]
+    assert to_read(both, rows[2:], everything) == ["aiml"], "nothing there: the first, as ever"
+    assert to_read(Settings(aiml_api_key=SecretStr("k")), rows, everything) == ["aiml"]
+    assert to_read(both, rows, Selection(provider="fal")) == ["fal"]
+    with pytest.raises(BadInput, match="runware publishes no ledger"):
+        to_read(both, rows, Selection(provider="runware"))
+
+
+@pytest.mark.parametrize("unreadable", [{"fal"}, {"aiml", "fal"}])
+def test_one_that_can_not_be_read_is_left_out_beside_another(
+    monkeypatch: pytest.MonkeyPatch, unreadable: set[str]
+) -> None:
+    rows = [at("aiml", 1), at("fal", 2)]
+
+    class Silent:
+        async def close(self) -> None: ...
+
+    async def read(
+        _account: object, everything: Sequence[BatchRow], _selection: Selection, name: str
+    ) -> Reconciliation:
+        if name in unreadable:
+            raise AccountUnavailable(f"{name} says no")
+        return reconcile(everything, (), (), (), NOON, NEXT_WEEK, NEXT_WEEK, name)
+
+    monkeypatch.setattr("dailies.steps.reconcile.open_account", lambda *_: Silent())
+    monkeypatch.setattr("dailies.steps.reconcile.read_reconciliation", read)
+    both = Settings(aiml_api_key=SecretStr("k"), fal_api_key=SecretStr("k"))
+    if len(unreadable) == len(rows):
+        with pytest.raises(AccountUnavailable, match="fal says no"):
+            asyncio.run(reconciliation_of(both, rows, Selection()))
+        return
+    found = asyncio.run(reconciliation_of(both, rows, Selection()))
+    assert found.provider == "aiml" and found.left_out == 1
