@@ -248,6 +248,22 @@ def fetch(*, batch: str | None = None, to: str = ".", json: JsonFlag = False) ->
 
 
 @app.command
+def show(clip: str, *, batch: str | None = None, json: JsonFlag = False) -> int:
+    """Everything about one clip: what it is, what it cost, where it lies, what was said of it and how it came about.
+
+    Parameters
+    ----------
+    clip
+        Which: a clip_key, at least 12 digits of it, or BATCH/ID[/TAKE].
+    batch
+        The batch in which an ID alone is looked for.
+    """
+    from dailies.cli.show import run_show
+
+    return run_show(clip, batch, json)
+
+
+@app.command
 def retry(  # noqa: PLR0913 - a command's options are its parameters
     *,
     batch: str | None = None,

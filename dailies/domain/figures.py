@@ -118,6 +118,8 @@ class Line:
     verdict_by: str | None = None
     verdict_note: str | None = None
     marks: Marks | None = None
+    c2pa: bool | None = None
+    digital_source_type: str | None = None
 
 
 COLUMNS = tuple(f.name for f in fields(Line))
@@ -127,7 +129,7 @@ def line_of(row: BatchRow, delivered_before: frozenset[str] | None = None) -> Li
     """One row of the report. Money is that of all the clip's attempts together, so that sums are whole."""
     attempt, clip = row.attempt, row.clip
     outcome = outcome_of(row, delivered_before)
-    verdict = row.verdict
+    verdict, origin = row.verdict, attempt.origin if attempt and attempt.delivered else None
     quoted = row.usd_quoted if attempt is None else attempt.usd_quoted if row.usd_quoted is not None else None
     seconds = attempt.seconds if attempt else None
     return Line(
@@ -168,6 +170,8 @@ def line_of(row: BatchRow, delivered_before: frozenset[str] | None = None) -> Li
         verdict_by=verdict.author if verdict else None,
         verdict_note=verdict.said.note or None if verdict else None,
         marks=attempt.marks if attempt and attempt.delivered else None,
+        c2pa=origin.c2pa if origin else None,
+        digital_source_type=origin.digital_source_type if origin else None,
     )
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from dailies.domain.clips import Clip
 from dailies.domain.marks import Marks
 from dailies.domain.money import ZERO, sum_usd
+from dailies.domain.origin import Origin
 from dailies.domain.states import Failure, State, current
 from dailies.domain.verdicts import Verdict
 
@@ -52,6 +53,7 @@ class Attempt:
     usd_reserved: Decimal | None = None
     handle: str | None = None
     marks: Marks | None = None
+    origin: Origin | None = None
 
     @property
     def asked_by(self) -> str:

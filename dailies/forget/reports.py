@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from dailies.domain.clips import slug
@@ -16,6 +17,8 @@ from dailies.storage.s3 import S3, parse_s3_uri
 LARGEST = 256 << 20
 DRAWN = (FIGURES, "summary.json", "credits.parquet", PAGE)
 """The files that every report has; others are removed where they hold what is to be forgotten."""
+SIDECAR = re.compile(r"-[0-9a-f]{12}(-[0-9a-f]{8})?\.json$")
+"""The sidecar of a clip that stays tells of that clip alone; the others go with their clips."""
 
 
 def other_files_with(s3: S3, destination: str, batch: str, needles: Needles) -> set[tuple[str, str]]:
@@ -23,7 +26,7 @@ def other_files_with(s3: S3, destination: str, batch: str, needles: Needles) -> 
     bucket, prefix = parse_s3_uri(destination)
     folder = report_key(prefix, slug(batch, "batch")) + "/"
     names = [n for n in s3.names(bucket, folder) if Path(n).suffix in KINDS and Path(n).suffix != ".webp"]
-    others = [name for name in names if name.removeprefix(folder) not in DRAWN]
+    others = [name for name in names if name.removeprefix(folder) not in DRAWN and not SIDECAR.search(name)]
     return {
         (bucket, n)
         for n in others

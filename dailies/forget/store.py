@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from dailies.forget.wanted import Wanted
-from dailies.report.links import poster_key
+from dailies.report.links import poster_key, sidecar_key
 from dailies.storage.s3 import S3, StoreRefused, parse_s3_uri
 
 AT_ONCE = 16
@@ -37,7 +37,7 @@ def objects_of(
     found: set[tuple[str, str]] = set()
     for uri in places:
         bucket, key = parse_s3_uri(uri)
-        found |= {(bucket, key), (bucket, poster_key(key))}
+        found |= {(bucket, key), (bucket, poster_key(key)), (bucket, sidecar_key(key))}
         found |= {(bucket, name) for name in _named(s3, bucket, key.removesuffix(".mp4"))}
     for uri in destinations:
         bucket, prefix = parse_s3_uri(uri)

@@ -19,6 +19,7 @@ from dailies.domain.caps import Caps
 from dailies.domain.clips import Row
 from dailies.domain.kept_request import KeptRequest
 from dailies.domain.money import ZERO
+from dailies.domain.origin import Origin
 from dailies.domain.records import Attempt, Copy
 from dailies.domain.states import (
     LEASED,
@@ -190,12 +191,13 @@ class Ledger(Adoption, Looks, Statuses, Verdicts, Takes):
             return self._too_late(connection, found, State.RESULT_LOST, error)
 
     def record_stored(
-        self, attempt_id: str, s3_uri: str, sha256: str, size_bytes: int, mismatch: str | None = None
-    ) -> Attempt:
+        self, attempt_id: str, s3_uri: str, sha256: str, size_bytes: int, mismatch: str | None = None,
+        origin: Origin | None = None,
+    ) -> Attempt:  # fmt: skip
         """T4: the object was put and a HEAD agreed on size and digest. Wipes the result URL, which is a secret."""
         values = {
             "s3_uri": s3_uri, "sha256": sha256, "size_bytes": size_bytes, "mismatch": mismatch, "result_url": None,
-            "stored_at": self.now(), "error": None,
+            "stored_at": self.now(), "error": None, "origin": origin,
         }  # fmt: skip
         with self._write() as connection:
             found = self._locked(connection, attempt_id)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, RowMapping
 
 from dailies.domain.clips import Clip, Image
 from dailies.domain.marks import Marks
+from dailies.domain.origin import Origin
 from dailies.domain.records import Attempt, BatchRow, Brief, Event
 from dailies.domain.states import Failure, State
 from dailies.domain.verdicts import Said, Verdict, Word
@@ -33,16 +34,17 @@ def to_attempt(row: RowMapping) -> Attempt:
     fields["state"] = State(fields["state"])
     fields["failure"] = Failure(fields["failure"]) if fields["failure"] else None
     fields["marks"] = Marks.of_record(fields["marks"])
+    fields["origin"] = Origin.of_record(fields["origin"])
     return Attempt(**fields)
 
 
 def attempt_values(**values: Any) -> dict[str, Any]:
-    """Record fields as column values (enums as their text, marks as JSON)."""
+    """Record fields as column values (enums as their text, marks and origin as JSON)."""
     return {name: _value(value) for name, value in values.items()}
 
 
 def _value(value: Any) -> Any:
-    if isinstance(value, Marks):
+    if isinstance(value, (Marks, Origin)):
         return value.record()
     return str(value) if isinstance(value, (State, Failure)) else value
 

@@ -151,6 +151,7 @@ attempt = sa.Table(
     sa.Column("size_bytes", sa.BigInteger),
     sa.Column("mismatch", sa.Text),
     sa.Column("marks", sa.JSON(none_as_null=True)),  # what a look found (domain/marks.py); NULL: nobody has looked
+    sa.Column("origin", sa.JSON(none_as_null=True)),  # what the file says of itself (domain/origin.py); NULL: not asked
     sa.Column("polls", sa.Integer, nullable=False),
     sa.Column("created_at", Utc, nullable=False),
     sa.Column("submitted_at", Utc),

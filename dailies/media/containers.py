@@ -107,12 +107,12 @@ def _boxes_add_up(file: BinaryIO, size_bytes: int, container: Container) -> Stru
     kinds: set[bytes] = set()
     end = 0
     try:
-        for kind, start, end in _boxes(file, size_bytes):
+        for kind, start, end in boxes(file, size_bytes):
             if end > size_bytes:
                 text = f"cut short: {size_bytes} bytes where box {_shown(kind)} ends at {end}"
                 return _unless_padded(file, size_bytes, container, kinds, start, text)
             kinds.add(kind)
-    except _NoBox as odd:
+    except NoBox as odd:
         return _unless_padded(file, size_bytes, container, kinds, odd.at, str(odd))
     missing = [name for name in ("moov", "mdat") if name.encode() not in kinds]
     if missing:
@@ -131,30 +131,32 @@ def _unless_padded(
     return Structure(container, Extent.LONGER, words)
 
 
-class _NoBox(Exception):
+class NoBox(Exception):
+    """What follows is no box; `at` is its first byte."""
+
     def __init__(self, at: int, words: str) -> None:
         super().__init__(words)
         self.at = at
 
 
-def _boxes(file: BinaryIO, size_bytes: int) -> Iterator[tuple[bytes, int, int]]:
+def boxes(file: BinaryIO, size_bytes: int) -> Iterator[tuple[bytes, int, int]]:
     """Kind, first byte and end of each box at the top, the last one's end perhaps beyond the file's."""
     at = 0
     while at < size_bytes:
         file.seek(at)
         head = file.read(16)
         if len(head) < 8:
-            raise _NoBox(at, f"cut short at {size_bytes} bytes")
+            raise NoBox(at, f"cut short at {size_bytes} bytes")
         length, kind = struct.unpack_from(">I4s", head)
         header = 8
         if length == 1:  # too long for 32 bits: the length follows the name
             if len(head) < 16:
-                raise _NoBox(at, f"cut short at {size_bytes} bytes")
+                raise NoBox(at, f"cut short at {size_bytes} bytes")
             (length,), header = struct.unpack_from(">Q", head, 8), 16
         elif length == 0 and kind != b"\0\0\0\0":  # to the end of the file
             length = size_bytes - at
         if length < header:
-            raise _NoBox(at, f"{size_bytes - at} bytes from byte {at} on are no box (length {length})")
+            raise NoBox(at, f"{size_bytes - at} bytes from byte {at} on are no box (length {length})")
         yield kind, at, at + length
         at += length
 

@@ -39,6 +39,11 @@ def poster_key(clip_key: str) -> str:
     return clip_key.removesuffix(".mp4") + ".webp"
 
 
+def sidecar_key(clip_key: str) -> str:
+    """The S3 key of the sidecar beside a clip: `NAME.json`."""
+    return clip_key.removesuffix(".mp4") + ".json"
+
+
 def poster_file(line: Line) -> str:
     """The name of a clip's poster in a report folder's `posters`."""
     return f"{clip_name(line.id, line.clip_key)}.webp"

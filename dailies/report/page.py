@@ -30,7 +30,8 @@ from dailies.report.credits import Credits
 from dailies.report.links import Linker, Links, origins
 from dailies.report.reconcile import Reconciliation
 
-LEFT_OUT = frozenset({"row", "sha256", "outcome", "usd_at_risk", "unreported", "usd_unreported_quoted", "counted"})
+LEFT_OUT = frozenset({"row", "sha256", "outcome", "usd_at_risk", "unreported", "usd_unreported_quoted", "counted",
+                       "c2pa", "digital_source_type"})  # fmt: skip
 """Columns that nobody reads on the page; they are in credits.csv."""
 SHOWN = tuple(field.name for field in fields(Line) if field.name not in LEFT_OUT)
 MOST_COMMANDS = 4

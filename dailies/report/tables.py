@@ -18,14 +18,15 @@ from dailies.report.credits import Credits, own_columns
 WHOLE = ("row", "duration_s", "attempts", "size_bytes", "credits_used", "polls", "unreported")
 DOLLARS = ("usd_quoted", "usd_charged", "usd_at_risk", "usd_unreported_quoted")
 MOMENTS = ("created_at", "stored_at")
+YES_OR_NO = ("counted", "c2pa")
 FRAME_ROWS = 2000
 
 
 def parquet_bytes(credits: Credits) -> bytes:
     """The file's bytes. Money is decimal(18, 9), moments are UTC timestamps, what is not known is null."""
     types: dict[str, Any] = (
-        dict.fromkeys(WHOLE, pa.int64()) | dict.fromkeys(DOLLARS, pa.decimal128(18, 9)) | {"seconds": pa.float64(), "counted": pa.bool_()}
-        | dict.fromkeys(MOMENTS, pa.timestamp("s", tz="UTC"))
+        dict.fromkeys(WHOLE, pa.int64()) | dict.fromkeys(DOLLARS, pa.decimal128(18, 9)) | dict.fromkeys(YES_OR_NO, pa.bool_())
+        | {"seconds": pa.float64()} | dict.fromkeys(MOMENTS, pa.timestamp("s", tz="UTC"))
     )  # fmt: skip
     names = [*COLUMNS, *own_columns(credits).values()]
     schema = pa.schema([(name, types.get(name, pa.string())) for name in names])

@@ -15,12 +15,15 @@ from dailies.catalog import ResolvedOptions, expected_video
 from dailies.domain.clips import Clip, clip_name, object_key
 from dailies.domain.commands import COLLECT
 from dailies.domain.figures import NOT_STORED
+from dailies.domain.origin import Origin
 from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import State
 from dailies.errors import BadInput, DeliveryDelayed, Misconfigured, describe_error
 from dailies.failpoints import hit
 from dailies.logs import about
+from dailies.media.origin import origin_of
 from dailies.media.video import BadVideo, Wanted, inspect, mismatches
+from dailies.report.sidecars import keep_sidecars
 from dailies.runtime import Runtime
 from dailies.steps.fetch import Fetched, delayed, fetch
 from dailies.steps.forgotten import attempt_on_record
@@ -74,6 +77,7 @@ async def deliver_clip(runtime: Runtime, attempt_id: str, batch: str) -> Attempt
         await anyio.to_thread.run_sync(
             keep_poster, runtime.s3(), stored, row, file.path, posters, ways, limiter=runtime.decoders
         )
+        await anyio.to_thread.run_sync(keep_sidecars, runtime.ledger, runtime.s3(), stored.clip_key, ways, uri)
         await anyio.to_thread.run_sync(start_look, runtime, stored, row, file.path, _wanted(runtime, row.clip).audio)
         await anyio.to_thread.run_sync(_tidy, row, file.path, wanted_by.keep_local if wanted_by else None)
         logger.info("%s · stored as %s%s", row.id, uri, f" ({mismatch})" if mismatch else "", extra=about(stored))
@@ -106,6 +110,15 @@ def _compare(runtime: Runtime, row: BatchRow, path: Path) -> str | None:
     except Exception as error:  # a defect in our check, or a file made to break it
         logger.exception("%s can't be checked", path)
         return f"it could not be checked: {describe_error(error)}"
+
+
+def _origin(path: Path) -> Origin | None:
+    """What the file says of itself; None where it can't be asked."""
+    try:
+        return origin_of(path)
+    except Exception as error:  # noqa: BLE001 - a defect in our reading keeps no paid clip from being on record
+        logger.info("%s can't be asked where it comes from: %s", path.name, describe_error(error))
+        return None
 
 
 def _wanted(runtime: Runtime, clip: Clip) -> Wanted:
@@ -168,10 +181,11 @@ def destination(runtime: Runtime, attempt: Attempt) -> tuple[str, str]:
 
 async def _told(runtime: Runtime, attempt: Attempt, uri: str, file: Download, mismatch: str | None) -> Attempt:
     """T4, patient with a ledger that is away: the object is safe, so a later run would only find it again."""
+    origin = await anyio.to_thread.run_sync(_origin, file.path)
     for pause_s in (*PAUSES_S, None):
         try:
             return await anyio.to_thread.run_sync(
-                runtime.ledger.record_stored, attempt.id, uri, file.sha256, file.size_bytes, mismatch
+                runtime.ledger.record_stored, attempt.id, uri, file.sha256, file.size_bytes, mismatch, origin
             )
         except (SQLAlchemyError, OSError) as error:
             if pause_s is None:

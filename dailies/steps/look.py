@@ -21,6 +21,7 @@ from dailies.logs import about
 from dailies.media.footage import Bought, image_grey, look
 from dailies.media.likeness import Grey
 from dailies.planning.images import read_object
+from dailies.report.sidecars import keep_sidecars
 from dailies.runtime import Runtime
 from dailies.steps.image import read_unchanged
 
@@ -61,6 +62,7 @@ def _look(
     try:
         marks = look(path, _bought(runtime, row.clip, row.clip_key, audio), stopped=stopped)
         runtime.ledger.record_marks(stored.id, marks)
+        keep_sidecars(runtime.ledger, runtime.s3(), stored.clip_key)
     except Exception as error:  # noqa: BLE001 - as above; and a file may be made to break a decoder
         logger.info("%s · not looked at: %s", row.id, describe_error(error), extra=about(stored))
         return

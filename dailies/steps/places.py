@@ -18,6 +18,7 @@ from dailies.domain.records import Attempt, Copy
 from dailies.domain.states import current
 from dailies.errors import Misconfigured
 from dailies.planning.batch import Batch
+from dailies.report.sidecars import keep_all_sidecars
 from dailies.runtime import Runtime
 from dailies.storage.s3 import S3, StoreRefused, StoreTrouble, parse_s3_uri
 
@@ -74,6 +75,7 @@ def _settle(runtime: Runtime, batch: Batch, rows: Sequence[Row]) -> Placed:
     made = _copy(runtime.s3(), {key: (source, wanted[key]) for key, source in to_copy.items()}, stored)
     new = tuple(Copy(batch.name, key, f"s3://{bucket}/{name}") for key, (bucket, name) in made.items())
     ledger.copied(new)
+    keep_all_sidecars(ledger, runtime.s3(), made)
     for key in gone:
         ledger.gone_from_store(stored[key].id, GONE)
     return Placed(new, tuple(gone))

@@ -69,7 +69,8 @@ def refusal(operation: str, arguments: Mapping[str, Any], error: ClientError) ->
     bucket, key = str(arguments["Bucket"]), str(arguments.get("Key") or arguments.get("Prefix") or "")
     code = str(error.response.get("Error", {}).get("Code", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0
-    if operation == "put_object" and "IfNoneMatch" in arguments and (code in PRECONDITION or status in (409, 412)):
+    conditional = operation == "put_object" and not {"IfNoneMatch", "IfMatch"}.isdisjoint(arguments)
+    if conditional and (code in PRECONDITION or status in (409, 412)):
         return KeyTaken(key)
     if code == "NoSuchKey" or (operation in ("head_object", "get_object") and status == 404 and code != "NoSuchBucket"):
         return KeyError(code)

@@ -97,10 +97,12 @@ class S3:
         """Where the store answers."""
         return str(self.client.meta.endpoint_url)
 
-    def put(
-        self, bucket: str, key: str, body: Body, content_type: str, metadata: Mapping[str, str], ways: StoreAbilities
-    ) -> None:
-        """Put one object in the ways that the store takes; where those include conditional writes, only where nothing is.
+    def put(  # noqa: PLR0913 - what one request to the store says
+        self, bucket: str, key: str, body: Body, content_type: str, metadata: Mapping[str, str], ways: StoreAbilities,
+        over: str | None = None,
+    ) -> None:  # fmt: skip
+        """Put one object in the ways that the store takes; where those include conditional writes, only where nothing is, or
+        where what is there has the ETag `over`.
 
         `metadata` is sent as it stands. Raises KeyTaken, StoreRefused or StoreTrouble.
         """
@@ -110,7 +112,7 @@ class S3:
             **self.writing.arguments(),
         }
         if ways.conditional:
-            arguments["IfNoneMatch"] = "*"
+            arguments |= {"IfMatch": over} if over else {"IfNoneMatch": "*"}
         if ways.checksum:
             arguments["ChecksumSHA256"] = base64.b64encode(bytes.fromhex(body.sha256)).decode()
         arguments |= {"Bucket": bucket, "Key": key, "ContentLength": body.size_bytes}
