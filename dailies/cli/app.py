@@ -8,7 +8,7 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -261,6 +261,37 @@ def show(clip: str, *, batch: str | None = None, json: JsonFlag = False) -> int:
     from dailies.cli.show import run_show
 
     return run_show(clip, batch, json)
+
+
+@app.command
+def export(
+    *,
+    batch: str,
+    kept: bool = False,
+    as_: Annotated[Literal["otio", "edl", "csv", "zip"], Parameter(name="--as")],
+    to: str | None = None,
+    name: str = "{id}_{take}",
+    json: JsonFlag = False,
+) -> int:
+    """Hand a batch over to an editor: a timeline with its clips, a list, or one archive, under names that you choose.
+
+    Parameters
+    ----------
+    batch
+        Whose clips.
+    kept
+        Only those that were kept in `dailies review`.
+    as_
+        OpenTimelineIO or EDL (with the clips in a folder beside it), a CSV, or a zip of clips and CSV.
+    to
+        The file, or a folder for it. Default: named after the batch, in this folder.
+    name
+        What each clip is called, without ending. In braces: id, take, batch, row, clip_key, model, provider, resolution,
+        aspect_ratio, duration_s, verdict, and every option and column of your own.
+    """
+    from dailies.cli.export import run_export
+
+    return run_export(batch, kept, as_, to, name, json)
 
 
 @app.command

@@ -63,3 +63,8 @@ def import_verdicts(file: str) -> str:
 def fetch(batch: str | None, to: str = "clips") -> str:
     """What brings all clips to this disk."""
     return command("fetch", *(("--batch", batch) if batch else ()), "--to", to)
+
+
+def export_names(batch: str, kind: str, names: str) -> str:
+    """A hand-over whose files are named in this way."""
+    return command("export", "--batch", batch, "--as", kind, "--name", names)

@@ -30,10 +30,16 @@ class Fetched:
     problem: str | None = None
 
 
+def name_in_s3(line: Line) -> str:
+    """A clip's file name as in S3, without its ending."""
+    return clip_name(line.id, line.clip_key)
+
+
 def fetch_all(
-    s3: S3, lines: Sequence[Line], folder: Path, progress: Callable[[int, int], None] = lambda *_: None
-) -> list[Fetched]:
-    """Bring delivered clips into a folder, named as in S3; one that stands in several batches once. Blocks.
+    s3: S3, lines: Sequence[Line], folder: Path, progress: Callable[[int, int], None] = lambda *_: None,
+    name: Callable[[Line], str] = name_in_s3,
+) -> list[Fetched]:  # fmt: skip
+    """Bring delivered clips into a folder, named as in S3 or by `name`; one that stands in several batches once. Blocks.
 
     Raises Misconfigured when the folder can't be written.
     """
@@ -41,7 +47,7 @@ def fetch_all(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            waiting = [pool.submit(fetch_one, s3, line, folder) for line in wanted.values()]
+            waiting = [pool.submit(fetch_one, s3, line, folder, name(line)) for line in wanted.values()]
             for done, _ in enumerate(as_completed(waiting), 1):
                 progress(done, len(waiting))
             return [one.result() for one in waiting]
@@ -51,9 +57,9 @@ def fetch_all(
         ) from error
 
 
-def fetch_one(s3: S3, line: Line, folder: Path) -> Fetched:
+def fetch_one(s3: S3, line: Line, folder: Path, name: str | None = None) -> Fetched:
     """One clip, its bytes checked against the ledger's digest; a file of other bytes is never touched. Raises OSError."""
-    target = folder / f"{clip_name(line.id, line.clip_key)}.mp4"
+    target = folder / f"{name or name_in_s3(line)}.mp4"
     if target.exists():
         other = (
             None if _digest(target) == line.sha256 else f"{target} holds other bytes: move it away to fetch the clip"
