@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from dailies.domain.marks import Kind, Mark, Marks
 from dailies.ledger import Ledger
 from tests.e2e.harness import s3_client
 from tests.e2e.harness import until as wait_for
@@ -272,6 +273,32 @@ def test_it_filters_by_verdict_and_an_address_leads_to_a_filter_and_to_a_clip(st
         other = enter(link).page
         expect(other.locator("#shown")).to_have_text("2 of 3 clips")
         assert selected(other) == "c"
+
+
+def test_what_a_look_has_found_is_shown_filtered_and_gone_to(studio: Studio, enter: Enter) -> None:
+    """A clip with two marks, one that is fine, and one that nobody has looked at."""
+    bad, fine, _ = studio.shoot([("a", ""), ("b", ""), ("c", "")])
+    ledger = studio.ledger()
+    found = Marks((Mark(Kind.BLACK, 0.5, 1.2, 0.7), Mark(Kind.CUT, 1.5, 1.5, 80.0)))
+    for key, marks in ((bad, found), (fine, Marks())):
+        (attempt,) = ledger.attempts_of([key])[key]
+        ledger.record_marks(attempt.id, marks)
+    ledger.close()
+    with studio.room() as address:
+        page = enter(address).page
+        expect(page.locator("#cards .flag")).to_have_text(["black +1"])
+        footage = page.get_by_label("footage")
+        for choice, shown in (("cut", "a"), ("any mark", "a"), ("fine", "b"), ("not looked at", "c")):
+            footage.select_option(label=choice)
+            expect(page.locator("#shown")).to_have_text("1 of 3 clips")
+            assert selected(page) == shown
+        footage.select_option(label="black")
+        link = page.url
+        page.locator("#cards .card").first.focus()
+        press(page, "Enter")
+        page.get_by_role("button", name="Look at black 0.5-1.2 s").click()
+        until(page, "Math.abs(document.querySelector('#films video').currentTime - 0.5) < 0.1")
+        assert "is%3Afootage=black" in link and selected(enter(link).page) == "a"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -30,6 +30,11 @@
     return { clips: found, own, topics };
   };
 
+  // What a look at a clip's footage has found: its marks one by one, and what the filter calls them.
+  const marksOf = (clip) => (clip.marks && clip.marks !== "fine" ? clip.marks.split("; ") : []);
+  const kindsOf = (clip) => [...new Set(marksOf(clip).map((mark) => mark.split(" ")[0]))];
+  const lookOf = (clip) => (!clip.s3_uri ? "" : !clip.marks ? "not looked at" : marksOf(clip).length ? ["any mark", ...kindsOf(clip)] : "fine");
+
   const dollars = (text) => (text ? Number(text.replace(/[$,]/g, "")) : -1);
   const plural = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
   const size = (bytes) => (bytes >= 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${Math.max(1, Math.round(bytes / 1e3))} kB`);

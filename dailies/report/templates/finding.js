@@ -3,18 +3,19 @@
   const finder = ({ clips, own, topics, sort, draw }) => {
     const VERDICTS = ["undecided", "keep", "retake", "reject"];
     const columns = [
-      ["model", (clip) => clip.model], ["provider", (clip) => clip.provider], ["batch", (clip) => clip.batch],
+      ["model", (clip) => clip.model], ["provider", (clip) => clip.provider], ["batch", (clip) => clip.batch], ["footage", lookOf],
       ...own.map((name, i) => [name, (clip) => clip.labels[i]]),
     ];
     const lists = new Map();
     const state = { find: "", sort: sort || Object.keys(SORTS)[0], topics: new Set(), verdicts: new Set(), picks: new Map() };
     let shown = [];
 
+    const has = (found, value) => (Array.isArray(found) ? found.includes(value) : found === value);  // of several values one is enough
     const verdictOf = (clip) => clip.verdict || (clip.s3_uri ? "undecided" : "");
     const passes = (clip, words) =>
       (!state.topics.size || state.topics.has(clip.topic)) &&
       (!state.verdicts.size || state.verdicts.has(verdictOf(clip))) &&
-      [...state.picks].every(([name, value]) => lists.get(name)?.read(clip) === value) &&
+      [...state.picks].every(([name, value]) => has(lists.get(name)?.read(clip), value)) &&
       words.every((word) => clip.text.includes(word) || (word.length > 5 && clip.ids.includes(word)));  // short words are in any digest
 
     const refresh = (keep) => {
@@ -78,7 +79,7 @@
     };
 
     const list = ([name, read]) => {
-      const values = [...new Set(clips.map(read))];
+      const values = [...new Set(clips.flatMap(read))];
       if (values.length < 2 || values.length > 60) return null;
       values.sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
       const options = values.map((value, i) => make("option", { value: i }, value || "(none)"));

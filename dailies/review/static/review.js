@@ -16,6 +16,8 @@
   const clock = (s) => `${Math.floor(s / 60)}:${(s % 60).toFixed(2).padStart(5, "0")}`;
   const facts = (clip) => [paid(clip), clip.model.split("/").pop(), clip.resolution, clip.duration_s && `${clip.duration_s} s`].filter(Boolean).join(" · ");
 
+  const flag = (clip) => (marksOf(clip).length ? make("span", { class: "verdict flag", title: clip.marks }, kindsOf(clip)[0].replace("_", " "), kindsOf(clip).length > 1 && ` +${kindsOf(clip).length - 1}`) : null);
+
   // The grid: ten thousand clips, and only the cards that are in sight.
   const gridOf = (select, open) => {
     const list = $("cards"), nodes = new Map();
@@ -27,7 +29,7 @@
       onclick: () => (current === clip ? toggle() : select(clip)), ondblclick: () => open(clip) },
       make("div", { class: "stage" }, poster(clip)),
       make("button", { type: "button", class: "open", "aria-label": `Open ${named(clip)}`, tabindex: -1, onclick: (event) => { event.stopPropagation(); open(clip); } }, "⤢"),
-      make("div", { class: "body" }, make("h3", {}, make("span", {}, named(clip)), make("span", { class: "tags" }, badge(clip))), make("p", { class: "facts" }, facts(clip))));
+      make("div", { class: "body" }, make("h3", {}, make("span", {}, named(clip)), make("span", { class: "tags" }, flag(clip), badge(clip))), make("p", { class: "facts" }, facts(clip))));
     const place = (node, at) => {
       node.style.width = `${width}px`;
       node.style.height = `${height}px`;
@@ -56,7 +58,7 @@
     };
     const mark = () => nodes.forEach((node, clip) => {
       node.setAttribute("aria-current", String(clip === current));
-      node.querySelector("h3 .tags").replaceChildren(...[badge(clip)].filter(Boolean));
+      node.querySelector("h3 .tags").replaceChildren(...[flag(clip), badge(clip)].filter(Boolean));
       if (clip.verdict) node.dataset.verdict = clip.verdict; else delete node.dataset.verdict;
     });
     const show = (scroll) => {  // the selected clip is in sight, and plays in its card
@@ -183,7 +185,9 @@
       const pairs = [["charged", one.usd_charged || "–"], ["quoted", one.usd_quoted || "–"], ["model", one.model], ["provider", one.provider],
         ["settings", [one.resolution, one.aspect_ratio, one.duration_s && `${one.duration_s} s`].filter(Boolean).join(" · ")],
         ["made in", one.seconds !== null && `${Math.round(one.seconds)} s`], ["not as ordered", one.mismatch], ["S3", one.s3_uri]];
-      const shown = (list) => $("about").replaceChildren(verdicts.buttons(one), ...list,
+      const look = (mark) => make("li", {}, make("button", { type: "button", "aria-label": `Look at ${mark}`, onclick: () => { lead().pause(); lead().currentTime = Number(/ (\d+\.\d+)-/.exec(mark)?.[1] || 0); } }, mark));
+      const marks = () => (marksOf(one).length ? [make("div", {}, make("h3", {}, "Worth a look"), make("ol", { id: "marks" }, ...marksOf(one).map(look)))] : []);
+      const shown = (list) => $("about").replaceChildren(verdicts.buttons(one), ...marks(), ...list,
         make("div", {}, make("h3", {}, "Prompt"), make("p", { class: "prompt" }, one.prompt), make("p", {}, copyButton(one.prompt, "Copy prompt", one.id))),
         make("dl", {}, ...pairs.filter(([, value]) => value).flatMap(fact)),
         make("p", {}, make("button", { type: "button", onclick: () => save(one.clip, fileName(one)) }, "Download"), " ", copyButton(one.s3_uri, "Copy S3 link", one.id)));
