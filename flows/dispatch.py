@@ -17,6 +17,7 @@ from dailies.planning.request import FOLDERS, WHICH_ROWS, BatchRequest
 from dailies.planning.shards import Shard, part_of, share
 from dailies.runtime import Runtime
 from dailies.runtime.interrupt import interruptible
+from dailies.steps.report import final_credits
 from dailies.steps.shards import open_shards
 from flows import parameters as p
 from flows.approve import approve
@@ -80,7 +81,9 @@ async def make_shards(runtime: Runtime, batch: Batch, spread: Spread) -> State[A
             for shard in shards:
                 group.start_soon(make_shard, shard)
         background.cancel_scope.cancel()
-    return ending(runtime, batch, await tasks.report(batch.name, batch.name))
+    sentence = await tasks.report(batch.name, batch.name)
+    await tasks.materialise(batch, final_credits(runtime, batch).totals)
+    return ending(runtime, batch, sentence)
 
 
 def parameters_of(runtime: Runtime, batch: Batch, shard: Shard, spread: Spread) -> dict[str, Any]:

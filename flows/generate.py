@@ -25,6 +25,7 @@ from dailies.planning.request import BatchRequest
 from dailies.runtime import Runtime
 from dailies.runtime.interrupt import interruptible
 from dailies.steps.recover import left_over, rows_in_doubt, speaking_attempt, step_for
+from dailies.steps.report import final_credits
 from flows import parameters as p
 from flows.approve import approve
 from flows.shared import REPORTED, ending, finish, run_name, tags_of, title_of
@@ -66,7 +67,9 @@ async def make_clips(runtime: Runtime, batch: Batch) -> State[Any]:
         for row in in_doubt:
             clips.start_soon(make_clip, run, row)
     await runtime.last_looks()
-    return ending(runtime, batch, await tasks.report(batch.request.title, batch.name))
+    sentence = await tasks.report(batch.request.title, batch.name)
+    await tasks.materialise(batch, final_credits(runtime, batch).totals)
+    return ending(runtime, batch, sentence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from prefect.cache_policies import NO_CACHE
 from dailies.domain.clips import slug
 from dailies.errors import describe_error
 from dailies.report.credits import table_rows, totals_markdown
+from dailies.report.decided import decided_sentence, decided_table
 from dailies.runtime import current_runtime
 from dailies.steps.report import report_batch
 from dailies.steps.stills import stills_markdown
@@ -37,6 +38,10 @@ async def report(title: str, batch: str) -> str:
         await acreate_table_artifact(table_rows(credits), key=f"clips-{key}", description=credits.totals.sentence())
         totals = totals_markdown(credits, written.uri) + await stills_markdown(runtime, credits)
         await acreate_markdown_artifact(totals, key=f"totals-{key}", description="what was made and what it cost")
+    if verdicts := decided_table(lines := [line for line in credits.lines if line.counted and line.s3_uri]):
+        with best_effort_ui("the verdicts"):
+            table = f"verdicts-{slug(batch, 'batch')}"
+            await acreate_table_artifact(verdicts, key=table, description=decided_sentence(lines))
     return credits.totals.sentence()
 
 

@@ -5,22 +5,28 @@ from __future__ import annotations
 import getpass
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dailies.cli.command_settings import settings_here
 from dailies.cli.screen import say
 from dailies.domain.records import BatchRow
+from dailies.domain.verdicts import Verdict
 from dailies.errors import Misconfigured
 from dailies.ledger import Ledger
 from dailies.net import Trust
+from dailies.prefect_api.address import configured_api_url
 from dailies.prompts import read_local
 from dailies.report.select import Selection, chosen
 from dailies.report.write import replace
 from dailies.review.sheet import decided, read_verdicts, verdicts_csv
 from dailies.runtime import make_home, open_ledger
 from dailies.settings import Settings
+
+if TYPE_CHECKING:
+    from dailies.storage.s3 import S3
 
 TEXT_BROWSERS = frozenset({"www-browser", "links", "elinks", "lynx", "w3m"})
 
@@ -32,10 +38,11 @@ def run_review(batch: str | None, port: int, browser: bool) -> int:
 
     with _ledger() as (settings, ledger):
         rows_of(ledger, batch)  # an unknown batch is refused before anything is served
-        trust = Trust.parse(settings.dailies_trusted_hosts)
+        trust, s3 = Trust.parse(settings.dailies_trusted_hosts), S3()
         with (
             suppress(KeyboardInterrupt),  # Ctrl-C before the server has taken it for its own
-            open_room(ledger, S3(), batch, reviewer(settings), trust, port) as room,
+            _what_follows(ledger, s3) as told,
+            open_room(ledger, s3, batch, reviewer(settings), trust, port, told) as room,
         ):
             _announce(room.address, browser)
             room.serve()
@@ -86,6 +93,8 @@ def take_in(batch: str | None, file: str) -> int:
         here = reviewer(settings)
         authors = {key: one.author or here for key, one in found.items()}
         news = ledger.judge({key: one.said for key, one in found.items()}, authors)
+        with _what_follows(ledger) as told:
+            told(news)
     say(f"{len(found)} clips in {file}: {len(news)} verdicts are new, {len(found) - len(news)} stood already")
     return 0
 
@@ -104,6 +113,24 @@ def reviewer(settings: Settings) -> str:
         return getpass.getuser()
     except (ImportError, KeyError, OSError):  # no such user: a container that runs under a bare number
         return f"user {os.getuid()}" if hasattr(os, "getuid") else "somebody"
+
+
+@contextmanager
+def _what_follows(ledger: Ledger, s3: S3 | None = None) -> Iterator[Callable[[Sequence[Verdict]], None]]:
+    """What is to be called with verdicts that are on record: sidecars say them too, and a configured Prefect API hears."""
+    from dailies.review.aftermath import Aftermath
+    from dailies.storage.s3 import S3
+
+    if configured_api_url():
+        from dailies.prefect_api.verdicts import announce, sum_up
+
+        aftermath = Aftermath(ledger, s3 or S3(), announce, sum_up)
+    else:
+        aftermath = Aftermath(ledger, s3 or S3())
+    try:
+        yield aftermath
+    finally:
+        aftermath.close()
 
 
 @contextmanager

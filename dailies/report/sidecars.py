@@ -26,23 +26,27 @@ TRIES: Final = 5
 AT_ONCE: Final = 8
 
 
-def keep_sidecars(ledger: Ledger, s3: S3, clip_key: str, ways: StoreAbilities = USUAL, only: str | None = None) -> None:
+def keep_sidecars(ledger: Ledger, s3: S3, clip_key: str, ways: StoreAbilities = USUAL, only: str | None = None) -> bool:
     """Have a sidecar that is true beside a clip, wherever the clip lies; `only` names the one place where it was put just now.
 
-    Blocks; never raises.
+    False where that was not possible. Blocks; never raises.
     """
     try:
-        places = [only] if only else [*_places(ledger, clip_key)]
-        for place in places:
+        for place in [only] if only else [*_places(ledger, clip_key)]:
             _keep(ledger, s3, clip_key, place, ways, new=only is not None)
     except Exception as error:  # noqa: BLE001 - the clip is paid for and stored: no sidecar is worth failing anything
         logger.info("%s · its sidecar is not up to date: %s", clip_key[:12], error)
+        return False
+    return True
 
 
 def keep_all_sidecars(ledger: Ledger, s3: S3, clip_keys: Iterable[str]) -> None:
-    """The same for many clips at once."""
+    """The same for many clips, some at once. A store that did not take one is not asked for the others."""
+    waiting = iter([*clip_keys])
+    if (first := next(waiting, None)) is None or not keep_sidecars(ledger, s3, first):
+        return
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for _ in pool.map(lambda key: keep_sidecars(ledger, s3, key), clip_keys):
+        for _ in pool.map(lambda key: keep_sidecars(ledger, s3, key), waiting):
             pass
 
 

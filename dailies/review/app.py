@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from dailies.domain.addresses import is_address
 from dailies.domain.text import clean_prompt
-from dailies.domain.verdicts import Said, Word
+from dailies.domain.verdicts import Said, Verdict, Word
 from dailies.ledger import Ledger
 from dailies.report.page import script
 from dailies.review.footage import Footage, comment_json, dumped, verdict_json
@@ -53,13 +53,15 @@ class Undo(BaseModel):
 
 @dataclass(frozen=True)
 class Room:
-    """What the page works with. `author` is who gives verdicts here; `fetch_image` brings an input image from the web."""
+    """What the page works with. `author` is who gives verdicts here; `fetch_image` brings an input image from the web; `told`
+    hears of each verdict that is on record, and doesn't block."""
 
     ledger: Ledger
     s3: S3
     footage: Footage
     author: str
     fetch_image: FetchImage
+    told: Callable[[Sequence[Verdict]], None] = lambda _: None
 
     def page(self, request: Request) -> Response:
         """The page itself; all that it shows comes as data."""
@@ -120,13 +122,14 @@ class Room:
         """Put a verdict on record."""
         given = await _read(request, GivenVerdict)
         said = Said(given.verdict, clean_prompt(given.note), clean_prompt(given.prompt))
-        await run_in_threadpool(self.ledger.judge, {given.clip_key: said}, self.author)
+        self.told(await run_in_threadpool(self.ledger.judge, {given.clip_key: said}, self.author))
         return await self._said(given.clip_key)
 
     async def undo(self, request: Request) -> Response:
         """Take back the latest verdict on a clip."""
         given = await _read(request, Undo)
-        await run_in_threadpool(self.ledger.undo_verdict, given.clip_key, self.author)
+        entry = await run_in_threadpool(self.ledger.undo_verdict, given.clip_key, self.author)
+        self.told([entry] if entry else [])
         return await self._said(given.clip_key)
 
     async def comment(self, request: Request) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from types import FrameType
 
 import uvicorn
 
+from dailies.domain.verdicts import Verdict
 from dailies.errors import Misconfigured
 from dailies.ledger import Ledger
 from dailies.net import Trust, UnsafeUrl, vetted_client
@@ -25,6 +26,7 @@ from dailies.storage.download import DownloadFailed, download
 from dailies.storage.s3 import S3
 
 HOST = "127.0.0.1"
+Told = Callable[[Sequence[Verdict]], None]
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ class Opened:
 
 
 @contextmanager
-def open_room(ledger: Ledger, s3: S3, batch: str | None, author: str, trust: Trust, port: int = 0) -> Iterator[Opened]:
+def open_room(  # noqa: PLR0913 - what a room is made of
+    ledger: Ledger, s3: S3, batch: str | None, author: str, trust: Trust, port: int = 0, told: Told = lambda _: None
+) -> Iterator[Opened]:
     """A screening room on loopback, with a token of its own. Raises Misconfigured for a port that is taken."""
     try:
         listening = socket.create_server((HOST, port))
@@ -45,7 +49,7 @@ def open_room(ledger: Ledger, s3: S3, batch: str | None, author: str, trust: Tru
         raise Misconfigured(f"--port {port}: {error.strerror}. Leave it out to take a free one") from error
     port, token = listening.getsockname()[1], new_token()
     with listening, _images(trust) as fetch_image:
-        room = Room(ledger, s3, Footage(ledger, batch), author, fetch_image)
+        room = Room(ledger, s3, Footage(ledger, batch), author, fetch_image, told)
         server = _Server(_config(Guard(create_app(room), token, (f"{HOST}:{port}", f"localhost:{port}"))))
         yield Opened(f"http://{HOST}:{port}/{token}/", lambda: server.run([listening]), server.close)
 

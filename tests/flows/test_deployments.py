@@ -27,7 +27,7 @@ from deployments.deploy import HERE, NOTIFY_BLOCK, POOL, POOL_TYPES, ROOT, autom
 TEXT = yaml.safe_load((ROOT / "prefect.yaml").read_text())
 DEPLOYMENTS: dict[str, dict[str, Any]] = {deployment["name"]: deployment for deployment in TEXT["deployments"]}
 AUTOMATIONS = yaml.safe_load((HERE / "automations.yaml").read_text())
-SPENDS = {"generate-clips", "generate-large", "inbox"}
+SPENDS = {"generate-clips", "generate-large", "inbox", "retakes"}
 
 
 def names_of(model: type[BaseModel]) -> set[str]:
@@ -63,7 +63,7 @@ def test_no_key_of_prefect_yaml_is_one_that_prefect_would_ignore() -> None:
 
 
 def test_the_deployments_are_those_that_production_needs() -> None:
-    wanted = {"generate-clips", "generate-shard", "generate-large", "collect", "credits-report", "inbox"}
+    wanted = {"generate-clips", "generate-shard", "generate-large", "collect", "credits-report", "inbox", "retakes"}
     assert DEPLOYMENTS.keys() == wanted
     assert {deployment["work_pool"]["name"] for deployment in DEPLOYMENTS.values()} == {POOL}
     assert all(deployment["tags"] == ["dailies"] for deployment in DEPLOYMENTS.values()), (

@@ -13,6 +13,7 @@ import pytest
 from dailies.cli.app import main
 from dailies.domain.states import State
 from dailies.ledger import Ledger
+from dailies.review import aftermath
 from tests.ledger.factories import bring_to, open_ledger, plan
 
 
@@ -24,6 +25,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PREFECT_PROFILES_PATH", str(tmp_path / "no-profiles.toml"))
     monkeypatch.setenv("DAILIES_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(aftermath, "keep_all_sidecars", lambda *_: None)  # there is no store here
     (tmp_path / "home").mkdir()
     with_ledger = ledger_of(tmp_path)
     for key in plan(with_ledger, 2):
