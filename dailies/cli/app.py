@@ -73,8 +73,14 @@ def init() -> int:
     return run_init()
 
 
+def _check_retakes(asked: Mapping[str, Any], *, json: bool = False) -> int:
+    from dailies.cli.check import check_retakes
+
+    return check_retakes(asked, json)
+
+
 @app.command
-@takes_request(*FOLDERS)
+@takes_request(*FOLDERS, without_csv=_check_retakes)
 def check(request: BatchRequest, *, json: JsonFlag = False) -> int:
     """Spends nothing: rows, images, models, prices."""
     from dailies.cli.check import run_check

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,8 @@ import anyio.to_thread
 
 from dailies.cli.answers import next_command
 from dailies.cli.command_settings import settings_here
+from dailies.cli.retake import retakes_on_record
+from dailies.cli.run import no_retakes
 from dailies.cli.screen import counting, say, tell
 from dailies.cli.tables import table_once, told_apart
 from dailies.domain.commands import COLLECT
@@ -54,16 +57,27 @@ class Checked:
     beyond_approval: str = ""
 
 
-def run_check(order: BatchRequest, json: bool) -> int:
-    """Check and quote a batch. Exit code 2 where the same `run` would refuse; raises what is wrong with the CSV."""
+def check_retakes(asked: Mapping[str, Any], json: bool) -> int:
+    """What a round of retakes would buy, by the ledger's rows and without their CSV."""
+    order = retakes_on_record(asked, settings_here())
+    return no_retakes("", json) if order is None else run_check(order, json, on_record=True)
+
+
+def run_check(order: BatchRequest, json: bool, on_record: bool = False) -> int:
+    """Check and quote a batch. Exit code 2 where the same `run` would refuse; raises what is wrong with the CSV.
+
+    `on_record`: its rows are the ledger's, and no file is read.
+    """
     with seldom_collected():
-        return _run_check(order, json)
+        return _run_check(order, json, on_record)
 
 
-def _run_check(order: BatchRequest, json: bool) -> int:
+def _run_check(order: BatchRequest, json: bool, on_record: bool) -> int:
     settings = settings_here()
     order = order.but(to=order.to or settings.dailies_to)
-    checked = asyncio.run(_check(settings, order))
+    checked = asyncio.run(_check(settings, order, on_record))
+    if on_record and not checked.plan.rows:
+        return no_retakes(checked.plan.batch, json)
     done = checked.purchase.delivered
     credits = credits_of(checked.plan.batch, checked.rows, done)
     if json:
@@ -159,9 +173,9 @@ def _standing(line: Line) -> str:
     return words.get(line.outcome, line.outcome)
 
 
-async def _check(settings: Settings, order: BatchRequest) -> Checked:
+async def _check(settings: Settings, order: BatchRequest, on_record: bool) -> Checked:
     async with open_runtime(settings) as runtime:
-        plan = await plan_batch(runtime, order, counting("images measured"))
+        plan = await plan_batch(runtime, order, counting("images measured"), on_record)
         refusal, balances = await _refusal(runtime, order, plan), await _balances(runtime, plan)
         known = await anyio.to_thread.run_sync(runtime.ledger.attempts_of, [row.clip.key for row in plan.rows])
         rows = [

@@ -13,6 +13,7 @@ from typing import Any
 from dailies.cli.command_settings import settings_here
 from dailies.cli.screen import say, tell
 from dailies.cli.tables import table
+from dailies.domain.commands import retakes
 from dailies.domain.figures import Totals, totals_of
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import BatchRow
@@ -22,10 +23,12 @@ from dailies.registry import declaration
 from dailies.report.credits import Credits, answer_json, credits_of, dump, plain_totals, statuses_json
 from dailies.report.focus import focus_csv
 from dailies.report.gather import gather_posters
+from dailies.report.kept import kept_by, kept_json
 from dailies.report.links import POSTERS, PRESIGNED, Linker, from_base, links_end, on_disk, presigned
 from dailies.report.page import PageFacts, Ways
 from dailies.report.reconcile import Reconciliation, reconciliation_csv
 from dailies.report.refund import Claim, refund_claims, refund_files
+from dailies.report.rounds import Round, retake_round
 from dailies.report.runs import runs_of
 from dailies.report.select import Selection, chosen, grouped
 from dailies.report.write import Extras, report_folder, to_disk, write_report
@@ -65,9 +68,10 @@ def run_report(wanted: Wanted) -> int:
             rows = _rows(ledger, wanted)
         strange = tuple(ledger.unknown_statuses())
         runs = runs_of(ledger, dict.fromkeys(row.batch for row in rows))
+        rows = chosen(rows, wanted.selection)
+        next_round = retake_round(ledger, rows)
     finally:
         ledger.close()
-    rows = chosen(rows, wanted.selection)
     credits = replace(credits_of(wanted.selection.title, rows), unknown_statuses=strange)
     claims = refund_claims(rows, reconciliation) if wanted.refund_pack else []
     folder = _write(settings, credits, wanted, reconciliation, claims, runs)
@@ -76,9 +80,10 @@ def run_report(wanted: Wanted) -> int:
         if wanted.focus == "-":
             return 0
     if wanted.json:
-        print(dump(_answer(rows, credits, wanted, reconciliation, claims, folder)))
+        print(dump(_answer(rows, credits, wanted, reconciliation, claims, folder) | _decided(credits, next_round)))
         return 0
     _print(rows, credits, wanted.group_by or "batch")
+    _print_decided(credits, next_round, wanted.selection.batch)
     if reconciliation:
         _print_reconciliation(reconciliation)
     if wanted.refund_pack:
@@ -194,8 +199,27 @@ def _print(rows: Sequence[BatchRow], credits: Credits, name: str) -> None:
     numbers = ["clips", "delivered", "failed", "open", "quoted", "charged", "not reported", "at risk"]
     table([name, *numbers], table_rows, numbers)
     tell(credits.totals.sentence())
-    if credits.totals.usd_per_kept_second is not None:
-        tell(f"{credits.totals.kept} kept, {show_usd(credits.totals.usd_per_kept_second)} a kept second")
+
+
+def _decided(credits: Credits, next_round: Round) -> dict[str, Any]:
+    """What verdicts mean in dollars, where there are any."""
+    by = kept_json(kept_by(credits))
+    answer: dict[str, Any] = {"kept_by": by} if by else {}
+    return answer | ({"retake_round": asdict(next_round)} if next_round.clips else {})
+
+
+def _print_decided(credits: Credits, next_round: Round, batch: str | None) -> None:
+    totals = credits.totals
+    if totals.usd_per_kept_second is not None:
+        tell(f"{totals.kept} kept, {show_usd(totals.usd_per_kept_second)} a kept second")
+    if totals.usd_rejected:
+        tell(f"{show_usd(totals.usd_rejected)} of it for rejected takes")
+    if next_round.clips:
+        clips = "1 clip" if next_round.clips == 1 else f"{next_round.clips} clips"
+        unpriced = f", {next_round.unpriced} of them at no known price" if next_round.unpriced else ""
+        tell(
+            f"Sent back: another round of {clips} comes to {show_usd(next_round.usd_quoted)}{unpriced}: {retakes(batch)}"
+        )
 
 
 def _unreported(totals: Totals) -> str:

@@ -68,3 +68,8 @@ def fetch(batch: str | None, to: str = "clips") -> str:
 def export_names(batch: str, kind: str, names: str) -> str:
     """A hand-over whose files are named in this way."""
     return command("export", "--batch", batch, "--as", kind, "--name", names)
+
+
+def retakes(batch: str | None) -> str:
+    """What makes the next take of everything that was sent back."""
+    return command("run", "--only", "retake", *(("--batch", batch) if batch else ()))

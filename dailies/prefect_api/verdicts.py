@@ -5,9 +5,11 @@ dailies.clip.kept | retake | rejected     resource dailies.clip.<clip_key>
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
-from prefect.artifacts import create_table_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactCreate
 from prefect.events import emit_event
 
 from dailies.domain.clips import slug
@@ -47,9 +49,12 @@ def announce(entries: Sequence[Verdict], rows: Sequence[BatchRow]) -> None:
 def sum_up(batch: str, rows: Sequence[BatchRow]) -> None:
     """Show what was decided of a batch as an artifact. Blocks."""
     lines = decided_lines(rows)
-    create_table_artifact(
-        decided_table(lines), key=f"verdicts-{slug(batch, 'batch')}", description=decided_sentence(lines)
-    )
+    artifact = ArtifactCreate(
+        key=f"verdicts-{slug(batch, 'batch')}", type="table", description=decided_sentence(lines),
+        data=json.dumps(decided_table(lines)),
+    )  # fmt: skip
+    with get_client(sync_client=True) as client:
+        client.create_artifact(artifact)
 
 
 def _resource(role: str, name: str) -> dict[str, str]:

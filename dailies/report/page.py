@@ -27,6 +27,7 @@ from dailies.domain.money import show_usd, sum_usd
 from dailies.report.advice import MEANING, Advice, Command, Topic, advice_for
 from dailies.report.charts import charts_of
 from dailies.report.credits import Credits
+from dailies.report.kept import kept_by
 from dailies.report.links import Linker, Links, origins
 from dailies.report.reconcile import Reconciliation
 
@@ -87,6 +88,7 @@ class Drawing:
         self.groups = groups_of(credits.lines, self.advice)
         self.bars, self.pillars = charts_of(credits.lines, credits.labels, credits.by_day, credits.at_providers)
         self.own = own_names(credits)
+        self.kept = kept_by(credits)
         self.clips = [*clips_json(credits, self.advice, self.own)]  # once for both copies: half a kilobyte a clip
 
     def page(self, link: Linker) -> str:
@@ -96,7 +98,7 @@ class Drawing:
         css, js = _asset("report.css"), script(_asset("report.js"))
         html: str = _template().render(
             credits=self.credits, totals=self.credits.totals, facts=self.facts, groups=self.groups, bars=self.bars,
-            pillars=self.pillars, playable=seen.playable, linked=bool(seen.origins), usd=show_usd,
+            pillars=self.pillars, kept=self.kept, playable=seen.playable, linked=bool(seen.origins), usd=show_usd,
             data=Markup(data), css=Markup(css), js=Markup(js), policy=policy(css, js, sorted(seen.origins)),  # noqa: S704
         )  # fmt: skip
         return html

@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import copy_context
 
 from dailies.domain.records import BatchRow
 from dailies.domain.verdicts import Verdict
@@ -34,7 +35,8 @@ class Aftermath:
         self._ledger, self._s3, self._announce, self._sum_up = ledger, s3, announce, sum_up
         self._news: queue.Queue[Sequence[Verdict] | None] = queue.Queue()
         self._judged: dict[str, None] = {}
-        self._thread = threading.Thread(target=self._work, name="aftermath", daemon=True)
+        # In the caller's context: whom it announces to is set there.
+        self._thread = threading.Thread(target=copy_context().run, args=(self._work,), name="aftermath", daemon=True)
         self._thread.start()
 
     def __call__(self, entries: Sequence[Verdict]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio.to_thread
 
-from dailies.domain.commands import command
+from dailies.domain.commands import retakes
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.verdicts import Word
 from dailies.errors import BadInput
@@ -69,7 +69,7 @@ async def start_retakes(runtime: Runtime, request: BatchRequest, left_usd: Decim
 
 def several_sent_back(names: Iterable[str]) -> BadInput:
     """Why a person has to say which batch is meant."""
-    each = "\n".join(f"  {command('run', '--only', 'retake', '--batch', name)}" for name in names)
+    each = "\n".join(f"  {retakes(name)}" for name in names)
     return BadInput(f"several batches have clips that were sent back; say which. Nothing was bought.\n{each}")
 
 

@@ -70,6 +70,10 @@ def test_what_was_sent_back_is_made_once_more(world: World) -> None:
     assert nothing.code == 0 and nothing.json["clips"] == [] and len(world.charges()) == 3
     judge(world, "batch,a,2,retake,")
     world.prompts.unlink()  # without the CSV the ledger's rows are used
+    looked = world.command("check", "--only", "retake", "--json")
+    assert looked.code == 0 and (looked.json["to_buy"], looked.json["usd_to_buy"]) == (1, 1.26), looked.stderr
+    told = world.command("report", "--batch", "batch", "--json").json["retake_round"]
+    assert told == {"clips": 1, "usd_quoted": 1.26, "unpriced": 0}
     third = world.command("run", "--only", "retake", "--json")
     assert third.code == 0, third.stderr
     assert made(third) == [("a", "3")] and prompts(world, third) == ["<a> at dawn"]
@@ -124,6 +128,7 @@ def test_each_batch_with_retakes_is_named_with_its_command(world: World) -> None
 def test_without_a_csv_a_run_says_what_it_needs(world: World) -> None:
     asked = world.command("run", "--json")
     assert asked.code == 2 and "name the CSV" in asked.stderr
+    assert world.command("check", "--json").code == 2
     nothing = world.command("run", "--only", "retake", "--json")
     assert nothing.code == 0 and nothing.json["clips"] == []
 

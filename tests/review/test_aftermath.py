@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from prefect.events.clients import AssertingEventsClient
-from prefect.events.worker import EventsWorker
 
 from dailies.domain.records import BatchRow
 from dailies.domain.verdicts import Said, Verdict, Word
-from dailies.prefect_api.verdicts import announce
+from dailies.prefect_api import verdicts
 from dailies.report.decided import decided_lines, decided_sentence, decided_table
 from dailies.report.links import sidecar_key
 from dailies.review.aftermath import Aftermath
@@ -89,19 +87,15 @@ def test_events_say_what_was_decided_by_whom_and_no_word_of_a_note_or_a_prompt(
     said = {key: Said(word, "too dark", "<brighter>") for key, word in zip(keys, words, strict=True)}
     entries, rows = ledger.judge(said, "Ana"), ledger.rows("monday")
     ledger.close()
-    AssertingEventsClient.reset()
-    worker = EventsWorker.instance(AssertingEventsClient)
-    monkeypatch.setattr(EventsWorker, "instance", lambda *_: worker)
-    announce(entries, rows)
-    worker.wait_until_empty()
-    sent = [event for client in AssertingEventsClient.all for event in client.events]
-    worker.drain()
-    assert [event.event for event in sent] == ["dailies.clip.kept", "dailies.clip.retake", "dailies.clip.rejected"]
-    assert [event.resource.id for event in sent] == [f"dailies.clip.{key}" for key in keys[:3]]
-    assert {related.role for related in sent[0].related} == {"batch", "model", "provider"}
-    assert sent[0].payload["by"] == "Ana" and sent[0].payload["usd"] == "1.26"
-    text = "".join(event.model_dump_json() for event in sent)
-    assert "too dark" not in text and "brighter" not in text
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr(verdicts, "emit_event", lambda **event: sent.append(event))
+    verdicts.announce(entries, rows)
+    assert [event["event"] for event in sent] == ["dailies.clip.kept", "dailies.clip.retake", "dailies.clip.rejected"]
+    assert [event["resource"]["prefect.resource.id"] for event in sent] == [f"dailies.clip.{key}" for key in keys[:3]]
+    roles = {related["prefect.resource.role"]: related["prefect.resource.name"] for related in sent[0]["related"]}
+    assert roles == {"batch": "monday", "model": "openai/sora-2-pro-i2v", "provider": "aiml"}
+    assert sent[0]["payload"]["by"] == "Ana" and sent[0]["payload"]["usd"] == "1.26"
+    assert "too dark" not in json.dumps(sent) and "brighter" not in json.dumps(sent)
 
 
 def test_the_table_holds_what_was_decided(studio: Studio) -> None:

@@ -23,7 +23,7 @@ SUGGESTED = (
     c.COLLECT, c.STATUS, c.DEMO, c.ADOPT, c.LEDGER_COPY, c.resolve("0123456789abcdef"),
     *(c.resolve("0123456789abcdef", word) for word in ("--not-charged", "--resubmit", "--charged=-coRJ")),
     c.refund_pack("a batch; of 'mine'"), c.review(), c.review("a b"), c.fetch(None), c.fetch("a b"), c.import_verdicts("verdicts.csv"),
-    c.command("retry", "--batch", "b"), c.export_names("a b", "otio", "{id}_{take}"),
+    c.command("retry", "--batch", "b"), c.export_names("a b", "otio", "{id}_{take}"), c.retakes("a b"), c.retakes(None),
     BatchRequest(prompts="my prompts.csv", to="s3://b/p", batch="x y", provider="aiml", model="m", resolution="720p", duration=4,
           aspect_ratio="16:9", take="b", in_flight=3, fit="crop", allow_unpriced=True, report_dir="r", keep_local="k",
           require_live=True, ids="a,b", limit=3).as_command(),
