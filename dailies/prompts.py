@@ -11,7 +11,7 @@ from dailies.errors import BadInput, BadRow
 from dailies.sheets.cells import no_text
 from dailies.sheets.columns import CORE, Names, read_columns
 from dailies.sheets.csv_text import read_csv
-from dailies.sheets.table import Line, bad_file
+from dailies.sheets.table import Line, Table, bad_file
 from dailies.sheets.workbook import is_workbook, read_workbook
 
 MAX_BYTES = 200 * 1024 * 1024
@@ -70,17 +70,20 @@ def read_local(path: Path) -> bytes:
         raise BadInput(f"{path} can't be read: {error.strerror}. Nothing was bought.") from error
 
 
+def read_table(content: bytes, source: str, names: Names) -> Table:
+    """The cells of a CSV or a workbook, below their header. Raises BadRows."""
+    if is_workbook(content):
+        return read_workbook(content, source)
+    return read_csv(content, source, lambda name: names.find(name) is not None)
+
+
 def read_sheet(content: bytes, source: str, options: Iterable[str] = ()) -> Sheet:
     """The rows of a CSV or a workbook; `options` are the columns that some model takes beside those of every batch.
 
     Raises BadRows for what is no sheet with at least a prompt.
     """
     names = Names(options)
-    table = (
-        read_workbook(content, source)
-        if is_workbook(content)
-        else read_csv(content, source, lambda name: names.find(name) is not None)
-    )
+    table = read_table(content, source, names)
     columns = read_columns(table.header, names, source)
     checked = frozenset(columns.names) & frozenset(names.words)
     rows = tuple(row for line in table.lines if (row := _row(line, columns.names, checked)))

@@ -104,8 +104,9 @@ class BatchRequest(BaseModel):
     stop_when_kept: bool = Field(False, description="Make no further takes of rows that have a keeper.")
     matrix: tuple[str, ...] = Field(
         (),
-        description="Make every row with each combination of these values; each is a column with its values.",
-        examples=["seed=1,2,3", "model=openai/sora-2-i2v,openai/sora-2-pro-i2v"],
+        description="Make every row with each combination of these values: a column with its values, or a file whose lines are "
+        "combinations.",
+        examples=["seed=1,2,3", "looks.csv"],
     )
     budget_usd: Dollars = Field(
         None,
@@ -183,7 +184,10 @@ class BatchRequest(BaseModel):
 
     def asked(self) -> dict[str, Any]:
         """What is asked of the whole batch, for the record: a part of it is asked for in the same way."""
-        places = {name: _absolute(value) for name in ("prompts", *FOLDERS) if (value := getattr(self, name))}
+        places: dict[str, Any] = {
+            name: _absolute(value) for name in ("prompts", *FOLDERS) if (value := getattr(self, name))
+        }
+        places["matrix"] = tuple(_absolute(text) if is_file(text) else text for text in self.matrix)
         whole = self.but(**dict.fromkeys(WHICH_ROWS), **places)
         return {name: str(value) if isinstance(value, Decimal) else value for name, value in whole.said().items()}
 
@@ -207,6 +211,7 @@ FOLDERS = ("report_dir", "keep_local")
 """Fields that mean something only on the machine that makes the clips."""
 ENGINE = ("rows", "fingerprint")
 """Fields that a dispatch fills in, not a person."""
+SHEETS = (".csv", ".tsv", ".xlsx")
 OTHER_NAMES = {"budget_usd": "budget", "ids": "rows"}
 """Options that are not called like their field."""
 OPTIONS = {
@@ -252,6 +257,11 @@ def _words(option: str, value: object) -> tuple[str, ...]:
 def default_batch(source: str) -> str:
     """The batch's name where none is given: the file's stem."""
     return slug(Path(source.rstrip("/").rsplit("/", 1)[-1]).stem, "batch")
+
+
+def is_file(text: str) -> bool:
+    """Whether one matrix is the name of a file: it has no `=`, or it ends as sheets do."""
+    return bool(text.strip()) and ("=" not in text or text.lower().endswith(SHEETS))
 
 
 def _absolute(path: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -27,13 +27,15 @@ from dailies.planning.further import is_image
 from dailies.planning.images import Images
 from dailies.planning.matrix import expanded
 from dailies.planning.plan import Market, Plan, make_plan, unpriced_message
-from dailies.planning.request import BatchRequest
+from dailies.planning.request import BatchRequest, is_file
 from dailies.planning.shards import fingerprint
 from dailies.planning.timeouts import refuse_short_timeout
-from dailies.prompts import MAX_BYTES, RawRow, Sheet, read_local, read_sheet
+from dailies.prompts import MAX_BYTES, RawRow, Sheet, read_local, read_sheet, read_table
 from dailies.providers.live import Live
 from dailies.registry import provider_names
 from dailies.runtime import Runtime
+from dailies.sheets.columns import Names
+from dailies.sheets.table import Table
 from dailies.steps.adopt import adopt_known
 from dailies.steps.another_file import another_files_batch, refuse_another_file
 from dailies.steps.budgets import caps_over_all, check_budgets
@@ -89,10 +91,20 @@ async def _sheet(runtime: Runtime, request: BatchRequest) -> tuple[Sheet, Path |
     prompts, options = request.prompts, runtime.catalog.option_words()
     content, below = await _read(runtime, prompts)
     sheet = await anyio.to_thread.run_sync(read_sheet, content, prompts, options)
-    sheet = expanded(sheet, request.matrix, options)
+    sheet = expanded(sheet, request.matrix, options, await _matrices(runtime, request.matrix))
     if prompts.startswith("s3://"):
         sheet = replace(sheet, rows=tuple(_beside(row, prompts, _image_options(runtime)) for row in sheet.rows))
     return sheet, below
+
+
+async def _matrices(runtime: Runtime, matrix: Sequence[str]) -> dict[str, Table]:
+    """The files among the matrices that are asked for, read."""
+    names = Names(runtime.catalog.option_words())
+    found = {}
+    for text in filter(is_file, matrix):
+        content, _ = await _read(runtime, text)
+        found[text] = await anyio.to_thread.run_sync(read_table, content, text, names)
+    return found
 
 
 async def _recorded(runtime: Runtime, request: BatchRequest) -> tuple[Sheet, Path | None]:
