@@ -63,17 +63,20 @@ def test_a_verdict_reaches_the_sidecar_those_who_listen_and_the_sum(studio: Stud
 
 def test_a_listener_that_breaks_or_hangs_holds_nobody_up(studio: Studio, s3: S3) -> None:
     (key,) = studio.shoot([("a", "")])
-    ledger, released = studio.ledger(), threading.Event()
+    ledger, released, over = studio.ledger(), threading.Event(), threading.Event()
 
     def hang(*_: object) -> None:
         released.wait(60)
+        over.set()
         raise RuntimeError("nobody listens")
 
     told = Aftermath(ledger, s3, hang)
     told(ledger.judge({key: Said(Word.KEEP)}, "Ana"))
     told.close(within_s=0.01)
+    assert not over.is_set()
     released.set()
     told.close()
+    assert over.is_set()
     assert studio.said() == {"a/1": "keep"}
     ledger.close()
 

@@ -57,7 +57,8 @@ def test_while_nobody_has_decided_there_is_nothing_to_say() -> None:
 
 
 def a_take(number: int, key: str, word: Word = Word.NONE, settled: bool = True, answers: str | None = None) -> Take:
-    return Take(number, key, Said(word) if word else NOTHING_SAID, settled, settled, False, answers)
+    """A take that is delivered where it is the first, else under way or only planned."""
+    return Take(number, key, Said(word) if word else NOTHING_SAID, settled, number == 1, False, answers)
 
 
 def test_a_round_is_one_take_for_each_that_is_not_answered() -> None:
