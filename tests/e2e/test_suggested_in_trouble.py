@@ -83,9 +83,17 @@ def test_a_ledger_is_copied_once_it_has_taken_what_waits_in_the_spool(spooled: W
 def test_a_clip_whose_answer_waits_in_the_spool_says_what_goes_on_from_there(spooled: World) -> None:
     """In its state in the Prefect UI."""
     api, attempt = spooled.services.prefect["PREFECT_API_URL"], spooled.attempts()[0].id[:8]
-    shown = httpx.post(f"{api}/task_runs/filter", json={}, timeout=60).json()
-    messages = [str(run["state"]["message"]) for run in shown if run["state"]]
-    said = next(message for message in messages if attempt in message and "the next run or" in message)
+    messages: list[str] = []
+
+    def shown() -> bool:
+        """The server takes states in a moment later, and lists those of other tests as well."""
+        runs = httpx.post(f"{api}/task_runs/filter", json={"sort": "EXPECTED_START_TIME_DESC"}, timeout=60).json()
+        found = [str(run["state"]["message"]) for run in runs if run["state"]]
+        messages[:] = [message for message in found if attempt in message and "the next run or" in message]
+        return bool(messages)
+
+    until(shown)
+    said = messages[0]
     spooled.sql(*ANSWERS_AGAIN["sqlite"])
     assert typed(spooled, said, "the next run or").code == 0
     assert not waiting(spooled) and spooled.attempts()[0].state is State.STORED
