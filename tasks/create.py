@@ -6,7 +6,7 @@ from dailies.errors import DailiesError, MaybeCharged, Stopped
 from dailies.runtime import current_runtime
 from dailies.steps.settle import buy_clip
 from tasks.engine.clip_task import clip_task
-from tasks.engine.events import Subject, emit_attempt, emit_brake, emit_error
+from tasks.engine.events import Subject, emit_attempt, emit_brake, emit_doubt, emit_error
 
 
 @clip_task(name="create", task_run_name="create · {label}")
@@ -17,7 +17,11 @@ async def create(label: str, batch: str, clip_key: str, provider: str) -> str:
     try:
         attempt = await buy_clip(runtime, made, made.rows[clip_key], provider)
     except DailiesError as error:
-        emit_error(runtime, error, Subject(label, batch, clip_key, provider))
+        clip = Subject(label, batch, clip_key, provider)
+        if isinstance(error, MaybeCharged):
+            await emit_doubt(runtime, error, clip)
+        else:
+            emit_error(runtime, error, clip)
         if isinstance(error, MaybeCharged | Stopped):
             await emit_brake(runtime, batch, provider)
         raise

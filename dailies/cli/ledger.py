@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 
 from dailies.cli.command_settings import settings_here
 from dailies.cli.tables import table_once
+from dailies.domain.aging import left_in_words
 from dailies.domain.commands import COLLECT, resolve
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import Attempt, BatchRow, at_risk
 from dailies.domain.states import State
+from dailies.domain.urgency import result_ends
 from dailies.ledger import Ledger, Owner
+from dailies.providers.open import result_life
 from dailies.report.credits import dump, statuses_json
 from dailies.runtime import make_home, open_ledger
 from dailies.settings import Settings
@@ -69,11 +72,11 @@ def _budget(budget: Budget) -> dict[str, object]:
 
 
 def _print_entries(entries: Sequence[Mapping[str, object]]) -> None:
-    columns = ["clip", "batch", "state", "provider", "generation", "quoted", "age_min", "next"]
+    columns = ["clip", "batch", "state", "provider", "generation", "quoted", "age_min", "ends", "next"]
     if sys.stdout.isatty():  # there a next step is a line of its own, to be copied whole
         columns = [name for name in columns[:-1] if name != "generation" or any(e[name] != "–" for e in entries)]
     rows = [[str(entry[name]) for name in columns] for entry in entries]
-    common = table_once(columns, rows, ["quoted", "age_min"], ["batch", "provider"])
+    common = table_once(columns, rows, ["quoted", "age_min", "ends"], ["batch", "provider"])
     if common:
         print(f"All of them: {common}.")
     for step in dict.fromkeys(str(entry["next"]) for entry in entries) if "next" not in columns else ():
@@ -89,6 +92,7 @@ def _entry(ledger: Ledger, attempt: Attempt, row: BatchRow | None) -> dict[str, 
         step = f"being sent by process {sender.pid} since {attempt.created_at.astimezone():%H:%M}"
     if attempt.usd_at_risk:
         step = f"{COLLECT}, then {resolve(attempt.id)}"
+    ends = None if attempt.state is State.SUBMITTING else result_ends(attempt, result_life(attempt.provider))
     return {
         "attempt": attempt.id,
         "clip": row.id if row else attempt.clip_key[:12],
@@ -104,5 +108,7 @@ def _entry(ledger: Ledger, attempt: Attempt, row: BatchRow | None) -> dict[str, 
         "age_min": round((ledger.now() - attempt.created_at).total_seconds() / 60),
         "error": attempt.error,
         "sender_pid": sender and sender.pid,
+        "result_ends": ends and ends.isoformat(),
+        "ends": left_in_words(ends, ledger.now()) if ends else "–",
         "next": step,
     }

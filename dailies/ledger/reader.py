@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
+from dailies.domain.aging import Told
 from dailies.domain.approval import Approval
 from dailies.domain.clips import Clip
 from dailies.domain.money import ZERO, sum_usd
@@ -239,6 +240,16 @@ class Reader:
         with self._read() as connection:
             query = sa.select(t.event).where(t.event.c.attempt_id == attempt_id).order_by(t.event.c.id)
             return [r.to_event(row) for row in connection.execute(query).mappings()]
+
+    def told(self, attempt_ids: Iterable[str]) -> dict[str, frozenset[str]]:
+        """What people were told of these attempts, by the notes in their histories (`domain/aging.py:Told`)."""
+        e, ids, found = t.event.c, sorted(set(attempt_ids)), dict[str, set[str]]()
+        with self._read() as connection:
+            for start in range(0, len(ids), r.CHUNK):
+                mine = e.attempt_id.in_(ids[start : start + r.CHUNK]) & e.note.in_(list(Told))
+                for attempt_id, note in connection.execute(sa.select(e.attempt_id, e.note).where(mine)):
+                    found.setdefault(attempt_id, set()).add(note)
+        return {attempt_id: frozenset(notes) for attempt_id, notes in found.items()}
 
     def counted(self, batch: str | None = None, day: str | None = None) -> Decimal:
         """What counts against the budget of a batch, or of a UTC day (`2026-11-21`; default today)."""

@@ -1,6 +1,6 @@
 """What automations can act on: a few events per clip, none per poll.
 
-    dailies.clip.bought | delivered | failed | in-doubt | overdue     resource dailies.clip.<clip_key>
+    dailies.clip.bought | delivered | failed | in-doubt | overdue | expiring    resource dailies.clip.<clip_key>
     dailies.budget.nearly-spent | reached                             resource dailies.budget.<batch>
     dailies.provider.charged-more                                     resource dailies.provider.<provider>
     dailies.provider.halted | given-up | resumed                      resource dailies.provider.<provider>
@@ -19,6 +19,7 @@ import anyio.to_thread
 from prefect.events import emit_event
 from sqlalchemy.exc import SQLAlchemyError
 
+from dailies.domain.aging import Told
 from dailies.domain.brake import Phase
 from dailies.domain.clips import slug
 from dailies.domain.money import show_usd
@@ -28,10 +29,11 @@ from dailies.planning.batch import Batch
 from dailies.runtime import Runtime
 from dailies.steps.budgets import budgets_of
 from dailies.steps.create import BudgetReached
+from dailies.steps.news import note_doubt_told, note_told, untold
 from dailies.steps.poll import Overdue
 
 logger = logging.getLogger("dailies.events")
-EventName = Literal["bought", "delivered", "failed", "in-doubt", "overdue"]
+EventName = Literal["bought", "delivered", "failed", "in-doubt", "overdue", "expiring"]
 Payload = dict[str, Any]
 
 
@@ -98,6 +100,29 @@ async def emit_attempt_error(runtime: Runtime, error: DailiesError, label: str, 
     attempt = await anyio.to_thread.run_sync(runtime.ledger.attempt, attempt_id)
     if attempt:
         emit_error(runtime, error, Subject(label, batch, attempt.clip_key, attempt.provider))
+
+
+async def emit_untold(runtime: Runtime) -> None:
+    """Emit what nobody was told yet of paid clips: doubts that dead processes left, and what grows old. Once each."""
+    with suppress(SQLAlchemyError, OSError):
+        found = await untold(runtime)
+        for news in found:
+            attempt = news.attempt
+            payload = {
+                "error": news.sentence, "attempt": attempt.id, "generation": attempt.generation_id,
+                "usd": str(attempt.usd_quoted), "batch": attempt.batch, "ends": news.ends.isoformat(),
+            }  # fmt: skip
+            name: EventName = "in-doubt" if news.what is Told.IN_DOUBT else "expiring"
+            logger.warning("%s · %s", news.label, news.sentence)
+            emit(runtime, name, Subject(news.label, attempt.batch, attempt.clip_key, attempt.provider), payload)
+        await note_told(runtime, found)
+
+
+async def emit_doubt(runtime: Runtime, error: MaybeCharged, clip: Subject) -> None:
+    """Emit that a create's answer was lost, and keep on record that it was told."""
+    emit_error(runtime, error, clip)
+    with suppress(SQLAlchemyError, OSError):
+        await note_doubt_told(runtime, clip.clip_key)
 
 
 async def emit_budgets(runtime: Runtime, batch: Batch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 from prefect.events.clients import AssertingEventsClient
 from prefect.events.worker import EventsWorker
 
+import tasks
 from dailies.domain.records import Attempt
 from dailies.errors import (
     BadInput,
@@ -26,10 +28,11 @@ from dailies.errors import (
     ResultLost,
     Stopped,
 )
-from dailies.ledger import Caps
+from dailies.ledger import Caps, Ledger
 from dailies.planning.request import BatchRequest
 from dailies.runtime import Runtime, open_runtime
 from dailies.settings import load_settings
+from dailies.steps import recover as steps
 from dailies.steps.budgets import Budget
 from dailies.steps.create import AlreadyTaken, BudgetReached
 from dailies.steps.poll import Overdue
@@ -37,6 +40,7 @@ from dailies.steps.start import plan_batch, start_batch
 from deployments.deploy import HERE
 from tasks.engine import events
 from tests.e2e.harness import World
+from tests.ledger.factories import a_dead_owner
 
 TABLE = [
     (MaybeCharged("x"), "in-doubt"),
@@ -149,6 +153,60 @@ def test_a_brake_that_is_put_on_and_opened_again_is_told_once_each_time(
     assert seen[1].payload == {"says": "its last 8 answers were lost"}
 
 
+def test_a_doubt_that_a_dead_process_left_is_told_once_by_whoever_finds_it(
+    world: World, sent: Callable[[], list[Any]]
+) -> None:
+    async def told(runtime: Runtime) -> None:
+        (row, *_) = runtime.batches["batch"].plan.rows
+        dead = Ledger(runtime.ledger.engine, a_dead_owner(), lambda _: 300.0)
+        assert isinstance(dead.claim(row.clip.key, "batch", "aiml", Decimal(1), Caps(), "digest"), Attempt)
+        await steps.recover(runtime)  # a command, or a run that only waits for another, may find it first
+        for _ in range(2):
+            await tasks.recover.fn()  # as runs and `collect` begin
+
+    _in_runtime(world, told)
+    (event,) = sent()
+    assert event.event == "dailies.clip.in-doubt" and event.resource.name == "clip-1"
+    assert "dailies status" in event.payload["error"] and event.payload["usd"] == "1"
+
+
+def test_a_doubt_that_a_run_has_told_is_not_told_again_when_the_run_is_gone(
+    world: World, sent: Callable[[], list[Any]]
+) -> None:
+    async def told(runtime: Runtime) -> None:
+        (row, *_) = runtime.batches["batch"].plan.rows
+        attempt = runtime.ledger.claim(row.clip.key, "batch", "aiml", Decimal(1), Caps(), "digest")
+        assert isinstance(attempt, Attempt)
+        runtime.ledger.mark_in_doubt(attempt.id, "lost")
+        await events.emit_doubt(runtime, MaybeCharged("lost"), events.Subject(row.id, "batch", row.clip.key, "aiml"))
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(runtime.ledger, "is_dead", lambda _: True)
+            await events.emit_untold(runtime)
+
+    _in_runtime(world, told)
+    assert [event.event for event in sent()] == ["dailies.clip.in-doubt"]
+
+
+def test_a_paid_clip_that_is_not_home_is_told_of_before_its_result_ends(
+    world: World, sent: Callable[[], list[Any]]
+) -> None:
+    async def told(runtime: Runtime) -> None:
+        (row, *_), ledger, start = runtime.batches["batch"].plan.rows, runtime.ledger, runtime.ledger.now()
+        attempt = ledger.claim(row.clip.key, "batch", "aiml", Decimal(1), Caps(), "digest")
+        assert isinstance(attempt, Attempt)
+        ledger.record_completed(ledger.mark_submitted(attempt.id, "gen-1"), "https://cdn.example/x.mp4?sig=secret")
+        with pytest.MonkeyPatch.context() as patched:
+            for minutes in (1, 31, 40, 46, 58, 90):
+                patched.setattr(ledger, "_clock", lambda m=minutes: start + timedelta(minutes=m))
+                await events.emit_untold(runtime)
+
+    _in_runtime(world, told)
+    found = sent()
+    assert [event.event for event in found] == ["dailies.clip.expiring"] * 2
+    assert "may end in 2" in found[0].payload["error"] and "dailies collect" in found[0].payload["error"]
+    assert found[0].payload["generation"] == "gen-1" and "secret" not in found[0].model_dump_json()
+
+
 def test_a_budget_that_a_batch_nearly_uses_up_is_told_before_anything_is_bought(
     world: World, sent: Callable[[], list[Any]]
 ) -> None:
@@ -174,6 +232,7 @@ def test_every_event_that_an_automation_waits_for_is_one_that_runs_send() -> Non
     }
     ours = {name for name in waited if name.startswith("dailies.")}
     sent = {f"dailies.clip.{news}" for _, news in TABLE if news} | {
+        "dailies.clip.expiring",
         "dailies.budget.nearly-spent",
         "dailies.budget.reached",
     }

@@ -29,6 +29,7 @@ HOT: dict[str, Callable[[Ledger], Any]] = {
     "rows of clips": lambda ledger: ledger.rows_of_clips([KEY]),
     "counts": lambda ledger: ledger.counts("smiles"),
     "counted": lambda ledger: ledger.counted("smiles"),
+    "told": lambda ledger: ledger.told(["a", "b"]),
     "history": lambda ledger: ledger.history("a"),
     "claim": lambda ledger: ledger.claim(KEY, "smiles", "aiml", USD, Caps(USD, USD), "digest"),
     "answer": lambda ledger: ledger.mark_submitted(ledger.attempts(KEY)[0].id, "gen-1"),
