@@ -42,7 +42,7 @@ def change(values: Mapping[str, str | None]) -> None:
 
 
 def hand_on(layer: Mapping[str, str], nearer: Mapping[str, str]) -> None:
-    """Put into the environment what libraries read from there: the store's, proxies, certificates.
+    """Put into the environment what libraries read from there: the store's, proxies, certificates, OpenTelemetry's.
 
     What `nearer` or the environment says already stays. The parts of a key stay together, and so do both spellings of a proxy.
     """
@@ -52,7 +52,7 @@ def hand_on(layer: Mapping[str, str], nearer: Mapping[str, str]) -> None:
         spellings = {name, name.upper(), name.lower()} if name.upper() in PROXIES else {name}
         if spellings & present.keys() or (has_key and name in AWS_KEYS):
             continue
-        if name.startswith("AWS_") or name in AUTHORITIES or name.upper() in PROXIES:
+        if name.startswith(("AWS_", "OTEL_")) or name in AUTHORITIES or name.upper() in PROXIES:
             os.environ[name] = value
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dailies.errors import DailiesError, MaybeCharged, Stopped
+from dailies.logs import about
 from dailies.runtime import current_runtime
 from dailies.steps.settle import buy_clip
+from dailies.telemetry import span
 from tasks.engine.clip_task import clip_task
 from tasks.engine.events import Subject, emit_attempt, emit_brake, emit_doubt, emit_error
 
@@ -15,7 +17,9 @@ async def create(label: str, batch: str, clip_key: str, provider: str) -> str:
     runtime = current_runtime()
     made = runtime.batches[batch]
     try:
-        attempt = await buy_clip(runtime, made, made.rows[clip_key], provider)
+        with span("create", batch=batch, clip=clip_key, provider=provider) as step:
+            attempt = await buy_clip(runtime, made, made.rows[clip_key], provider)
+            step.add(**about(attempt))
     except DailiesError as error:
         clip = Subject(label, batch, clip_key, provider)
         if isinstance(error, MaybeCharged):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dailies.domain.polling import JITTER
 from dailies.errors import DailiesError
+from dailies.logs import about
 from dailies.runtime import current_runtime
 from dailies.steps.deliver import deliver_clip
 from dailies.steps.fetch import NotYet
+from dailies.telemetry import span
 from tasks.engine.clip_task import clip_task
 from tasks.engine.events import emit_attempt, emit_attempt_error
 
@@ -26,7 +28,9 @@ async def deliver(label: str, batch: str, attempt_id: str) -> str:
     """Download, check, put in S3, record, for a batch that wants the clip. Returns its S3 URI; raises NotYet to be called again."""
     runtime = current_runtime()
     try:
-        attempt = await deliver_clip(runtime, attempt_id, batch)
+        with span("deliver", batch=batch, attempt=attempt_id) as step:
+            attempt = await deliver_clip(runtime, attempt_id, batch)
+            step.add(**about(attempt))
     except DailiesError as error:
         await emit_attempt_error(runtime, error, label, batch, attempt_id)
         raise

@@ -9,6 +9,7 @@ from dailies.planning.batch import Batch
 from dailies.planning.request import BatchRequest
 from dailies.runtime import current_runtime
 from dailies.steps.start import plan_batch, start_batch
+from dailies.telemetry import span
 from tasks.engine.events import emit_budgets
 
 
@@ -18,6 +19,7 @@ async def plan(request: BatchRequest) -> Batch:
     runtime = current_runtime()
     batch = runtime.batches.asked_for(request)
     if batch is None:
-        batch = await start_batch(runtime, request, await plan_batch(runtime, request))
+        with span("plan", batch=request.batch_name):
+            batch = await start_batch(runtime, request, await plan_batch(runtime, request))
     await emit_budgets(runtime, batch)
     return batch

@@ -7,9 +7,11 @@ from datetime import datetime
 from dailies.domain.polling import JITTER
 from dailies.errors import DailiesError
 from dailies.ledger import LostOwnership
+from dailies.logs import about
 from dailies.runtime import current_runtime
 from dailies.steps.poll import Overdue, StillGenerating, poll_once
 from dailies.steps.schedule import schedule, until
+from dailies.telemetry import span
 from tasks.engine.clip_task import NotDone, clip_task
 from tasks.engine.events import emit_attempt_error, emit_surcharge
 
@@ -30,7 +32,9 @@ async def poll(label: str, batch: str, attempt_id: str, first_look: datetime | N
     if first_look:
         await until(runtime, first_look)  # in here, so that the clip shows as running while nobody asks for it
     try:
-        attempt = await poll_once(runtime, attempt_id)
+        with span("poll", batch=batch, attempt=attempt_id) as step:
+            attempt = await poll_once(runtime, attempt_id)
+            step.add(**about(attempt))
     except LostOwnership:
         raise Overdue("another run has taken this clip over and delivers it") from None
     except DailiesError as error:

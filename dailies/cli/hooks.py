@@ -10,11 +10,14 @@ from dailies.cli.command_settings import settings_here
 from dailies.cli.screen import say
 from dailies.hooks.app import create_app
 from dailies.hooks.serve import listen, serve
+from dailies.ledger.metering import metering_of
 from dailies.providers.open import open_providers
 from dailies.registry import declared
+from dailies.report.prometheus import kinds, samples
 from dailies.runtime import make_home, open_ledger
 from dailies.settings import Settings
 from dailies.steps.calls import Receiver
+from dailies.telemetry import metrics_sent
 
 
 def run_hooks(host: str, port: int) -> int:
@@ -30,7 +33,8 @@ def run_hooks(host: str, port: int) -> int:
             shown = f"[{host}]" if ":" in host else host
             print(f"http://{shown}:{listening.getsockname()[1]}", flush=True)
             say("GET /metrics, GET /healthz, POST /hooks/PROVIDER   (Ctrl-C ends it)")
-            serve(create_app(ledger, receive), listening)
+            with metrics_sent(kinds(), lambda: samples(metering_of(ledger))):
+                serve(create_app(ledger, receive), listening)
         finally:
             ledger.close()
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from dailies.ledger.brakes import Brakes
 
 AT_A_TIME = 5000
 PLANNED = "planned"
+KINDS = ("quoted", "charged", "at_risk", "kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,23 @@ class Metering:
     creates: dict[tuple[str, CreateResult], int]
     brakes: dict[str, Phase]
     polls: int
+    delivered_bytes: int = 0
+    oldest_s: float = 0.0
+    """Age of the oldest attempt that is paid for, or may be, and neither home nor at an end; 0 where there is none."""
+    read_s: float = 0.0
+
+    @classmethod
+    def empty(cls) -> Metering:
+        """That of a ledger where nothing was bought."""
+        return cls(Counter(), dict.fromkeys(KINDS, ZERO), {}, {}, 0)
 
 
 def metering_of(ledger: Brakes) -> Metering:
     """Read the whole ledger once, a few thousand attempts in memory at a time. Blocks. Raises SQLAlchemyError."""
     clips: Counter[tuple[str, str]] = Counter()
-    usd = dict.fromkeys(("quoted", "charged", "at_risk", "kept"), ZERO)
-    polls = 0
+    usd = dict.fromkeys(KINDS, ZERO)
+    polls, size, now, began = 0, 0, ledger.now(), time.monotonic()
+    oldest = now
     with ledger.engine.connect() as connection, connection.begin():
         kept = _kept(connection)
         planned = _quotes(connection)
@@ -55,7 +67,14 @@ def metering_of(ledger: Brakes) -> Metering:
             usd["kept"] += charged if clip_key in kept else ZERO
             usd["at_risk"] += sum((a["usd_quoted"] for a in attempts if _at_risk(a)), ZERO)
             polls += sum(a["polls"] for a in attempts)
-    return Metering(clips, usd, ledger.creates(), ledger.brakes(), polls)
+            size += sum(a["size_bytes"] or 0 for a in attempts)
+            oldest = min(oldest, *(a["created_at"] for a in attempts if _not_home(a)), now)
+    creates, brakes, read_s = ledger.creates(), ledger.brakes(), time.monotonic() - began
+    return Metering(clips, usd, creates, brakes, polls, size, (now - oldest).total_seconds(), read_s)
+
+
+def _not_home(row: RowMapping) -> bool:
+    return row["state"] in t.UNFINISHED and row["s3_uri"] is None and row["failure"] is None
 
 
 def _by_clip(connection: Connection) -> Iterator[tuple[str, Sequence[RowMapping]]]:
@@ -63,7 +82,7 @@ def _by_clip(connection: Connection) -> Iterator[tuple[str, Sequence[RowMapping]
     a = t.attempt.c
     query = (
         sa.select(t.clip.c.clip_key.label("of"), a.no, a.state, a.failure, a.provider, a.usd_quoted, a.usd_charged,
-                  a.generation_id, a.polls, a.s3_uri)
+                  a.generation_id, a.polls, a.s3_uri, a.size_bytes, a.created_at)
         .join_from(t.clip, t.attempt, a.clip_key == t.clip.c.clip_key, isouter=True)
         .order_by(t.clip.c.clip_key, a.no)
     )  # fmt: skip

@@ -6,9 +6,13 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from uuid import UUID
 
+import anyio
+import anyio.to_thread
 import httpx
 from prefect import get_client
+from prefect.context import FlowRunContext
 from prefect.runtime import deployment, flow_run
+from prefect.telemetry.run_telemetry import LABELS_TRACEPARENT_KEY
 
 from dailies.environment import variables
 from dailies.errors import Misconfigured
@@ -16,6 +20,7 @@ from dailies.ledger.container import refuse_vanishing_ledger
 from dailies.prefect_api.blocks import read_blocks
 from dailies.runtime import Runtime, open_runtime, shared_runtime
 from dailies.settings import Settings, load_settings
+from dailies.telemetry import flush, span
 from tasks.engine.states import best_effort_ui
 
 
@@ -26,11 +31,28 @@ async def runtime_for_run(in_flight: int | None = None, need_keys: bool = True) 
     `in_flight` is said by whoever started the run, and is nearer than the settings; a command has read it already.
     """
     shared = shared_runtime()
-    if shared:
-        yield shared
-        return
-    async with open_runtime(await settings_for_run(in_flight), need_keys) as runtime:
-        yield runtime
+    settings = shared.settings if shared else await settings_for_run(in_flight)
+    async with traced_run():
+        if shared:
+            yield shared
+            return
+        async with open_runtime(settings, need_keys) as runtime:
+            yield runtime
+
+
+@asynccontextmanager
+async def traced_run() -> AsyncIterator[None]:
+    """A span around the flow's work. Runs that it starts elsewhere, such as shards, go on below it: Prefect hands the W3C name
+    in a flow run's label on to those, and makes it the current context there."""
+    try:
+        with span("run", flow_run=str(flow_run.id or "")) as run:
+            context = FlowRunContext.get()
+            if run.traceparent and context and context.flow_run:
+                context.flow_run.labels[LABELS_TRACEPARENT_KEY] = run.traceparent
+            yield
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(flush)
 
 
 async def settings_for_run(in_flight: int | None = None) -> Settings:

@@ -14,7 +14,7 @@ from dailies.ledger.metering import metering_of
 from dailies.report.credits import credits_of
 from dailies.report.prometheus import metrics_text
 from dailies.report.select import Selection, chosen
-from tests.ledger.factories import USD, bring_to, plan
+from tests.ledger.factories import USD, FakeClock, bring_to, plan
 
 
 def _samples(ledger: Ledger) -> dict[tuple[str, ...], float]:
@@ -34,6 +34,19 @@ def test_an_empty_ledger_has_all_four_dollars(ledger: Ledger) -> None:
         ("quoted", "charged", "at_risk", "kept"), 0.0
     )
     assert found["dailies_polls_total",] == 0
+
+
+def test_what_came_home_and_how_old_the_oldest_is_that_did_not(ledger: Ledger, clock: FakeClock) -> None:
+    keys = plan(ledger, 3)
+    stored = bring_to(ledger, State.STORED, keys[0])
+    assert metering_of(ledger).oldest_s == 0
+    bring_to(ledger, State.IN_DOUBT, keys[1])
+    clock.advance(600)
+    bring_to(ledger, State.SUBMITTED, keys[2])
+    found = _samples(ledger)
+    assert found["dailies_oldest_unfinished_seconds",] == 600
+    assert found["dailies_delivered_bytes_total",] == stored.size_bytes
+    assert 0 < found["dailies_ledger_seconds",] < 60
 
 
 def test_every_clip_counts_once_by_the_attempt_that_speaks_for_it(ledger: Ledger) -> None:
