@@ -488,7 +488,7 @@ def ui() -> int:
 
 
 @app.command
-def doctor(*, adopt: bool = False, ready: bool = False, json: JsonFlag = False) -> int:
+def doctor(*, adopt: bool = False, ready: bool = False, deep: bool = False, json: JsonFlag = False) -> int:
     """Pings all it depends on and says what is wrong.
 
     Parameters
@@ -498,16 +498,18 @@ def doctor(*, adopt: bool = False, ready: bool = False, json: JsonFlag = False) 
     ready
         For probes: only whether work could begin here, within a second, with nothing written and nobody asked. Exit code
         0 or 1.
+    deep
+        For people: also a write to the ledger, clocks, free space, when certificates end, the Prefect server's version.
     """
     if ready:
-        if adopt:
-            raise BadInput("doctor: --ready changes nothing, --adopt does; leave one out")
+        if adopt or deep:
+            raise BadInput(f"doctor: --ready changes nothing, {'--adopt' if adopt else '--deep'} does; leave one out")
         from dailies.cli.ready import run_ready
 
         return run_ready(json)
     from dailies.cli.doctor import run_doctor
 
-    return run_doctor(adopt, json)
+    return run_doctor(adopt, json, deep)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

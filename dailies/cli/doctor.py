@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Literal
 
+from dailies.cli.deep import Finding, deeper
 from dailies.cli.reachable import ways
 from dailies.cli.screen import say
 from dailies.cli.tables import table
@@ -24,20 +23,10 @@ from dailies.steps.recover import remaining
 from dailies.steps.store import abilities_at
 from dailies.storage.s3 import StoreTrouble, parse_s3_uri
 
-Grade = Literal["ok", "warning", "wrong"]
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was asked, and what it answered."""
-
-    what: str
-    grade: Grade
-    detail: str
-
-
-def run_doctor(adopt: bool, json: bool) -> int:
-    """Ask everything; with `adopt` first take in what the ledger has forgotten. Exit code 0 when nothing is wrong."""
+def run_doctor(adopt: bool, json: bool, deep: bool = False) -> int:
+    """Ask everything; with `adopt` first take in what the ledger has forgotten; `deep`: ask what takes longer, too. Exit code 0
+    when nothing is wrong."""
     load_settings()  # what is wrong here is said before anything is asked
     blocks = _blocks()
     settings = load_settings(blocks=blocks)
@@ -46,7 +35,7 @@ def run_doctor(adopt: bool, json: bool) -> int:
             "nothing to adopt: the ledger knows all that spool and store know"
         ]:
             say(line)
-    findings = asyncio.run(_examine(settings))
+    findings = asyncio.run(_examine(settings, deep))
     shown = sources(blocks=blocks)
     if json:
         print(dump({
@@ -65,7 +54,7 @@ async def _adopt(settings: Settings) -> list[str]:
         return await adopt_everything(runtime)
 
 
-async def _examine(settings: Settings) -> list[Finding]:
+async def _examine(settings: Settings, deep: bool) -> list[Finding]:
     findings = []
     async with open_runtime(settings, need_keys=False) as runtime:
         findings.append(Finding("ledger", "ok", shown(runtime.ledger.engine.url)))
@@ -82,6 +71,8 @@ async def _examine(settings: Settings) -> list[Finding]:
                 findings.append(await ask(runtime))
             except (DailiesError, StoreTrouble) as error:
                 findings.append(Finding(what, "wrong", str(error)))
+        if deep:
+            findings += [finding async for finding in deeper(runtime)]
     findings.append(await _prefect())
     return findings
 

@@ -22,16 +22,19 @@ async def ways(runtime: Runtime) -> AsyncIterator[tuple[str, bool, str]]:
     except Misconfigured as error:
         yield "certificates", False, str(error)
         return
-    settings = runtime.settings
-    hosts = [(name, settings.base_url(name)) for name in provider_names() if settings.api_key(name)]
-    if settings.dailies_to:
-        hosts.append(("store", await _store(runtime)))
-    for name, url in hosts:
+    for name, url in await hosts_of(runtime):
         try:
             await reach(network, url)
             yield f"way to {name}", True, f"{urlsplit(url).netloc}: {network.routes.to(url)}"
         except Misconfigured as error:
             yield f"way to {name}", False, str(error)
+
+
+async def hosts_of(runtime: Runtime) -> list[tuple[str, str]]:
+    """What a run here would ask, by name and address: providers with a key, and the store."""
+    settings = runtime.settings
+    hosts = [(name, settings.base_url(name)) for name in provider_names() if settings.api_key(name)]
+    return [*hosts, ("store", await _store(runtime))] if settings.dailies_to else hosts
 
 
 async def _store(runtime: Runtime) -> str:

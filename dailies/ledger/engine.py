@@ -24,6 +24,14 @@ BUSY_TIMEOUT_MS = (
 POOLED = 4
 """Connections to Postgres that a run keeps, and as many again when it is busy. Its transactions take milliseconds, and the
 shards of a large batch have to fit, with Prefect's server, into the hundred that Postgres allows by default."""
+REACHED: dict[str, str | int] = {
+    "connect_timeout": 10, "application_name": "dailies",
+    "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000,
+}  # fmt: skip
+"""How Postgres is reached, unless the address says otherwise: a host that falls silent is away after a minute, not after a
+quarter of an hour."""
+NO_PRIMARY = ("25006", "57P01", "57P02", "57P03")
+"""What a server says that only reads now (a standby after a failover), or that is being shut down or started."""
 NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "fuse.sshfs", "fuse.glusterfs", "ceph", "lustre", "beegfs", "afs", "gfs2")
 
 
@@ -51,20 +59,33 @@ def connect(url: str) -> Engine:
     address = parse_address(url)
     if address.get_backend_name() == "sqlite":
         return _sqlite(address)
-    return sa.create_engine(
-        address,
-        pool_size=POOLED,
-        max_overflow=POOLED,
-        pool_pre_ping=True,
-        # a pooler such as PgBouncer hands each transaction to another connection, where no prepared statement is known
-        connect_args={"connect_timeout": 10, "prepare_threshold": None},
-    )
+    return _postgres(address)
 
 
 def ledger_file(engine: Engine) -> LedgerFile | None:
     """The file of a SQLite ledger as it was when the engine was made. None for Postgres, and for a ledger in memory."""
     found: LedgerFile | None = engine.get_execution_options().get("dailies_file")
     return found
+
+
+def _postgres(address: URL) -> Engine:
+    said = {name: value for name, value in REACHED.items() if name not in address.query}
+    engine = sa.create_engine(
+        address,
+        pool_size=POOLED,
+        max_overflow=POOLED,
+        pool_pre_ping=True,
+        # a pooler such as PgBouncer hands each transaction to another connection, where no prepared statement is known
+        connect_args={"prepare_threshold": None, **said},
+    )
+
+    @sa.event.listens_for(engine, "handle_error")
+    def _gone_elsewhere(context: sa.engine.ExceptionContext) -> None:
+        """A connection to what is no primary any more is as good as lost: the next one asks the address anew."""
+        if getattr(context.original_exception, "sqlstate", None) in NO_PRIMARY:
+            context.is_disconnect = True
+
+    return engine
 
 
 def _sqlite(address: URL) -> Engine:

@@ -46,10 +46,14 @@ class Ledger(Adoption, Looks, Statuses, Verdicts, Takes):
     """All moves of attempts, for one owner. Methods block and are safe to call from several threads."""
 
     def close(self) -> None:
-        """Give up what is left unfinished, so that others need not wait for the lease, and close the connections."""
+        """Give up what is left unfinished, so that others need not wait for the lease, and close the connections. Who has
+        nothing here writes nothing: a role that may only read closes, too."""
         try:
-            with self._write() as connection:
-                connection.execute(sa.update(t.attempt).where(self._mine()).values(lease_until=GIVEN_UP))
+            with self._read() as connection:
+                mine = connection.execute(sa.select(t.attempt.c.id).where(self._mine()).limit(1)).scalar()
+            if mine:
+                with self._write() as connection:
+                    connection.execute(sa.update(t.attempt).where(self._mine()).values(lease_until=GIVEN_UP))
         finally:
             self.engine.dispose()
 
@@ -113,6 +117,14 @@ class Ledger(Adoption, Looks, Statuses, Verdicts, Takes):
                 self._keep_request(connection, request)
             self._claimed(connection, provider, granted, attempt.id)
             return attempt
+
+    def try_to_write(self) -> None:
+        """Write and commit a row of no meaning, and take it away again. Raises what the database does."""
+        tried = {"place": f"tried by {self.owner}", "abilities": {}, "tried_at": self.now()}
+        with self._write_to_be_found() as connection:
+            connection.execute(sa.insert(t.store_probe).values(**tried))
+        with self._write() as connection:
+            connection.execute(sa.delete(t.store_probe).where(t.store_probe.c.place == tried["place"]))
 
     def note_store(self, place: str, abilities: Mapping[str, bool | str]) -> None:
         """Put on record what a store was found to take just now."""

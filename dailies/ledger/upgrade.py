@@ -83,6 +83,9 @@ def _not_for_long(connection: Connection) -> Iterator[None]:
     """Raise Misconfigured, with nothing changed, where a table can't be had soon."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+        connection.exec_driver_sql(
+            "SET LOCAL statement_timeout = 0"
+        )  # a migration takes as long as its tables are large
     try:
         yield
     except OperationalError as error:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
+from datetime import UTC, datetime
+
 import anyio
 import httpcore
 import httpx
@@ -16,23 +19,25 @@ PAUSES_S = (0.5, 1.5)
 """Between three tries: a dropped packet is no reason to refuse a batch."""
 
 
-async def reach(network: Network, url: str) -> None:
-    """Open a connection to the URL's host by the rule, send nothing, and close it.
+async def reach(network: Network, url: str) -> datetime | None:
+    """Open a connection to the URL's host by the rule, send nothing, and close it. Returns when its certificate ends; None
+    without TLS.
 
     Raises Misconfigured that says which host, by which way, and what was in the way.
     """
     for pause_s in (*PAUSES_S, None):
         try:
             with anyio.fail_after(CONNECT_S):
-                await _connect(network, httpx.URL(url))
-            return
+                return await _connect(network, httpx.URL(url))
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProxyError, TimeoutError) as error:
             if pause_s is None:
                 raise Misconfigured(f"{safe_url(url)} can't be reached: {network.describe(url, error)}") from error
             await anyio.sleep(pause_s)
+    raise AssertionError("unreachable")
 
 
-async def _connect(network: Network, url: httpx.URL) -> None:
+async def _connect(network: Network, url: httpx.URL) -> datetime | None:
+    ends = None
     proxy = network.routes.to(url).proxy
     if url.scheme == "http":
         host, port = (proxy.host, proxy.port) if proxy else (url.host, port_of(url))
@@ -40,4 +45,7 @@ async def _connect(network: Network, url: httpx.URL) -> None:
     else:
         stream = await TunnelBackend(network).connect_tcp(url.host, port_of(url), CONNECT_S)
         stream = await stream.start_tls(network.authorities.context(), url.host, CONNECT_S)
+        certificate = stream.get_extra_info("ssl_object").getpeercert()
+        ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
     await stream.aclose()
+    return ends
