@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench soak production deploy docs pictures lock clean
+.PHONY: help install demo test check format bench soak production proof deploy docs pictures lock clean
 
 help: ## Show what there is to make
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -58,6 +58,11 @@ soak: install ## Kill runs at random for a long time, and count charges
 production: install ## What takes minutes: two workers on one Postgres, one of them killed, servers started and killed
 	$(BIN)/python -m pytest -m production -n 2 --dist loadfile --override-ini addopts= $(TESTS) tests
 
+proof: install ## Fault x crash point x provider x database: charges, lost, double, doubts, as proof/index.html and proof.json
+	rm -rf proof
+	-$(BIN)/python -m pytest --override-ini addopts= -q -n 2 tests/crash/proof_cases.py
+	$(BIN)/python -m tests.crash.proof_page proof
+
 deploy: install ## Bring the configured Prefect API to what prefect.yaml and deployments/ describe
 	$(BIN)/python deployments/deploy.py $(DEPLOY)
 
@@ -72,4 +77,4 @@ lock: ## Pin every dependency with its hashes (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras --all-extras --python-version 3.11 pyproject.toml --output-file requirements.lock
 
 clean: ## Remove what make has made
-	rm -rf $(VENV) build dist site demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist site proof demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache
