@@ -51,7 +51,7 @@ def test_case(
     world = make_world(request.getfixturevalue("postgres_url") if database == "postgres" else None)
     world.csv(CLIPS, provider=provider)
     if FAULTS[fault]:
-        world.sandbox.fault("create", FAULTS[fault])  # type: ignore[arg-type]
+        world.sandbox.fault("create", FAULTS[fault])
     if point:
         who = "kill-both" if point in SENDING else "kill"  # a sender's parent is the flow, and a flow's parent is ours
         if world.start(DAILIES_FAILPOINTS=f"{point}={who}").wait(120) != KILLED:
