@@ -15,7 +15,8 @@
         ├── ResultLost        the clip was paid for and can no longer be downloaded
         └── DeliveryDelayed   the clip is safe (at the provider or on disk) but not yet in S3: run `dailies collect`
 
-A message says what happened, to which clip, what it cost and what to do next.
+A message says what happened, to which clip, what it cost and what to do next. Each error has the code of its kind of `trouble`,
+which `dailies explain` explains (`dailies/domain/troubles.py`).
 """
 
 from __future__ import annotations
@@ -23,14 +24,32 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+Trouble = Literal[
+    "request", "bad-rows", "no-file", "model-unknown", "model-gone", "no-price", "budget", "not-approved", "nobody-to-ask",
+    "which-one", "batch-name", "settings", "no-key", "key-refused", "no-destination", "store", "network", "prefect", "disk",
+    "port", "extra", "dispatch", "catalog", "ledger", "ledger-busy", "ledger-elsewhere", "ledger-newer", "spool", "unsettled",
+    "not-in-doubt", "in-doubt", "overdue", "delayed", "failed", "refused", "stopped", "busy", "lost", "unexpected",
+]  # fmt: skip
+"""The kinds of trouble. A code is a contract: scripts and pages of others name it, so it is never renamed."""
 
 
 class DailiesError(Exception):
     """Base of all errors raised on purpose; its text is written for the person at the terminal."""
 
+    trouble: Trouble = "unexpected"
+
+    def __init__(self, *words: object, trouble: Trouble | None = None) -> None:
+        super().__init__(*words)
+        if trouble is not None:
+            self.trouble = trouble
+
 
 class BadInput(DailiesError):
     """Something the user wrote can't be used. Nothing was bought."""
+
+    trouble: Trouble = "request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +85,8 @@ _OWN_WORDS = re.compile(r"'[^']*'|\"[^\"]*\"|\S*[\d/\\]\S*")
 class BadRows(BadInput):
     """All bad rows of one CSV, in order. Nothing was bought, or `so` says what else was not done."""
 
+    trouble: Trouble = "bad-rows"
+
     def __init__(self, source: str, rows: Sequence[BadRow], so: str = "nothing was bought") -> None:
         self.source = source
         self.rows = tuple(rows)
@@ -96,17 +117,25 @@ def _told_once(rows: Sequence[BadRow]) -> list[str]:
 class Misconfigured(DailiesError):
     """Settings, keys, bucket or database don't fit together. Nothing was bought by this call."""
 
+    trouble: Trouble = "settings"
+
 
 class NotCharged(DailiesError):
     """A create that certainly cost nothing."""
+
+    trouble: Trouble = "refused"
 
 
 class NotSent(NotCharged):
     """The request never reached the provider."""
 
+    trouble: Trouble = "network"
+
 
 class Busy(NotCharged):
     """The provider refused for too long because it was too busy."""
+
+    trouble: Trouble = "busy"
 
 
 class Refused(NotCharged):
@@ -116,25 +145,42 @@ class Refused(NotCharged):
 class Stopped(NotCharged):
     """The provider refuses every clip (bad key, no credits); no more is claimed there."""
 
+    trouble: Trouble = "stopped"
+
 
 class MaybeCharged(DailiesError):
     """The create was sent and its answer was lost."""
+
+    trouble: Trouble = "in-doubt"
 
 
 class Charged(DailiesError):
     """Money was spent, and a later step went wrong."""
 
+    trouble: Trouble = "delayed"
+
 
 class GenerationFailed(Charged):
     """The provider accepted the clip and then failed to make it."""
+
+    trouble: Trouble = "failed"
 
 
 class ResultLost(Charged):
     """The clip was made and paid for, and no URL leads to it any more."""
 
+    trouble: Trouble = "lost"
+
 
 class DeliveryDelayed(Charged):
     """The clip is paid for and safe, but not yet in S3."""
+
+
+def trouble_of(error: BaseException) -> Trouble:
+    """The kind of trouble of any error: of ours as they are, of a database's that it is the ledger."""
+    if isinstance(error, DailiesError):
+        return error.trouble
+    return "ledger" if type(error).__module__.startswith("sqlalchemy") else "unexpected"
 
 
 def describe_error(error: BaseException) -> str:

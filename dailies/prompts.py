@@ -60,14 +60,16 @@ def read_local(path: Path) -> bytes:
     """The bytes of a CSV on disk. Raises BadInput."""
     try:
         if path.is_dir():
-            raise BadInput(f"{path} is a folder; name the CSV file in it. Nothing was bought.")
+            raise BadInput(f"{path} is a folder; name the CSV file in it. Nothing was bought.", trouble="no-file")
         if path.stat().st_size > MAX_BYTES:
-            raise BadInput(f"{path} is larger than {MAX_BYTES // 2**20} MiB; split it. Nothing was bought.")
+            raise BadInput(
+                f"{path} is larger than {MAX_BYTES // 2**20} MiB; split it. Nothing was bought.", trouble="no-file"
+            )
         return path.read_bytes()
     except FileNotFoundError:
-        raise BadInput(f"{path}: there is no such file. Nothing was bought.") from None
+        raise BadInput(f"{path}: there is no such file. Nothing was bought.", trouble="no-file") from None
     except OSError as error:
-        raise BadInput(f"{path} can't be read: {error.strerror}. Nothing was bought.") from error
+        raise BadInput(f"{path} can't be read: {error.strerror}. Nothing was bought.", trouble="no-file") from error
 
 
 def read_table(content: bytes, source: str, names: Names) -> Table:

@@ -228,7 +228,8 @@ class Settings(_ProviderSettings):
             name = declared()[provider].key_name
             raise Misconfigured(
                 f"no key for {provider}: set {name} (environment, .env, or the Prefect Secret block "
-                f"`{SECRET_BLOCKS[name]}`). Nothing was bought. To try without a key: {DEMO}"
+                f"`{SECRET_BLOCKS[name]}`). Nothing was bought. To try without a key: {DEMO}",
+                trouble="no-key",
             )
         return key
 

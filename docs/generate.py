@@ -1,4 +1,4 @@
-"""`make docs` first writes the pages that come from the code: settings, commands, models."""
+"""`make docs` first writes the pages that come from the code: settings, commands, models, kinds of trouble."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dailies.catalog.find import Catalog
 from dailies.catalog.load import load_catalog
 from dailies.catalog.table import excluded_models, models_page
 from dailies.cli.app import app
+from dailies.domain.troubles import KINDS, Section
 from dailies.planning.request import request_table
 from dailies.settings import settings_table
 
@@ -29,6 +30,40 @@ The same everywhere: options of `dailies run` and `dailies check`, parameters of
 before all of them; what nobody says is decided by the settings, the image or the model.
 
 """
+
+TROUBLE = """\
+# When something goes wrong
+
+Every message says what happened, what it cost and what to type next. It begins with the code of its kind, as in `dailies: [no-key] …`;
+in JSON that is `code`, beside `error`. This page has each kind once more, and so has the program:
+
+```sh
+dailies explain
+dailies explain no-key
+```
+"""
+SECTIONS: dict[Section, str] = {
+    "Refused": "Exit code 2, before anything was bought.",
+    "In doubt": "",
+    "Overdue": "Paid, and not home yet.",
+    "Failed": "Exit code 1: this clip is not there, the others are. The report has the provider's words.",
+    "Lost": "",
+    "The machine": """\
+Killed at any point, the same command goes on where it was. Where the ledger was deleted or rolled back, what S3 and the spool
+know is taken in again by `dailies doctor --adopt`. In Prefect: [what its states mean](operations.md#when-something-goes-wrong).""",
+}
+
+
+def trouble_page() -> str:
+    """docs/trouble.md, whole: each code is a heading, so an address that stays."""
+    parts = [TROUBLE]
+    for section, words in SECTIONS.items():
+        parts.append(f"## {section}\n" + (f"\n{words}\n" if words else ""))
+        for code, kind in KINDS.items():
+            if kind.section == section:
+                typed = "\n".join(kind.commands)
+                parts.append(f"### {code}\n\n{kind.means}\n{kind.cost} {kind.cure}\n\n```sh\n{typed}\n```\n")
+    return "\n".join(parts)
 
 
 def batch_page() -> str:
@@ -53,6 +88,7 @@ def pages(catalog: Catalog) -> dict[str, str]:
         "settings.md": settings_page(),
         "batch.md": batch_page(),
         "commands.md": commands_page(),
+        "trouble.md": trouble_page(),
         "models.md": models_page(catalog, excluded_models()),
     }
 

@@ -54,9 +54,13 @@ async def approve(runtime: Runtime, batch: Batch, above_usd: float | None, wait_
         logger.error(
             "nobody approved %s in time: nothing was bought", show_usd(usd)
         )  # the server words the state itself
-        raise BadInput(f"nobody approved {show_usd(usd)} within {wait_s / 3600:g} h: nothing was bought") from None
+        raise BadInput(
+            f"nobody approved {show_usd(usd)} within {wait_s / 3600:g} h: nothing was bought", trouble="not-approved"
+        ) from None
     if not answer.approve:
-        raise BadInput(f"not approved{': ' + answer.note if answer.note else ''}: nothing was bought")
+        raise BadInput(
+            f"not approved{': ' + answer.note if answer.note else ''}: nothing was bought", trouble="not-approved"
+        )
     logger.info("approved: %s for %d clips. %s", show_usd(usd), asked.clips, answer.note)
     approval = asked.whole
     if answer.budget_usd is not None:

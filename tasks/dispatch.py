@@ -39,7 +39,9 @@ async def require_deployment(name: str) -> None:
         try:
             await client.read_deployment_by_name(name)
         except ObjectNotFound as error:
-            raise Misconfigured(f"there is no deployment {name}: run make deploy. Nothing was bought.") from error
+            raise Misconfigured(
+                f"there is no deployment {name}: run make deploy. Nothing was bought.", trouble="prefect"
+            ) from error
 
 
 async def run_shard(
@@ -98,7 +100,9 @@ async def next_start(client: PrefectClient, batch: str, shard: Shard) -> tuple[i
         run = runs.get(key)
         if run is None or run.state is None or not run.state.is_final():
             return start, run
-    raise Misconfigured(f"rows {shard.rows} of {batch} were started {KEYS} times: see what is wrong with them")
+    raise Misconfigured(
+        f"rows {shard.rows} of {batch} were started {KEYS} times: see what is wrong with them", trouble="dispatch"
+    )
 
 
 async def follow_run(client: PrefectClient, run: FlowRun) -> State[Any] | None:

@@ -35,7 +35,10 @@ class Catalog:
         """The model of this name. Raises BadInput with the nearest names."""
         model = self._by_name.get(name.strip().casefold())
         if model is None:
-            raise BadInput(f"no model is called {name!r}{self._suggestion(name)}; docs/models.md lists all")
+            raise BadInput(
+                f"no model is called {name!r}{self._suggestion(name)}; docs/models.md lists all",
+                trouble="model-unknown",
+            )
         return model
 
     def provider_of(self, name: str) -> str | None:

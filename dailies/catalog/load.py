@@ -44,7 +44,9 @@ def load_catalog(extra: Path | None = None) -> Catalog:
     if not mistakes:
         mistakes = _contradictions(models, entries)
     if mistakes:
-        raise Misconfigured("the catalog of models has mistakes:\n" + "\n".join(f"  {line}" for line in mistakes))
+        raise Misconfigured(
+            "the catalog of models has mistakes:\n" + "\n".join(f"  {line}" for line in mistakes), trouble="catalog"
+        )
     return Catalog(models)
 
 
@@ -55,7 +57,7 @@ def _user_files(extra: Path | None) -> list[Path]:
         return sorted(extra.glob("*.json"))
     if extra.is_file():
         return [extra]
-    raise Misconfigured(f"DAILIES_MODELS: there is no file or folder {extra}")
+    raise Misconfigured(f"DAILIES_MODELS: there is no file or folder {extra}", trouble="catalog")
 
 
 def _take_offers(one: Declaration, entries: dict[str, tuple[str, Entry]], mistakes: list[str]) -> None:

@@ -191,7 +191,7 @@ class Model(Data):
         for name, offer in self.offers.items():
             if name == provider:
                 return offer
-        raise BadInput(f"{provider} does not offer {self.id}; {one_of(self.offers)} does")
+        raise BadInput(f"{provider} does not offer {self.id}; {one_of(self.offers)} does", trouble="model-unknown")
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:

@@ -7,10 +7,26 @@ import re
 from collections.abc import Sequence
 
 from dailies.domain.commands import DOCTOR, command
-from dailies.errors import BadRows, DailiesError, Misconfigured
+from dailies.domain.troubles import KINDS
+from dailies.errors import BadRows, DailiesError, Misconfigured, Trouble
 
 _SAID = re.compile(r"\bdailies [a-z]")
 READ_A_FILE = ("check", "run")
+TYPED_AS_IT_STANDS: frozenset[Trouble] = frozenset(
+    (
+        "model-unknown",
+        "model-gone",
+        "which-one",
+        "not-in-doubt",
+        "unsettled",
+        "disk",
+        "ledger",
+        "ledger-busy",
+        "ledger-newer",
+        "spool",
+    )
+)
+"""Where the first command of the kind is what to type next, whatever was typed before."""
 
 
 def next_command(error: DailiesError, tokens: Sequence[str], usage: bool = False) -> str | None:
@@ -24,6 +40,8 @@ def next_command(error: DailiesError, tokens: Sequence[str], usage: bool = False
     verb = next((token for token in tokens[:1] if token.isalpha()), None)
     if usage or verb is None:
         return command(verb, "--help")
+    if error.trouble in TYPED_AS_IT_STANDS:
+        return KINDS[error.trouble].commands[0]
     if isinstance(error, Misconfigured) and verb != "doctor":
         return DOCTOR
     if verb in READ_A_FILE and len(tokens) > 1 and not tokens[1].startswith("-"):
@@ -32,7 +50,8 @@ def next_command(error: DailiesError, tokens: Sequence[str], usage: bool = False
 
 
 def error_answer(error: DailiesError, next_line: str | None = None) -> str:
-    """A refusal as JSON: the message, the bad rows one by one, and what to type next where the message does not say."""
+    """A refusal as JSON: the message, the code of its kind of trouble, the bad rows one by one, and what to type next where
+    the message does not say."""
     rows = (
         [
             {"row": bad.row, "id": bad.id, "column": bad.column, "reason": bad.reason, "cure": bad.cure}
@@ -41,4 +60,10 @@ def error_answer(error: DailiesError, next_line: str | None = None) -> str:
         if isinstance(error, BadRows)
         else []
     )
-    return json.dumps({"error": str(error), "bad_rows": rows, "next": next_line}, ensure_ascii=False)
+    answer = {"error": str(error), "code": error.trouble, "bad_rows": rows, "next": next_line}
+    return json.dumps(answer, ensure_ascii=False)
+
+
+def headline(error: DailiesError) -> str:
+    """The message as a person reads it, with the code of its kind, which `dailies explain` takes."""
+    return f"dailies: [{error.trouble}] {error}"

@@ -15,7 +15,7 @@ from cyclopts import App, CycloptsError, Parameter
 from dailies.cli.batch_options import takes_request
 from dailies.cli.ledger_admin import ledger_app
 from dailies.cli.models import models_app
-from dailies.errors import BadInput, DailiesError, Misconfigured, describe_error
+from dailies.errors import BadInput, DailiesError, Misconfigured, describe_error, trouble_of
 from dailies.logs import stderr_as_asked
 from dailies.planning.request import FOLDERS, BatchRequest
 
@@ -512,6 +512,19 @@ def doctor(*, adopt: bool = False, ready: bool = False, deep: bool = False, json
     return run_doctor(adopt, json, deep)
 
 
+@app.command
+def explain(
+    code: Annotated[str | None, Parameter(help="A code, as messages and JSON show it; none shows all.")] = None,
+    /,
+    *,
+    json: JsonFlag = False,
+) -> int:
+    """What a kind of trouble means, what it cost, and what to type."""
+    from dailies.cli.explain import run_explain
+
+    return run_explain(code, json)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code. Errors of ours become one clear message, never a traceback."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
@@ -537,7 +550,7 @@ def _end_of(tokens: Sequence[str]) -> int:
         code = 1
     except Exception as error:  # the outermost edge: a person gets one message, whatever it was
         logging.getLogger("dailies").debug("where it happened", exc_info=error)
-        code = fail(DailiesError(describe_error(error)), 1, tokens)
+        code = fail(DailiesError(describe_error(error), trouble=trouble_of(error)), 1, tokens)
     else:
         code = result if isinstance(result, int) else 0
     return code
@@ -562,12 +575,12 @@ def _nearest(error: UnicodeError) -> tuple[str, int]:
 
 def fail(error: DailiesError, code: int, tokens: Sequence[str]) -> int:
     """One message on stderr; with `--json` also one object on stdout, so that scripts need not read prose."""
-    print(f"dailies: {error}", file=sys.stderr)
+    from dailies.cli.answers import error_answer, headline
+
+    print(headline(error), file=sys.stderr)
     if code == REFUSED:
         return refused(error, tokens)
     if "--json" in tokens:
-        from dailies.cli.answers import error_answer
-
         print(error_answer(error))
     return code
 

@@ -68,7 +68,7 @@ def _wanted(ledger: Ledger, batch: str | None, clips: Sequence[str]) -> list[Wis
     """The clips that are meant. Raises BadInput for an unknown batch or clip, and where several batches have some."""
     names = ledger.batches()
     if batch is not None and batch not in names:
-        raise BadInput(f"the ledger knows no batch {batch!r}. Nothing was cancelled.")
+        raise BadInput(f"the ledger knows no batch {batch!r}. Nothing was cancelled.", trouble="which-one")
     if clips:
         keys = [clip_named(ledger, text, batch) for text in clips]
         rows = ledger.rows_of_clips(keys)
@@ -77,7 +77,10 @@ def _wanted(ledger: Ledger, batch: str | None, clips: Sequence[str]) -> list[Wis
     having = [name for name, some in found.items() if some]
     if len(having) > 1:
         each = "\n".join(f"  {command('cancel', '--batch', name)}    ({len(found[name])} clips)" for name in having)
-        raise BadInput(f"several batches have clips that can be cancelled; say which. Nothing was cancelled.\n{each}")
+        raise BadInput(
+            f"several batches have clips that can be cancelled; say which. Nothing was cancelled.\n{each}",
+            trouble="which-one",
+        )
     return found[having[0]] if having else []
 
 
@@ -91,12 +94,14 @@ def _confirm(wanted: Sequence[Wish], yes: bool) -> None:
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise BadInput("cancel asks before it touches anything: say --yes. Nothing was cancelled.")
+        raise BadInput(
+            "cancel asks before it touches anything: say --yes. Nothing was cancelled.", trouble="nobody-to-ask"
+        )
     if not wanted:
         return
     print(f"Cancel {len(wanted)}? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise BadInput("not approved: nothing was cancelled")
+        raise BadInput("not approved: nothing was cancelled", trouble="not-approved")
 
 
 def _show(done: Sequence[Cancelled]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import anyio.to_thread
 
-from dailies.cli.answers import next_command
+from dailies.cli.answers import headline, next_command
 from dailies.cli.command_settings import settings_here
 from dailies.cli.retake import retakes_on_record
 from dailies.cli.run import no_retakes
@@ -87,7 +87,7 @@ def _run_check(order: BatchRequest, json: bool, on_record: bool) -> int:
     for note in checked.notes:
         say(f"note: {note}")
     if checked.refusal:
-        say(f"dailies: {checked.refusal}")
+        say(headline(checked.refusal))
         if line := next_command(checked.refusal, ("check", order.prompts)):
             say(f"Next: {line}")
         return REFUSED
@@ -114,7 +114,7 @@ def _answer(credits: Credits, checked: Checked) -> dict[str, Any]:
     }  # fmt: skip
     if checked.refusal:
         line = next_command(checked.refusal, ("check", checked.plan.source))
-        answer |= {"error": str(checked.refusal), "bad_rows": [], "next": line}
+        answer |= {"error": str(checked.refusal), "code": checked.refusal.trouble, "bad_rows": [], "next": line}
     return answer
 
 

@@ -47,5 +47,6 @@ def require_api(api_url: str) -> None:
 def _dead(api_url: str, error: Exception) -> Misconfigured:
     return Misconfigured(
         f"the Prefect API at {api_url} does not answer ({type(error).__name__}). Nothing was bought. "
-        "Start it, or unset PREFECT_API_URL: then a local server is started"
+        "Start it, or unset PREFECT_API_URL: then a local server is started",
+        trouble="prefect",
     )

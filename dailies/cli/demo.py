@@ -121,7 +121,7 @@ def embedded(config: SandboxConfig) -> Iterator[Stage]:
         from moto.server import ThreadedMotoServer
     except ImportError as error:
         raise Misconfigured(
-            "the demo needs its embedded S3: pip install 'dailies[demo]', or make install in a clone"
+            "the demo needs its embedded S3: pip install 'dailies[demo]', or make install in a clone", trouble="extra"
         ) from error
     import logging
 
@@ -171,7 +171,7 @@ def fresh_folder(output: Path) -> Path:
             folder.mkdir(exist_ok=True)
             (folder / MARKER).touch()
     except OSError as error:
-        raise Misconfigured(f"{output} can't be written: {error.strerror}") from error
+        raise Misconfigured(f"{output} can't be written: {error.strerror}", trouble="disk") from error
     return output.absolute() / "home"
 
 

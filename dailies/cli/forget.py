@@ -59,7 +59,7 @@ def _keys(ledger: Ledger, batch: str | None, clip: str | None) -> list[str]:
     if clip is not None:
         return [clip_named(ledger, clip)]
     if batch not in ledger.batches():
-        raise BadInput(f"the ledger knows no batch {batch!r}. Nothing was removed.")
+        raise BadInput(f"the ledger knows no batch {batch!r}. Nothing was removed.", trouble="which-one")
     return [row.clip_key for row in ledger.rows(str(batch))]
 
 
@@ -80,10 +80,10 @@ def _confirm(wanted: Wanted, batch: str | None, yes: bool) -> None:
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise BadInput("forget removes for good: say --yes. Nothing was removed.")
+        raise BadInput("forget removes for good: say --yes. Nothing was removed.", trouble="nobody-to-ask")
     print(f"Forget {_clips(wanted)}? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise BadInput("not approved: nothing was removed")
+        raise BadInput("not approved: nothing was removed", trouble="not-approved")
 
 
 def _forget(ledger: Ledger, settings: Settings, wanted: Wanted) -> None:

@@ -160,7 +160,7 @@ def _tried(provider: str, key: str) -> str:
         finally:
             await client.close()
         if found.refused:
-            raise BadInput(f"{provider} refuses this key: {found.refused}")
+            raise BadInput(f"{provider} refuses this key: {found.refused}", trouble="key-refused")
         return None if found.balance_usd is None else show_usd(found.balance_usd)
 
     balance = asyncio.run(account_status())

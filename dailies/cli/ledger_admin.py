@@ -112,7 +112,8 @@ def _refuse_waiting_answers(spool: Spool, source: Engine) -> None:
         there = f"DAILIES_LEDGER_URL='{shown(source.url)}' " if source.dialect.name == "sqlite" else ""
         raise Misconfigured(
             f"{waiting} answers wait in {spool.folder} that the ledger {shown(source.url)} has not taken yet. Nothing was "
-            f"changed. Let it take them first: {there}{COLLECT}"
+            f"changed. Let it take them first: {there}{COLLECT}",
+            trouble="spool",
         )
 
 

@@ -36,7 +36,9 @@ class Project:
         """The absolute path of a file of the project. Raises BadInput for what lies elsewhere, links followed."""
         found = (self.folder / path).resolve()
         if "://" in path or not found.is_relative_to(self.folder):
-            raise BadInput(f"{path}: only files below {self.folder.name}/ can be read here. Nothing was bought.")
+            raise BadInput(
+                f"{path}: only files below {self.folder.name}/ can be read here. Nothing was bought.", trouble="no-file"
+            )
         return str(found)
 
     async def models(self, provider: str | None = None, image: str | None = None, live: bool = False) -> Answer:
@@ -71,7 +73,7 @@ class Project:
         """
         budget = dollars("budget_usd", str(budget_usd))
         if not budget:
-            raise BadInput("a run needs a budget above 0. Nothing was bought.")
+            raise BadInput("a run needs a budget above 0. Nothing was bought.", trouble="budget")
         path, wishes = self.inside(prompts), _options(to=to, model=model, budget=budget)
         checked = await self._answer("check", path, *wishes)
         if checked["exit_code"] != 0 or "error" in checked:
@@ -102,7 +104,7 @@ def run_mcp(approve_above: str) -> int:
         from mcp.server.mcpserver import MCPServer
         from mcp.types import ToolAnnotations
     except ImportError as error:
-        raise Misconfigured("this needs the extra `mcp`: pip install 'dailies-video[mcp]'") from error
+        raise Misconfigured("this needs the extra `mcp`: pip install 'dailies-video[mcp]'", trouble="extra") from error
     project = Project(Path.cwd(), dollars("--approve-above", approve_above) or Decimal(0))
     server = MCPServer("dailies", instructions=INSTRUCTIONS)
     for tool in (project.models, project.check, project.status, project.report, project.show):

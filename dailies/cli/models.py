@@ -179,7 +179,7 @@ def _providers(settings: Settings, said: str | None, with_key: bool) -> tuple[st
         return names
     keyed = tuple(name for name in names if settings.api_key(name))
     if not keyed:
-        raise Misconfigured("--with-key: no key is set for any of these providers")
+        raise Misconfigured("--with-key: no key is set for any of these providers", trouble="no-key")
     return keyed
 
 

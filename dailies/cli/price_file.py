@@ -26,12 +26,12 @@ def keep_prices(settings: Settings, view: LiveView, today: date) -> None:
     for note in view.notes:
         say(f"note: {note}")
     if not kept:
-        raise Misconfigured("no provider told a price now; nothing was written")
+        raise Misconfigured("no provider told a price now; nothing was written", trouble="network")
     named = settings.dailies_models.expanduser() if settings.dailies_models else None
     path = named / PRICE_FILE if named and named.is_dir() else named or Path(PRICE_FILE)
     try:
         before = json.loads(path.read_text(encoding="utf-8-sig")) if path.exists() else {}
         path.write_text(json.dumps(merged(before, kept), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise Misconfigured(f"{path} can't be written: {error}") from error
+        raise Misconfigured(f"{path} can't be written: {error}", trouble="disk") from error
     say(f"{len(kept)} prices of today are in {path}" + ("" if named else f"; to use them set DAILIES_MODELS={path}"))

@@ -73,7 +73,7 @@ def _sqlite(url: str) -> str:
     if not path.exists():
         return _could_be_made(path)
     if not os.access(path, os.R_OK | os.W_OK) or not os.access(path.parent, os.W_OK):
-        raise Misconfigured(f"the ledger {path} can't be written")
+        raise Misconfigured(f"the ledger {path} can't be written", trouble="ledger")
     # without a `-wal` beside it nobody has it open; then SQLite is told to make none, and no `-shm`
     beside = path.with_name(f"{path.name}-wal").exists()
     address = f"file:{quote(str(path))}?mode=ro{'' if beside else '&immutable=1'}"
@@ -83,7 +83,7 @@ def _sqlite(url: str) -> str:
                 return f"{path} holds no ledger yet, and one could be made"
             return _of_this_version(str(path), dict(connection.execute(META)))
     except sqlite3.Error as error:
-        raise Misconfigured(f"the ledger {path} can't be read: {error}") from None
+        raise Misconfigured(f"the ledger {path} can't be read: {error}", trouble="ledger") from None
 
 
 def _could_be_made(path: Path) -> str:
@@ -91,7 +91,7 @@ def _could_be_made(path: Path) -> str:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise Misconfigured(f"there is no ledger {path}, and {folder} can't be written")
+        raise Misconfigured(f"there is no ledger {path}, and {folder} can't be written", trouble="ledger")
     return f"there is no ledger {path} yet, and one could be made"
 
 
@@ -100,7 +100,9 @@ def _postgres(url: str) -> str:
 
     scheme, _, rest = url.partition("://")
     if scheme.partition("+")[0] not in ("postgres", "postgresql"):
-        raise Misconfigured("DAILIES_LEDGER_URL is not a database URL, such as postgresql+psycopg://host/db")
+        raise Misconfigured(
+            "DAILIES_LEDGER_URL is not a database URL, such as postgresql+psycopg://host/db", trouble="ledger"
+        )
     user, at, place = rest.rpartition("@")
     name, colon, password = user.partition(":")
     address = f"postgresql://{name}{colon}{quote(password, safe='%')}{at}{place}"
@@ -115,18 +117,22 @@ def _postgres(url: str) -> str:
             return _of_this_version(where, dict(connection.execute(META).fetchall()))
     except psycopg.Error as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise Misconfigured(f"the ledger at {where} can't be reached: {reason}") from None
+        raise Misconfigured(f"the ledger at {where} can't be reached: {reason}", trouble="ledger") from None
 
 
 def _of_this_version(where: str, meta: dict[str, str]) -> str:
     """Raises Misconfigured for a ledger that this version would refuse to open."""
     if "sealed" in meta:
-        raise Misconfigured(f"the ledger {where} was copied to {meta['sealed']} and is sealed")
+        raise Misconfigured(
+            f"the ledger {where} was copied to {meta['sealed']} and is sealed", trouble="ledger-elsewhere"
+        )
     if "incoming" in meta:
-        raise Misconfigured(f"the ledger {where} is a copy that was not finished")
+        raise Misconfigured(f"the ledger {where} is a copy that was not finished", trouble="ledger-elsewhere")
     schema, known = int(meta.get("schema", "0")), newest_schema()
     if schema > known and int(meta.get("oldest_that_may_open", schema)) > known:
-        raise Misconfigured(f"the ledger {where} has schema {schema}, and this version knows schema {known}")
+        raise Misconfigured(
+            f"the ledger {where} has schema {schema}, and this version knows schema {known}", trouble="ledger-newer"
+        )
     older = f", which the next run brings up to {known}" if schema < known else ""
     return f"the ledger {where} answers (schema {schema}{older})"
 
@@ -158,7 +164,9 @@ def _kept_by_prefect() -> str | None:
             return None
         return str(answer.raise_for_status().json()["data"]["value"])
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        raise Misconfigured(f"the Prefect API at {api_url} does not tell the ledger's address ({error})") from None
+        raise Misconfigured(
+            f"the Prefect API at {api_url} does not tell the ledger's address ({error})", trouble="prefect"
+        ) from None
 
 
 def _authorization() -> dict[str, str]:

@@ -103,7 +103,7 @@ def _write_focus(rows: Sequence[BatchRow], file: str) -> None:
     try:
         replace_file(path, text.encode())
     except OSError as error:
-        raise BadInput(f"--focus {file}: it can't be written ({error.strerror})") from error
+        raise BadInput(f"--focus {file}: it can't be written ({error.strerror})", trouble="disk") from error
     say(f"FOCUS: {path}")
 
 

@@ -133,13 +133,16 @@ def run_resolve_all(said: Said, older_than: str, batch: str | None) -> int:
     can be asked and `--yes` was not said."""
     word, age = said.word(Word.NOT_CHARGED, Word.RESUBMIT), span(older_than)
     if not said.yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise BadInput("this settles many at once and there is nobody to ask: say --yes. Nothing was changed")
+        raise BadInput(
+            "this settles many at once and there is nobody to ask: say --yes. Nothing was changed",
+            trouble="nobody-to-ask",
+        )
     settings = settings_here()
     make_home(settings.home)
     ledger = open_ledger(settings)
     try:
         if batch is not None and batch not in ledger.batches():
-            raise BadInput(f"the ledger knows no batch {batch!r}. Nothing was changed")
+            raise BadInput(f"the ledger knows no batch {batch!r}. Nothing was changed", trouble="which-one")
         found = doubts(ledger, age, batch)
         left = {"younger": found.younger, "whose sender is there and may hold the answer": found.sender_lives}
         for why, count in left.items():
@@ -180,7 +183,7 @@ def _confirm(attempts: Sequence[Attempt], word: Word) -> None:
     ending = " never charged" if word is Word.NOT_CHARGED else ""
     print(f"{doing} {len(attempts)} clips{ending}? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise BadInput("not approved: nothing was changed")
+        raise BadInput("not approved: nothing was changed", trouble="not-approved")
 
 
 def _sentence(settled: Sequence[Attempt], word: Word) -> str:

@@ -37,7 +37,9 @@ def run_retry(batch: str | None, kinds: Sequence[Kind], dry_run: bool, yes: bool
             _show(found, as_json)
             return 0
         if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise BadInput("retry buys again: say --yes, or --dry-run to only look. Nothing was bought.")
+            raise BadInput(
+                "retry buys again: say --yes, or --dry-run to only look. Nothing was bought.", trouble="nobody-to-ask"
+            )
         order = _order(ledger, name, found)
 
         def release(plan: Plan) -> None:
@@ -78,12 +80,12 @@ def _found(ledger: Ledger, batch: str | None, kinds: Sequence[Kind]) -> tuple[st
     """The batch and its clips to be bought again; the only batch that has any where none is named. Raises BadInput."""
     names = ledger.batches()
     if batch is not None and batch not in names:
-        raise BadInput(f"the ledger knows no batch {batch!r}. Nothing was bought.")
+        raise BadInput(f"the ledger knows no batch {batch!r}. Nothing was bought.", trouble="which-one")
     found = {name: to_retry(ledger.rows(name), kinds) for name in ([batch] if batch else names)}
     having = [name for name, some in found.items() if some]
     if len(having) > 1:
         each = "\n".join(f"  {command('retry', '--batch', name)}    ({len(found[name])} clips)" for name in having)
-        raise BadInput(f"several batches have such clips; say which. Nothing was bought.\n{each}")
+        raise BadInput(f"several batches have such clips; say which. Nothing was bought.\n{each}", trouble="which-one")
     return (having[0], found[having[0]]) if having else (batch or "", [])
 
 
@@ -131,4 +133,4 @@ def _confirm(found: Sequence[Again], yes: bool) -> None:
     usd = show_usd(sum_usd(again.usd for again in found))
     print(f"Buy {len(found)} clips again for at most {usd}? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise BadInput("not approved: nothing was bought")
+        raise BadInput("not approved: nothing was bought", trouble="not-approved")

@@ -77,7 +77,7 @@ def write_out(batch: str | None, file: str) -> int:
     try:
         replace(path, text.encode())
     except OSError as error:
-        raise Misconfigured(f"{path} can't be written: {error.strerror}") from error
+        raise Misconfigured(f"{path} can't be written: {error.strerror}", trouble="disk") from error
     say(f"{sum(1 for row in rows if row.verdict and row.verdict.said.word)} verdicts are in {path}")
     return 0
 

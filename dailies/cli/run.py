@@ -166,7 +166,7 @@ def confirm(purchase: Purchase, yes: bool) -> None:
     clips = "1 clip" if len(purchase.rows) == 1 else f"{len(purchase.rows)} clips"
     print(f"Buy {clips} for at most {show_usd(purchase.usd)}? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise BadInput("not approved: nothing was bought")
+        raise BadInput("not approved: nothing was bought", trouble="not-approved")
 
 
 @asynccontextmanager

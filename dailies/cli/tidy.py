@@ -33,7 +33,9 @@ def run_tidy(older_than: str, keep_mb: int | None, dry_run: bool, yes: bool, as_
         raise BadInput("--keep-mb: a size is not negative. Nothing was removed.")
     asks = sys.stdin.isatty() and sys.stderr.isatty()
     if not (dry_run or yes or asks):
-        raise BadInput("tidy removes for good: say --yes, or --dry-run to see what. Nothing was removed.")
+        raise BadInput(
+            "tidy removes for good: say --yes, or --dry-run to see what. Nothing was removed.", trouble="nobody-to-ask"
+        )
     settings = settings_here()
     make_home(settings.home)
     most_bytes = None if keep_mb is None else keep_mb << 20
@@ -125,7 +127,7 @@ def _removed(one: Leftover) -> bool:
 def _confirm(going: Sequence[Leftover]) -> None:
     print(f"Remove {len(going)}, {_mib(going)}? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise BadInput("not approved: nothing was removed")
+        raise BadInput("not approved: nothing was removed", trouble="not-approved")
 
 
 def _show(going: Sequence[Leftover]) -> None:

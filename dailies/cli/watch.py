@@ -37,7 +37,9 @@ def _watched(ledger: Ledger, catalog: Catalog, batch: str | None, in_flight: int
     name = batch or next(iter(ledger.batches()), None)
     rows = [row for row in ledger.each_row(name) if not row.retired] if name else []
     if name is None or not rows:
-        raise BadInput(f"the ledger knows no batch {batch!r}" if batch else "the ledger knows no batch yet")
+        raise BadInput(
+            f"the ledger knows no batch {batch!r}" if batch else "the ledger knows no batch yet", trouble="which-one"
+        )
     usual: dict[object, float] = {}
 
     def usual_s(row: BatchRow) -> float:

@@ -49,7 +49,7 @@ def clean_home(home: Path, traces: Traces, ledger: Path | None, progress: Callab
             progress(done, len(files))
     except OSError as error:
         raise Misconfigured(
-            f"{error.filename or home} can't be cleaned: {error.strerror}. Say the same command again"
+            f"{error.filename or home} can't be cleaned: {error.strerror}. Say the same command again", trouble="disk"
         ) from error
     return changed
 

@@ -68,7 +68,8 @@ def refuse_unsettled(wanted: Wanted, attempts: Iterable[Attempt]) -> None:
     more = f" and {len(rows) - MOST_NAMED} more" if len(rows) > MOST_NAMED else ""
     raise BadInput(
         f"not settled yet: {named}{more}. What is paid for must come home, and what is in doubt be settled, before it can be "
-        f"forgotten. Nothing was removed. First: {COLLECT}, then {STATUS}"
+        f"forgotten. Nothing was removed. First: {COLLECT}, then {STATUS}",
+        trouble="unsettled",
     )
 
 

@@ -16,7 +16,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        raise Misconfigured(f"--host {host} --port {port}: {error.strerror or error}") from error
+        raise Misconfigured(f"--host {host} --port {port}: {error.strerror or error}", trouble="port") from error
 
 
 def serve(app: Starlette, listening: socket.socket) -> None:

@@ -25,13 +25,15 @@ def parse_address(text: str) -> URL:
             password = quote(found["password"], safe="%")
             parsed = _parse(f"{found['scheme']}://{found['user']}:{password}@{found['rest']}")
     if parsed is None:
-        raise Misconfigured("DAILIES_LEDGER_URL is not a database URL, such as postgresql+psycopg://host/db")
+        raise Misconfigured(
+            "DAILIES_LEDGER_URL is not a database URL, such as postgresql+psycopg://host/db", trouble="ledger"
+        )
     scheme = parsed.drivername.split("+")[0]
     if scheme in ("postgres", "postgresql"):
         return parsed.set(drivername=DRIVER)
     if scheme == "sqlite":
         return parsed
-    raise Misconfigured(f"the ledger needs SQLite or Postgres, not {scheme}")
+    raise Misconfigured(f"the ledger needs SQLite or Postgres, not {scheme}", trouble="ledger")
 
 
 def shown(url: URL) -> str:

@@ -52,7 +52,8 @@ def refuse_unsettled_beside(home: Path, ledger: Reader) -> None:
     raise Misconfigured(
         f"the ledger {file} holds {'1 clip' if clips == 1 else f'{clips} clips'} ({dollars} at risk) paid for or in doubt, "
         f"of which the configured ledger {shown(ledger.engine.url)} knows nothing: buying now could pay twice. "
-        f"Nothing was bought. {cure}"
+        f"Nothing was bought. {cure}",
+        trouble="ledger-elsewhere",
     )
 
 
@@ -69,7 +70,8 @@ def unsettled_in(file: Path) -> list[Unsettled]:
     except sqlite3.Error as error:
         raise Misconfigured(
             f"there is a ledger {file} beside the configured one, and it can't be read ({error}): nobody knows what it paid "
-            "for. Nothing was bought. Mend it, or move it out of DAILIES_HOME"
+            "for. Nothing was bought. Mend it, or move it out of DAILIES_HOME",
+            trouble="ledger-elsewhere",
         ) from error
 
 

@@ -30,7 +30,8 @@ def refuse_vanishing_ledger(ledger_url: str, container: str | None = None, mount
     raise Misconfigured(
         f"this run was started in {kind}, and its ledger {file} would vanish with it: nobody would know what was paid for. "
         "Nothing was bought. Set DAILIES_LEDGER_URL=postgresql+psycopg://user@host/db, or mount a volume and set DAILIES_HOME "
-        "to a folder on it"
+        "to a folder on it",
+        trouble="ledger-elsewhere",
     )
 
 

@@ -33,7 +33,8 @@ def copy_beside(engine: Engine, schema: int) -> Path | None:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise Misconfigured(
             f"the ledger {ledger} is to be upgraded, and the copy that is made first can't be written: {reason}. "
-            f"Make room for it in {ledger.parent}. Nothing was changed, nothing was bought"
+            f"Make room for it in {ledger.parent}. Nothing was changed, nothing was bought",
+            trouble="disk",
         ) from error
     return path
 

@@ -59,7 +59,9 @@ def copy_ledger(source_url: str, target_url: str, may_go: Callable[[Engine], Non
         own_id = _says(source)["id"]
         bring_up(target, incoming_from=own_id)
         if _says(target)["id"] == own_id:
-            raise Misconfigured(f"{shown(target.url)} is the same ledger as {shown(source.url)}. Nothing was changed")
+            raise Misconfigured(
+                f"{shown(target.url)} is the same ledger as {shown(source.url)}. Nothing was changed", trouble="ledger"
+            )
         with _alone(source) as reading:
             _refuse_in_use(reading, source)
             with _alone(target) as writing:
@@ -87,9 +89,9 @@ def sums_of(connection: Connection, table: sa.Table) -> Sums:
 def _refuse_nonsense(source_url: str, target_url: str) -> None:
     source, target = parse_address(source_url), parse_address(target_url)
     if source == target or shown(source) == shown(target):
-        raise Misconfigured(f"{shown(source)} can't be copied to itself. Nothing was changed")
+        raise Misconfigured(f"{shown(source)} can't be copied to itself. Nothing was changed", trouble="ledger")
     if source.get_backend_name() == "sqlite" and not Path(source.database or "").is_file():
-        raise Misconfigured(f"there is no ledger at {source.database}. Nothing was changed")
+        raise Misconfigured(f"there is no ledger at {source.database}. Nothing was changed", trouble="ledger")
 
 
 @contextmanager
@@ -122,7 +124,8 @@ def _refuse_in_use(connection: Connection, source: Engine) -> None:
         runs = "1 run is" if len(alive) == 1 else f"{len(alive)} runs are"
         raise Misconfigured(
             f"{runs} at work with the ledger {shown(source.url)}: wait until {STATUS} shows none, then copy it. "
-            "Nothing was changed"
+            "Nothing was changed",
+            trouble="ledger-busy",
         )
 
 
@@ -135,7 +138,8 @@ def _refuse_full(connection: Connection, target: Engine) -> None:
     if full:
         raise Misconfigured(
             f"the ledger {shown(target.url)} is not empty ({', '.join(full)}): two ledgers can't be made one. "
-            "Nothing was changed. Copy into an empty database"
+            "Nothing was changed. Copy into an empty database",
+            trouble="ledger",
         )
 
 
@@ -163,4 +167,7 @@ def _compare(reading: Connection, writing: Connection) -> None:
     for table in TABLES:
         before, after = sums_of(reading, table), sums_of(writing, table)
         if before != after:
-            raise Misconfigured(f"the copy of {table.name} differs ({before} there, {after} here). Nothing was changed")
+            raise Misconfigured(
+                f"the copy of {table.name} differs ({before} there, {after} here). Nothing was changed",
+                trouble="ledger",
+            )

@@ -49,7 +49,7 @@ def open_engine(url: str) -> Engine:
             raise
         reason = next(iter(str(error.orig or error).strip().splitlines()), type(error).__name__)
         raise Misconfigured(
-            f"the ledger at {shown(engine.url)} can't be opened: {reason}. Nothing was bought."
+            f"the ledger at {shown(engine.url)} can't be opened: {reason}. Nothing was bought.", trouble="ledger"
         ) from error
     return engine
 
@@ -127,7 +127,9 @@ def _file_there(path: Path) -> LedgerFile:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         return LedgerFile.at(path)
     except OSError as error:
-        raise Misconfigured(f"the ledger {path} can't be written: {error.strerror}. Nothing was bought.") from error
+        raise Misconfigured(
+            f"the ledger {path} can't be written: {error.strerror}. Nothing was bought.", trouble="ledger"
+        ) from error
 
 
 def _use_wal(cursor: Any) -> None:
@@ -149,7 +151,8 @@ def refuse_network_file_system(path: Path) -> None:
     if kind and kind.startswith(NETWORK_FILE_SYSTEMS):
         raise Misconfigured(
             f"{path.parent} is on a network file system ({kind}), where SQLite's locks do not hold. "
-            "Put DAILIES_HOME on a local disk, or use Postgres: DAILIES_LEDGER_URL=postgresql+psycopg://…"
+            "Put DAILIES_HOME on a local disk, or use Postgres: DAILIES_LEDGER_URL=postgresql+psycopg://…",
+            trouble="ledger",
         )
 
 

@@ -25,12 +25,16 @@ def clip_named(ledger: Reader, text: str, batch: str | None = None) -> str:
     if not found:
         raise BadInput(
             f"{text}: no such clip. Say its clip_key, at least {FEWEST_DIGITS} digits of it, or BATCH/ID (with several takes "
-            "BATCH/ID/TAKE). Nothing was changed."
+            "BATCH/ID/TAKE). Nothing was changed.",
+            trouble="which-one",
         )
     if len(found) > 1:
         shown = "\n".join(f"  {name}    {key}" for key, name in list(found.items())[:MOST_SHOWN])
         more = f"\n  and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
-        raise BadInput(f"{text}: {len(found)} clips are called so; say which. Nothing was changed.\n{shown}{more}")
+        raise BadInput(
+            f"{text}: {len(found)} clips are called so; say which. Nothing was changed.\n{shown}{more}",
+            trouble="which-one",
+        )
     return next(iter(found))
 
 

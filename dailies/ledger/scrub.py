@@ -35,7 +35,8 @@ def scrub(path: Path, without: Callable[[str], str]) -> int:
             return changed
     except sqlite3.Error as error:
         raise Misconfigured(
-            f"{path} can't be cleaned: {error}. Stop what works with it, then say the same command again"
+            f"{path} can't be cleaned: {error}. Stop what works with it, then say the same command again",
+            trouble="ledger-busy",
         ) from error
 
 
@@ -55,7 +56,8 @@ def vacuum_ledger(path: Path) -> None:
     except sqlite3.Error as error:
         raise Misconfigured(
             f"all is forgotten, but free pages of {path} may still hold some of it: {error}. Say the same command again when "
-            "no run works with it"
+            "no run works with it",
+            trouble="ledger-busy",
         ) from error
 
 

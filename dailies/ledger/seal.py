@@ -22,12 +22,14 @@ def refuse_closed(where: str, found: dict[str, str], incoming_from: str | None =
         password = " (with its password)" if "***" in found[SEALED] else ""
         raise Misconfigured(
             f"the ledger {where} was copied to {found[SEALED]} and is sealed. Nothing was bought. "
-            f"Set DAILIES_LEDGER_URL to that address{password}"
+            f"Set DAILIES_LEDGER_URL to that address{password}",
+            trouble="ledger-elsewhere",
         )
     if INCOMING in found and found[INCOMING] != incoming_from:
         raise Misconfigured(
             f"the ledger {where} is a copy that was not finished. Nothing was bought. "
-            f"Say the same `{LEDGER_COPY}` again; until then the ledger that it comes from is the live one"
+            f"Say the same `{LEDGER_COPY}` again; until then the ledger that it comes from is the live one",
+            trouble="ledger-elsewhere",
         )
 
 

@@ -94,7 +94,8 @@ def _not_for_long(connection: Connection) -> Iterator[None]:
         raise Misconfigured(
             f"the ledger {shown(connection.engine.url)} is to be upgraded, and somebody has had one of its tables for longer "
             f"than {LOCK_TIMEOUT_MS / 1000:g} s (a backup, or a transaction that was left open): start again when that is over. "
-            "Nothing was changed, nothing was bought"
+            "Nothing was changed, nothing was bought",
+            trouble="ledger-busy",
         ) from error
 
 
@@ -113,7 +114,8 @@ def _opens(engine: Engine, found: dict[str, str], incoming_from: str | None) -> 
         raise Misconfigured(
             f"the ledger {shown(engine.url)} has schema {schema}, written by dailies "
             f"{found.get('written_by', 'of a later version')}; this is dailies {__version__}, which knows schema {HEAD}. "
-            "Nothing was bought. Use that version or a later one here"
+            "Nothing was bought. Use that version or a later one here",
+            trouble="ledger-newer",
         )
     return schema >= HEAD
 
@@ -160,5 +162,6 @@ def _refuse_in_use(connection: Connection) -> None:
         runs = "1 run is" if len(alive) == 1 else f"{len(alive)} runs are"
         raise Misconfigured(
             f"the ledger is to be upgraded, and {runs} still at work with it: wait until {STATUS} answers, which it does once "
-            "they have ended, or stop them; then start again. Nothing was changed, nothing was bought"
+            "they have ended, or stop them; then start again. Nothing was changed, nothing was bought",
+            trouble="ledger-busy",
         )

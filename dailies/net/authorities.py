@@ -65,7 +65,8 @@ def _context(authorities: Authorities) -> ssl.SSLContext:
                 reason = error.strerror or str(error)
         if not taken:
             raise Misconfigured(
-                f"{variable}={value} can't be used: {reason}. It names a file or folder of PEM certificates"
+                f"{variable}={value} can't be used: {reason}. It names a file or folder of PEM certificates",
+                trouble="network",
             )
     return context
 
@@ -80,7 +81,7 @@ def _file(authorities: Authorities) -> str:
             file.write(b"\n".join(path.read_bytes() for path in paths))
     except OSError as error:
         raise Misconfigured(
-            f"no temporary file can be written for the store's certificates: {error.strerror}"
+            f"no temporary file can be written for the store's certificates: {error.strerror}", trouble="disk"
         ) from error
     atexit.register(lambda: Path(name).unlink(missing_ok=True))
     return name

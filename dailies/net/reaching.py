@@ -31,7 +31,9 @@ async def reach(network: Network, url: str) -> datetime | None:
                 return await _connect(network, httpx.URL(url))
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProxyError, TimeoutError) as error:
             if pause_s is None:
-                raise Misconfigured(f"{safe_url(url)} can't be reached: {network.describe(url, error)}") from error
+                raise Misconfigured(
+                    f"{safe_url(url)} can't be reached: {network.describe(url, error)}", trouble="network"
+                ) from error
             await anyio.sleep(pause_s)
     raise AssertionError("unreachable")
 

@@ -122,15 +122,16 @@ def read_proxy(variable: str, text: str) -> Proxy:
         url = httpx.URL(text if "://" in text else f"http://{text}")
         port = url.port or (443 if url.scheme == "https" else 80)
     except (httpx.InvalidURL, ValueError):
-        raise Misconfigured(wanted) from None
+        raise Misconfigured(wanted, trouble="network") from None
     if url.scheme.startswith("socks"):
         raise Misconfigured(
             f"{variable} names a SOCKS proxy, and none is spoken here: give the address of an HTTP proxy, "
-            "or name the hosts that are reached without one in NO_PROXY"
+            "or name the hosts that are reached without one in NO_PROXY",
+            trouble="network",
         )
     readable = url.scheme in ("http", "https") and re.fullmatch(r"[\w.:-]+", url.host) and port <= 65535
     if not readable:
-        raise Misconfigured(wanted)
+        raise Misconfigured(wanted, trouble="network")
     login = None
     if url.userinfo:
         login = "Basic " + b64encode(f"{url.username}:{url.password}".encode()).decode()

@@ -79,7 +79,7 @@ async def ask_all(wanted: Sequence[tuple[str, Model]], ask: Ask, require_live: b
         except LiveUnavailable as error:
             text = f"{provider} could not be asked whether its models are served and what they cost now ({error})"
             if require_live:
-                raise Misconfigured(f"{text}. Nothing was bought (--require-live)") from None
+                raise Misconfigured(f"{text}. Nothing was bought (--require-live)", trouble="network") from None
             notes.append(f"{text}; prices are the catalog's")
             continue
         for model_id, live in ((one, live) for name, live in answers.items() for one in models[name]):

@@ -80,7 +80,9 @@ def _as_asked(model: Model, row: Needed) -> ResolvedOptions | None:
 
 def refusal(gone: Sequence[Gone], catalog: Catalog, view: LiveView) -> BadInput:
     """When each model ended, and the flag that makes the same rows with another, at which price."""
-    return BadInput("\n".join([*(_words(one, catalog, view) for one in gone), "Nothing was bought."]))
+    return BadInput(
+        "\n".join([*(_words(one, catalog, view) for one in gone), "Nothing was bought."]), trouble="model-gone"
+    )
 
 
 def _words(gone: Gone, catalog: Catalog, view: LiveView) -> str:

@@ -70,4 +70,6 @@ def _toml(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise Misconfigured(f"{path} can't be read: {error}. It may say which Prefect API to use.") from error
+        raise Misconfigured(
+            f"{path} can't be read: {error}. It may say which Prefect API to use.", trouble="prefect"
+        ) from error

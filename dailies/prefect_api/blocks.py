@@ -82,11 +82,13 @@ def _text(variable: Variable) -> str:
     if name in SECRETS:
         raise Misconfigured(
             f"the Prefect Variable {name} would show a key to everybody: keep it in the Secret block "
-            f"{SECRET_BLOCKS[name.upper()]}, and delete the Variable. Nothing was bought."
+            f"{SECRET_BLOCKS[name.upper()]}, and delete the Variable. Nothing was bought.",
+            trouble="prefect",
         )
     if isinstance(value, bool) or not isinstance(value, str | int | float) or not str(value).strip():
         raise Misconfigured(
-            f"the Prefect Variable {name} holds neither text nor a number: give it one, or delete it. Nothing was bought."
+            f"the Prefect Variable {name} holds neither text nor a number: give it one, or delete it. Nothing was bought.",
+            trouble="prefect",
         )
     return str(value)
 
@@ -100,7 +102,8 @@ def _secret(name: str, data: Mapping[str, Any]) -> str:
     value = data.get("value")
     if not isinstance(value, str) or not value.strip():
         raise Misconfigured(
-            f"the Prefect Secret block {SECRET_BLOCKS[name]} holds no text: save it again, or delete it. Nothing was bought."
+            f"the Prefect Secret block {SECRET_BLOCKS[name]} holds no text: save it again, or delete it. Nothing was bought.",
+            trouble="prefect",
         )
     return value
 

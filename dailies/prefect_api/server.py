@@ -122,7 +122,7 @@ def _join(users_fd: int, folder: Path, deadline: float, say: Callable[[str], Non
     told = False
     while not try_lock(users_fd, alone=False):
         if time.monotonic() > deadline:
-            raise Misconfigured(_failure(folder, "the last one has not ended"))
+            raise Misconfigured(_failure(folder, "the last one has not ended"), trouble="prefect")
         if not told and time.monotonic() - noticed_at > 2 * POLL_S:  # a server that only looks has it for an instant
             say("waiting for the last local Prefect server to end")
             told = True
@@ -141,11 +141,13 @@ def _find_or_start(folder: Path, deadline: float, say: Callable[[str], None]) ->
         elif child.poll() == ANOTHER:
             child = None
         elif child.poll() is not None:
-            raise Misconfigured(_failure(folder, f"its process ended with code {child.returncode}", log_start))
+            raise Misconfigured(
+                _failure(folder, f"its process ended with code {child.returncode}", log_start), trouble="prefect"
+            )
         if time.monotonic() > deadline:
             if child:
                 _end(child)
-            raise Misconfigured(_failure(folder, "it did not answer in time", log_start))
+            raise Misconfigured(_failure(folder, "it did not answer in time", log_start), trouble="prefect")
         if not told:
             first = not (folder / "prefect.db").exists()
             say("starting the local Prefect server" + (" (its first start takes half a minute)" if first else ""))
@@ -258,7 +260,7 @@ def _explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Misconfigured(_failure(folder, str(error))) from error
+        raise Misconfigured(_failure(folder, str(error)), trouble="prefect") from error
 
 
 def _failure(folder: Path, reason: str, log_start: int = 0) -> str:

@@ -24,7 +24,7 @@ from dailies.domain.creates import PaidRequest, Reference
 from dailies.domain.kept_request import KeptRequest
 from dailies.domain.outcomes import Answer, Fault
 from dailies.domain.records import Attempt
-from dailies.errors import DailiesError
+from dailies.errors import DailiesError, Trouble
 from dailies.providers.dialect import Reading
 from dailies.providers.http import MaySend
 from dailies.providers.live import Live, LiveUnavailable
@@ -218,6 +218,8 @@ class Account(Protocol):
 
 class AccountUnavailable(DailiesError):
     """The provider's account can't be read now, or not with this key. Nothing was changed."""
+
+    trouble: Trouble = "network"
 
 
 class LogUnavailable(Exception):

@@ -58,7 +58,7 @@ def chosen(rows: Iterable[BatchRow], selection: Selection) -> list[BatchRow]:
     """
     rows = list(rows)
     if selection.batch and not any(row.batch == selection.batch for row in rows):
-        raise BadInput(f"the ledger knows no batch {selection.batch!r}")
+        raise BadInput(f"the ledger knows no batch {selection.batch!r}", trouble="which-one")
     mine = [row for row in rows if selection.batch in (None, row.batch) and _is_model(row, selection.model)]
     found = mine if selection.batch else _distinct(mine)
     return [part for row in found for part in [_within(row, selection)] if part]

@@ -156,7 +156,8 @@ class Disk:
         """Raise Misconfigured if anything could not be written."""
         if self._error:
             raise Misconfigured(
-                f"the report can't be written to {self._folder}: {self._error.strerror}. The ledger holds all figures"
+                f"the report can't be written to {self._folder}: {self._error.strerror}. The ledger holds all figures",
+                trouble="disk",
             ) from self._error
 
 

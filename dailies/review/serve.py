@@ -46,7 +46,9 @@ def open_room(  # noqa: PLR0913 - what a room is made of
     try:
         listening = socket.create_server((HOST, port))
     except OSError as error:
-        raise Misconfigured(f"--port {port}: {error.strerror}. Leave it out to take a free one") from error
+        raise Misconfigured(
+            f"--port {port}: {error.strerror}. Leave it out to take a free one", trouble="port"
+        ) from error
     port, token = listening.getsockname()[1], new_token()
     with listening, _images(trust) as fetch_image:
         room = Room(ledger, s3, Footage(ledger, batch), author, fetch_image, told)

@@ -243,4 +243,6 @@ def make_home(home: Path) -> None:
         with tempfile.TemporaryFile(dir=home):  # a name of its own: several runs start at once
             pass
     except OSError as error:
-        raise Misconfigured(f"DAILIES_HOME={home} can't be written: {error.strerror}. Nothing was bought.") from error
+        raise Misconfigured(
+            f"DAILIES_HOME={home} can't be written: {error.strerror}. Nothing was bought.", trouble="disk"
+        ) from error

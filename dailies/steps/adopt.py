@@ -74,13 +74,15 @@ async def _adopt_spooled(runtime: Runtime) -> None:
     if unclear:
         raise Misconfigured(
             f"the ledger does not take what waits in {unclear[0]}: buying now could pay twice. Nothing was bought. "
-            f"See what {ADOPT} says of it"
+            f"See what {ADOPT} says of it",
+            trouble="spool",
         )
     garbled = runtime.spool.unreadable()
     if garbled:
         raise Misconfigured(
             f"{garbled[0]} can't be read, and it may hold a clip that was paid for: buying now could pay twice. Nothing was "
-            f"bought. {LOOK_AT_IT}"
+            f"bought. {LOOK_AT_IT}",
+            trouble="spool",
         )
 
 
@@ -97,7 +99,7 @@ async def _adopt_stored(runtime: Runtime, batch: Batch, keys: Mapping[str, str])
             logger.warning("found in S3 and adopted, not bought again: %s", attempt.s3_uri)
     except (StoreTrouble, StoreRefused) as error:
         raise Misconfigured(
-            f"S3 can't be asked whether clips are there already ({error}). Nothing was bought."
+            f"S3 can't be asked whether clips are there already ({error}). Nothing was bought.", trouble="store"
         ) from error
 
 

@@ -32,7 +32,8 @@ def another_files_batch(plan: Plan, recorded: str) -> BadInput:
     source = located(plan.source)
     return BadInput(
         f"the batch {plan.batch} is another file's: {recorded}, and {source} asks for none of its clips. Nothing was bought. "
-        f"Give this one a name of its own: --batch {shlex.quote(_name_for(source))}"
+        f"Give this one a name of its own: --batch {shlex.quote(_name_for(source))}",
+        trouble="batch-name",
     )
 
 

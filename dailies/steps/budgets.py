@@ -106,7 +106,9 @@ async def check_budgets(runtime: Runtime, batch: Batch) -> None:
     on_record = await anyio.to_thread.run_sync(budgets_on_record, runtime.ledger, batch.caps, batch.name)
     for budget in with_needs(on_record, to_buy, batch.plan):
         if budget.expected_usd > budget.cap_usd:
-            raise BadInput(_too_small(budget, [row for row in to_buy if budget.counts(row)], batch.plan))
+            raise BadInput(
+                _too_small(budget, [row for row in to_buy if budget.counts(row)], batch.plan), trouble="budget"
+            )
 
 
 def _too_small(budget: Budget, rows: Sequence[Row], plan: Plan) -> str:

@@ -27,6 +27,7 @@ from dailies.errors import (
     NotSent,
     Refused,
     Stopped,
+    Trouble,
 )
 from dailies.ledger import Unclaimed
 from dailies.ledger.file import LedgerVanished
@@ -100,6 +101,8 @@ class AlreadyTaken(DailiesError):
 
 class BudgetReached(Stopped):
     """A hard budget leaves no room for this clip."""
+
+    trouble: Trouble = "budget"
 
 
 async def order_in_turn(runtime: Runtime, prepared: Prepared) -> PendingCreate | None:

@@ -18,7 +18,7 @@ from dailies.domain.figures import NOT_STORED
 from dailies.domain.origin import Origin
 from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import State
-from dailies.errors import BadInput, DeliveryDelayed, Misconfigured, describe_error
+from dailies.errors import BadInput, DeliveryDelayed, Misconfigured, Trouble, describe_error
 from dailies.failpoints import hit
 from dailies.logs import about
 from dailies.media.origin import origin_of
@@ -43,6 +43,8 @@ PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 class NoDestination(Misconfigured):
     """Nothing says where in S3 the clip should go."""
+
+    trouble: Trouble = "no-destination"
 
 
 async def deliver_clip(runtime: Runtime, attempt_id: str, batch: str) -> Attempt:

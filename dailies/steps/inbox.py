@@ -37,7 +37,10 @@ def inbox_folder(chosen: str | None, settings: Settings) -> str:
         return chosen.strip().rstrip("/")
     if settings.dailies_to:
         return f"{settings.dailies_to.rstrip('/')}/{INBOX}"
-    raise Misconfigured("nothing says where the inbox is: give its folder, or set DAILIES_TO. Nothing was bought.")
+    raise Misconfigured(
+        "nothing says where the inbox is: give its folder, or set DAILIES_TO. Nothing was bought.",
+        trouble="no-destination",
+    )
 
 
 async def look_into(runtime: Runtime, folder: str) -> list[Delivered]:
@@ -48,7 +51,7 @@ async def look_into(runtime: Runtime, folder: str) -> list[Delivered]:
             lambda: list(runtime.s3().versions(bucket, f"{prefix}/" if prefix else ""))
         )
     except StoreTrouble as error:
-        raise Misconfigured(f"{folder} can't be listed: {error}. Nothing was bought.") from error
+        raise Misconfigured(f"{folder} can't be listed: {error}. Nothing was bought.", trouble="store") from error
     csvs = sorted((key, version) for key, version in found if key.lower().endswith(".csv"))
     return [Delivered(f"s3://{bucket}/{key}", batch_of(key, prefix), version) for key, version in csvs]
 

@@ -46,7 +46,9 @@ async def settle_places(runtime: Runtime, batch: Batch) -> Placed:
     try:
         placed = await anyio.to_thread.run_sync(_settle, runtime, batch, rows)
     except StoreTrouble as error:
-        raise Misconfigured(f"S3 can't be asked whether the clips are there: {error}. Nothing was bought.") from error
+        raise Misconfigured(
+            f"S3 can't be asked whether the clips are there: {error}. Nothing was bought.", trouble="store"
+        ) from error
     if placed.copied:
         logger.warning(
             "%d clips that were bought earlier were copied inside S3; nothing was charged", len(placed.copied)

@@ -12,7 +12,7 @@ from dailies.domain.commands import COLLECT
 from dailies.domain.money import ZERO, show_usd
 from dailies.domain.records import OVERDUE, Attempt
 from dailies.domain.states import State
-from dailies.errors import DailiesError, GenerationFailed
+from dailies.errors import DailiesError, GenerationFailed, Trouble
 from dailies.failpoints import hit
 from dailies.ledger import LostOwnership
 from dailies.logs import about
@@ -31,6 +31,8 @@ class StillGenerating(Exception):
 
 class Overdue(DailiesError):
     """Still generating past its deadline. Not failed: a later run or `dailies collect` brings it home."""
+
+    trouble: Trouble = "overdue"
 
 
 async def poll_once(runtime: Runtime, attempt_id: str) -> Attempt:

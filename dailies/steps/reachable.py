@@ -31,6 +31,6 @@ async def refuse_without_a_way(runtime: Runtime, rows: Sequence[Row]) -> None:
     for row in rows:
         if all(name in trouble for name in row.providers):
             words = "; ".join(f"{name}: {trouble[name]}" for name in row.providers)
-            raise Misconfigured(f"{words}. Nothing was bought.")
+            raise Misconfigured(f"{words}. Nothing was bought.", trouble="network")
     for name, words in sorted(trouble.items()):
         logger.warning("%s: %s", name, words)

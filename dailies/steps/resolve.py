@@ -50,9 +50,11 @@ def attempt_named(ledger: Ledger, name: str) -> Attempt:
         return (exact or found)[0]
     if not found:
         few = "" if len(name) >= FEWEST_DIGITS else f" (say at least its first {FEWEST_DIGITS} digits)"
-        raise BadInput(f"no attempt {name!r}{few}: {STATUS} shows them. Nothing was changed")
+        raise BadInput(f"no attempt {name!r}{few}: {STATUS} shows them. Nothing was changed", trouble="which-one")
     each = "\n".join(f"  {attempt.id}  {attempt.batch}  {attempt.state}" for attempt in found)
-    raise BadInput(f"{name!r} begins several attempts. Nothing was changed. Say more of one:\n{each}")
+    raise BadInput(
+        f"{name!r} begins several attempts. Nothing was changed. Say more of one:\n{each}", trouble="which-one"
+    )
 
 
 def doubts(ledger: Ledger, older_than: timedelta, batch: str | None) -> Doubts:
@@ -95,11 +97,14 @@ def settle_one(ledger: Ledger, attempt: Attempt, word: Word) -> tuple[Attempt, s
     except MovedMeanwhile as error:
         raise _moved(attempt, error) from None
     except IllegalMove:
-        raise BadInput(f"{who} is {attempt.state}: there is nothing to resolve. Nothing was changed") from None
+        raise BadInput(
+            f"{who} is {attempt.state}: there is nothing to resolve. Nothing was changed", trouble="not-in-doubt"
+        ) from None
     except BoughtAgain as error:
         raise BadInput(
             f"{who} can't be taken back: its clip was bought again since, and attempt {error.attempt.id[:8]} is "
-            f"{error.attempt.state}. Nothing was changed"
+            f"{error.attempt.state}. Nothing was changed",
+            trouble="not-in-doubt",
         ) from None
     if word is Word.NOT_CHARGED:
         return moved, f"{who} was not charged; {again} may buy the clip again"
@@ -113,14 +118,20 @@ async def settle_charged(runtime: Runtime, attempt: Attempt, generation_id: str)
     who, ledger = _who(attempt), runtime.ledger
     told = generation_id.strip()
     if not told:
-        raise BadInput("--charged needs the generation id that the provider shows for it. Nothing was changed")
+        raise BadInput(
+            "--charged needs the generation id that the provider shows for it. Nothing was changed",
+            trouble="not-in-doubt",
+        )
     if attempt.state not in (State.IN_DOUBT, State.SUPERSEDED, State.FAILED) or attempt.generation_id:
-        raise BadInput(f"{who} is {attempt.state}: there is nothing to resolve. Nothing was changed")
+        raise BadInput(
+            f"{who} is {attempt.state}: there is nothing to resolve. Nothing was changed", trouble="not-in-doubt"
+        )
     await anyio.to_thread.run_sync(refuse_while_its_sender_lives, ledger, attempt)
     holder = await anyio.to_thread.run_sync(ledger.attempt_of_generation, attempt.provider, told)
     if holder:
         raise BadInput(
-            f"generation {told} is on record already: it is {_who(holder)} ({holder.state}). Nothing was changed"
+            f"generation {told} is on record already: it is {_who(holder)} ({holder.state}). Nothing was changed",
+            trouble="not-in-doubt",
         )
     shown = await _shown_in_the_log(runtime, attempt, told) or await _shown_by_a_look(runtime, attempt, told)
     try:
@@ -129,7 +140,9 @@ async def settle_charged(runtime: Runtime, attempt: Attempt, generation_id: str)
     except MovedMeanwhile as error:
         raise _moved(attempt, error) from None
     except DuplicateGeneration:
-        raise BadInput(f"generation {told} already belongs to another attempt. Nothing was changed") from None
+        raise BadInput(
+            f"generation {told} already belongs to another attempt. Nothing was changed", trouble="not-in-doubt"
+        ) from None
     return settled, f"{who} is {settled.state} as {told}: {COLLECT} brings it home"
 
 
@@ -145,12 +158,14 @@ async def _shown_in_the_log(runtime: Runtime, attempt: Attempt, told: str) -> Ac
         if same and not ours:
             raise BadInput(
                 f"{attempt.provider}'s log shows generation {told} for another request ({entry.reference}), not for "
-                f"{_who(attempt)}. Nothing was changed"
+                f"{_who(attempt)}. Nothing was changed",
+                trouble="not-in-doubt",
             )
         if ours and not same:
             raise BadInput(
                 f"{attempt.provider}'s log shows {_who(attempt)} as generation {entry.found.generation_id}, not {told}. "
-                f"Nothing was changed; {COLLECT} takes it from there"
+                f"Nothing was changed; {COLLECT} takes it from there",
+                trouble="not-in-doubt",
             )
         if ours and entry.found.succeeded:
             return Accepted(told, None, entry.found.usd_charged, entry.found.credits_used)
@@ -162,7 +177,8 @@ async def _shown_by_a_look(runtime: Runtime, attempt: Attempt, told: str) -> Acc
     if look.transient:
         raise BadInput(
             f"{attempt.provider} does not show generation {told} ({look.detail}), so it can't be {_who(attempt)}'s as far as "
-            "anybody can tell now. Nothing was changed"
+            "anybody can tell now. Nothing was changed",
+            trouble="not-in-doubt",
         )
     return Accepted(told, look.url if look.kind is LookKind.READY else None, look.usd_charged, look.credits_used)
 
@@ -172,7 +188,7 @@ async def reopen_lost(runtime: Runtime, attempt: Attempt) -> tuple[Attempt, str]
     try:
         ready = await reopen_attempt(runtime, attempt.id)
     except ResultLost as error:
-        raise BadInput(f"{error}. Nothing was changed") from None
+        raise BadInput(f"{error}. Nothing was changed", trouble="not-in-doubt") from None
     return ready, f"{_who(attempt)} is {ready.state} again: {COLLECT} brings it home"
 
 
@@ -181,7 +197,8 @@ def refuse_while_its_sender_lives(ledger: Ledger, attempt: Attempt) -> None:
     if ledger.sender_lives(attempt):
         raise BadInput(
             f"{_who(attempt)} is not settled yet: the process that sent it is there and may hold its answer. "
-            "Nothing was changed"
+            "Nothing was changed",
+            trouble="not-in-doubt",
         )
 
 

@@ -113,7 +113,7 @@ async def _recorded(runtime: Runtime, request: BatchRequest) -> tuple[Sheet, Pat
     row_clips = await anyio.to_thread.run_sync(runtime.ledger.row_clip_of, [row.clip_key for row in rows])
     sheet = sheet_on_record(rows, row_clips)
     if not sheet.rows:
-        raise BadInput(f"batch {request.batch_name} has no rows on record. Nothing was bought.")
+        raise BadInput(f"batch {request.batch_name} has no rows on record. Nothing was bought.", trouble="which-one")
     below = None if request.prompts.startswith("s3://") else Path(request.prompts).expanduser().absolute().parent
     return sheet, below
 
@@ -126,9 +126,9 @@ async def _read(runtime: Runtime, prompts: str) -> tuple[bytes, Path | None]:
     try:
         return await anyio.to_thread.run_sync(runtime.s3().read, bucket, key, MAX_BYTES), None
     except KeyError:
-        raise BadInput(f"{prompts}: there is no such object. Nothing was bought.") from None
+        raise BadInput(f"{prompts}: there is no such object. Nothing was bought.", trouble="no-file") from None
     except StoreTrouble as error:
-        raise Misconfigured(f"{prompts} can't be read: {error}. Nothing was bought.") from error
+        raise Misconfigured(f"{prompts} can't be read: {error}. Nothing was bought.", trouble="store") from error
 
 
 def _image_options(runtime: Runtime) -> frozenset[str]:
@@ -156,7 +156,8 @@ async def start_batch(runtime: Runtime, request: BatchRequest, plan: Plan) -> Ba
     to = request.to or runtime.settings.dailies_to
     if not to:
         raise Misconfigured(
-            "nothing says where the clips go: pass --to s3://bucket/prefix or set DAILIES_TO. Nothing was bought."
+            "nothing says where the clips go: pass --to s3://bucket/prefix or set DAILIES_TO. Nothing was bought.",
+            trouble="no-destination",
         )
     batch = await vetted_batch(runtime, request, plan, to)
     await refuse_another_plan(runtime, request, plan)
@@ -197,7 +198,7 @@ async def vetted_batch(runtime: Runtime, request: BatchRequest, plan: Plan, to: 
     if request.fingerprint is None:  # a shard's file was looked at by its dispatch
         await refuse_another_file(runtime, plan)
     if plan.unpriced and not request.allow_unpriced:
-        raise BadInput(unpriced_message(plan))
+        raise BadInput(unpriced_message(plan), trouble="no-price")
     bucket, prefix = parse_s3_uri(to) if to else ("", "")
     budget = request.budget_usd if request.budget_usd is not None else runtime.settings.dailies_budget_usd
     caps = replace(caps_over_all(runtime.settings), batch_usd=budget)
@@ -223,7 +224,8 @@ async def check_accounts(runtime: Runtime, plan: Plan) -> None:
         if standing.refused:
             raise Misconfigured(
                 f"{name} refuses the key in {name.upper()}_API_KEY: {standing.refused}. "
-                "Nothing was bought. Copy it again, or make a new one"
+                "Nothing was bought. Copy it again, or make a new one",
+                trouble="key-refused",
             )
         needed = sum_usd(plan.quotes[row.clip.key] for row in plan.rows if row.providers[0] == name)
         if standing.balance_usd is not None and standing.balance_usd < needed:
@@ -240,10 +242,12 @@ async def refuse_another_plan(runtime: Runtime, request: BatchRequest, plan: Pla
     if await anyio.to_thread.run_sync(runtime.ledger.batch_destination, plan.batch) is None:
         raise Misconfigured(
             f"this worker's ledger ({shown(runtime.ledger.engine.url)}) does not know the batch "
-            f"{plan.batch} that was dispatched. Set DAILIES_LEDGER_URL to the same Postgres everywhere. Nothing was bought."
+            f"{plan.batch} that was dispatched. Set DAILIES_LEDGER_URL to the same Postgres everywhere. Nothing was bought.",
+            trouble="dispatch",
         )
     if fingerprint(plan.rows) != request.fingerprint:
         raise BadInput(
             f"rows {request.rows} of {request.prompts} are not what was dispatched: the CSV, an image or this machine's settings "
-            "differ. Dispatch it again. Nothing was bought."
+            "differ. Dispatch it again. Nothing was bought.",
+            trouble="dispatch",
         )

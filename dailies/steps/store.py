@@ -29,9 +29,9 @@ async def tried_before_buying(runtime: Runtime, bucket: str, prefix: str, dispat
     try:
         return await abilities_at(runtime, bucket, prefix, dispatched)
     except StoreTrouble as error:
-        raise Misconfigured(f"the bucket can't be reached: {error}. Nothing was bought.") from error
+        raise Misconfigured(f"the bucket can't be reached: {error}. Nothing was bought.", trouble="store") from error
     except Misconfigured as error:
-        raise Misconfigured(f"{error}. Nothing was bought.") from error
+        raise Misconfigured(f"{error}. Nothing was bought.", trouble="store") from error
 
 
 def store_notes(runtime: Runtime) -> tuple[str, ...]:

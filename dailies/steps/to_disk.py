@@ -53,7 +53,8 @@ def fetch_all(
             return [one.result() for one in waiting]
     except OSError as error:
         raise Misconfigured(
-            f"{folder} can't be written: {error.strerror or error}. What came whole is there, and the next try goes on"
+            f"{folder} can't be written: {error.strerror or error}. What came whole is there, and the next try goes on",
+            trouble="disk",
         ) from error
 
 

@@ -217,9 +217,10 @@ def _disk_trouble(error: OSError, folder: Path) -> Misconfigured:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         free = _free_mib(folder)
         return Misconfigured(
-            f"no room for a download in {folder} ({free}): free some space; `{TIDY}` removes what is left over"
+            f"no room for a download in {folder} ({free}): free some space; `{TIDY}` removes what is left over",
+            trouble="disk",
         )
-    return Misconfigured(f"can't write a download to {folder}: {error.strerror or error}")
+    return Misconfigured(f"can't write a download to {folder}: {error.strerror or error}", trouble="disk")
 
 
 def _free_mib(folder: Path) -> str:

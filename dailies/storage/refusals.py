@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from dailies.errors import Misconfigured
+from dailies.errors import Misconfigured, Trouble
 from dailies.net import Network
 from dailies.net.authorities import certificate_trouble
 
@@ -40,6 +40,8 @@ class StoreRefused(Misconfigured):
 
     `status` is the HTTP status, None where there was none; `code` the store's word for it.
     """
+
+    trouble: Trouble = "store"
 
     def __init__(self, words: str, code: str = "", status: int | None = None) -> None:
         super().__init__(words)

@@ -74,7 +74,7 @@ def parse_s3_uri(uri: str) -> tuple[str, str]:
     """Bucket and key (or prefix) of `s3://bucket/key`. Raises BadInput."""
     parts = urlsplit(uri.strip())
     if parts.scheme != "s3" or not parts.netloc or "@" in parts.netloc or parts.query:
-        raise BadInput(f"{uri!r} is not an S3 address such as s3://bucket/prefix")
+        raise BadInput(f"{uri!r} is not an S3 address such as s3://bucket/prefix", trouble="no-destination")
     return parts.netloc, parts.path.strip("/")
 
 
@@ -295,7 +295,9 @@ def _connect(network: Network, signed: bool) -> S3Client:
             through = Config(proxies={"http": proxy.url, "https": proxy.url})
             client = boto3.client("s3", config=config.merge(through), verify=certificates)
     except (BotoCoreError, ValueError) as error:
-        raise Misconfigured(f"S3 can't be used: {error}. Set AWS_* (region, keys) as for any AWS tool") from error
+        raise Misconfigured(
+            f"S3 can't be used: {error}. Set AWS_* (region, keys) as for any AWS tool", trouble="store"
+        ) from error
     client.meta.events.register("before-parse.s3.ListObjectsV2", _without_dates)
     return client
 

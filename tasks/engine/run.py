@@ -61,7 +61,8 @@ async def settings_for_run(in_flight: int | None = None) -> Settings:
         settings = load_settings({"dailies_in_flight": in_flight}, blocks=await read_blocks())
     except httpx.HTTPError as error:  # a cap may stand there: without it nothing is bought
         raise Misconfigured(
-            f"the Prefect API did not tell the settings that it keeps ({type(error).__name__}). Nothing was bought."
+            f"the Prefect API did not tell the settings that it keeps ({type(error).__name__}). Nothing was bought.",
+            trouble="prefect",
         ) from error
     if deployment.id and await _has_a_container_of_its_own():
         refuse_vanishing_ledger(settings.ledger_url)
