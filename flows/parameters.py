@@ -11,11 +11,12 @@ import inspect
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Annotated, Any, TypeVar, get_type_hints
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from dailies.planning.flat import Flat
 from dailies.planning.request import ENGINE, BatchRequest, S3Folder, explained
+from flows.choices import as_choice, choices
 
 R = TypeVar("R")
 AsyncFunction = Callable[..., Coroutine[Any, Any, R]]
@@ -84,7 +85,11 @@ def _fields() -> Iterator[inspect.Parameter]:
         field = BatchRequest.model_fields[name]
         empty = "" if field.default is None and form[name].get("type") == "string" else field.default
         default = inspect.Parameter.empty if field.is_required() else empty
-        about = Field(description=explained(name), examples=field.examples)
+        about = [Field(description=explained(name), examples=field.examples)]
+        listed = [WithJsonSchema(as_choice(choices()[name]))] if name in choices() else []
         yield inspect.Parameter(
-            name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=Annotated[hint, about]
+            name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=default,
+            annotation=Annotated[hint, *about, *listed],
         )

@@ -21,10 +21,16 @@ from dailies.registry import default_provider, provider_names
 S3_FOLDER = r"^\s*(s3://[^/]+(/.*)?)?$"
 ROWS = r"^\s*([1-9]\d{0,8}\s*(-\s*[1-9]\d{0,8}\s*)?)?$"
 FINGERPRINT = r"^[0-9a-f]{12}$"
+NOTED = " · "
+"""What follows it in a name that was chosen from a form's list is its price."""
 
 
 def _none_if_empty(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
+
+
+def _without_note(value: Any) -> Any:
+    return _none_if_empty(value.split(NOTED)[0] if isinstance(value, str) else value)
 
 
 def _without_sign(value: Any) -> Any:
@@ -39,6 +45,7 @@ def shown(kind: str, **about: Any) -> WithJsonSchema:
 EMPTY_IS_NONE = BeforeValidator(_none_if_empty)
 Fit = Literal["strict", "crop", "pad"]
 Text = Annotated[str | None, EMPTY_IS_NONE, shown("string")]
+Listed = Annotated[str | None, BeforeValidator(_without_note), shown("string")]
 S3Folder = Annotated[Annotated[str, Field(pattern=S3_FOLDER)] | None, EMPTY_IS_NONE, shown("string", pattern=S3_FOLDER)]
 BatchName = Annotated[Annotated[str, Field(max_length=200)] | None, EMPTY_IS_NONE, shown("string", maxLength=200)]
 RowNumbers = Annotated[Annotated[str, Field(pattern=ROWS)] | None, EMPTY_IS_NONE, shown("string", pattern=ROWS)]
@@ -69,13 +76,13 @@ class BatchRequest(BaseModel):
         description="The batch's name, used in S3 keys and reports. Default: the file's name without its ending.",
         examples=["monday"],
     )
-    provider: Text = Field(
+    provider: Listed = Field(
         None,
         description="For rows that name none; several are asked in their order, and cheapest is whoever asks least for the row. "
         f"Default: the setting DAILIES_PROVIDER, else {default_provider()}.",
         examples=[provider_names()[0], ",".join(provider_names()[:2])],
     )
-    model: Text = Field(
+    model: Listed = Field(
         None,
         description="For rows that name none. Default: the setting DAILIES_MODEL, else openai/sora-2-pro-i2v.",
         examples=["openai/sora-2-pro-i2v", "openai/sora-2-i2v"],

@@ -21,7 +21,9 @@ from prefect.utilities.callables import parameter_schema
 from prefect.utilities.importtools import import_object
 from pydantic import BaseModel
 
+from dailies.cli.app import main
 from dailies.cli.place import project_folder
+from dailies.planning.request import BatchRequest
 from deployments.deploy import HERE, NOTIFY_BLOCK, POOL, POOL_TYPES, ROOT, automation_of
 
 TEXT = yaml.safe_load((ROOT / "prefect.yaml").read_text())
@@ -89,7 +91,6 @@ def test_every_parameter_is_described_and_typed_for_the_form(name: str) -> None:
 def test_what_can_be_chosen_is_a_choice_and_what_is_a_number_has_bounds() -> None:
     form = parameter_schema(flow_of("generate-clips")).model_dump()["properties"]
     assert form["fit"]["enum"] == ["strict", "crop", "pad"]
-    assert "onerouter" in form["provider"]["examples"][1], "several in their order: more than a choice can list"
     assert form["prompts"]["examples"] and form["to"]["examples"]
     assert form["to"]["type"] == "string" and form["to"]["default"] == "", "one plain field, not a choice of types"
     assert form["in_flight"]["anyOf"][0].items() >= {"maximum": 5000, "minimum": 1, "type": "integer"}.items()
@@ -111,6 +112,39 @@ def test_what_can_be_chosen_is_a_choice_and_what_is_a_number_has_bounds() -> Non
 def test_a_parameter_that_means_nothing_is_refused_before_a_run_starts(name: str, bad: dict[str, Any]) -> None:
     with pytest.raises(Exception, match=next(iter(bad))):
         flow_of(name).validate_parameters({**DEPLOYMENTS[name].get("parameters", {}), **bad})
+
+
+@pytest.mark.parametrize("name", sorted(SPENDS))
+def test_what_can_spend_has_a_budget_and_asks_before_it_buys_what_the_form_names(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = DEPLOYMENTS[name]["parameters"]
+    assert 0 < given["approve_above_usd"] < given["budget_usd"] <= 100
+    if "prompts" in given:  # one click on the form as it is shipped
+        nowhere = {"DAILIES_HOME": str(tmp_path), "DAILIES_TRUSTED_HOSTS": "127.0.0.1",
+                   "AIML_BASE_URL": "http://127.0.0.1:9", "ONEROUTER_BASE_URL": "http://127.0.0.1:9"}  # fmt: skip
+        for setting, value in nowhere.items():
+            monkeypatch.setenv(setting, value)
+        main(["check", str(ROOT / given["prompts"]), "--json"])
+        assert json.loads(capsys.readouterr().out)["usd_to_buy"] > given["approve_above_usd"]
+
+
+def test_a_shard_that_no_dispatch_started_is_no_rows_of_any_csv() -> None:
+    """A run with a fingerprint that its rows do not have is refused: tests/flows/test_dispatch.py."""
+    request = BatchRequest(**DEPLOYMENTS["generate-shard"]["parameters"])
+    assert request.rows and request.fingerprint and set(request.fingerprint) == {"0"}
+
+
+def test_models_and_providers_are_choices_with_prices_and_other_words_may_be_typed() -> None:
+    form = parameter_schema(flow_of("generate-clips")).model_dump()["properties"]
+    for name, known in (("model", "google/veo-3.1-i2v-fast"), ("provider", "aiml")):
+        choose, typed = form[name]["anyOf"]
+        (listed,) = [value for value in choose["enum"] if value.startswith(f"{known} · ")]
+        assert "$" in listed and typed == {"type": "string", "title": "Type"}
+        asked = flow_of("generate-clips").validate_parameters({"prompts": "p.csv", name: listed})
+        assert asked[name] == known
+    assert "cheapest" in form["provider"]["anyOf"][0]["enum"][-1]
+    assert not any(value.startswith("openai/sora-2") for value in form["model"]["anyOf"][0]["enum"]), "switched off"
 
 
 def test_what_is_scheduled_says_what_happens_when_two_runs_meet() -> None:
