@@ -53,7 +53,7 @@ def run_demo(output: Path, stay: bool) -> int:
     started = time.monotonic()
     home = fresh_folder(output)
     prompts = data_folder() / "prompts.csv"
-    with embedded(SandboxConfig(time_scale=TIME_SCALE)) as stage, local_server(home) as server:
+    with embedded(SandboxConfig(time_scale=TIME_SCALE)) as stage, local_server(home, on_wait=say) as server:
         settings = demo_settings(stage, home)
         change(server.environment())
         say(f"sandbox provider {stage.sandbox.url} · S3 {stage.s3_url} · Prefect UI {server.ui_url}")

@@ -16,6 +16,7 @@ from typing import TextIO
 
 import anyio.to_thread
 
+from dailies.cli.ahead import Ahead
 from dailies.cli.command_settings import require_api, settings_here
 from dailies.cli.engine import Engine
 from dailies.cli.progress import progress
@@ -93,7 +94,7 @@ async def _make(  # noqa: PLR0913 - the same, said
     planned: Callable[[Plan], None],
     on_record: bool,
 ) -> int:
-    async with open_runtime(settings) as runtime:
+    async with open_runtime(settings) as runtime, server_ahead(settings.home, order, on_record) as ahead:
         plan = await plan_batch(runtime, order, counting("images measured"), on_record)
         await anyio.to_thread.run_sync(planned, plan)
         if order.only and not plan.rows:
@@ -111,7 +112,7 @@ async def _make(  # noqa: PLR0913 - the same, said
         if consent.above is None:
             confirm(purchase, consent.given)
             await anyio.to_thread.run_sync(runtime.ledger.approve, plan.batch, asked.whole)
-        async with prefect_api(settings.home):
+        async with prefect_api(settings.home, ahead):
             message = await _in_flow(runtime, batch, engine, consent.above)
         credits = await anyio.to_thread.run_sync(final_credits, runtime, batch)
         folder = report_folder(runtime.home, order.title, order.report_dir)
@@ -170,7 +171,21 @@ def confirm(purchase: Purchase, yes: bool) -> None:
 
 
 @asynccontextmanager
-async def prefect_api(home: Path) -> AsyncIterator[str]:
+async def server_ahead(home: Path, order: BatchRequest, on_record: bool) -> AsyncIterator[Ahead | None]:
+    """Where a run will need a local server: one that comes up while the batch is checked and priced, or is given up."""
+    there = on_record or "://" in order.prompts or Path(order.prompts).expanduser().is_file()
+    ahead = Ahead(home) if there and not order.only and not configured_api_url() else None
+    try:
+        if ahead:
+            ahead.begin()
+        yield ahead
+    finally:
+        if ahead:
+            ahead.end()
+
+
+@asynccontextmanager
+async def prefect_api(home: Path, ahead: Ahead | None = None) -> AsyncIterator[str]:
     """A Prefect API for this process: the one that is configured, else a local server for as long as the block runs."""
     configured = configured_api_url()
     if configured:
@@ -178,15 +193,14 @@ async def prefect_api(home: Path) -> AsyncIterator[str]:
         yield configured
         return
     Network.here().routes.check()
-    say("starting a local Prefect server …")
-    server = local_server(home)
-    local = await anyio.to_thread.run_sync(server.__enter__)
+    ahead = ahead or Ahead(home)
     try:
+        local = await anyio.to_thread.run_sync(ahead.take, abandon_on_cancel=True)
         change(local.environment())
         say(f"watch it in the Prefect UI: {local.ui_url}")
         yield local.api_url
     finally:
-        await anyio.to_thread.run_sync(server.__exit__, None, None, None)
+        await anyio.to_thread.run_sync(ahead.end)
 
 
 def show_result(credits: Credits, folder: str, json: bool, sentence: str) -> None:
@@ -223,6 +237,9 @@ async def _bring_home(settings: Settings, json: bool, engine: Engine) -> int:
     async with open_runtime(settings) as runtime:
         # A server of our own takes half a minute to start; one that is there shows that it was collected.
         if configured_api_url() or not await nothing_to_collect(runtime):
+            before = await remaining(runtime)
+            if before.attempts:
+                say(f"bringing home: {before.sentence}")
             async with prefect_api(settings.home):
                 from flows.collect import collect_clips
 
@@ -246,7 +263,7 @@ async def _bring_home(settings: Settings, json: bool, engine: Engine) -> int:
 def run_ui() -> int:
     """Serve the UI over the history of local runs until Ctrl-C."""
     home = load_settings().home
-    with local_server(home) as server:
+    with local_server(home, on_wait=say) as server:
         print(f"Prefect UI: {server.ui_url}   (Ctrl-C ends it)")
         wait_for_interrupt()
     return 0

@@ -48,6 +48,10 @@ PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDI
 """What the server may know of the environment: no key, and no Prefect setting that is meant for somebody else."""
 
 
+class GivenUp(Exception):
+    """The start of a server was given up by whoever asked for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class LocalServer:
     """A running server. `folder` holds its database, log and locks."""
@@ -80,14 +84,18 @@ class LocalServer:
 
 @contextmanager
 def local_server(
-    home: Path, *, startup_timeout_s: float = 90, on_wait: Callable[[str], None] | None = None
+    home: Path,
+    *,
+    startup_timeout_s: float = 90,
+    on_wait: Callable[[str], None] | None = None,
+    given_up: Callable[[], bool] = lambda: False,
 ) -> Iterator[LocalServer]:
     """Use the local server of this `home`: start it if there is none, and let it end after its last user.
 
     `on_wait` gets one sentence whenever there is something to wait for. Leaving waits a moment, if nobody else uses
     the server, until the history is written and the server has ended.
 
-    Raises Misconfigured if there is no server within `startup_timeout_s`.
+    Raises Misconfigured if there is no server within `startup_timeout_s`, GivenUp once `given_up` is true before there is one.
     """
     say = on_wait or (lambda _: None)
     deadline = time.monotonic() + startup_timeout_s
@@ -99,8 +107,8 @@ def local_server(
     last: LocalServer | None = None
     try:
         with _explained(folder):
-            _join(users_fd, folder, deadline, say)
-            server = _find_or_start(folder, deadline, say)
+            _join(users_fd, folder, deadline, say, given_up)
+            server = _find_or_start(folder, deadline, say, given_up)
         try:
             yield server
         finally:
@@ -116,11 +124,15 @@ def open_lock(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | AS_IT_STANDS, 0o600)
 
 
-def _join(users_fd: int, folder: Path, deadline: float, say: Callable[[str], None]) -> None:
+def _join(
+    users_fd: int, folder: Path, deadline: float, say: Callable[[str], None], given_up: Callable[[], bool]
+) -> None:
     """Take a share of the users' lock. While a server is ending, that one has it alone, and we wait."""
     noticed_at = time.monotonic()
     told = False
     while not try_lock(users_fd, alone=False):
+        if given_up():
+            raise GivenUp
         if time.monotonic() > deadline:
             raise Misconfigured(_failure(folder, "the last one has not ended"), trouble="prefect")
         if not told and time.monotonic() - noticed_at > 2 * POLL_S:  # a server that only looks has it for an instant
@@ -129,12 +141,18 @@ def _join(users_fd: int, folder: Path, deadline: float, say: Callable[[str], Non
         time.sleep(POLL_S)
 
 
-def _find_or_start(folder: Path, deadline: float, say: Callable[[str], None]) -> LocalServer:
+def _find_or_start(
+    folder: Path, deadline: float, say: Callable[[str], None], given_up: Callable[[], bool]
+) -> LocalServer:
     """The running server; started here, unless another process is just starting it."""
     child: subprocess.Popen[bytes] | None = None
     log_start = 0
     told = False
     while (server := _running(folder)) is None:
+        if given_up():  # SIGTERM ends it at once, but for an upgrade of its database, which it ends first
+            if child and os.name == "posix":
+                child.terminate()
+            raise GivenUp
         if child is None:
             log_start = _size(folder / LOG_FILE)
             child = _try_start(folder)
