@@ -25,7 +25,7 @@ def batches_sent_back(ledger: Ledger, batch: str | None = None) -> list[str]:
     """The batches, or only this one, in which a clip is sent back, the latest first. Blocks. Raises BadInput."""
     names = ledger.batches()
     if batch is not None and batch not in names:
-        raise BadInput(f"the ledger knows no batch {batch!r}. Nothing was bought.")
+        raise BadInput(f"the ledger knows no batch {batch!r}. Nothing was bought.", trouble="which-one")
     return [name for name in ([batch] if batch else names) if _sent_back(ledger, name)]
 
 
@@ -70,7 +70,9 @@ async def start_retakes(runtime: Runtime, request: BatchRequest, left_usd: Decim
 def several_sent_back(names: Iterable[str]) -> BadInput:
     """Why a person has to say which batch is meant."""
     each = "\n".join(f"  {retakes(name)}" for name in names)
-    return BadInput(f"several batches have clips that were sent back; say which. Nothing was bought.\n{each}")
+    return BadInput(
+        f"several batches have clips that were sent back; say which. Nothing was bought.\n{each}", trouble="which-one"
+    )
 
 
 def _lower(cap: Decimal | None, other: Decimal) -> Decimal:

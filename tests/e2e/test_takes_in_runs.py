@@ -74,7 +74,10 @@ def test_what_was_sent_back_is_made_once_more(world: World) -> None:
     assert looked.code == 0 and (looked.json["to_buy"], looked.json["usd_to_buy"]) == (1, 1.26), looked.stderr
     told = world.command("report", "--batch", "batch", "--json").json["retake_round"]
     assert told == {"clips": 1, "usd_quoted": 1.26, "unpriced": 0}
-    third = world.command("run", "--only", "retake", "--json")
+    said = world.command("report", "--batch", "batch")
+    program, *words = shlex.split((said.stdout + said.stderr).split("comes to $1.26: ")[1].splitlines()[0])
+    assert program == "dailies"
+    third = world.command(*words, "--json")
     assert third.code == 0, third.stderr
     assert made(third) == [("a", "3")] and prompts(world, third) == ["<a> at dawn"]
     assert len(world.charges()) == 4

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import shlex
 import sys
 import zipfile
 from pathlib import Path
@@ -87,9 +88,14 @@ def test_a_list_needs_no_store(
 
 
 def test_one_name_for_two_clips_writes_nothing(round_: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command that is named instead works as it stands."""
     before = sorted(round_.folder.iterdir())
-    assert export(capsys, "--as", "zip", "--name", "{id}", "--to", "never/out.zip")[0] == 2
+    assert main(["export", "--batch", "monday", "--as", "zip", "--name", "{id}", "--to", "never/out.zip"]) == 2
     assert sorted(round_.folder.iterdir()) == before
+    program, *words = shlex.split(capsys.readouterr().err.split("Tell them apart: ")[1].splitlines()[0])
+    assert program == "dailies" and main(words) == 0
+    with zipfile.ZipFile("monday.zip") as archive:
+        assert len(archive.namelist()) == 4
 
 
 def test_a_clip_that_is_gone_is_named_and_the_rest_is_there(round_: Studio, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,6 +39,8 @@ EXECUTED = {
     "refund_pack": (ON_THE_PAGE,),
     "show_model": ("cli/test_models.py::test_the_list_ends_with_a_command_that_shows_one",),
     "check_with_model": ("e2e/test_first_commands.py::test_the_commands_that_init_prints_make_its_three_clips",),
+    "export_names": ("review/test_export_command.py::test_one_name_for_two_clips_writes_nothing",),
+    "retakes": ("e2e/test_takes_in_runs.py::test_what_was_sent_back_is_made_once_more",),
     "review": ("review/test_room_by_http.py::test_*",),
     "import_verdicts": ("review/test_verdict_files.py::test_*",),
     "fetch": ("e2e/test_exit_0_means_s3.py::test_fetch_brings_delivered_clips_to_disk_and_goes_on_where_it_stopped",),
@@ -50,6 +52,8 @@ EXECUTED = {
     # Commands that are put together where they are said
     "dailies/cli/answers.py": ("cli/test_says_what_next.py::test_a_refusal_ends_with_a_command_that_the_program_knows",),
     "dailies/cli/cancel.py": ("contract/test_cancel.py::test_each_batch_that_has_some_is_named_with_its_command",),
+    "dailies/cli/explain.py": ("unit/test_troubles.py::test_an_unknown_code_is_refused_with_the_nearest",),
+    "dailies/domain/troubles.py": ("unit/test_troubles.py::test_each_code_has_texts_and_commands_that_the_program_knows",),
     "dailies/cli/init.py": ("e2e/test_first_commands.py::test_the_commands_that_init_prints_make_its_three_clips",),
     "dailies/cli/retake.py": ("e2e/test_takes_in_runs.py::test_each_batch_with_retakes_is_named_with_its_command",),
     "dailies/cli/retry.py": ("e2e/test_retry.py::test_several_batches_are_asked_about",),

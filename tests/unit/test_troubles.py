@@ -108,7 +108,10 @@ def test_all_codes_are_listed_and_in_json(capsys: pytest.CaptureFixture[str]) ->
 
 def test_an_unknown_code_is_refused_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "no-kee"]) == 2
-    assert "no-key" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "no-key" in told
+    program, *words = told.split("All of them: ")[1].splitlines()[0].split()
+    assert program == "dailies" and main(words) == 0
 
 
 def test_the_page_has_an_address_for_each() -> None:
