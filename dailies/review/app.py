@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -21,6 +21,7 @@ from dailies.ledger import Ledger
 from dailies.report.page import script
 from dailies.review.footage import Footage, comment_json, dumped, verdict_json
 from dailies.review.media import film, input_image, picture, still
+from dailies.review.turns import Turns
 from dailies.storage.s3 import S3
 
 FetchImage = Callable[[str], Awaitable[bytes | None]]
@@ -28,7 +29,14 @@ Given = TypeVar("Given", bound=BaseModel)
 MOST_LETTERS = 20_000
 
 
-class GivenVerdict(BaseModel):
+class Turn(BaseModel):
+    """Which turn it is of which opened page, from 1; without a page it has no order."""
+
+    page: str = Field("", max_length=64)
+    turn: int = 0
+
+
+class GivenVerdict(Turn):
     """A verdict as the page sends it."""
 
     clip_key: str
@@ -45,10 +53,17 @@ class GivenComment(BaseModel):
     text: str = Field(min_length=1, max_length=MOST_LETTERS)
 
 
-class Undo(BaseModel):
-    """Whose latest verdict the page takes back."""
+class Undo(Turn):
+    """Whose latest verdict the page takes back. A verdict that can't be read is none of these."""
 
+    model_config = ConfigDict(extra="forbid")
     clip_key: str
+
+
+class Left(BaseModel):
+    """What a page that is left had said and no answer for, in its order."""
+
+    verdicts: list[GivenVerdict | Undo] = Field(max_length=1000)
 
 
 @dataclass(frozen=True)
@@ -62,6 +77,7 @@ class Room:
     author: str
     fetch_image: FetchImage
     told: Callable[[Sequence[Verdict]], None] = lambda _: None
+    turns: Turns = field(default_factory=Turns)
 
     def page(self, request: Request) -> Response:
         """The page itself; all that it shows comes as data."""
@@ -121,16 +137,31 @@ class Room:
     async def judge(self, request: Request) -> Response:
         """Put a verdict on record."""
         given = await _read(request, GivenVerdict)
-        said = Said(given.verdict, clean_prompt(given.note), clean_prompt(given.prompt))
-        self.told(await run_in_threadpool(self.ledger.judge, {given.clip_key: said}, self.author))
+        await self._take(given)
         return await self._said(given.clip_key)
 
     async def undo(self, request: Request) -> Response:
         """Take back the latest verdict on a clip."""
         given = await _read(request, Undo)
-        entry = await run_in_threadpool(self.ledger.undo_verdict, given.clip_key, self.author)
-        self.told([entry] if entry else [])
+        await self._take(given)
         return await self._said(given.clip_key)
+
+    async def left(self, request: Request) -> Response:
+        """Put on record what a page had still to say when it was left."""
+        for given in (await _read(request, Left)).verdicts:
+            await self._take(given)
+        return _json({})
+
+    async def _take(self, given: GivenVerdict | Undo) -> None:
+        async def do() -> None:
+            if isinstance(given, Undo):
+                entry = await run_in_threadpool(self.ledger.undo_verdict, given.clip_key, self.author)
+                self.told([entry] if entry else [])
+            else:
+                said = Said(given.verdict, clean_prompt(given.note), clean_prompt(given.prompt))
+                self.told(await run_in_threadpool(self.ledger.judge, {given.clip_key: said}, self.author))
+
+        await self.turns.take(given.page, given.turn, do)
 
     async def comment(self, request: Request) -> Response:
         """Put a comment on record."""
@@ -156,7 +187,7 @@ def create_app(room: Room) -> Starlette:
         ("/news.json", room.news), ("/about/{clip_key}", room.about), ("/clip/{clip_key}", room.film),
         ("/poster/{clip_key}", room.poster), ("/image/{clip_key}", room.image),
     ]  # fmt: skip
-    post = [("/verdict", room.judge), ("/undo", room.undo), ("/comment", room.comment)]
+    post = [("/verdict", room.judge), ("/undo", room.undo), ("/left", room.left), ("/comment", room.comment)]
     routes = [Route(path, endpoint) for path, endpoint in get]
     routes += [Route(path, endpoint, methods=["POST"]) for path, endpoint in post]
     handlers: dict[Any, Any] = {

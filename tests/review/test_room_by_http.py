@@ -26,6 +26,7 @@ PATHS = (
     "image/x",
     "about/x",
     "verdict",
+    "left",
     "anything",
 )
 
@@ -173,3 +174,27 @@ def test_it_is_opened_in_the_browser_that_is_set(open_room: Room) -> None:
         until(lambda: opened.exists() and opened.read_text() == address)
         process.send_signal(signal.SIGINT)
     assert process.returncode == 0
+
+
+def test_what_a_page_says_again_when_it_is_left_is_taken_once_and_in_its_order(open_room: Room) -> None:
+    """Whether what was under way arrives before it or after."""
+    _, address, keys = open_room
+
+    def said(turn: int, page: str = "p", **given: str) -> dict[str, object]:
+        return {"clip_key": keys[2], "page": page, "turn": turn, **given}
+
+    with httpx.Client(base_url=address) as client:
+        first, second = said(1, verdict="keep"), said(2, verdict="retake", prompt="slower")
+        for path, body in (
+            ("verdict", first),
+            ("left", {"verdicts": [first, second, said(3, verdict="reject"), said(4)]}),
+            ("verdict", second),
+            ("undo", said(4)),
+        ):
+            assert client.post(path, json=body).status_code == 200
+        assert client.post("left", json={"verdicts": [said(5, verdict="perhaps")]}).status_code == 400
+        history = client.get(f"about/{keys[2]}").json()["verdicts"]
+        assert [entry["verdict"] for entry in history] == ["keep", "retake", "reject", "retake"]
+        assert (
+            client.post("verdict", json=said(1, page="q", verdict="keep")).json()["verdicts"][-1]["verdict"] == "keep"
+        )

@@ -134,7 +134,7 @@ def test_takes_of_a_row_play_side_by_side_in_step_with_the_input_image(studio: S
         expect(page.locator("#cards .card[aria-current=true] h3 > span:first-child")).to_have_text("b")
         decided(page, "4 of 4 decided · 2 keep · 1 retake · 1 reject")
         assert seen.complaints == []
-    assert studio.said() == {"a/1": "keep", "a/2": "reject", "a/3": "retake", "b/1": "keep"}
+        wait_for(lambda: studio.said() == {"a/1": "keep", "a/2": "reject", "a/3": "retake", "b/1": "keep"})
 
 
 def test_frame_speed_loop_and_sound_have_keys(studio: Studio, enter: Enter) -> None:

@@ -313,13 +313,14 @@
 
     // One after another, so that what was pressed last is what stands.
     let line = Promise.resolve(), waiting = 0;
-    const unsent = [];  // what still waits for its turn; it is sent all the same when the page is left
-    addEventListener("pagehide", () => unsent.splice(0).forEach(([path, given]) => ask(path, given).catch(() => {})));
+    const page = crypto.randomUUID(), unanswered = [];  // all of it is said once more, and at once, when the page is left
+    let turn = 0;
+    addEventListener("pagehide", () => { if (unanswered.length) ask("left", { verdicts: unanswered }).catch(() => {}); });
     const send = (path, given, clip) => {
       waiting += 1;
-      const one = [path, given];
-      unsent.push(one);
-      line = line.then(() => { unsent.splice(unsent.indexOf(one), 1); return ask(path, given); }).then(({ verdicts }) => { trouble(""); waiting -= 1; if (!waiting) { apply(verdicts); changed(clip); } else verdicts.forEach((one) => { clip.number = Math.max(clip.number, one.number); }); },
+      const one = { ...given, page, turn: ++turn };
+      unanswered.push(one);
+      line = line.then(() => ask(path, one)).finally(() => unanswered.splice(unanswered.indexOf(one), 1)).then(({ verdicts }) => { trouble(""); waiting -= 1; if (!waiting) { apply(verdicts); changed(clip); } else verdicts.forEach((one) => { clip.number = Math.max(clip.number, one.number); }); },
         (error) => { waiting -= 1; Object.assign(clip, clip.was); changed(clip); trouble(`Not on record: ${named(clip)} (${error.message}). Is the server still running?`); });
     };
     const verdicts = decider({
