@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from dailies.planning.request import BatchRequest
-from dailies.prompts import parse_csv
+from dailies.prompts import read_sheet
 from dailies.runtime import open_runtime
 from dailies.settings import load_settings
 from dailies.steps.start import plan_batch, start_batch
@@ -19,7 +19,7 @@ async def timed(prompts: str) -> dict[str, float]:
     """Seconds to read the CSV, to plan all of it, and to put the plan on record."""
     order = BatchRequest(prompts=prompts)
     began = time.perf_counter()
-    parse_csv(Path(prompts).read_bytes(), prompts)
+    read_sheet(Path(prompts).read_bytes(), prompts)
     read_s = time.perf_counter() - began
     async with open_runtime(load_settings()) as runtime:
         began = time.perf_counter()

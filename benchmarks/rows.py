@@ -9,7 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from benchmarks.report import Bar, Chart, Report
-from benchmarks.stage import Stage, dailies
+from benchmarks.stage import BUCKET, Stage, dailies
 from benchmarks.stage import run as run_program
 
 IMAGES = 100
@@ -18,8 +18,8 @@ INSERT INTO attempt (id, clip_key, no, batch, day, provider, kind, state, owner,
   generation_id, usd_quoted, usd_charged, credits_used, s3_uri, sha256, size_bytes, polls, created_at, submitted_at,
   completed_at, stored_at, updated_at)
 SELECT 'bench' || clip_key, clip_key, 1, batch, '2026-01-01', 'aiml', 'bench', 'stored', 'gone', 1, '2000-01-01', '',
-  'gen' || clip_key, usd_quoted, usd_quoted, 2520000, 's3://bench/' || batch || '/' || batch || '/' || clip_key || '.mp4',
-  clip_key, 1000000, 8, :now, :now, :now, :now, :now
+  'gen' || clip_key, usd_quoted, usd_quoted, 2520000, 's3://' || :bucket || '/' || batch || '/' || batch || '/' || clip_key || '.mp4',
+  clip_key, 1, 8, :now, :now, :now, :now, :now
 FROM batch_row WHERE batch = :batch
 """
 
@@ -36,7 +36,7 @@ def run(stage: Stage, full: bool) -> Report:
         environ = stage.environ(f"rows-{count}")
         check = run_program(dailies("check", str(prompts), "--json"), environ)
         plan = run_program([sys.executable, "-m", "benchmarks.plan_rows", str(prompts)], environ)
-        mark_delivered(stage.folder / f"rows-{count}" / "ledger.db", prompts.stem)
+        mark_delivered(stage, stage.folder / f"rows-{count}" / "ledger.db", prompts.stem)
         stage.reset()
         second = run_program(dailies("run", str(prompts), "--json", "--yes"), environ)
         answer, asked = json.loads(second.stdout), [path for method, path in stage.requests() if "generations" in path]
@@ -70,9 +70,18 @@ def run(stage: Stage, full: bool) -> Report:
     )
 
 
-def mark_delivered(ledger: Path, batch: str) -> None:
-    """Put every planned row of a batch on record as delivered."""
+def mark_delivered(stage: Stage, ledger: Path, batch: str) -> None:
+    """Put every planned row of a batch on record as delivered, and a byte into the store where its clip would lie."""
     engine = sa.create_engine(f"sqlite:///{ledger}")
     with engine.begin() as connection:
-        connection.execute(sa.text(DELIVERED), {"batch": batch, "now": "2026-01-01 00:00:00.000000"})
+        given = {"batch": batch, "bucket": BUCKET, "now": "2026-01-01 00:00:00.000000"}
+        connection.execute(sa.text(DELIVERED), given)
+        places = (
+            connection.execute(sa.text("SELECT s3_uri FROM attempt WHERE batch = :batch"), {"batch": batch})
+            .scalars()
+            .all()
+        )
     engine.dispose()
+    client = stage.s3()
+    for place in places:
+        client.put_object(Bucket=BUCKET, Key=place.removeprefix(f"s3://{BUCKET}/"), Body=b"x")

@@ -62,7 +62,7 @@ def behind(line: Line) -> None:
     def over_the_line(self: DomainDispatcherApplication, environ: dict[str, Any], respond: Any) -> Iterable[bytes]:
         return app(self, {**environ, "wsgi.input": Slowly(environ["wsgi.input"], line)}, respond)
 
-    DomainDispatcherApplication.__call__ = over_the_line  # type: ignore[method-assign]
+    DomainDispatcherApplication.__call__ = over_the_line  # type: ignore[method-assign, assignment]
 
 
 def main() -> None:
