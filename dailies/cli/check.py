@@ -12,8 +12,6 @@ import anyio.to_thread
 
 from dailies.cli.answers import headline, next_command
 from dailies.cli.command_settings import settings_here
-from dailies.cli.retake import retakes_on_record
-from dailies.cli.run import no_retakes
 from dailies.cli.screen import counting, say, tell
 from dailies.cli.tables import table_once, told_apart
 from dailies.domain.commands import COLLECT
@@ -59,6 +57,11 @@ class Checked:
 
 def check_retakes(asked: Mapping[str, Any], json: bool) -> int:
     """What a round of retakes would buy, by the ledger's rows and without their CSV."""
+    from dailies.cli.retake import (
+        retakes_on_record,  # these load what only a run needs, and most checks are none of retakes
+    )
+    from dailies.cli.run import no_retakes
+
     order = retakes_on_record(asked, settings_here())
     return no_retakes("", json) if order is None else run_check(order, json, on_record=True)
 
@@ -77,6 +80,8 @@ def _run_check(order: BatchRequest, json: bool, on_record: bool) -> int:
     order = order.but(to=order.to or settings.dailies_to)
     checked = asyncio.run(_check(settings, order, on_record))
     if on_record and not checked.plan.rows:
+        from dailies.cli.run import no_retakes
+
         return no_retakes(checked.plan.batch, json)
     done = checked.purchase.delivered
     credits = credits_of(checked.plan.batch, checked.rows, done)

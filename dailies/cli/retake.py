@@ -11,7 +11,6 @@ from typing import Any
 from dailies.cli.batch_options import request_of
 from dailies.cli.command_settings import settings_here
 from dailies.cli.run import log_to_stderr, no_retakes, run_order
-from dailies.domain.commands import command
 from dailies.errors import BadInput
 from dailies.hangup import outlasting_the_terminal
 from dailies.planning.request import BatchRequest
@@ -38,7 +37,7 @@ def retakes_on_record(asked: Mapping[str, Any], settings: Settings) -> BatchRequ
     What the command line says comes before what was asked for the batch. Raises BadInput.
     """
     if asked.get("only") is None:
-        raise BadInput(f"name the CSV: {command('run', 'prompts.csv')}. Nothing was bought.")
+        raise BadInput("name the CSV. Nothing was bought.", trouble="no-file")
     make_home(settings.home)
     named = asked.get("batch")
     with closing(open_ledger(settings)) as ledger:

@@ -22,7 +22,7 @@ def test_the_ui_is_served_until_ctrl_c(
     seen: list[object] = []
 
     @contextmanager
-    def server(home: Path) -> Iterator[SimpleNamespace]:
+    def server(home: Path, on_wait: object = None) -> Iterator[SimpleNamespace]:
         seen.append(home)
         yield SimpleNamespace(ui_url="http://127.0.0.1:4200")
         seen.append("ended")
