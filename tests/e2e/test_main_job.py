@@ -258,7 +258,12 @@ def test_a_deployment_on_a_process_work_pool_runs_with_parameters(make_world: Ma
     )
     assert deployed.code == 0, deployed.stderr + deployed.stdout
     found = prefect(world, "deployments/filter", deployments={"name": {"any_": ["generate-clips"]}})
-    parameters = {"prompts": str(world.prompts), "batch": "from-the-worker", "budget_usd": 2.52}
+    parameters = {
+        "prompts": str(world.prompts),
+        "batch": "from-the-worker",
+        "budget_usd": 2.52,
+        "approve_above_usd": None,
+    }
     run = prefect(world, f"deployments/{found[0]['id']}/create_flow_run", parameters=parameters)
     worked = world.shell(*program, "worker", "start", "--pool", "dailies", "--type", "process", "--run-once", cwd=ROOT)
     assert worked.code == 0, worked.stderr

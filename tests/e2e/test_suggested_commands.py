@@ -86,7 +86,7 @@ def test_what_settles_a_doubt_is_shown_step_by_step_and_works(half_made: World, 
     assert typed(half_made, collect) == 1
     assert typed(half_made, resolve) == 0
     lines = suggested(half_made.outputs[-1].stdout)
-    assert len(lines) == 3
+    assert len(lines) == 4 and "--ask-again" in lines[0]
     (line,) = [line for line in lines if word in line]
     command = re.sub(r"\s{2,}.*", "", line)
     attempt = next(one["attempt"] for one in shown if one["clip"] == "doubt")

@@ -56,8 +56,14 @@ LINES = [
 
 def test_no_block_is_in_a_language_that_nobody_checks() -> None:
     languages = {language for page in PAGES for language, _ in blocks(page)}
-    assert languages <= {"sh", "bash", "", "json", "csv", "console"}  # console: usage lines of commands.md, generated
-    assert {page.name for page in PAGES for language, _ in blocks(page) if language == "console"} <= {"commands.md"}
+    assert languages <= {"sh", "bash", "", "json", "csv", "console", "python", "toml"}
+    pages = {
+        "console": {"commands.md", "operations.md"},  # usage lines, generated; tests/flows/test_operations_page.py
+        "python": {"providers.md"},  # tests/contract/test_provider_walkthrough.py runs the package that it writes
+        "toml": {"providers.md"},
+    }
+    for kind, checked in pages.items():
+        assert {page.name for page in PAGES for language, _ in blocks(page) if language == kind} <= checked
 
 
 @pytest.mark.parametrize(("page", "line"), sorted(set(LINES)))
@@ -87,8 +93,9 @@ def test_a_line_to_type_is_one_that_works(page: str, line: str) -> None:
 
 def is_a_setting(name: str) -> bool:
     """Whether Prefect, or dailies, reads this variable."""
-    known = get_current_settings().to_environment_variables(exclude_unset=False, include_secrets=False)
-    return name in known or name.lower() in Settings.model_fields or name == "PREFECT_API_DATABASE_CONNECTION_URL"
+    known = get_current_settings().to_environment_variables(exclude_unset=False, include_secrets=True)
+    more = ("PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_UI_URL")  # unset here
+    return name in known or name.lower() in Settings.model_fields or name in more
 
 
 @pytest.mark.parametrize(("page", "body"), in_language("json"))
