@@ -42,6 +42,7 @@ class Process:
 
     popen: subprocess.Popen[bytes]
     log: Path
+    again: Callable[[], subprocess.Popen[bytes]]
 
     def text(self) -> str:
         """What it has said so far."""
@@ -60,6 +61,11 @@ class Process:
             self.popen.wait(15)
         _signal([*everybody, *descendants(self.popen.pid)], signal.SIGKILL)
         self.popen.wait()
+
+    def restart(self) -> None:
+        """End it kindly and start it anew with the same words; its output goes on in the same file."""
+        self.stop()
+        self.popen = self.again()
 
 
 def _signal(pids: list[int], number: signal.Signals) -> None:
@@ -84,12 +90,16 @@ def descendants(pid: int) -> list[int]:
 @contextmanager
 def process(command: list[str], environ: Mapping[str, str], cwd: Path, log: Path) -> Iterator[Process]:
     """A program in a session of its own, gone at the end of the block."""
-    with log.open("wb") as out:
-        popen = subprocess.Popen(
-            command, env=dict(environ), cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )  # fmt: skip
-    running = Process(popen, log)
+    log.unlink(missing_ok=True)
+
+    def start() -> subprocess.Popen[bytes]:
+        with log.open("ab") as out:
+            return subprocess.Popen(
+                command, env=dict(environ), cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )  # fmt: skip
+
+    running = Process(start(), log, start)
     try:
         yield running
     finally:
@@ -118,6 +128,13 @@ def base_environ(folder: Path) -> dict[str, str]:
 @contextmanager
 def prefect_server(folder: Path, database: str | None = None, **environ: str) -> Iterator[str]:
     """`prefect server start` as a team does it, with the settings of docs/operations.md. Yields its API's URL."""
+    with server_process(folder, database, **environ) as (api, _):
+        yield api
+
+
+@contextmanager
+def server_process(folder: Path, database: str | None = None, **environ: str) -> Iterator[tuple[str, Process]]:
+    """The same; yields its API's URL and the process."""
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     settings = {**base_environ(folder), **RECORDER, **environ}
@@ -130,8 +147,13 @@ def prefect_server(folder: Path, database: str | None = None, **environ: str) ->
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with process(command, settings, folder, folder / "server.log") as server:
         api = f"http://127.0.0.1:{port}/api"
-        wait_for(lambda: _healthy(api, server), 120, lambda: server.text()[-2000:])
-        yield api
+        answers(api, server)
+        yield api, server
+
+
+def answers(api: str, server: Process) -> None:
+    """Return once it does."""
+    wait_for(lambda: _healthy(api, server), 120, lambda: server.text()[-2000:])
 
 
 def _healthy(url: str, server: Process) -> bool:

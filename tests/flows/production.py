@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,7 +21,7 @@ from dailies.sandbox import Sandbox, SandboxConfig
 from tests.e2e.forks import ROOT
 from tests.e2e.harness import AIML_KEY, ONEROUTER_KEY, Services, World, s3_client
 from tests.e2e.s3_proxy import FaultyStore
-from tests.flows.factory import Api, Process, base_environ, prefect_server, process
+from tests.flows.factory import Api, Process, answers, base_environ, process, server_process
 from tests.flows.postgres import installed_postgres
 
 IN_BLOCKS = {"AIML_API_KEY": "aiml-api-key", "DAILIES_LEDGER_URL": "dailies-ledger-url"}
@@ -39,6 +39,7 @@ class Production:
     world: World
     environ: dict[str, str]
     stack: ExitStack
+    server: Process
     workers: dict[str, Process] = field(default_factory=dict)
 
     def worker(self, name: str, limit: int) -> Process:
@@ -56,6 +57,11 @@ class Production:
         log = self.folder / f"worker-{name}.log"
         self.workers[name] = self.stack.enter_context(process(command, environ, self.folder, log))
         return self.workers[name]
+
+    def restart_server(self) -> None:
+        """Prefect's server is ended and started anew; nobody's work waits for it."""
+        self.server.restart()
+        answers(self.api.url, self.server)
 
     def deploy(self) -> str:
         """`make deploy`, then without the limits that it ships, for nobody is here to say yes. Returns what it said."""
@@ -80,7 +86,9 @@ class Production:
 
 
 @contextmanager
-def in_production(folder: Path, postgres_url: str, time_scale: float = 0.03) -> Iterator[Production]:
+def in_production(
+    folder: Path, postgres_url: str, time_scale: float = 0.03, server_settings: Mapping[str, str] | None = None
+) -> Iterator[Production]:
     """Everything but the workers, deployed. `postgres_url` is the ledger's where no Postgres is installed."""
     with ExitStack() as stack:
         databases = stack.enter_context(installed_postgres("prefect", "ledger"))
@@ -88,7 +96,8 @@ def in_production(folder: Path, postgres_url: str, time_scale: float = 0.03) -> 
         store.start()
         stack.callback(store.stop)
         host, port = store.get_host_and_port()
-        url = stack.enter_context(prefect_server(folder / "prefect", databases.get("prefect")))
+        serving = server_process(folder / "prefect", databases.get("prefect"), **(server_settings or {}))
+        url, server = stack.enter_context(serving)
         config = SandboxConfig(time_scale=time_scale, render="quick", api_keys=frozenset({AIML_KEY, ONEROUTER_KEY}))
         sandbox = stack.enter_context(Sandbox(config))
         proxy = stack.enter_context(FaultyStore(f"http://{host}:{port}"))
@@ -102,7 +111,7 @@ def in_production(folder: Path, postgres_url: str, time_scale: float = 0.03) -> 
         environ = {**world.environ, **base_environ(folder / "client"), "PREFECT_API_URL": url}
         for name in (*IN_BLOCKS, "DAILIES_TO"):
             del environ[name]
-        production = Production(folder, api, world, environ, stack)
+        production = Production(folder, api, world, environ, stack, server)
         production.deploy()
         api.ask(_impatient)
         yield production
