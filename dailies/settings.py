@@ -22,7 +22,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from dailies.domain.caps import ColumnCap, columns_of, read_column_caps
-from dailies.domain.commands import DEMO, HOOKS
+from dailies.domain.commands import ARCHIVE, DEMO, HOOKS, TIDY
 from dailies.environment import AWS_KEYS, hand_on, is_service_link, read_dotenv, variables
 from dailies.errors import Misconfigured
 from dailies.logs import hidden
@@ -174,6 +174,15 @@ class Settings(_ProviderSettings):
     )
     dailies_reviewer: str | None = Field(
         None, description="whose verdicts are given here; else the name of the user who is logged in"
+    )
+    dailies_keep_days: Annotated[int, Field(ge=0)] = Field(
+        30, description=f"what `{TIDY}` leaves for so many days, where it is told no other"
+    )
+    dailies_keep_mb: Annotated[int, Field(ge=0)] | None = Field(
+        None, description=f"of what can be made again `{TIDY}` leaves so many MiB, the youngest; else all that is young"
+    )
+    dailies_keep_history_days: Annotated[int, Field(ge=0)] = Field(
+        400, description=f"how old the histories are that `{ARCHIVE}` takes, where it is told no other"
     )
     dailies_models: Path | None = Field(None, description="file or folder of models that adds to the catalog")
     dailies_hooks_url: str | None = Field(

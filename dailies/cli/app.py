@@ -392,7 +392,7 @@ def forget(*, batch: str | None = None, clip: str | None = None, yes: bool = Fal
 @app.command
 def tidy(
     *,
-    older_than: str = "30d",
+    older_than: str | None = None,
     keep_mb: int | None = None,
     dry_run: bool = False,
     yes: bool = False,
@@ -404,9 +404,10 @@ def tidy(
     Parameters
     ----------
     older_than
-        Only what was last changed so long ago, such as 30d or 12h.
+        Only what was last changed so long ago, such as 30d or 12h. Default: DAILIES_KEEP_DAYS.
     keep_mb
-        Of what can be made again (images, catalog answers, reports) keep no more than so many MiB, the youngest.
+        Of what can be made again (images, catalog answers, reports) keep no more than so many MiB, the youngest. Default:
+        DAILIES_KEEP_MB.
     dry_run
         Only show what would be removed.
     yes

@@ -1,8 +1,9 @@
-"""`dailies ledger check`, `upgrade` and `copy`: what is done to the ledger as a whole."""
+"""`dailies ledger check`, `upgrade`, `copy` and `archive`: what is done to the ledger as a whole."""
 
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from dailies.ledger.spool import Spool
     from dailies.ledger.upgrade import Upgrade
 
-ledger_app = App(name="ledger", help="Check the ledger, upgrade it, or move it to another database.")
+ledger_app = App(
+    name="ledger", help="Check the ledger, upgrade it, archive what is old, or move it to another database."
+)
 JsonFlag = Annotated[bool, Parameter(help="Print one JSON object on stdout.")]
 
 
@@ -97,6 +100,38 @@ def copy(
     else:
         _show(done, is_configured)
     return 0
+
+
+@ledger_app.command
+def archive(
+    folder: Path,
+    /,
+    *,
+    older_than: str | None = None,
+    dry_run: bool = False,
+    compare: bool = False,
+    yes: bool = False,
+    json: JsonFlag = False,
+) -> int:
+    """Write old attempts, whole and with their histories, into Parquet files; of each history one line stays. What was paid, and
+    what may be bought, is told by the ledger as before.
+
+    Parameters
+    ----------
+    folder
+        Where the files go. What lies there already stays.
+    older_than
+        Only what was last changed so long ago, such as 400d. Default: DAILIES_KEEP_HISTORY_DAYS.
+    dry_run
+        Only count what would be archived.
+    compare
+        Archive nothing: whether the dollars of every attempt in the folder's files are those on record. Exit code 1 when not.
+    yes
+        Do not ask.
+    """
+    from dailies.cli.archive import run_archive, run_compare
+
+    return run_compare(folder, json) if compare else run_archive(folder, older_than, dry_run, yes, json)
 
 
 def _refuse_waiting_answers(spool: Spool, source: Engine) -> None:

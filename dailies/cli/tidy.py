@@ -26,9 +26,9 @@ from dailies.storage.s3 import S3, StoreRefused, StoreTrouble, parse_s3_uri
 SHOWN = 20
 
 
-def run_tidy(older_than: str, keep_mb: int | None, dry_run: bool, yes: bool, as_json: bool) -> int:
+def run_tidy(older_than: str | None, keep_mb: int | None, dry_run: bool, yes: bool, as_json: bool) -> int:
     """List what may go, ask, and remove it. Exit code 1 where something could not be removed."""
-    age = span(older_than)
+    age = None if older_than is None else span(older_than)
     if keep_mb is not None and keep_mb < 0:
         raise BadInput("--keep-mb: a size is not negative. Nothing was removed.")
     asks = sys.stdin.isatty() and sys.stderr.isatty()
@@ -38,6 +38,8 @@ def run_tidy(older_than: str, keep_mb: int | None, dry_run: bool, yes: bool, as_
         )
     settings = settings_here()
     make_home(settings.home)
+    age = timedelta(days=settings.dailies_keep_days) if age is None else age
+    keep_mb = settings.dailies_keep_mb if keep_mb is None else keep_mb
     most_bytes = None if keep_mb is None else keep_mb << 20
     ledger = open_ledger(settings)
     try:

@@ -28,6 +28,7 @@ UI = command("ui")
 TIDY = command("tidy")
 ADOPT = command("doctor", "--adopt")
 LEDGER_COPY = command("ledger", "copy")
+ARCHIVE = command("ledger", "archive", "archive")
 
 
 def resolve(attempt_id: str, *words: str) -> str:

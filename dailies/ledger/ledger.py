@@ -33,6 +33,7 @@ from dailies.ledger import history
 from dailies.ledger import rows as r
 from dailies.ledger import tables as t
 from dailies.ledger.adoption import Adoption
+from dailies.ledger.archiving import Archiving
 from dailies.ledger.looks import Looks
 from dailies.ledger.plan import upsert, write_plan
 from dailies.ledger.statuses import Statuses
@@ -42,7 +43,7 @@ from dailies.ledger.types import TAKEN_FOR_DEAD, LostOwnership, Unclaimed
 from dailies.ledger.verdicts import Verdicts
 
 
-class Ledger(Adoption, Looks, Statuses, Verdicts, Takes):
+class Ledger(Adoption, Archiving, Looks, Statuses, Verdicts, Takes):
     """All moves of attempts, for one owner. Methods block and are safe to call from several threads."""
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 -- database; then bring the ledger up as its owner (DAILIES_LEDGER_URL=postgresql+psycopg://dailies_owner@…, dailies ledger upgrade);
 -- then run it once more, for what can only be said of tables that are there. As often as you like. Passwords: \password ROLE.
 --
---   dailies_owner    makes and upgrades tables; dailies ledger upgrade, dailies ledger copy, dailies forget
+--   dailies_owner    makes and upgrades tables; dailies ledger upgrade, copy and archive, dailies forget
 --   dailies_worker   workers, hooks and people who run batches: adds and moves records, rewrites no history, changes no table
 --   dailies_reader   dailies status, check, report: reads
 

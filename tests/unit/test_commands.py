@@ -20,7 +20,7 @@ VERBS = [name for name in app if not str(name).startswith("-")]
 WORDED = re.compile(rf"\bdailies ({'|'.join(map(re.escape, map(str, VERBS)))})\b")
 ALLOWED = {"commands.py", "app.py", "table.py"}  # the last writes a page of the documents
 SUGGESTED = (
-    c.COLLECT, c.STATUS, c.DEMO, c.ADOPT, c.LEDGER_COPY, c.resolve("0123456789abcdef"),
+    c.COLLECT, c.STATUS, c.DEMO, c.ADOPT, c.LEDGER_COPY, c.ARCHIVE, c.resolve("0123456789abcdef"),
     *(c.resolve("0123456789abcdef", word) for word in ("--not-charged", "--resubmit", "--charged=-coRJ")),
     c.refund_pack("a batch; of 'mine'"), c.review(), c.review("a b"), c.fetch(None), c.fetch("a b"), c.import_verdicts("verdicts.csv"),
     c.command("retry", "--batch", "b"), c.export_names("a b", "otio", "{id}_{take}"), c.retakes("a b"), c.retakes(None),

@@ -31,6 +31,7 @@ EXECUTED = {
         "e2e/test_upgrades.py::"
         "test_a_run_refuses_while_a_ledger_in_the_home_knows_more_and_the_command_that_it_names_moves_it",
     ),
+    "ARCHIVE": ("cli/test_archive_command.py::test_a_dry_run_counts_and_a_yes_does_that",),
     "DOCTOR": ("cli/test_says_what_next.py::test_a_setting_that_is_none_leads_to_the_doctor",),
     "DEMO": ("flows/test_wheel.py::test_*",),
     "HOOKS": ("cli/test_hooks_server.py::test_*",),
