@@ -43,7 +43,8 @@ def run_archive(folder: Path, older_than: str | None, dry_run: bool, yes: bool, 
     finally:
         ledger.close()
     if as_json:
-        print(dump({"before": before.isoformat(timespec="seconds"), "files": [str(file) for file in files], **_figures(total)}))
+        told = {"before": before.isoformat(timespec="seconds"), "files": [str(file) for file in files]}
+        print(dump({**told, **_figures(total)}))
     else:
         print(f"{_in_words(total)} {'would be' if dry_run else 'were'} archived")
     return 0

@@ -12,8 +12,9 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -34,21 +35,36 @@ def installed() -> Path | None:
     return None
 
 
+@dataclass(frozen=True)
+class Postgres:
+    """A running server: the psycopg URL of each database, and what stops it as an operator does (connections are ended)."""
+
+    urls: dict[str, str]
+    stop: Callable[[], None]
+    start: Callable[[], None]
+
+
 @contextmanager
 def installed_postgres(*databases: str) -> Iterator[dict[str, str]]:
     """Start it with these databases. Yields their psycopg URLs; an empty dict where none is installed."""
+    with running_postgres(*databases) as server:
+        yield server.urls if server else {}
+
+
+@contextmanager
+def running_postgres(*databases: str, certificate: tuple[Path, Path] | None = None) -> Iterator[Postgres | None]:
+    """Start it with these databases, with TLS where a certificate and its key are given. Yields None where none is installed."""
     programs = installed()
     if programs is None:
-        yield {}
+        yield None
         return
     user = _ordinary_user()
     folder = Path(tempfile.mkdtemp(prefix="dailies-postgres-"))
     if user:
         shutil.chown(folder, user.pw_name)
     data, port = folder / "data", free_port()
-    options = (
-        " ".join(f"-c {setting}" for setting in SETTINGS) + f" -c listen_addresses=127.0.0.1 -p {port} -k {folder}"
-    )
+    settings = [*SETTINGS, "listen_addresses=127.0.0.1", *_with_tls(folder, certificate, user)]
+    options = " ".join(f"-c {setting}" for setting in settings) + f" -p {port} -k {folder}"
 
     def call(program: str, *arguments: str) -> None:
         subprocess.run(
@@ -58,15 +74,30 @@ def installed_postgres(*databases: str) -> Iterator[dict[str, str]]:
 
     try:
         call("initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync", "--encoding=UTF8")
-        call("pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
+        start = ("pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
+        call(*start)
         try:
             urls = {name: f"postgresql+psycopg://postgres@127.0.0.1:{port}/{name}" for name in databases}
             _create(f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres", databases)
-            yield urls
+            stop = ("pg_ctl", "-D", str(data), "-w", "-m", "fast", "stop")
+            yield Postgres(urls, lambda: call(*stop), lambda: call(*start))
         finally:
             call("pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _with_tls(folder: Path, certificate: tuple[Path, Path] | None, user: pwd.struct_passwd | None) -> list[str]:
+    if certificate is None:
+        return []
+    for file in certificate:
+        copied = folder / file.name
+        shutil.copy(file, copied)
+        copied.chmod(0o600)
+        if user:
+            shutil.chown(copied, user.pw_name)
+    chain, key = (folder / file.name for file in certificate)
+    return ["ssl=on", f"ssl_cert_file={chain}", f"ssl_key_file={key}"]
 
 
 def _ordinary_user() -> pwd.struct_passwd | None:
