@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TESTS ?=
+LOCK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench soak production proof deploy docs pictures lock clean
+.PHONY: help install demo test check format bench soak production proof deploy docs pictures lock sbom audit rehearsal clean
 
 help: ## Show what there is to make
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -55,6 +56,9 @@ bench: install .venv-bench/.installed ## Run the benchmarks
 soak: install ## Kill runs at random for a long time, and count charges
 	$(BIN)/python -m pytest -m soak --override-ini addopts= tests/crash
 
+rehearsal: install ## The operations page lived through: upgrade, dead worker, dead dispatch, restart (DAILIES_REHEARSAL_ROWS=600)
+	$(BIN)/python -m pytest -m soak -s --override-ini addopts= tests/flows/test_rehearsal.py
+
 production: install ## What takes minutes: two workers on one Postgres, one of them killed, servers started and killed
 	$(BIN)/python -m pytest -m production -n 2 --dist loadfile --override-ini addopts= $(TESTS) tests
 
@@ -73,8 +77,20 @@ docs: install ## Write the pages that come from the code, and build the site str
 pictures: install ## Make the pictures of README and docs from a real run, in chromium
 	$(BIN)/python docs/pictures.py
 
-lock: ## Pin every dependency with its hashes (needs uv)
-	uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras --all-extras --python-version 3.11 pyproject.toml --output-file requirements.lock
+.venv-audit/.installed: requirements-audit.lock
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement requirements-audit.lock
+	@touch $@
+
+sbom: .venv-audit/.installed ## What the image holds, as CycloneDX: sbom.json
+	.venv-audit/bin/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible --of JSON --output-file sbom.json deployments/requirements.lock
+
+audit: .venv-audit/.installed ## Known vulnerabilities of what the image holds (asks a public service)
+	.venv-audit/bin/pip-audit --disable-pip --require-hashes --requirement deployments/requirements.lock
+
+lock: ## Pin every dependency with its hashes (needs uv); LOCK=--upgrade takes the newest
+	uv pip compile $(LOCK) --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras --all-extras --python-version 3.11 pyproject.toml --output-file requirements.lock
+	uv pip compile $(LOCK) --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras --python-version 3.11 --group audit --output-file requirements-audit.lock
 
 clean: ## Remove what make has made
-	rm -rf $(VENV) build dist site proof demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-audit build dist site proof sbom.json demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache

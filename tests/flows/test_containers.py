@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import httpx
 import pytest
 import yaml
 
+from dailies import __version__
 from deployments.deploy import POOL
 from deployments.runtime_lock import blocks_of, runtime_lock
 from tests.e2e.forks import ROOT
@@ -34,6 +36,7 @@ KNOWN = {
     "ENV",
     "FROM",
     "HEALTHCHECK",
+    "LABEL",
     "RUN",
     "STOPSIGNAL",
     "USER",
@@ -57,8 +60,31 @@ def of(kind: str) -> list[str]:
 
 def test_the_dockerfile_has_only_known_instructions_and_pinned_base_images() -> None:
     assert {name for name, _ in instructions()} <= KNOWN
-    for image in of("FROM"):
-        assert PINNED.match(image.split()[0]), image
+    (base,) = [argument.partition("=")[2] for argument in of("ARG") if argument.startswith("PYTHON_IMAGE=")]
+    assert PINNED.match(base) and {image.split()[0] for image in of("FROM")} == {"${PYTHON_IMAGE}"}
+    assert [name for name, _ in instructions()].index("ARG") == 0, "before the first stage, so that both have it"
+
+
+def test_the_image_says_what_it_is() -> None:
+    (labels,) = of("LABEL")
+    said = dict(word.split("=", 1) for word in shlex.split(labels))
+    assert said["org.opencontainers.image.version"] == __version__
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert said["org.opencontainers.image.licenses"] == project["license"]
+    assert said["org.opencontainers.image.revision"] == "${REVISION}"
+
+
+def test_every_shipped_file_names_the_image_of_this_version() -> None:
+    files = [HERE / "compose.yaml", HERE / "work-pools" / "docker.json", HERE / "work-pools" / "kubernetes.json"]
+    texts = [file.read_text() for file in [*files, ROOT / "docs" / "operations.md"]]
+    assert {tag for text in texts for tag in re.findall(r"\bdailies:(\d[\w.]*)", text)} == {__version__}
+    assert f"newTag: {__version__} " in (HERE / "kubernetes" / "kustomization.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-audit.lock", "requirements-bench.lock"])
+def test_every_lock_has_hashes_for_every_package_and_names_no_registry(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert all("--hash=sha256:" in block for block in blocks_of(text).values()) and "://" not in text
 
 
 def test_the_image_runs_as_nobody_special_and_says_how_it_is() -> None:
