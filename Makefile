@@ -64,7 +64,7 @@ production: install ## What takes minutes: two workers on one Postgres, one of t
 
 proof: install ## Fault x crash point x provider x database: charges, lost, double, doubts, as proof/index.html and proof.json
 	rm -rf proof
-	-$(BIN)/python -m pytest --override-ini addopts= -q -n 2 tests/crash/proof_cases.py
+	-$(BIN)/python -m pytest --override-ini addopts= -q -n 2 $(TESTS) tests/crash/proof_cases.py
 	$(BIN)/python -m tests.crash.proof_page proof
 
 deploy: install ## Bring the configured Prefect API to what prefect.yaml and deployments/ describe
