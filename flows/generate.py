@@ -82,9 +82,9 @@ class Run:
     progress: Progress
 
     @asynccontextmanager
-    async def slot(self, provider: str) -> AsyncIterator[None]:
+    async def slot(self, provider: str, row: Row) -> AsyncIterator[None]:
         """One generation's place at a provider, in this process and among all machines."""
-        async with self.runtime.limiter(provider).slot(), shared_slot(provider, self.limits):
+        async with self.runtime.limiter(provider).slot(row.clip.key), shared_slot(provider, self.limits):
             yield
 
 
@@ -140,7 +140,7 @@ class Done:
 async def make_clip(run: Run, row: Row) -> None:
     """One clip, from wherever it stands to its end: its providers are asked in their order."""
     for provider in row.providers:
-        async with run.slot(provider):
+        async with run.slot(provider, row):
             outcome = await generate(run, row, provider)
         match outcome:
             case Ready(attempt_id):
@@ -161,6 +161,7 @@ async def generate(run: Run, row: Row, provider: str) -> Ready | TryNext | Done:
         if await step_for(run.runtime, row.clip.key, provider) is not Step.FOLLOW:
             return outcome
         outcome = await advance(run, row, provider)  # another run was faster: see it through with it
+    run.runtime.limiter(provider).generating(row.clip.key)
     ready = await tasks.poll_until_ready(row.id, run.batch.name, outcome.attempt_id)
     return Ready(ready) if isinstance(ready, str) else Done()
 

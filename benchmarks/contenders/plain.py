@@ -20,7 +20,7 @@ from dailies.steps.start import plan_batch, start_batch
 
 async def make(runtime: Runtime, batch: Batch, row: Row) -> None:
     """Create, poll, deliver; nothing goes wrong here."""
-    async with runtime.limiter(row.providers[0]).slot():
+    async with runtime.limiter(row.providers[0]).slot(row.clip.key):
         attempt = await create_clip(runtime, batch, row, row.providers[0])
         looks = await schedule(runtime, attempt.id)
         await until(runtime, looks.first_look)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from math import inf
 
 import anyio
 import anyio.to_thread
@@ -34,7 +35,7 @@ from dailies.ledger.file import LedgerVanished
 from dailies.logs import about
 from dailies.planning.batch import Batch
 from dailies.runtime import Runtime
-from dailies.runtime.limiter import AdaptiveLimiter
+from dailies.runtime.limiter import CreateRequest
 from dailies.sender.line import PendingCreate, SenderEnded
 from dailies.sender.protocol import Ended, NotClaimed, NotTaken, Parked, Result, Sold
 from dailies.steps.forgotten import remember, remember_doubt
@@ -57,8 +58,10 @@ async def create_clip(runtime: Runtime, batch: Batch, row: Row, provider: str) -
     Raises NotCharged in its kinds, MaybeCharged, or AlreadyTaken when somebody else was faster.
     """
     async with runtime.creating(provider):
-        refuse_stopped(runtime, row, provider)
-        return await _buy(runtime, await prepare(runtime, batch, row, provider))
+        with runtime.limiter(provider).create(row.clip.key) as request:
+            await _room(row, provider, request)
+            refuse_stopped(runtime, row, provider)
+            return await _buy(runtime, await prepare(runtime, batch, row, provider), request)
 
 
 async def repeat_create(runtime: Runtime, prepared: Prepared) -> Attempt:
@@ -68,22 +71,31 @@ async def repeat_create(runtime: Runtime, prepared: Prepared) -> Attempt:
     repeated any more.
     """
     async with runtime.creating(prepared.provider):
-        refuse_stopped(runtime, prepared.row, prepared.provider)
-        return await _buy(runtime, prepared)
+        with runtime.limiter(prepared.provider).create(prepared.row.clip.key) as request:
+            refuse_stopped(runtime, prepared.row, prepared.provider)
+            return await _buy(runtime, prepared, request)
 
 
-async def _buy(runtime: Runtime, prepared: Prepared) -> Attempt:
+async def _room(row: Row, provider: str, request: CreateRequest) -> None:
+    """Wait for room at the provider, before the image is in memory. Raises Busy where the row's next provider is asked sooner."""
+    with anyio.move_on_after(inf if provider == row.providers[-1] else BUSY_BEFORE_MOVING_ON_S) as waited:
+        await request.room()
+    if waited.cancelled_caught:
+        raise _busy(row, provider)
+
+
+async def _buy(runtime: Runtime, prepared: Prepared, request: CreateRequest) -> Attempt:
     """BatchRequest the create, and again while the provider's brake is on. From the order to the answer on record Ctrl-C and
     SIGTERM are waited out."""
     bought: Attempt | None = None
     limiter, senders_lost = runtime.limiter(prepared.provider), 0
     while bought is None:
-        await limiter.clear()
+        await request.room()
         await limiter.take_turn()
         with anyio.CancelScope(shield=True):
             try:
                 create = await order_in_turn(runtime, prepared)
-                bought = await _outcome(runtime, prepared, create) if create else None
+                bought = await _outcome(runtime, prepared, create, request) if create else None
             except SenderEnded as ended:
                 bought = await _left_by(runtime, prepared, ended)
                 senders_lost += bought is None
@@ -165,12 +177,12 @@ def _raise_refusal(runtime: Runtime, prepared: Prepared, refused: Result) -> Non
             raise MaybeCharged(f"{who}: the process that sends broke off ({refused}); see {STATUS}")
 
 
-async def _outcome(runtime: Runtime, prepared: Prepared, create: PendingCreate) -> Attempt:
+async def _outcome(runtime: Runtime, prepared: Prepared, create: PendingCreate, request: CreateRequest) -> Attempt:
     """The attempt that was bought. Raises what else became of it."""
     who, limiter = prepared.row.id, runtime.limiter(prepared.provider)
-    match await _final(runtime, prepared, create):
+    match await _final(runtime, prepared, create, request):
         case Sold(attempt=attempt):
-            limiter.speed_up()
+            request.accepted()
             logger.info("%s · attempt %d accepted as %s", who, attempt.no, attempt.generation_id, extra=about(attempt))
             return attempt
         case Ended(attempt_id=attempt_id, verdict=verdict):
@@ -189,9 +201,9 @@ async def _outcome(runtime: Runtime, prepared: Prepared, create: PendingCreate) 
             raise MaybeCharged(f"{who}: the process that sends broke off ({result}); see {STATUS}")
 
 
-async def _final(runtime: Runtime, prepared: Prepared, create: PendingCreate) -> Result:
+async def _final(runtime: Runtime, prepared: Prepared, create: PendingCreate, request: CreateRequest) -> Result:
     """What became of a create in the end: one that surely cost nothing is sent again while there is patience left."""
-    limiter, started, tries = runtime.limiter(prepared.provider), time.monotonic(), 0
+    started, tries = time.monotonic(), 0
     patience_s = BUSY_FOR_S if prepared.provider == prepared.row.providers[-1] else BUSY_BEFORE_MOVING_ON_S
     result = await create.result()
     while isinstance(result, Parked):
@@ -200,15 +212,17 @@ async def _final(runtime: Runtime, prepared: Prepared, create: PendingCreate) ->
             return await create.give_up()
         waits = result.verdict.meaning is Meaning.WAIT
         if waits:
-            limiter.slow_down(result.verdict.wait_s)
-        if not await _paused(runtime, limiter, 0 if waits else SEND_PAUSES_S[tries - 1]):
+            request.refused(result.verdict.wait_s)
+        left_s = patience_s - (time.monotonic() - started)
+        if not await _paused(runtime, request, 0 if waits else SEND_PAUSES_S[tries - 1], left_s):
             return await create.give_up()
         result = await create.send_again()
     return result
 
 
-async def _paused(runtime: Runtime, limiter: AdaptiveLimiter, seconds: float) -> bool:
-    """Wait so long, and until nobody at the provider is asked to wait. False when the run is being stopped."""
+async def _paused(runtime: Runtime, request: CreateRequest, seconds: float, patience_s: float) -> bool:
+    """Wait so long, and for room at the provider. False when the run is being stopped, or patience is at its end."""
+    there_is_room = False
     async with anyio.create_task_group() as either:
 
         async def watch() -> None:
@@ -216,10 +230,12 @@ async def _paused(runtime: Runtime, limiter: AdaptiveLimiter, seconds: float) ->
             either.cancel_scope.cancel()
 
         either.start_soon(watch)
-        await anyio.sleep(seconds)
-        await limiter.clear()
+        with anyio.move_on_after(patience_s):
+            await anyio.sleep(seconds)
+            await request.room()
+            there_is_room = True
         either.cancel_scope.cancel()
-    return not runtime.shutdown.is_set()
+    return there_is_room and not runtime.shutdown.is_set()
 
 
 async def _left_by(runtime: Runtime, prepared: Prepared, ended: SenderEnded) -> Attempt | None:
@@ -247,6 +263,10 @@ def _settled(runtime: Runtime, prepared: Prepared, attempt: Attempt) -> Attempt:
     raise _in_doubt(prepared, attempt.id, words)
 
 
+def _busy(row: Row, provider: str) -> Busy:
+    return Busy(f"{row.id}: {provider} was too busy for too long. Not charged; run again later")
+
+
 def _in_doubt(prepared: Prepared, attempt_id: str, words: str) -> MaybeCharged:
     return MaybeCharged(
         f"{prepared.row.id}: {words}. It may have cost ${prepared.usd_quoted:.2f} and is not bought again; "
@@ -263,7 +283,7 @@ def _as_error(runtime: Runtime, prepared: Prepared, words: str, failure: Failure
                 f"{prepared.provider} refuses every clip: {words}. {who} was not charged; the rest is not started"
             )
         case Failure.BUSY:
-            return Busy(f"{who}: {prepared.provider} was too busy for too long. Not charged; run again later")
+            return _busy(prepared.row, prepared.provider)
         case Failure.NOT_SENT:
             return NotSent(f"{who}: {words}. Not charged; run again when {prepared.provider} can be reached")
         case Failure.MISCONFIGURED:

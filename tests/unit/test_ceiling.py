@@ -1,0 +1,139 @@
+"""What a provider allows at once is learned from what it refuses: little is lost, and few requests are wasted."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from benchmarks.ceilings import Limit, Pace, Simulated
+from dailies.domain.ceiling import ANSWERS_WITHIN_S, UNANSWERED_FIRST, Ceiling
+from dailies.runtime.limiter import AdaptiveLimiter
+
+PACES = {"life": Pace(), "compressed": Pace(18, 0.35, 0.3, 0.8), "long waits": Pace(retry_after_s=30)}
+
+
+def turns(first: int, then: int, at_s: float) -> Limit:
+    """A limit that changes."""
+    return lambda now: first if now < at_s else then
+
+
+@pytest.mark.parametrize("allowed", [1, 3, 7, 20])
+@pytest.mark.parametrize("pace", PACES.values(), ids=PACES)
+def test_a_limit_that_nobody_told_costs_hardly_any_throughput_and_few_refusals(allowed: int, pace: Pace) -> None:
+    """After the first minute: 95 % of what a program makes that was told, and one create in twenty refused."""
+    for seed in range(2):
+        found = Simulated(lambda _: allowed, pace, seed=seed).run(250)
+        told = Simulated(lambda _: allowed, pace, seed=seed, known=True).run(250)
+        assert found.share >= 0.95 * told.share
+        assert found.refusals <= 0.05
+
+
+@pytest.mark.parametrize(("first", "then"), [(20, 7), (7, 3), (20, 3), (20, 1)])
+def test_a_limit_that_falls_in_mid_run_is_followed_at_once(first: int, then: int) -> None:
+    for seed in range(2):
+        run = Simulated(turns(first, then, 600), seed=seed).run(400, since_s=600 + 60)
+        assert run.share >= 0.95
+        assert run.refusals <= 0.05
+
+
+@pytest.mark.parametrize(("first", "then"), [(7, 20), (3, 7), (3, 20)])
+def test_a_limit_that_rises_in_mid_run_is_found_by_probes_that_few_refusals_pay_for(first: int, then: int) -> None:
+    """A rise can't be seen without asking for more: within some thirty creates it is, and a minute later all of it is used."""
+    rises_at = 600.0
+    thirty_creates_s = 2 * 30 * 90 / first
+    for seed in range(2):
+        run = Simulated(turns(first, then, rises_at), seed=seed)
+        told = run.run(700, since_s=rises_at + thirty_creates_s + 60)
+        assert told.share >= 0.93
+        assert told.refusals <= 0.05
+
+
+@pytest.mark.parametrize(("per_s", "at_least"), [(2.0, 0.95), (1.0, 0.8), (0.25, 0.25)])
+def test_a_provider_that_counts_requests_by_the_second_is_not_taken_for_one_with_few_places(
+    per_s: float, at_least: float
+) -> None:
+    """Of what its rate allows, or fifty places; few places would be a hundredth of it."""
+    told = Simulated(lambda _: 1000, Pace(per_s=per_s, retry_after_s=max(2, 1 / per_s))).run(300, since_s=120)
+    seconds = told.possible_s / 1000
+    assert told.creates - told.refused >= at_least * min(per_s, 50 / 96) * seconds
+
+
+def test_without_a_refusal_as_many_are_under_way_as_are_asked_for() -> None:
+    run = Simulated(lambda _: 1000, Pace(clip_s=1e6, create_s=1))
+    told = run.run(50, since_s=0)
+    assert (told.refused, run.ceiling.held) == (0, 50)
+    assert run.now <= 7
+
+
+def test_answers_that_come_with_the_clip_hold_nobody_back_for_long() -> None:
+    ceiling, now = Ceiling(40), 0.0
+    for _ in range(40):
+        at = ceiling.room_at(now)
+        assert at is not None
+        now = max(now, at)
+        ceiling.send(now)
+    assert ceiling.room_at(now) is None
+    assert now <= 6 * ANSWERS_WITHIN_S
+
+
+def test_a_refusal_while_others_are_being_made_and_unanswered_leaves_their_places() -> None:
+    ceiling = Ceiling(50)
+    for at in range(8):
+        last = ceiling.send(10.0 * at)
+    ceiling.refused(last, 71.0, 2.0)
+    assert ceiling.proven == 7
+
+
+def test_who_was_refused_alone_lets_the_next_ones_try() -> None:
+    """Without a clip of ours there a refusal says nothing of how many are allowed."""
+    ceiling = Ceiling(50)
+    ceiling.refused(ceiling.send(0.0), 1.0, 2.0)
+    for held in range(1, 10):
+        assert ceiling.room_at(held * 2.0) == held * 2.0
+        ceiling.accepted(ceiling.send(held * 2.0), held * 2.0 + 1)
+        ceiling.hold()
+    assert ceiling.proven == 9
+
+
+def test_who_was_refused_goes_first_and_a_place_that_is_left_lets_it() -> None:
+    async def history() -> None:
+        limiter, sent = AdaptiveLimiter(50), list[str]()
+        async with anyio.create_task_group() as group:
+            async with limiter.slot("held"):
+                with limiter.create("held") as first:
+                    await first.room()
+                    first.accepted()
+
+                async def buy(name: str, refused: bool) -> None:
+                    async with limiter.slot(name):
+                        with limiter.create(name) as request:
+                            await request.room()
+                            if refused:
+                                request.refused(0.0)
+                                await request.room()
+                            sent.append(name)
+                            request.accepted()
+
+                group.start_soon(buy, "refused", True)
+                await anyio.wait_all_tasks_blocked()
+                limiter.ceiling._credit = 0  # no probe
+                group.start_soon(buy, "new", False)
+                await anyio.wait_all_tasks_blocked()
+                assert sent == []
+            await anyio.wait_all_tasks_blocked()
+        assert sent == ["refused", "new"]
+
+    anyio.run(history)
+
+
+def test_a_create_that_ends_otherwise_makes_room_for_another() -> None:
+    async def history() -> None:
+        limiter = AdaptiveLimiter(50)
+        for number in range(3 * UNANSWERED_FIRST):
+            async with limiter.slot(str(number)):
+                with limiter.create(str(number)) as request:
+                    with anyio.fail_after(5):
+                        await request.room()
+        assert (limiter.ceiling.unanswered, limiter.ceiling.held) == (0, 0)
+
+    anyio.run(history)
