@@ -33,17 +33,15 @@ class Budgets(Transitions):
             ("batch", batch, caps.batch_usd, Unclaimed.BATCH_BUDGET),
             ("day", day_of(now), caps.day_usd, Unclaimed.DAY_BUDGET),
         )
-        reserved: list[tuple[str, str, Decimal]] = []
-        for scope, name, cap, refusal in scopes:
-            after = self._locked_spend(connection, scope, name) + usd
-            if cap is not None and after > cap:
+        counted = self._locked_spend(connection, *((scope, name) for scope, name, _, _ in scopes))
+        for before, (_, _, cap, refusal) in zip(counted, scopes, strict=True):
+            if cap is not None and before + usd > cap:
                 return refusal
-            reserved.append((scope, name, after))
         refused = self._refused_by_sums(connection, batch, clip_key, now, usd, caps)
         if refused:
             return refused
-        for scope, name, after in reserved:
-            self._set_spend(connection, scope, name, after)
+        for scope, name, _, _ in scopes:
+            self._add_spend(connection, scope, name, usd)
         return None
 
     def _refused_by_sums(
@@ -51,7 +49,7 @@ class Budgets(Transitions):
     ) -> Unclaimed | None:
         month = day_of(now)[:7]
         if caps.month_usd is not None:
-            self._locked_spend(connection, MONTH, month)
+            self._locked_spend(connection, (MONTH, month))
             if month_counted(connection, month) + usd > caps.month_usd:
                 return Unclaimed.MONTH_BUDGET
         if not caps.columns:
@@ -60,7 +58,7 @@ class Budgets(Transitions):
         for cap in sorted(
             caps.for_row(labels), key=lambda cap: cap.name
         ):  # one order, so that no two claims wait in a ring
-            self._locked_spend(connection, COLUMN, cap.name)
+            self._locked_spend(connection, (COLUMN, cap.name))
             if column_counted(connection, cap.column, cap.value) + usd > cap.usd:
                 return Unclaimed.COLUMN_BUDGET
         return None

@@ -114,9 +114,18 @@ def _sqlite(address: URL) -> Engine:
     @sa.event.listens_for(engine, "begin")
     def _begun(connection: sa.Connection) -> None:
         writes = connection.get_execution_options().get("dailies_writes", False)
+        if writes:
+            _sync(connection, connection.get_execution_options().get("dailies_durable", True))
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _sync(connection: sa.Connection, durable: bool) -> None:
+    """Whether a commit waits for the disk. One that does not is seen by all at once, and on disk with the next one that does."""
+    if connection.info.get("dailies_durable", True) != durable:
+        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        connection.info["dailies_durable"] = durable
 
 
 def _file_there(path: Path) -> LedgerFile:

@@ -92,10 +92,11 @@ class Ledger(Adoption, Archiving, Looks, Statuses, Verdicts, Takes):
         """
         now, attempt_id = self.now(), request.attempt_id if request else new_attempt_id(clip_key)
         with self._write_to_be_found() as connection:
-            clip = sa.select(t.clip).where(t.clip.c.clip_key == clip_key).with_for_update()
+            erased = sa.exists().where(t.erased.c.clip_key == t.clip.c.clip_key).label("erased")
+            clip = sa.select(t.clip, erased).where(t.clip.c.clip_key == clip_key).with_for_update(of=t.clip)
             wanted = connection.execute(clip).mappings().one_or_none()
             earlier = dict(r.attempts_of(connection, [clip_key])).get(clip_key, ())
-            if not may_claim(earlier, provider) or self._is_erased(connection, clip_key):
+            if not may_claim(earlier, provider) or (wanted and wanted["erased"]):
                 return Unclaimed.TAKEN
             granted = self._may_send(connection, provider, at_once)
             if not isinstance(granted, Go):
@@ -146,7 +147,8 @@ class Ledger(Adoption, Archiving, Looks, Statuses, Verdicts, Takes):
     # T3, T4
 
     def record_polled(self, attempt: Attempt, generating: bool = False) -> None:
-        """T3: count one look and prolong the lease; `generating`: the provider said that it is not ready yet.
+        """T3: count one look and prolong the lease; `generating`: the provider said that it is not ready yet. A power cut may
+        take it back: no money hangs on it.
 
         Raises LostOwnership when another owner has taken over.
         """
@@ -155,14 +157,16 @@ class Ledger(Adoption, Archiving, Looks, Statuses, Verdicts, Takes):
         values = {"polls": t.attempt.c.polls + 1, "lease_until": self._lease(attempt.provider, now), "updated_at": now}
         if generating:
             values["generating_at"] = now
-        with self._write() as connection:
+        with self._write(durable=False) as connection:
             if connection.execute(sa.update(t.attempt).where(mine).values(**values)).rowcount == 0:
                 raise LostOwnership(attempt.id)
 
     def record_completed(
-        self, attempt: Attempt, result_url: str, usd_charged: Decimal | None = None, credits_used: int | None = None
-    ) -> Attempt:
-        """T3: the clip is ready at `result_url`. An orphan stays an orphan and gets its URL."""
+        self, attempt: Attempt, result_url: str, usd_charged: Decimal | None = None, credits_used: int | None = None,
+        polled: bool = False,
+    ) -> Attempt:  # fmt: skip
+        """T3: the clip is ready at `result_url`; `polled`: as a look has found that is not counted yet. An orphan stays an
+        orphan and gets its URL."""
         values: dict[str, Any] = {"result_url": result_url, "error": None}
         if usd_charged is not None:
             values["usd_charged"] = usd_charged
@@ -176,6 +180,8 @@ class Ledger(Adoption, Archiving, Looks, Statuses, Verdicts, Takes):
                 return self._too_late(connection, found, State.COMPLETED, "ready")  # a stored row holds no URL again
             if found.completed_at is None:
                 values["completed_at"] = self.now()
+            if polled:
+                values |= {"polls": found.polls + 1, "lease_until": self._lease(found.provider, self.now())}
             if found.state is State.SUBMITTED:
                 return self._move(connection, found, State.COMPLETED, "ready", **values)
             return self._update(connection, found, **values)

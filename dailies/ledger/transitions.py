@@ -56,11 +56,15 @@ class Transitions(Reader):
         return Owner.parse(attempt.owner).is_dead(attempt.lease_until, self.now(), self.owner)
 
     @contextmanager
-    def _write(self) -> Iterator[Connection]:
+    def _write(self, durable: bool = True) -> Iterator[Connection]:
+        """One writing transaction. Without `durable` a power cut may take back what it wrote: never for what money hangs on."""
         if self._one_writer:
             self._one_writer.acquire()  # SQLite has one writer; queueing here is fairer than its busy loop
         try:
-            with self.engine.connect().execution_options(dailies_writes=True) as connection, connection.begin():
+            options = {"dailies_writes": True, "dailies_durable": durable}
+            with self.engine.connect().execution_options(**options) as connection, connection.begin():
+                if not durable and connection.dialect.name == "postgresql":
+                    connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
                 yield connection
         finally:
             if self._one_writer:
@@ -133,21 +137,28 @@ class Transitions(Reader):
         values = {"attempt_id": attempt_id, "at": at, "before": before and str(before), "after": str(after)}
         connection.execute(t.event.insert().values(**values, owner=str(self.owner), note=note))
 
-    def _locked_spend(self, connection: Connection, scope: str, name: str) -> Decimal:
-        here = (t.spend.c.scope == scope) & (t.spend.c.name == name)
-        locked = sa.select(t.spend.c.usd_counted).where(here).with_for_update()
-        counted: Decimal | None = connection.execute(locked).scalar()
-        if counted is None:
-            upsert(connection, t.spend, [{"scope": scope, "name": name, "usd_counted": ZERO}])
-            counted = connection.execute(locked).scalar_one()
-        return counted
+    def _locked_spend(self, connection: Connection, *budgets: tuple[str, str]) -> list[Decimal]:
+        """What counts against each budget, by scope and name; locked in their order by scope."""
+        s = t.spend.c
+        here = sa.or_(*((s.scope == scope) & (s.name == name) for scope, name in budgets))
+        locked = sa.select(s.scope, s.name, s.usd_counted).where(here).order_by(s.scope, s.name).with_for_update()
+        counted = {(row.scope, row.name): row.usd_counted for row in connection.execute(locked)}
+        missing = [
+            {"scope": scope, "name": name, "usd_counted": ZERO}
+            for scope, name in budgets
+            if (scope, name) not in counted
+        ]
+        if missing:
+            upsert(connection, t.spend, missing)
+            counted = {(row.scope, row.name): row.usd_counted for row in connection.execute(locked)}
+        return [counted[budget] for budget in budgets]
 
     def _add_spend(self, connection: Connection, scope: str, name: str, usd: Decimal) -> None:
-        self._set_spend(connection, scope, name, self._locked_spend(connection, scope, name) + usd)
-
-    def _set_spend(self, connection: Connection, scope: str, name: str, usd: Decimal) -> None:
         here = (t.spend.c.scope == scope) & (t.spend.c.name == name)
-        connection.execute(sa.update(t.spend).where(here).values(usd_counted=usd))
+        more = sa.update(t.spend).where(here).values(usd_counted=t.spend.c.usd_counted + usd)
+        if connection.execute(more).rowcount == 0:
+            upsert(connection, t.spend, [{"scope": scope, "name": name, "usd_counted": ZERO}])
+            connection.execute(more)
 
     def _lease(self, provider: str, now: datetime) -> datetime:
         return now + timedelta(seconds=self._lease_s(provider))

@@ -50,7 +50,8 @@ async def poll_once(runtime: Runtime, attempt_id: str) -> Attempt:
     hit("after-poll")
     try:
         generating = look.kind is LookKind.GENERATING and not look.transient
-        await anyio.to_thread.run_sync(runtime.ledger.record_polled, attempt, generating)
+        if look.kind is not LookKind.READY:  # that is counted as the clip is recorded
+            await anyio.to_thread.run_sync(runtime.ledger.record_polled, attempt, generating)
         if look.strange:
             await anyio.to_thread.run_sync(runtime.ledger.saw_status, attempt.provider, look.strange)
         overdue = look.kind is LookKind.GENERATING and await past_deadline(runtime, attempt)
@@ -78,7 +79,7 @@ async def _judge(runtime: Runtime, attempt: Attempt, look: Look, overdue: bool) 
             assert look.url
             hit("before-completed")
             done = await anyio.to_thread.run_sync(
-                runtime.ledger.record_completed, attempt, look.url, look.usd_charged, look.credits_used
+                runtime.ledger.record_completed, attempt, look.url, look.usd_charged, look.credits_used, not overdue
             )
             hit("after-completed")
             return done

@@ -380,7 +380,7 @@ MUTANTS: dict[str, tuple[Callable[[Bench, Patch], None], Callable[[Bench], None]
     "the last id wins": (last_id_wins, the_first_id_stays),
     "the budget is read without a lock": (reserve_without_a_lock, two_claims_at_once_stay_below_the_cap),
     "money in doubt does not count": (doubt_counts_nothing, money_in_doubt_keeps_its_place),
-    "spend is not moved": (setting(Ledger, "_set_spend", lambda *_: None), counters_are_sums),
+    "spend is not moved": (setting(Ledger, "_add_spend", lambda *_: None), counters_are_sums),
     "stored before completed": (
         lambda _bench, patch: patch.setitem(MOVES, State.SUBMITTED, frozenset({State.STORED})),
         only_the_completed_is_stored,
