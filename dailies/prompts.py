@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dailies.domain.text import clean_label, clean_prompt
-from dailies.errors import BadInput, BadRow
+from dailies.errors import BadInput, BadRow, BadRows
 from dailies.sheets.cells import no_text
 from dailies.sheets.columns import CORE, Names, read_columns
 from dailies.sheets.csv_text import read_csv
-from dailies.sheets.table import Line, Table, bad_file
+from dailies.sheets.table import ABOVE, Line, Table, bad_file, title_above
 from dailies.sheets.workbook import is_workbook, read_workbook
 
 MAX_BYTES = 200 * 1024 * 1024
@@ -75,8 +75,16 @@ def read_local(path: Path) -> bytes:
 def read_table(content: bytes, source: str, names: Names) -> Table:
     """The cells of a CSV or a workbook, below their header. Raises BadRows."""
     if is_workbook(content):
-        return read_workbook(content, source)
+        return _below_its_header(read_workbook(content, source), source, names)
     return read_csv(content, source, lambda name: names.find(name) is not None)
+
+
+def _below_its_header(table: Table, source: str, names: Names) -> Table:
+    if not any(map(names.find, table.header)):
+        for line in table.lines[:ABOVE]:
+            if sum(names.find(cell) is not None for cell in line.cells) > 1:
+                raise title_above(source, line.row, "row")
+    return table
 
 
 def read_sheet(content: bytes, source: str, options: Iterable[str] = ()) -> Sheet:
@@ -87,11 +95,27 @@ def read_sheet(content: bytes, source: str, options: Iterable[str] = ()) -> Shee
     names = Names(options)
     table = read_table(content, source, names)
     columns = read_columns(table.header, names, source)
+    _refuse_headers_below(table, source)
     checked = frozenset(columns.names) & frozenset(names.words)
-    rows = tuple(row for line in table.lines if (row := _row(line, columns.names, checked)))
+    nameless = {at for at, name in enumerate(table.header) if not clean_label(name)}
+    empty = {at for at in nameless if not table.holds_anything(at)}
+    written = ["" if at in empty else name for at, name in enumerate(columns.names)]
+    rows = tuple(row for line in table.lines if (row := _row(line, written, checked)))
     if not rows:
         raise bad_file(source, "there are no rows below the header")
-    return Sheet(rows, columns.own, table.notes, lacks=columns.lacks)
+    filled = sorted(nameless - empty)
+    notes = tuple(f"column {at + 1} has cells and no name: it is taken as your own" for at in filled)
+    own = (*columns.own, *(columns.names[at] for at in filled))
+    return Sheet(rows, own, (*table.notes, *notes), lacks=columns.lacks)
+
+
+def _refuse_headers_below(table: Table, source: str) -> None:
+    """A header once more among the rows, as in files that were put together: a model that needs no image would make a clip
+    of it. Raises BadRows."""
+    header = tuple(map(clean_label, table.header))
+    again = [line.row for line in table.lines if tuple(map(clean_label, line.cells)) == header]
+    if again and len(list(filter(None, header))) > 1:
+        raise BadRows(source, [BadRow(row, "", "is the header once more", cure="delete the row") for row in again])
 
 
 def with_ids(rows: Sequence[RawRow]) -> tuple[dict[int, str], list[BadRow]]:
@@ -116,6 +140,8 @@ def _row(line: Line, names: Sequence[str], checked: frozenset[str]) -> RawRow | 
     cells: dict[str, str] = {}
     labels: dict[str, str] = {}
     for name, text in zip(names, line.cells, strict=True):
+        if not name:
+            continue
         if name not in checked:
             labels[name] = text
         elif name in CORE:

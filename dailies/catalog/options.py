@@ -8,9 +8,11 @@ from decimal import Decimal
 
 from dailies.catalog.models import Choice, Model, Option, OptionValue, Problem, ResolvedOptions
 from dailies.catalog.sizes import fit_sizes, own_ratio
-from dailies.catalog.values import bool_of, number_of, one_of, pick, ratio_of, seconds_of, spoken_seconds, text_of
+from dailies.catalog.values import bool_of, decimal_of, one_of, pick, ratio_of, seconds_of, spoken_seconds, text_of
 
 AUTO = "auto"
+_EITHER = re.compile(r"'?[+-]?[1-9]\d{0,2}\.000")
+"""`1.000`: one in some countries, a thousand in others."""
 _SCHEME = re.compile(r"[A-Za-z][\w+.-]+:")
 
 
@@ -71,7 +73,8 @@ def _asked(model: Model, column: str, choice: Choice | None, text: str | None, p
         return found
     if text.casefold() == AUTO and (model.image.sizes or column == "aspect_ratio"):
         return AUTO
-    problems.append(Problem(column, f"{text!r} is not a {word} of {model.id}", f"use {one_of(choice.values)}"))
+    article = "an" if word[0] in "aeiou" else "a"
+    problems.append(Problem(column, f"{text!r} is not {article} {word} of {model.id}", f"use {one_of(choice.values)}"))
     return None
 
 
@@ -155,10 +158,14 @@ def _option_value(option: Option, text: str) -> OptionValue | Problem:
 
 
 def _number(option: Option, text: str) -> int | Decimal | Problem:
-    number = number_of(text)
+    number = decimal_of(text)
     whole = option.type == "int"
     if number is None or (whole and number != number.to_integral_value()):
-        return Problem("", f"{text!r} is not a {'whole ' if whole else ''}number", "write digits")
+        return Problem(
+            "", f"{text!r} is not a {'whole ' if whole else ''}number", "write digits, without a mark between thousands"
+        )
+    if whole and _EITHER.fullmatch(text):
+        return Problem("", f"{text!r} may be thousands or thousandths", "write the digits alone")
     if option.values is not None and f"{number.normalize():f}" not in option.values:
         return Problem("", f"{text!r} is not allowed", f"use {one_of(option.values)}")
     if option.min is not None and number < option.min:

@@ -128,7 +128,8 @@ async def make_plan(  # noqa: PLR0913 - what a plan is made of, each with its de
     prompts = await _filled(sheet, made, raw_rows, record)
     made = list(prompts.rows)
     bad += prompts.bad
-    bad += _twins([m.row for m in made])
+    refused = {b.row for b in bad}  # forty rows without a prompt are not twins as well
+    bad += _twins([m.row for m in made if m.row.sheet_row not in refused])
     if bad:
         raise BadRows(source, sorted(set(bad), key=lambda b: (b.row, b.column, b.reason)))
     made = [_served(m, view) for m in made]

@@ -48,6 +48,9 @@ FAR_ENOUGH: Final = "our_"
 SHORT: Final = 4
 """A name of fewer letters (`id`, `fps`) is like too many others to be asked about."""
 
+ALIKE: Final = str.maketrans("авекмнорстухіјѕһԁԛԝıαορινμτυκχε", "abekmhopctyxijshdqwiaopivmtukxe")
+"""Small letters of other alphabets, and those whose capitals look like ours, under the letter for which they are taken."""
+
 _BRACKETS = re.compile(r"[(\[{<]([^)\]}>]*)[)\]}>]\s*$")
 _WORD = re.compile(r"[^\W\d_]+")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -92,6 +95,8 @@ class Names:
         letters, present = _letters(clean_label(name)), frozenset(there)
         if not letters or letters in REAL_WORDS:
             return None
+        if not letters.isascii() and (looks_like := self.find(letters.translate(ALIKE))):
+            return looks_like
         bracket = _BRACKETS.search(clean_label(name))
         bare = _letters(clean_label(name)[: bracket.start()]) if bracket else letters
         forms = {letters, bare, _unqualified(name)}

@@ -8,16 +8,20 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from dailies.errors import BadRows
-from dailies.sheets.table import Line, Table, bad_file
+from dailies.sheets.table import ABOVE, Line, Table, bad_file, title_above
 
 SEPARATORS: Final = (",", ";", "\t")
 MAX_CELL: Final = 1_000_000
 """Characters in one cell. A quote that is never closed would else swallow the file in silence."""
 SAVE_AS: Final = "save it as CSV UTF-8"
+_QUOTED = re.compile(r"(['`]).*\1")
+_TYPESET = tuple("“”„«‘’")
 NAMES: Final = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
@@ -27,13 +31,15 @@ def read_csv(content: bytes, source: str, known: Callable[[str], bool]) -> Table
     Raises BadRows for what is no well-formed CSV in UTF-8 or UTF-16.
     """
     text = decode(content, source)
-    text, separator, skipped = _separator(text, known)
+    text, separator, skipped = _separator(text, known, source)
     records = list(_records(text, separator, skipped, source))
     first = next((at for at, (_, cells) in enumerate(records) if any(map(str.strip, cells))), None)
     if first is None:
         raise bad_file(source, "is empty")
     below = [(at + 1, line, cells) for at, (line, cells) in enumerate(records) if at > first and not _blank(cells)]
     header = _header(records[first][1], [cells for _, _, cells in below])
+    if any(_QUOTED.fullmatch(name.strip()) and known(name) for name in header):
+        raise bad_file(source, "its cells are quoted with ' or `", 'quote them with "')
     lines = (
         Line(index, row, line, _fitted(cells, len(header), line, separator, source))
         for index, (row, line, cells) in enumerate(below, start=1)
@@ -69,18 +75,36 @@ def decode(content: bytes, source: str) -> str:
     return text
 
 
-def _separator(text: str, known: Callable[[str], bool]) -> tuple[str, str, int]:
+def _separator(text: str, known: Callable[[str], bool], source: str) -> tuple[str, str, int]:
     """The text below a `sep=` line, the separator, and how many lines were skipped.
 
-    Without such a line it is the one by which most of the header's names are ours; a comma where none is.
+    Without such a line it is the one by which most of the header's names are ours; a comma where none is. Raises BadRows
+    where they are in a line further below.
     """
     first, _, rest = text.partition("\n")
     told = first.strip("\r \"'")
     if told[:4].lower() == "sep=" and len(told) <= 5:
         return rest, told[4:] or "\t", 1
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    found = {mark: sum(map(known, next(csv.reader([header], delimiter=mark), []))) for mark in SEPARATORS}
-    return text, max(SEPARATORS, key=lambda mark: found[mark]), 0
+    filled = ((at, line) for at, line in enumerate(io.StringIO(text, newline=None), start=1) if line.strip())
+    (_, header), *others = islice(filled, ABOVE)
+    separator, names = _by_names(header, known)
+    if not names and (below := next((at for at, line in others if _by_names(line, known)[1] > 1), 0)):
+        raise title_above(source, below)
+    return text, separator, 0
+
+
+def _by_names(header: str, known: Callable[[str], bool]) -> tuple[str, int]:
+    """The separator by which most of a line's cells are names of ours, and how many are."""
+    found = {mark: sum(map(known, _cells(header, mark))) for mark in SEPARATORS}
+    best = max(SEPARATORS, key=lambda mark: found[mark])
+    return best, found[best]
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:  # a cell that is too long, or a NUL: no name of ours
+        return []
 
 
 def _records(text: str, separator: str, skipped: int, source: str) -> Iterator[tuple[int, list[str]]]:
@@ -139,5 +163,7 @@ def _fitted(cells: Sequence[str], size: int, line: int, separator: str, source: 
         )
     if any(map(str.strip, cells[size:])):
         reason = f"is not a well-formed CSV: line {line} has {len(cells)} cells, the header {size}"
+        if any(cell.lstrip().startswith(_TYPESET) for cell in cells):
+            raise bad_file(source, reason, 'quote cells with ", as a keyboard has it')
         raise bad_file(source, reason, f"quote cells that hold {NAMES.get(separator, 'the separator')} or line breaks")
     return (*cells[:size], *[""] * (size - len(cells)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from dailies.errors import BadRow, BadRows
 
@@ -25,6 +26,22 @@ class Table:
     header: tuple[str, ...]
     lines: tuple[Line, ...]
     notes: tuple[str, ...] = ()
+
+    def holds_anything(self, at: int) -> bool:
+        """Whether any row has a cell in this column."""
+        return any(line.cells[at].strip() for line in self.lines)
+
+
+ABOVE: Final = 10
+"""In so many lines a header is looked for, to say where it stands."""
+
+
+def title_above(source: str, line: int, what: str = "line") -> BadRows:
+    """The refusal of a file whose header stands below a title, as Numbers and people's own sheets have it."""
+    above = f"the {line - 1} {what}s" if line > 2 else f"the {what}"
+    return bad_file(
+        source, f"the names of its columns stand in {what} {line}, not in the first", f"delete {above} above them"
+    )
 
 
 def bad_file(source: str, reason: str, cure: str = "") -> BadRows:

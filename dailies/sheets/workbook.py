@@ -6,7 +6,7 @@ import io
 import re
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -32,10 +32,10 @@ FEW = 5
 
 @dataclass(frozen=True, slots=True)
 class _Sheet:
-    """A sheet's cells as text, and which of its rows a filter or a hand has hidden."""
+    """A sheet's cells as text, by the numbers of their rows, and which of these a filter or a hand has hidden."""
 
     name: str
-    rows: list[list[str]]
+    rows: dict[int, list[str]]
     hidden: list[int]
     beside: list[str]
 
@@ -58,13 +58,12 @@ def read_workbook(content: bytes, source: str) -> Table:
     except Exception as error:  # whatever a broken ZIP or XML raises: it is no workbook that can be read
         kind = _what_it_is(content) or f"an Excel workbook that can't be read ({type(error).__name__})"
         raise bad_file(source, f"is {kind}", "save it as .xlsx, or as CSV UTF-8") from error
-    first = next((at for at, cells in enumerate(sheet.rows) if any(cells)), None)
-    if first is None:
+    if not sheet.rows:
         raise bad_file(source, f"is a workbook whose first sheet ({sheet.name}) is empty")
-    size = _used(sheet.rows[first:])
-    below = [(at + 1, cells) for at, cells in enumerate(sheet.rows) if at > first and any(cells)]
-    lines = (Line(index, row, 0, tuple(cells[:size])) for index, (row, cells) in enumerate(below, start=1))
-    return Table(tuple(sheet.rows[first][:size]), tuple(lines), _notes(sheet, {row for row, _ in below}))
+    first, *below = sorted(sheet.rows)
+    size = _used(sheet.rows.values())
+    lines = (Line(index, row, 0, tuple(sheet.rows[row][:size])) for index, row in enumerate(below, start=1))
+    return Table(tuple(sheet.rows[first][:size]), tuple(lines), _notes(sheet, set(below)))
 
 
 def _notes(sheet: _Sheet, read: set[int]) -> tuple[str, ...]:
@@ -93,13 +92,27 @@ def _read(content: bytes) -> _Sheet:
     """The first shown sheet: values as they were saved, and formulas where none was."""
     shown, beside = _opened(content, values=True)
     formulas = _opened(content, values=False)[0] if _has_formulas(content) else shown
-    rows = [[text_of_cell(*_pair(cell, other)) for cell, other in zip(*pair, strict=True)]
-            for pair in zip(shown.iter_rows(), formulas.iter_rows(), strict=True)]  # fmt: skip
+    rows = _rows(shown, formulas)
     for merged in shown.merged_cells.ranges:  # the sheet shows the one value beside all of these rows
-        for row in range(merged.min_row, merged.max_row):
-            rows[row][merged.min_col - 1] = rows[merged.min_row - 1][merged.min_col - 1]
+        value = rows[merged.min_row][merged.min_col - 1] if merged.min_row in rows else ""
+        for row in rows.keys() & range(merged.min_row + 1, merged.max_row + 1):
+            rows[row][merged.min_col - 1] = value
     hidden = [number for number, row in shown.row_dimensions.items() if row.hidden]
     return _Sheet(shown.title, rows, sorted(hidden), beside)
+
+
+def _rows(shown: Any, formulas: Any) -> dict[int, list[str]]:
+    """The rows that hold anything. Only cells that are there are looked at: a sheet that somebody formatted down to its last
+    row says that it has a million rows."""
+    texts = {}
+    for (row, column), other in formulas._cells.items():  # noqa: SLF001 - what is public makes every cell in between
+        if text := text_of_cell(*_pair(shown.cell(row, column), other)):
+            texts[row, column] = text
+    width = max((column for _, column in texts), default=0)
+    return {
+        row: [texts.get((row, column), "") for column in range(1, width + 1)]
+        for row in sorted({row for row, _ in texts})
+    }
 
 
 def _opened(content: bytes, *, values: bool) -> tuple[Any, list[str]]:
@@ -152,6 +165,6 @@ def text_of_cell(value: object, form: str = "") -> str:
             return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), str(value))
 
 
-def _used(rows: Sequence[Sequence[str]]) -> int:
+def _used(rows: Iterable[Sequence[str]]) -> int:
     """How many columns there are up to the last that holds anything."""
     return max((at + 1 for cells in rows for at, cell in enumerate(cells) if cell.strip()), default=0)

@@ -17,6 +17,7 @@ SEEN_IN = {
     "dailies/prefect_api/check.py": ("prefect", "3.8.8", ("_client",)),
     "dailies/prefect_api/server.py": ("prefect", "3.8.8", ("drain_all",)),
     "tasks/engine/isolation.py": ("prefect", "3.8.8", ("run_results", "task_run_assets")),
+    "dailies/sheets/workbook.py": ("openpyxl", "3.1.5", ("_cells",)),
     "dailies/sandbox/wire.py": ("uvicorn", "0.54.0", ("H11Protocol",)),
 }
 """Names that their owners may change, by the file that uses them, with the version in which they were seen."""
