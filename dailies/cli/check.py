@@ -13,7 +13,7 @@ import anyio.to_thread
 from dailies.cli.answers import headline, next_command
 from dailies.cli.command_settings import settings_here
 from dailies.cli.screen import counting, say, tell
-from dailies.cli.tables import table_once, told_apart
+from dailies.cli.tables import names_of, table_once
 from dailies.domain.commands import COLLECT
 from dailies.domain.figures import Line
 from dailies.domain.money import show_usd
@@ -29,6 +29,7 @@ from dailies.steps.adopt import adopt_known
 from dailies.steps.approval import to_approve
 from dailies.steps.budgets import check_budgets
 from dailies.steps.changes import Changed, changed_rows, changes_lines, other_content
+from dailies.steps.places import look_for_delivered
 from dailies.steps.purchase import Purchase, purchase_of
 from dailies.steps.start import plan_batch, vetted_batch
 from dailies.steps.store import store_notes
@@ -139,7 +140,7 @@ def _print(credits: Credits, checked: Checked, order: BatchRequest) -> None:
     plan, purchase = checked.plan, checked.purchase
     wanted = {row.clip.key for row in purchase.rows}
     shown = {row.clip.key: row.sheet_row for row in plan.rows}
-    names = told_apart(credits.lines)
+    names = names_of(credits.lines)
     lines = [[str(shown[line.clip_key]), names[line.clip_key], line.model, line.provider, line.resolution or "–", line.aspect_ratio or "–",
               f"{line.duration_s} s" if line.duration_s else "–", show_usd(line.usd_quoted),
               "ok" if line.clip_key in wanted else _standing(line)] for line in credits.lines]  # fmt: skip
@@ -181,7 +182,7 @@ def _standing(line: Line) -> str:
 async def _check(settings: Settings, order: BatchRequest, on_record: bool) -> Checked:
     async with open_runtime(settings) as runtime:
         plan = await plan_batch(runtime, order, counting("images measured"), on_record)
-        refusal, balances = await _refusal(runtime, order, plan), await _balances(runtime, plan)
+        (refusal, seen), balances = await _refusal(runtime, order, plan), await _balances(runtime, plan)
         known = await anyio.to_thread.run_sync(runtime.ledger.attempts_of, [row.clip.key for row in plan.rows])
         rows = [
             BatchRow(
@@ -192,13 +193,14 @@ async def _check(settings: Settings, order: BatchRequest, on_record: bool) -> Ch
         ]  # fmt: skip
         purchase = await purchase_of(runtime, plan, order.in_flight or settings.dailies_in_flight)
         changed = await changed_rows(runtime, plan, purchase.rows)
-        notes = (*plan.notes, *await other_content(runtime, plan), *store_notes(runtime))
+        notes = (*plan.notes, *await other_content(runtime, plan), *store_notes(runtime), *seen)
         beyond = (await to_approve(runtime, plan)).beyond
         return Checked(plan, rows, purchase, refusal, balances, tuple(changed), notes, beyond)
 
 
-async def _refusal(runtime: Runtime, order: BatchRequest, plan: Plan) -> DailiesError | None:
-    """What a run would refuse the batch for, by the run's own code; a destination that is not said yet is no reason.
+async def _refusal(runtime: Runtime, order: BatchRequest, plan: Plan) -> tuple[DailiesError | None, tuple[str, ...]]:
+    """What a run would refuse the batch for, by the run's own code, and what it would do about delivered clips that are not
+    where the batch wants them; a destination that is not said yet is no reason.
 
     What store, spool and log know and the ledger does not is taken in as by a run, so that nothing of it counts as to buy.
     """
@@ -207,9 +209,9 @@ async def _refusal(runtime: Runtime, order: BatchRequest, plan: Plan) -> Dailies
         if batch.bucket:
             await adopt_known(runtime, batch)
         await check_budgets(runtime, batch)
+        return None, (await look_for_delivered(runtime, batch)).sentences() if batch.bucket else ()
     except (BadInput, Misconfigured) as error:
-        return error
-    return None
+        return error, ()
 
 
 async def _balances(runtime: Runtime, plan: Plan) -> tuple[tuple[str, Decimal], ...]:

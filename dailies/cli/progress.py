@@ -25,6 +25,7 @@ from dailies.domain.money import show_usd
 from dailies.domain.progress import ENDED, EndGuess, Stage, seconds_left, stage_of, tally
 from dailies.domain.records import Attempt
 from dailies.domain.states import current
+from dailies.domain.takes import told_apart
 from dailies.ledger import Ledger
 from dailies.planning.batch import Batch
 from dailies.runtime import Runtime
@@ -137,7 +138,7 @@ async def progress(runtime: Runtime, batch: Batch) -> AsyncIterator[None]:
     """Show how a batch is doing for as long as the block runs."""
     usual_s = await usual_seconds(runtime, batch.plan)
     in_flight = runtime.settings.dailies_in_flight
-    names = {key: row.id for key, row in batch.rows.items()}
+    names = told_apart([(key, row.id, row.clip.take, True) for key, row in batch.rows.items()])
 
     def held() -> list[str]:
         return [limiter.held.describe(name) for name, limiter in runtime.limiters.items() if limiter.held]

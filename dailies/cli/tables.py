@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -13,6 +12,7 @@ from dailies.domain.clips import slug
 from dailies.domain.commands import COLLECT, resolve
 from dailies.domain.figures import Line
 from dailies.domain.money import show_usd
+from dailies.domain.takes import told_apart
 from dailies.report.credits import Credits, by_urgency
 
 MOST_ROWS = 60
@@ -58,7 +58,7 @@ def clips_table(credits: Credits) -> None:
     lines = sorted(credits.lines, key=by_urgency)
     shown = lines if len(lines) <= MOST_ROWS else lines[:MOST_ROWS]
     folder = common_folder(shown) if Console().is_terminal else ""
-    names = told_apart(lines)
+    names = names_of(lines)
     rows = [[name, *cells(line, folder)[1:]] for line in shown for name in [names[line.clip_key]]]
     table(["clip", "outcome", "charged", "s", "in S3, or why not"], rows, ["charged", "s"])
     if len(shown) < len(lines):
@@ -67,10 +67,9 @@ def clips_table(credits: Credits) -> None:
         print(f"In S3 below {folder}")
 
 
-def told_apart(lines: Sequence[Line]) -> dict[str, str]:
-    """What each clip is called by its clip_key: its id, and its take where takes of one row stand beside each other."""
-    count = Counter(line.id for line in lines)
-    return {line.clip_key: f"{line.id} · take {line.take or 1}" if count[line.id] > 1 else line.id for line in lines}
+def names_of(lines: Sequence[Line]) -> dict[str, str]:
+    """What each clip is called by its clip_key, none like another."""
+    return told_apart([(line.clip_key, line.id, line.take, line.counted) for line in lines])
 
 
 def cells(line: Line, folder: str) -> list[str | Text]:

@@ -9,6 +9,7 @@ from dailies.cli.command_settings import settings_here
 from dailies.cli.progress import Watch, Watched, show
 from dailies.cli.screen import say
 from dailies.domain.records import BatchRow
+from dailies.domain.takes import told_apart
 from dailies.errors import BadInput
 from dailies.ledger import Ledger
 from dailies.runtime import make_home, open_ledger
@@ -50,5 +51,8 @@ def _watched(ledger: Ledger, catalog: Catalog, batch: str | None, in_flight: int
         return usual[kind]
 
     return Watched(
-        name, {row.clip_key: row.id for row in rows}, {row.clip_key: usual_s(row) for row in rows}, in_flight
+        name,
+        told_apart([(row.clip_key, row.id, row.clip.take, True) for row in rows]),
+        {row.clip_key: usual_s(row) for row in rows},
+        in_flight,
     )

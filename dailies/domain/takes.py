@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, islice
@@ -61,14 +62,29 @@ class Answer:
 
 
 def number_of_takes(text: str) -> int | None:
-    """How many takes a cell asks for, `3` or a spreadsheet's `3.0`; None where that is no number of takes."""
-    found = re.fullmatch(r"(\d{1,4})(?:\.0+)?", text.strip())
+    """How many takes a cell asks for, `3` or a spreadsheet's `3.0` or `3,0`; None where that is no number of takes."""
+    found = re.fullmatch(r"'?(\d{1,4})(?:\.0+|,0{1,2})?", text.strip())
     return int(found[1]) if found and 1 <= int(found[1]) <= MOST_TAKES else None
 
 
 def take_label(own: str, number: int) -> str:
     """What a further take is called: `2`, or `warm-2` where the row's own take is `warm`."""
     return f"{own}-{number}" if own else str(number)
+
+
+def told_apart(clips: Sequence[tuple[str, str, str, bool]]) -> dict[str, str]:
+    """What clips are called beside each other, by clip_key, of `(clip_key, id, take, stands)`.
+
+    Its id; its take too where a row has several; `before` for a clip whose row asks for another by now.
+    """
+    standing = Counter(name for _, name, _, stands in clips if stands)
+    many = Counter(name for _, name, _, _ in clips)
+    names = {}
+    for key, name, take, stands in clips:
+        which = f"take {take or 1}" if standing[name] > 1 or (take and many[name] > 1) else ""
+        names[key] = " · ".join(part for part in (name, which, "" if stands else "before") if part)
+    alike = Counter(names.values())
+    return {key: f"{name} {key[:6]}" if alike[name] > 1 else name for key, name in names.items()}
 
 
 def take_seed(base_key: str, number: int) -> int:

@@ -7,13 +7,13 @@ from the provider again, while that has it; nothing is bought for either.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import anyio.to_thread
 
-from dailies.domain.clips import Row, object_key, slug
+from dailies.domain.clips import object_key, slug
 from dailies.domain.records import Attempt, Copy
 from dailies.domain.states import current
 from dailies.errors import Misconfigured
@@ -35,52 +35,87 @@ class Placed:
     gone: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the store shows of a batch's delivered clips: those that lie only elsewhere, and where; those that are gone."""
+
+    elsewhere: Mapping[str, tuple[str, str]]
+    gone: tuple[str, ...]
+    stored: Mapping[str, Attempt]
+
+    def sentences(self) -> tuple[str, ...]:
+        """What a run is going to do about it."""
+        copied, gone = len(self.elsewhere), len(self.gone)
+        return (
+            *([f"{copied} clips that were bought earlier are copied inside S3; nothing is charged"] if copied else []),
+            *([f"{gone} delivered clips are no longer in S3: they are fetched again"] if gone else []),
+        )
+
+
+async def look_for_delivered(runtime: Runtime, batch: Batch) -> Seen:
+    """Ask the store, by listing, for every delivered clip of the batch. Raises Misconfigured when it can't be asked."""
+    if not batch.delivered_before:
+        return Seen({}, (), {})
+    try:
+        return await anyio.to_thread.run_sync(_seen, runtime, batch)
+    except StoreTrouble as error:
+        raise _not_asked(error) from error
+
+
 async def settle_places(runtime: Runtime, batch: Batch) -> Placed:
     """See that every delivered clip of the batch lies where the batch wants it. Raises Misconfigured when S3 can't be asked.
 
     Clips that are gone are reopened in the ledger: this run, or `dailies collect`, fetches them again.
     """
-    rows = [batch.rows[key] for key in batch.delivered_before]
-    if not rows:
-        return Placed((), ())
+    seen = await look_for_delivered(runtime, batch)
     try:
-        placed = await anyio.to_thread.run_sync(_settle, runtime, batch, rows)
+        placed = await anyio.to_thread.run_sync(_settle, runtime, batch, seen)
     except StoreTrouble as error:
-        raise Misconfigured(
-            f"S3 can't be asked whether the clips are there: {error}. Nothing was bought.", trouble="store"
-        ) from error
-    if placed.copied:
-        logger.warning(
-            "%d clips that were bought earlier were copied inside S3; nothing was charged", len(placed.copied)
-        )
-    if placed.gone:
-        logger.warning("%d delivered clips are no longer in S3: they are fetched again", len(placed.gone))
+        raise _not_asked(error) from error
+    for words in seen.sentences():
+        logger.warning(words)
     return placed
 
 
-def _settle(runtime: Runtime, batch: Batch, rows: Sequence[Row]) -> Placed:
-    keys, ledger = [row.clip.key for row in rows], runtime.ledger
+def _not_asked(error: StoreTrouble) -> Misconfigured:
+    return Misconfigured(
+        f"S3 can't be asked whether the clips are there: {error}. Nothing was bought.", trouble="store"
+    )
+
+
+def _seen(runtime: Runtime, batch: Batch) -> Seen:
+    keys, ledger = [*batch.delivered_before], runtime.ledger
     stored = {key: found for key, some in ledger.attempts_of(keys).items() if (found := current(some)) and found.s3_uri}
     copies = ledger.copies_of(keys)
     store = Listings(runtime.s3())
-    wanted = {row.clip.key: (batch.bucket, object_key(batch.prefix, batch.name, row.id, row.clip.key)) for row in rows}
-    known = {key: [*copies.get(key, ()), str(attempt.s3_uri)] for key, attempt in stored.items()}
     here = f"s3://{batch.bucket}/{_folder(batch)}"
-    to_copy: dict[str, tuple[str, str]] = {}
+    elsewhere: dict[str, tuple[str, str]] = {}
     gone: list[str] = []
     for key, attempt in stored.items():
-        places = [uri for uri in known[key] if store.holds(uri, attempt.size_bytes)]
+        known = [*copies.get(key, ()), str(attempt.s3_uri)]
+        places = [uri for uri in known if store.holds(uri, attempt.size_bytes)]
         if not places:
             gone.append(key)
         elif not any(uri.startswith(here) for uri in places):
-            to_copy[key] = parse_s3_uri(places[0])
-    made = _copy(runtime.s3(), {key: (source, wanted[key]) for key, source in to_copy.items()}, stored)
-    new = tuple(Copy(batch.name, key, f"s3://{bucket}/{name}") for key, (bucket, name) in made.items())
+            elsewhere[key] = parse_s3_uri(places[0])
+    return Seen(elsewhere, tuple(gone), stored)
+
+
+def _settle(runtime: Runtime, batch: Batch, seen: Seen) -> Placed:
+    rows, ledger, s3 = batch.rows, runtime.ledger, runtime.s3()
+    moves = {
+        key: (source, (batch.bucket, object_key(batch.prefix, batch.name, rows[key].id, key)))
+        for key, source in seen.elsewhere.items()
+    }
+    made = {
+        key: f"s3://{bucket}/{name}" for key, (bucket, name) in (_copy(s3, moves, seen.stored) if moves else {}).items()
+    }
+    new = tuple(Copy(batch.name, key, uri) for key, uri in made.items())
     ledger.copied(new)
-    keep_all_sidecars(ledger, runtime.s3(), made)
-    for key in gone:
-        ledger.gone_from_store(stored[key].id, GONE)
-    return Placed(new, tuple(gone))
+    keep_all_sidecars(ledger, s3, made)
+    for key in seen.gone:
+        ledger.gone_from_store(seen.stored[key].id, GONE)
+    return Placed(new, seen.gone)
 
 
 def _folder(batch: Batch) -> str:

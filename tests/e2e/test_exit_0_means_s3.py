@@ -21,6 +21,9 @@ def test_a_deleted_clip_is_fetched_again_and_not_bought_again(world: World) -> N
     assert first.code == 0
     before, charges = world.clips(), len(world.charges())
     delete(world, next(key for key in before if "/a-" in key))
+    looked = world.command("check", str(world.prompts), "--json")
+    assert looked.code == 0 and looked.json["to_buy"] == 0
+    assert "1 delivered clips are no longer in S3: they are fetched again" in looked.json["notes"]
     again = world.run()
     assert again.code == 0 and again.json["already_delivered"] == 1 and again.json["delivered"] == 1, again.stderr
     assert world.clips() == before and len(world.charges()) == charges
@@ -53,6 +56,8 @@ def test_the_same_clip_for_another_batch_or_place_is_copied_without_a_charge(wor
     world.csv(named("a", "b"))
     first = world.run()
     for options in (("--batch", "second"), ("--batch", "second", "--to", f"s3://{world.bucket}/elsewhere")):
+        looked = world.command("check", str(world.prompts), "--json", *options)
+        assert any("2 clips that were bought earlier are copied" in note for note in looked.json["notes"])
         copied = world.run(*options)
         assert copied.code == 0 and copied.json["already_delivered"] == 2, copied.stderr
         uris = [clip["s3_uri"] for clip in copied.json["clips"]]

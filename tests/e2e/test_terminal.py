@@ -106,11 +106,11 @@ def lines_of(screens: Sequence[str]) -> list[str]:
 
 @pytest.mark.parametrize("columns", [80, 120])
 def test_a_run_asks_shows_a_bar_and_ends_with_a_table(world: World, columns: int) -> None:
-    world.csv(named("good", "bad"))
+    world.csv([{"id": "good", "prompt": "<good>", "takes": "2"}, {"id": "bad", "prompt": "<bad>", "takes": "1"}])
     world.sandbox.fault("create", "status", status=400, match="<bad>")
     with terminal(world, columns, "run", str(world.prompts)) as shown:
         question = shown.read("[y/N]")
-        assert "Buy 2 clips for at most $2.52? [y/N]" in question
+        assert "Buy 3 clips for at most $3.78? [y/N]" in question
         shown.type("y\n")
         shown.read()
         assert shown.wait() == 1
@@ -118,10 +118,12 @@ def test_a_run_asks_shows_a_bar_and_ends_with_a_table(world: World, columns: int
     assert any(line.startswith(("━", "─")) for line in lines), "no bar"
     assert b"\x1b[32m" in shown.raw and b"\x1b[31m" in shown.raw
     events = {line for line in lines if " delivered after " in line}
-    assert {line.split(" after ")[0] for line in events} == {"good delivered"}, events
+    takes = {f"good · take {number}" for number in (1, 2)}
+    assert {line.split(" delivered after ")[0] for line in events} == takes, "one take of a row is not the other"
     last = shown.screens[-1]
-    assert last.rindex("\nbad ") < last.rindex("\ngood "), "what failed stands first in the table"
-    assert "1 of 2 delivered · 1 failed · $1.26 charged" in last
+    table = [last.rindex(f"\n{name} ") for name in ("bad", *sorted(takes))]
+    assert table == sorted(table), "what failed stands first in the table, then take after take"
+    assert "2 of 3 delivered · 1 failed · $2.52 charged" in last
     assert "report.html" in "".join(last.splitlines()), "where the folder's name is long, the screen breaks the path"
     assert "━" not in last, "the bar stays behind"
     assert "dailies retry --batch batch" in last

@@ -17,6 +17,7 @@ from dailies.domain.takes import (
     take_clip,
     take_label,
     take_seed,
+    told_apart,
 )
 from dailies.domain.verdicts import NOTHING_SAID, Said, Word
 from dailies.planning.from_record import sheet_on_record
@@ -108,7 +109,7 @@ def test_the_seed_of_a_clip_under_an_earlier_key_follows_from_that_key() -> None
 
 
 @pytest.mark.parametrize(("text", "number"), [
-    ("3", 3), (" 3.0 ", 3), ("0", None), ("-1", None), ("2.5", None), ("many", None), ("101", None), ("3s", None),
+    ("3", 3), (" 3.0 ", 3), ("3,0", 3), ("'3", 3), ("0", None), ("-1", None), ("2.5", None), ("many", None), ("101", None), ("3s", None),
 ])  # fmt: skip
 def test_a_cell_of_takes(text: str, number: int | None) -> None:
     assert number_of_takes(text) == number
@@ -129,3 +130,15 @@ def test_all_takes_of_a_row_are_in_one_shard() -> None:
 
 def test_a_batch_without_rows_on_record_has_an_empty_sheet() -> None:
     assert sheet_on_record([], {}).rows == ()
+
+
+def test_no_two_clips_are_called_the_same() -> None:
+    """Takes of one row by their take; a clip whose row asks for another by now is one from before, and no take of it."""
+    names = told_apart([
+        ("k1", "sun", "", True), ("k2", "sun", "2", True), ("k3", "tower", "", True), ("k4", "tower", "", False),
+        ("k5", "gull", "warm", True), ("k6", "mist", "", False), ("k7aaaaaa", "tower", "2", False), ("k8bbbbbb", "tower", "2", False),
+    ])  # fmt: skip
+    assert names == {
+        "k1": "sun · take 1", "k2": "sun · take 2", "k3": "tower", "k4": "tower · before", "k5": "gull", "k6": "mist · before",
+        "k7aaaaaa": "tower · take 2 · before k7aaaa", "k8bbbbbb": "tower · take 2 · before k8bbbb",
+    }  # fmt: skip
