@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from dailies.cli.command_settings import settings_here
-from dailies.cli.tables import table_once
+from dailies.cli.tables import names_within_batches, table_once
 from dailies.domain.aging import left_in_words
 from dailies.domain.commands import COLLECT, resolve
 from dailies.domain.money import show_usd, sum_usd
@@ -61,7 +61,7 @@ def run_status(batch: str | None, json: bool) -> int:
     if not entries:
         print("nothing is in flight, in doubt or overdue" + (f" · {show_usd(risk)} at risk" if risk else ""))
         return 0
-    _print_entries(entries)
+    print_entries(entries)
     doubt = sum(entry["state"] == "in_doubt" for entry in entries)
     print(f"{len(entries)} not at an end · {doubt} in doubt · {show_usd(risk)} at risk")
     return 0
@@ -71,10 +71,15 @@ def _budget(budget: Budget) -> dict[str, object]:
     return {"name": budget.name, "usd_cap": budget.cap_usd, "usd_counted": budget.counted_usd}
 
 
-def _print_entries(entries: Sequence[Mapping[str, object]]) -> None:
+def print_entries(entries: Sequence[Mapping[str, object]]) -> None:
+    """A table of attempts; on a terminal each next step stands on a line of its own."""
     columns = ["clip", "batch", "state", "provider", "generation", "quoted", "age_min", "ends", "next"]
     if sys.stdout.isatty():  # there a next step is a line of its own, to be copied whole
         columns = [name for name in columns[:-1] if name != "generation" or any(e[name] != "–" for e in entries)]
+    names = names_within_batches(
+        [(str(e["attempt"]), str(e["batch"]), str(e["clip"]), str(e["take"])) for e in entries]
+    )
+    entries = [{**entry, "clip": names[str(entry["attempt"])]} for entry in entries]
     rows = [[str(entry[name]) for name in columns] for entry in entries]
     common = table_once(columns, rows, ["quoted", "age_min", "ends"], ["batch", "provider"])
     if common:
@@ -96,6 +101,7 @@ def _entry(ledger: Ledger, attempt: Attempt, row: BatchRow | None) -> dict[str, 
     return {
         "attempt": attempt.id,
         "clip": row.id if row else attempt.clip_key[:12],
+        "take": row.clip.take if row else "",
         "batch": attempt.batch,
         "state": str(attempt.state),
         "provider": attempt.provider,

@@ -13,7 +13,7 @@ from dataclasses import replace
 from dailies.cli.command_settings import settings_here
 from dailies.cli.run import log_to_stderr, run_order
 from dailies.cli.screen import say
-from dailies.cli.tables import table
+from dailies.cli.tables import names_within_batches, table
 from dailies.domain.commands import command
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.retry import Again, Kind, to_retry
@@ -106,8 +106,9 @@ def _show(found: Sequence[Again], as_json: bool) -> None:
     if as_json:
         print(json.dumps([_entry(again) for again in found], ensure_ascii=False))
         return
+    names = names_within_batches([(a.attempt.id, a.row.batch, a.row.id, a.row.clip.take) for a in found])
     rows = [
-        [again.row.batch, again.row.id, str(again.kind), show_usd(again.usd), again.attempt.error or ""]
+        [again.row.batch, names[again.attempt.id], str(again.kind), show_usd(again.usd), again.attempt.error or ""]
         for again in found
     ]
     if rows:

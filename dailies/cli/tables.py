@@ -72,6 +72,14 @@ def names_of(lines: Sequence[Line]) -> dict[str, str]:
     return told_apart([(line.clip_key, line.id, line.take, line.counted) for line in lines])
 
 
+def names_within_batches(clips: Sequence[tuple[str, str, str, str]]) -> dict[str, str]:
+    """The same for clips of several batches, of `(key, batch, id, take)`, where the batch stands beside the name."""
+    names: dict[str, str] = {}
+    for batch in dict.fromkeys(batch for _, batch, _, _ in clips):
+        names |= told_apart([(key, name, take, True) for key, where, name, take in clips if where == batch])
+    return names
+
+
 def cells(line: Line, folder: str) -> list[str | Text]:
     """One clip's row of the table."""
     outcome = Text(line.outcome.replace("_", " "), COLOURS.get(line.outcome, ""))

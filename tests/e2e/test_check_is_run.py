@@ -81,7 +81,7 @@ def test_check_refuses_where_run_can_not_ask_for_what_is_delivered(world: World)
     """Nothing is to be bought, and still the run would end with exit 2: exit 0 means S3."""
     world.csv(1)
     assert world.run().code == 0
-    away = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}
+    away: dict[str, Any] = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}
     checked = world.command("check", str(world.prompts), "--json", **away)
     run = world.run(**away)
     assert (checked.code, run.code) == (2, 2) and "S3 can't be asked" in checked.json["error"] == run.json["error"]

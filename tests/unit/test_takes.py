@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dailies.cli.ledger import print_entries
 from dailies.domain.clips import Clip, Image
 from dailies.domain.takes import (
     Take,
@@ -142,3 +143,15 @@ def test_no_two_clips_are_called_the_same() -> None:
         "k1": "sun · take 1", "k2": "sun · take 2", "k3": "tower", "k4": "tower · before", "k5": "gull", "k6": "mist · before",
         "k7aaaaaa": "tower · take 2 · before k7aaaa", "k8bbbbbb": "tower · take 2 · before k8bbbb",
     }  # fmt: skip
+
+
+def test_status_tells_the_takes_of_a_row_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two of one row in one batch; the same id in another batch is told by its batch."""
+    entry = dict.fromkeys(("state", "provider", "generation", "quoted", "age_min", "ends", "next"), "x")
+    entries = [
+        {"attempt": at, "batch": batch, "clip": "sun", "take": take, **entry}
+        for at, batch, take in (("a", "monday", ""), ("b", "monday", "2"), ("c", "tuesday", ""))
+    ]
+    print_entries(entries)
+    shown = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()[1:]]
+    assert shown == ["sun · take 1", "sun · take 2", "sun"]
