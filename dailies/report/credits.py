@@ -222,9 +222,9 @@ def table_rows(credits: Credits, most: int = 5000) -> list[dict[str, str]]:
 URGENT = {"in_doubt": 0, "failed": 1, "overdue": 2, "interrupted": 3, "not_started": 4}
 
 
-def by_urgency(line: Line) -> tuple[bool, int, int]:
-    """A key that sorts clips: the batch's rows first, among them what needs a person."""
-    return not line.counted, URGENT.get(line.outcome, 9), line.row
+def by_urgency(line: Line) -> tuple[bool, int, int, int, str]:
+    """A key that sorts clips: the batch's rows first, among them what needs a person, then row after row, take after take."""
+    return not line.counted, URGENT.get(line.outcome, 9), line.row, len(line.take), line.take
 
 
 def markdown_text(text: str) -> str:

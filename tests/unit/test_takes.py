@@ -10,6 +10,7 @@ import pytest
 
 from dailies.cli.ledger import print_entries
 from dailies.domain.clips import Clip, Image
+from dailies.domain.figures import line_of
 from dailies.domain.takes import (
     Take,
     answers_to,
@@ -23,7 +24,9 @@ from dailies.domain.takes import (
 from dailies.domain.verdicts import NOTHING_SAID, Said, Word
 from dailies.planning.from_record import sheet_on_record
 from dailies.planning.shards import split
+from dailies.report.credits import by_urgency
 from tests.ledger.factories import a_row
+from tests.report.factories import a_batch_row
 
 IMAGE = Image("cat.png", 1280, 720, "PNG", 9, "ab" * 32)
 BASE = Clip("openai/sora-2-pro-i2v", "a cat", IMAGE, "720p", "16:9", 4)
@@ -155,3 +158,9 @@ def test_status_tells_the_takes_of_a_row_apart(capsys: pytest.CaptureFixture[str
     print_entries(entries)
     shown = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()[1:]]
     assert shown == ["sun · take 1", "sun · take 2", "sun"]
+
+
+def test_takes_stand_in_their_order_in_every_table() -> None:
+    """The ledger gives clips of one row in any order."""
+    lines = [line_of(a_batch_row(1, prompt=f"p {take}", clip={"take": take})) for take in ("10", "", "2", "9")]
+    assert [line.take for line in sorted(lines, key=by_urgency)] == ["", "2", "9", "10"]
