@@ -84,6 +84,10 @@ def _run_check(order: BatchRequest, json: bool, on_record: bool) -> int:
         from dailies.cli.run import no_retakes
 
         return no_retakes(checked.plan.batch, json)
+    if order.final and not checked.plan.rows:
+        from dailies.cli.run import no_finals
+
+        return no_finals(checked.plan.batch, json)
     done = checked.purchase.delivered
     credits = credits_of(checked.plan.batch, checked.rows, done)
     if json:

@@ -97,8 +97,8 @@ async def _make(  # noqa: PLR0913 - the same, said
     async with open_runtime(settings) as runtime, server_ahead(settings.home, order, on_record) as ahead:
         plan = await plan_batch(runtime, order, counting("images measured"), on_record)
         await anyio.to_thread.run_sync(planned, plan)
-        if order.only and not plan.rows:
-            return no_retakes(plan.batch, json)
+        if (order.only or order.final) and not plan.rows:
+            return no_finals(plan.batch, json) if order.final else no_retakes(plan.batch, json)
         batch = runtime.batches.add(await start_batch(runtime, order, plan))
         for note in (*plan.notes, *await other_content(runtime, plan)):
             say(f"note: {note}")
@@ -126,7 +126,17 @@ async def _make(  # noqa: PLR0913 - the same, said
 
 def no_retakes(batch: str, json: bool) -> int:
     """Nothing is to be made again: said, and no error."""
-    say("nothing is sent back that has no further take yet: nothing was bought")
+    return _nothing("nothing is sent back that has no further take yet: nothing was bought", batch, json)
+
+
+def no_finals(batch: str, json: bool) -> int:
+    """Nothing is kept that could be made in full: said, and no error."""
+    choose = command("review", "--batch", batch)
+    return _nothing(f"no draft of these rows is kept yet: nothing was bought. To choose: {choose}", batch, json)
+
+
+def _nothing(sentence: str, batch: str, json: bool) -> int:
+    say(sentence)
     if json:
         print(dump(answer_json(credits_of(batch, []), None)))
     return 0

@@ -63,12 +63,16 @@ def write_plan(  # noqa: PLR0913 - what T0 writes, in one call
     part: bool = False,
     asked: Mapping[str, object] | None = None,
     takes: Sequence[Link] = (),
+    replaced: Sequence[str] = (),
 ) -> None:
     """Insert the batch, its clips and its rows. Rows that left the CSV stay, marked retired: their money stays on record.
 
-    A part of a batch says nothing about the rows it leaves out. Raises AnotherFile or TakenNumber.
+    A part of a batch says nothing about the rows it leaves out, but of those that it has `replaced`: they left too.
+    Raises AnotherFile or TakenNumber.
     """
-    _refuse_another_file(connection, batch, source, [*(row.clip.key for row in rows), *(one.base_key for one in takes)])
+    _refuse_another_file(
+        connection, batch, source, [*(row.clip.key for row in rows), *(one.base_key for one in takes), *replaced]
+    )
     upsert(
         connection,
         t.batch,
@@ -93,6 +97,9 @@ def write_plan(  # noqa: PLR0913 - what T0 writes, in one call
     write_links(connection, takes, now)
     if not part:
         connection.execute(sa.update(t.batch_row).where(t.batch_row.c.batch == batch).values(retired=True))
+    for start in range(0, len(replaced), CHUNK):
+        those = t.batch_row.c.clip_key.in_(replaced[start : start + CHUNK])
+        connection.execute(sa.update(t.batch_row).where(t.batch_row.c.batch == batch, those).values(retired=True))
     planned = [_row_values(batch, row.clip.key, row, quotes[row.clip.key]) for row in rows]
     upsert(
         connection, t.batch_row, planned, update=("number", "row_id", "providers", "usd_quoted", "labels", "retired")

@@ -45,6 +45,14 @@ class Takes(Reader):
             for base in bases
         }
 
+    def clips_in(self, batch: str) -> dict[str, Clip]:
+        """The clips of a batch's rows by their keys: those that left it too, further takes left out."""
+        c = t.batch_row.c
+        further = sa.select(t.take.c.clip_key)
+        with self._read() as connection:
+            mine = sa.select(c.clip_key).where(c.batch == batch, c.clip_key.not_in(further)).order_by(c.clip_key)
+            return clips_of(connection, connection.execute(mine).scalars().all())
+
     def row_clip_of(self, clip_keys: Sequence[str]) -> dict[str, str]:
         """The clip of the row that each of these clips is a further take of; those that are none are left out."""
         found: dict[str, str] = {}

@@ -16,8 +16,9 @@ from dailies.domain.clips import Row
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.takes import Link
 from dailies.errors import BadInput, BadRow, BadRows
-from dailies.planning import fill, takes
+from dailies.planning import fill, finals, takes
 from dailies.planning.cheapest import Quotes, lowest
+from dailies.planning.drafts import draft_note
 from dailies.planning.earlier import Wanted, recognised
 from dailies.planning.estimates import Estimate, ask_estimates
 from dailies.planning.further import all_in
@@ -44,7 +45,7 @@ class Market:
     keyed: frozenset[str] = frozenset()
 
 
-class Record(fill.Record, takes.Record, Protocol):
+class Record(fill.Record, takes.Record, finals.Record, Protocol):
     """What planning asks of the ledger. Its methods block."""
 
 
@@ -71,6 +72,8 @@ class Plan:
     price_origins: Mapping[str, int] = field(default_factory=dict)
     own_columns: tuple[str, ...] = ()
     takes: tuple[Link, ...] = ()
+    replaced: tuple[str, ...] = ()
+    """Drafts that leave the batch, because what was kept of them is made in full."""
     further_files: Mapping[tuple[str, str], SentFile] = field(default_factory=dict)
     """Files that are sent beside the first image, by clip_key and option."""
     compared: Mapping[str, Quotes] = field(default_factory=dict)
@@ -112,6 +115,7 @@ async def make_plan(  # noqa: PLR0913 - what a plan is made of, each with its de
     `derived` is the folder where images that were turned or fitted are kept; `market` is asked what is sold and for how much,
     and `record` is the ledger, which knows what was bought.
     """
+    order = _as_recorded(order, sheet)
     ids, bad = with_ids(sheet.rows)  # of the whole CSV: a part's rows keep the names they have in the whole
     raw_rows = chosen(sheet.rows, order.rows, order.ids, order.limit, ids)
     bad += check_order(order, catalog)
@@ -138,7 +142,7 @@ async def make_plan(  # noqa: PLR0913 - what a plan is made of, each with its de
     wanted = [Wanted(m.row.clip, m.image, m.sideways) for m in made]
     known = await anyio.to_thread.run_sync(recognised, wanted, record)
     made = [_under_its_key(m, known.get(m.row.clip.identity)) for m in made]
-    taken = await anyio.to_thread.run_sync(with_takes, made, order, record)
+    taken = await anyio.to_thread.run_sync(finals.finals if order.final else with_takes, made, order, record)
     made = list(taken.rows)
     if bad := _twins([m.row for m in made]):
         raise BadRows(source, bad)
@@ -164,12 +168,14 @@ async def make_plan(  # noqa: PLR0913 - what a plan is made of, each with its de
             *_sideways_notes(made),
             *view.notes,
             *prompts.notes,
+            *_draft_notes(made, view),
             *taken.notes,
         ),
         quotes_elsewhere=quotes,
         price_origins=origins,
         own_columns=sheet.own_columns,
         takes=taken.links,
+        replaced=taken.replaced,
         further_files={
             (m.row.clip.key, name): SentFile(found.path, found.sha256)
             for m in made
@@ -178,6 +184,22 @@ async def make_plan(  # noqa: PLR0913 - what a plan is made of, each with its de
         },
         compared={m.row.clip.key: _quotes(m, m.compared, view) for m in made if m.compared},
     )
+
+
+def _as_recorded(order: BatchRequest, sheet: Sheet) -> BatchRequest:
+    """Rows on record say themselves at which setting they are made, and none is chosen for being kept."""
+    return order.but(draft=False, final=False) if sheet.on_record else order
+
+
+def _draft_notes(made: Sequence[PlannedRow], view: LiveView) -> list[str]:
+    """What drafts come to beside the same rows in full, at the first provider of each."""
+    drafts = [(m, m.in_full, m.row.providers[0]) for m in made if m.in_full]
+    if not drafts:
+        return []
+    quotes = [
+        (view.quote(m.model, name, m.resolved)[0], view.quote(m.model, name, full)[0]) for m, full, name in drafts
+    ]
+    return [draft_note(quotes, len(made))]
 
 
 async def _filled(sheet: Sheet, made: Sequence[PlannedRow], raws: Sequence[RawRow], record: Record) -> fill.Filled:

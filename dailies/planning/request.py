@@ -109,6 +109,10 @@ class BatchRequest(BaseModel):
         examples=[3],
     )
     stop_when_kept: bool = Field(False, description="Make no further takes of rows that have a keeper.")
+    draft: bool = Field(
+        False, description="Make each row at the cheapest setting that its model has, to look at it first."
+    )
+    final: bool = Field(False, description="Make in full those rows of which a draft is kept, and no others.")
     matrix: tuple[str, ...] = Field(
         (),
         description="Make every row with each combination of these values: a column with its values, or a file whose lines are "
@@ -164,7 +168,7 @@ class BatchRequest(BaseModel):
     @property
     def partial(self) -> bool:
         """Whether only some rows of the CSV are made; the others of the batch stay as they are."""
-        return any(getattr(self, name) is not None for name in WHICH_ROWS if name != "fingerprint")
+        return self.final or any(getattr(self, name) is not None for name in WHICH_ROWS if name != "fingerprint")
 
     @property
     def title(self) -> str:
@@ -173,6 +177,7 @@ class BatchRequest(BaseModel):
             f"rows {self.rows}" if self.rows else "",
             f"rows {self.ids}" if self.ids else "",
             f"first {self.limit}" if self.limit else "",
+            "drafts" if self.draft else "finals" if self.final else "",
             "retakes" if self.only else "",
         )
         return " · ".join([self.batch_name, *filter(None, parts)])

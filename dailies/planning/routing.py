@@ -47,6 +47,10 @@ def check_order(order: BatchRequest, catalog: Catalog) -> list[BadRow]:
     bad = []
     if order.provider:
         bad += [BadRow(0, "--provider", reason) for reason in provider_problems(order.provider)]
+    if order.draft and order.final:
+        bad.append(BadRow(0, "--draft", "and --final are two things: drafts first, then what was kept of them in full"))
+    if order.final and order.only:
+        bad.append(BadRow(0, "--final", "makes what was kept, and --only retake what was sent back: say one of them"))
     if order.model:
         try:
             catalog.find(order.model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from dailies.catalog import (
 from dailies.domain.clips import Clip, Image, Option, Row
 from dailies.domain.takes import MOST_TAKES, number_of_takes
 from dailies.errors import BadInput, BadRow
+from dailies.planning.drafts import Drafts
 from dailies.planning.fitting import first_version_fitted, make_ready
 from dailies.planning.further import checked as further_images
 from dailies.planning.images import NO_IMAGE, Measured
@@ -40,6 +41,8 @@ class PlannedRow:
     """The providers among which the cheapest is taken; empty where the row names who is asked."""
     further: Mapping[str, Measured] = field(default_factory=dict)
     """Files that are sent beside the first image, by option."""
+    in_full: ResolvedOptions | None = None
+    """Of a draft, what the row asks for as it stands."""
 
 
 def asked_of(raw: RawRow, order: BatchRequest) -> dict[str, object]:
@@ -61,13 +64,34 @@ def resolve_rows(
     """Every row as a clip, and all that is wrong with the others. Images are turned and fitted here: it blocks."""
     made: list[PlannedRow] = []
     bad: list[BadRow] = []
+    drafts = Drafts()
     for routed_row in routed:
         found = _row(routed_row, order, measured, ids, derived)
+        if order.draft and isinstance(found, PlannedRow):
+            found = _draft(found, drafts, routed_row, order, measured, ids, derived)
         if isinstance(found, PlannedRow):
             made.append(found)
         else:
             bad += found
     return made, bad
+
+
+def _draft(  # noqa: PLR0913 - what a row is made of
+    full: PlannedRow,
+    drafts: Drafts,
+    routed_row: RoutedRow,
+    order: BatchRequest,
+    measured: Mapping[str, Measured | BadInput],
+    ids: Mapping[int, str],
+    derived: Path,
+) -> PlannedRow:
+    """The row at the cheapest setting that can be made of it: its image may fit few, and a provider may take only some."""
+    for cheaper in drafts.of(routed_row, full.resolved):
+        written = cheaper.written(routed_row.raw, full.resolved.aspect_ratio)
+        found = _row(replace(routed_row, raw=written), order, measured, ids, derived)
+        if isinstance(found, PlannedRow):
+            return replace(found, in_full=full.resolved)
+    return full
 
 
 def _row(

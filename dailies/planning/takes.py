@@ -30,11 +30,15 @@ class Record(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """All clips of a plan's rows, take after take, the numbers of the further ones, and what a person should know."""
+    """All clips of a plan's rows, take after take, the numbers of the further ones, and what a person should know.
+
+    `replaced` are drafts that leave the batch, because they are made in full.
+    """
 
     rows: tuple[PlannedRow, ...]
     links: tuple[Link, ...] = ()
     notes: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
 
 
 def with_takes(made: Sequence[PlannedRow], order: BatchRequest, record: Record) -> Taken:
@@ -48,7 +52,7 @@ def with_takes(made: Sequence[PlannedRow], order: BatchRequest, record: Record) 
     numbered_before = {link.clip_key for some in links.values() for link in some}
     new = {link.clip_key for _, link in found if link} - numbered_before
     known = record.keys_like([row.row.clip.identity for row, _ in found if row.row.clip.key in new])
-    rows = [(_known(row, known) if row.row.clip.key in new else row, link) for row, link in found]
+    rows = [(under_its_key(row, known) if row.row.clip.key in new else row, link) for row, link in found]
     numbered = tuple(replace(link, clip_key=row.row.clip.key) for row, link in rows if link)
     return Taken(tuple(row for row, _ in rows), numbered, _notes(made, rows, order))
 
@@ -95,7 +99,7 @@ def _as_row(base: PlannedRow, clip: Clip) -> PlannedRow:
     return replace(base, row=replace(base.row, clip=clip), resolved=resolved, sideways=None)
 
 
-def _known(made: PlannedRow, known: Mapping[str, str]) -> PlannedRow:
+def under_its_key(made: PlannedRow, known: Mapping[str, str]) -> PlannedRow:
     """The take with the key under which the ledger has this clip, where that is another."""
     clip, key = made.row.clip, known.get(made.row.clip.identity)
     if key is None or key == clip.key:

@@ -22,7 +22,7 @@ async def refuse_another_file(runtime: Runtime, plan: Plan) -> None:
     source = located(plan.source)
     recorded = await anyio.to_thread.run_sync(runtime.ledger.batch_source, plan.batch)
     known = await anyio.to_thread.run_sync(runtime.ledger.known_clips, plan.batch)
-    asked = [*(row.clip.key for row in plan.rows), *(take.base_key for take in plan.takes)]
+    asked = [*(row.clip.key for row in plan.rows), *(take.base_key for take in plan.takes), *plan.replaced]
     if recorded and is_another_file(recorded, source, known, asked):
         raise another_files_batch(plan, recorded)
 

@@ -90,6 +90,34 @@ def test_what_was_sent_back_is_made_once_more(world: World) -> None:
     assert whole.code == 0 and len(world.charges()) == 4, "retakes count"
 
 
+def test_drafts_are_looked_at_and_what_was_kept_is_made_in_full(world: World) -> None:
+    """`check` says the same before each, and no run of either buys anything twice."""
+    world.csv([{**row, "duration": "12"} for row in named("a", "b", "c")])
+    for asked, clips, usd in (("--draft", 3, 3.78), ("--final", 0, 0.0)):
+        looked = world.command("check", str(world.prompts), asked, "--json")
+        assert looked.code == 0, looked.stderr
+        assert asked == "--final" or (looked.json["to_buy"], looked.json["usd_to_buy"]) == (clips, usd)
+    none = world.run("--final")
+    assert none.code == 0 and none.json["clips"] == [] and not world.charges() and "dailies review" in none.stderr
+    for _ in range(2):
+        drafts = world.run("--draft")
+        assert drafts.code == 0 and {clip["duration_s"] for clip in drafts.json["clips"]} == {4}
+        assert len(world.charges()) == 3
+    judge(world, "batch,a,1,keep,", "batch,b,1,reject,", "batch,c,1,retake,<c> at dawn")
+    again = world.run("--draft", "--only", "retake")
+    assert again.code == 0 and [clip["duration_s"] for clip in again.json["clips"]] == [4] and len(world.charges()) == 4
+    judge(world, "batch,c,2,keep,")
+    looked = world.command("check", str(world.prompts), "--final", "--json").json
+    assert (looked["to_buy"], looked["usd_to_buy"]) == (2, 7.56)
+    for _ in range(2):
+        final = world.run("--final")
+        assert final.code == 0 and made(final) == [("a", ""), ("c", "2")], final.stderr
+        assert {clip["duration_s"] for clip in final.json["clips"]} == {12} and len(world.charges()) == 6
+        assert prompts(world, final) == ["<a>", "<c> at dawn"]
+    report = world.command("report", "--batch", "batch", "--json").json
+    assert report["usd_charged"] == 3.78 + 1.26 + 7.56, "what the drafts cost stays on record"
+
+
 def made_in(report: dict[str, list[dict[str, str]]]) -> list[tuple[str, str]]:
     return sorted((clip["id"], clip["take"]) for clip in report["clips"])
 

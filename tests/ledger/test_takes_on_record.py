@@ -66,3 +66,16 @@ def test_how_a_rows_takes_stand(ledger: Ledger) -> None:
     assert (three.settled, three.answers) == (False, FURTHER[2].clip.key)
     assert three.clip is not None and three.clip.identity == FURTHER[3].clip.key
     assert ledger.row_clip_of([BASE.clip.key, FURTHER[2].clip.key]) == {FURTHER[2].clip.key: BASE.clip.key}
+
+
+def test_what_was_made_in_full_takes_its_drafts_place_and_no_other_row_leaves(ledger: Ledger) -> None:
+    draft, final, beside = BASE, replace(BASE, clip=replace(BASE.clip, duration_s=12)), a_row(2)
+    put(ledger, draft, FURTHER[2], beside, links=(link(2),))
+    replaced = (draft.clip.key, FURTHER[2].clip.key)
+    ledger.plan(
+        "smiles", "smiles.csv", "s3://c/s", [final], {final.clip.key: USD}, part=True, replaced=replaced
+    )  # fmt: skip
+    left = {row.clip_key: row.retired for row in ledger.rows("smiles")}
+    assert left == {final.clip.key: False, beside.clip.key: False, draft.clip.key: True, FURTHER[2].clip.key: True}
+    assert set(ledger.clips_in("smiles")) == {final.clip.key, beside.clip.key, draft.clip.key}, "no further takes"
+    assert ledger.clips_in("another") == {}

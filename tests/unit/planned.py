@@ -38,6 +38,9 @@ class Blank:
     def links_of(self, base_keys: Sequence[str]) -> Mapping[str, Any]:
         return {}
 
+    def clips_in(self, batch: str) -> Mapping[str, Any]:
+        return {}
+
     def takes_of(self, providers: Mapping[str, Sequence[str]]) -> Mapping[str, Any]:
         return dict.fromkeys(providers, ())
 
@@ -65,7 +68,9 @@ class World:
         return {source: Measured(source, FRAME, content="ab" * 32) for source in sources}
 
 
-def plan(csv: str, world: World | None = None, catalog: Catalog = CATALOG, **asked: Any) -> Plan:
+def plan(
+    csv: str, world: World | None = None, catalog: Catalog = CATALOG, record: Blank | None = None, **asked: Any
+) -> Plan:
     """The plan of a CSV, which is written with `|` between its lines. Raises as planning does."""
     world = world or World()
     sheet = read_sheet(csv.replace("|", "\n").encode(), "a.csv", catalog.option_words())
@@ -74,7 +79,7 @@ def plan(csv: str, world: World | None = None, catalog: Catalog = CATALOG, **ask
 
     async def made() -> Plan:
         return await make_plan(
-            sheet, request, "a.csv", catalog, world, Path("/nowhere"), market, Blank()  # type: ignore[arg-type]
+            sheet, request, "a.csv", catalog, world, Path("/nowhere"), market, record or Blank()  # type: ignore[arg-type]
         )  # fmt: skip
 
     return anyio.run(made)

@@ -26,7 +26,7 @@ from flows.parameters import takes_request as flow_takes_request
 SAID: dict[str, Any] = {
     "prompts": "my prompts.csv", "to": "s3://studio/clips", "batch": "x y", "provider": "onerouter,aiml", "model": "a/b",
     "resolution": "720p", "aspect_ratio": "9:16", "duration": 8, "take": "b", "budget_usd": Decimal("12.5"), "in_flight": 3,
-    "takes": 3, "stop_when_kept": True, "only": "retake",
+    "takes": 3, "stop_when_kept": True, "only": "retake", "draft": True, "final": True,
     "matrix": ("seed=1,2,3", "model=a,b"),
     "fit": "crop", "allow_unpriced": True, "require_live": True, "report_dir": "r", "keep_local": "-k", "ids": "a,'b'",
     "limit": 3, "rows": "4-6", "fingerprint": "0123456789ab",
