@@ -95,8 +95,9 @@ def automation_of(text: Mapping[str, Any], deployments: Mapping[str, UUID], noti
 
 def _action(short: Mapping[str, Any], deployments: Mapping[str, UUID], notify: UUID | None) -> dict[str, Any] | None:
     match dict(short):
-        case {"run": name}:
-            return {"type": "run-deployment", "source": "selected", "deployment_id": deployments[name]}
+        case {"run": name, **more} if more.keys() <= {"with"}:
+            run = {"type": "run-deployment", "source": "selected", "deployment_id": deployments[name]}
+            return {**run, "parameters": more["with"]} if more else run
         case {"state": {"type": state, "message": message}}:
             return {"type": "change-flow-run-state", "state": state, "message": message}
         case {"notify": {"subject": subject, "body": body}}:

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.events.schemas.automations import AutomationCore, EventTrigger
 from prefect.states import Failed, Running, Scheduled
@@ -31,6 +32,7 @@ IMPATIENT = {
     "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "true",
 }
 NOTHING_FOR_S = 10
+RETAKES = "dailies · retakes after a review"
 
 SAID = {
     "dailies · a run failed": "dailies: broken Failed",
@@ -81,12 +83,15 @@ async def _installed(client: PrefectClient, pager: str) -> None:
     await ensure_pool(client, "process", False, print)
     flow = await client.create_flow_from_name("collect-clips")
     await client.create_deployment(flow, "collect", work_pool_name=POOL, tags=["dailies"], entrypoint="x:y")
+    retakes = await client.create_flow_from_name("retakes")
+    await client.create_deployment(retakes, "retakes", work_pool_name=POOL, tags=["dailies"], entrypoint="x:y")
     await ensure_automations(client, print)
-    (found,) = await client.read_automations_by_name("dailies · nothing is collected")
-    assert isinstance(found.trigger, EventTrigger)
-    found.trigger.within = timedelta(seconds=NOTHING_FOR_S)
-    changed = found.model_dump(exclude={"id", "owner_resource"})
-    await client.update_automation(found.id, AutomationCore.model_validate(changed))
+    for name in ("dailies · nothing is collected", RETAKES):
+        (found,) = await client.read_automations_by_name(name)
+        assert isinstance(found.trigger, EventTrigger) and found.enabled is (name != RETAKES)
+        found.trigger.within = timedelta(seconds=NOTHING_FOR_S)
+        changed = {**found.model_dump(exclude={"id", "owner_resource"}), "enabled": True}
+        await client.update_automation(found.id, AutomationCore.model_validate(changed))
 
 
 async def _troubles(client: PrefectClient) -> None:
@@ -115,12 +120,16 @@ def _events() -> list[dict[str, Any]]:
         ("dailies.clip.overdue", "dailies.clip.b", "sunrise"),
         ("dailies.clip.expiring", "dailies.clip.c", "sunset"),
         ("dailies.budget.nearly-spent", "dailies.budget.smiles", "smiles"),
+        ("dailies.clip.retake", "dailies.clip.d", "dawn"),
+        ("dailies.clip.kept", "dailies.clip.e", "noon"),
     ]
     now = datetime.now(UTC).isoformat()
     return [
         {
             "event": event, "id": str(uuid4()), "occurred": now, "payload": {"error": "so it is", "batch": "smiles"},
             "resource": {"prefect.resource.id": resource, "prefect.resource.name": name},
+            "related": [{"prefect.resource.id": "dailies.batch.smiles", "prefect.resource.role": "batch",
+                         "prefect.resource.name": "smiles"}],
         }
         for event, resource, name in told
     ]  # fmt: skip
@@ -139,8 +148,17 @@ def test_each_automation_is_fired_and_its_message_arrives(tmp_path: Path) -> Non
                 180,
                 lambda: f"said: {said}, not: {[text for text in SAID.values() if not any(text in s for s in said)]}",
             )
+            wait_for(lambda: api.ask(_rounds), 60, lambda: "no round of retakes was started")
+            assert api.ask(_rounds) == [{"batch": "smiles", "budget_usd": 10, "approve_above_usd": None}]
         finally:
             api.loop.close()
+
+
+async def _rounds(client: PrefectClient) -> list[dict[str, Any]]:
+    """What rounds of retakes were started with."""
+    deployment = await client.read_deployment_by_name("retakes/retakes")
+    only = DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id]))
+    return [run.parameters for run in await client.read_flow_runs(deployment_filter=only)]
 
 
 def test_no_automation_that_tells_people_is_left_out_here() -> None:

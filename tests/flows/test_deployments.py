@@ -28,6 +28,7 @@ from deployments.deploy import HERE, NOTIFY_BLOCK, POOL, POOL_TYPES, ROOT, autom
 
 TEXT = yaml.safe_load((ROOT / "prefect.yaml").read_text())
 DEPLOYMENTS: dict[str, dict[str, Any]] = {deployment["name"]: deployment for deployment in TEXT["deployments"]}
+IDS = {"collect-clips/collect": uuid4(), "retakes/retakes": uuid4()}
 AUTOMATIONS = yaml.safe_load((HERE / "automations.yaml").read_text())
 SPENDS = {"generate-clips", "generate-large", "inbox", "retakes"}
 
@@ -45,7 +46,7 @@ def flow_of(name: str) -> Flow[..., Any]:
 def automation(name: str) -> AutomationCore:
     """One automation with every reference filled in."""
     text = next(text for text in AUTOMATIONS if text["name"] == name)
-    return automation_of(text, {"collect-clips/collect": uuid4()}, uuid4())
+    return automation_of(text, IDS, uuid4())
 
 
 def test_no_key_of_prefect_yaml_is_one_that_prefect_would_ignore() -> None:
@@ -184,10 +185,7 @@ def test_an_automation_is_one_that_prefect_takes_and_knows_every_key_of(text: di
 
 
 def test_without_a_notification_block_an_automation_acts_all_the_same() -> None:
-    kinds = {
-        text["name"]: [action.type for action in automation_of(text, {"collect-clips/collect": uuid4()}, None).actions]
-        for text in AUTOMATIONS
-    }
+    kinds = {text["name"]: [action.type for action in automation_of(text, IDS, None).actions] for text in AUTOMATIONS}
     assert kinds["dailies · a run failed"] == ["do-nothing"]
     assert kinds["dailies · money in doubt"] == ["run-deployment"]
 
@@ -197,6 +195,23 @@ def test_a_run_without_a_heartbeat_is_crashed_and_its_clips_are_collected() -> N
     assert [action.type for action in made.actions] == ["change-flow-run-state", "run-deployment"]
     assert made.trigger.posture is Posture.Proactive  # type: ignore[union-attr]
     assert made.trigger.within.total_seconds() >= 3 * 180  # type: ignore[union-attr]
+
+
+def test_what_spends_money_by_itself_is_switched_off_and_has_a_budget() -> None:
+    """And each parameter that an automation gives is one that the deployment's flow has."""
+    buying = [text for text in AUTOMATIONS if any(f"{name.split('/')[0]}" in SPENDS for name in started_by(text))]
+    assert [text["name"] for text in buying] == ["dailies · retakes after a review"]
+    for text in buying:
+        assert text["enabled"] is False and automation(text["name"]).enabled is False
+        (given,) = [action["with"] for action in text["actions"]]
+        assert given["budget_usd"] > 0
+        assert given.keys() <= parameter_schema(flow_of("retakes")).properties.keys()
+        assert automation(text["name"]).actions[0].parameters == given  # type: ignore[union-attr]
+
+
+def started_by(text: dict[str, Any]) -> list[str]:
+    """The deployments that an automation starts."""
+    return [action["run"] for action in text["actions"] if "run" in action]
 
 
 def test_the_limits_are_ones_that_prefect_takes() -> None:

@@ -30,6 +30,7 @@ from dailies.errors import (
 )
 from dailies.ledger import Caps, Ledger
 from dailies.planning.request import BatchRequest
+from dailies.prefect_api import verdicts
 from dailies.runtime import Runtime, open_runtime
 from dailies.settings import load_settings
 from dailies.steps import recover as steps
@@ -231,11 +232,16 @@ def test_every_event_that_an_automation_waits_for_is_one_that_runs_send() -> Non
         name for text in yaml.safe_load((HERE / "automations.yaml").read_text()) for name in text["trigger"]["expect"]
     }
     ours = {name for name in waited if name.startswith("dailies.")}
-    sent = {f"dailies.clip.{news}" for _, news in TABLE if news} | {
-        "dailies.clip.expiring",
-        "dailies.budget.nearly-spent",
-        "dailies.budget.reached",
-    }
+    judged = {f"dailies.clip.{name}" for name in verdicts.NAMES.values()}
+    sent = (
+        {f"dailies.clip.{news}" for _, news in TABLE if news}
+        | judged
+        | {
+            "dailies.clip.expiring",
+            "dailies.budget.nearly-spent",
+            "dailies.budget.reached",
+        }
+    )
     assert ours <= sent
 
 
