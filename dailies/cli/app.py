@@ -157,6 +157,7 @@ def report(  # noqa: PLR0913 - a command's options are its parameters
     reconcile: bool = False,
     refund_pack: bool = False,
     focus: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    sidecars: bool = False,
     json: JsonFlag = False,
 ) -> int:
     """What was made, what it cost, and what to do next.
@@ -187,12 +188,14 @@ def report(  # noqa: PLR0913 - a command's options are its parameters
     focus
         Write the reported charges into this CSV file by the columns of FOCUS 1.2, for finance tools; `-` is stdout, and then
         nothing else is printed there.
+    sidecars
+        Bring the sidecar beside each of these clips in S3 up to date, also where an earlier version made none.
     """
     from dailies.cli.report import Wanted, run_report
     from dailies.report.select import Selection, day
 
     selection = Selection(batch, day("--since", since), day("--until", until), provider, model)
-    return run_report(Wanted(selection, group_by, out, link_base, reconcile, refund_pack, json, focus))
+    return run_report(Wanted(selection, group_by, out, link_base, reconcile, refund_pack, json, focus, sidecars))
 
 
 @app.command

@@ -31,6 +31,7 @@ from dailies.report.refund import Claim, refund_claims, refund_files
 from dailies.report.rounds import Round, retake_round
 from dailies.report.runs import runs_of
 from dailies.report.select import Selection, chosen, grouped
+from dailies.report.sidecars import keep_all_sidecars
 from dailies.report.write import Extras, report_folder, to_disk, write_report
 from dailies.report.write import replace as replace_file
 from dailies.runtime import make_home, open_ledger
@@ -53,6 +54,7 @@ class Wanted:
     refund_pack: bool = False
     json: bool = False
     focus: str | None = None
+    sidecars: bool = False
 
 
 def run_report(wanted: Wanted) -> int:
@@ -70,6 +72,8 @@ def run_report(wanted: Wanted) -> int:
         runs = runs_of(ledger, dict.fromkeys(row.batch for row in rows))
         rows = chosen(rows, wanted.selection)
         next_round = retake_round(ledger, rows)
+        if wanted.sidecars:
+            say(_sidecars(ledger, rows))
     finally:
         ledger.close()
     credits = replace(credits_of(wanted.selection.title, rows), unknown_statuses=strange)
@@ -91,6 +95,14 @@ def run_report(wanted: Wanted) -> int:
     if folder:
         print(f"Report: {folder}")
     return 0
+
+
+def _sidecars(ledger: Ledger, rows: Sequence[BatchRow]) -> str:
+    """Have a true sidecar beside each clip that is in S3, and say of how many."""
+    lying = dict.fromkeys(row.clip_key for row in rows if row.attempt and row.attempt.delivered and not row.forgotten)
+    true = keep_all_sidecars(ledger, S3(), lying) if lying else 0
+    why = "" if true == len(lying) else ": the store did not take the others, or was not to be had"
+    return f"sidecars: beside {true} of {len(lying)} clips{why}"
 
 
 def _write_focus(rows: Sequence[BatchRow], file: str) -> None:

@@ -40,14 +40,13 @@ def keep_sidecars(ledger: Ledger, s3: S3, clip_key: str, ways: StoreAbilities = 
     return True
 
 
-def keep_all_sidecars(ledger: Ledger, s3: S3, clip_keys: Iterable[str]) -> None:
-    """The same for many clips, some at once. A store that did not take one is not asked for the others."""
+def keep_all_sidecars(ledger: Ledger, s3: S3, clip_keys: Iterable[str]) -> int:
+    """The same for many clips, some at once; of how many it is true now. A store that did not take the first is not asked on."""
     waiting = iter([*clip_keys])
     if (first := next(waiting, None)) is None or not keep_sidecars(ledger, s3, first):
-        return
+        return 0
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for _ in pool.map(lambda key: keep_sidecars(ledger, s3, key), waiting):
-            pass
+        return 1 + sum(pool.map(lambda key: keep_sidecars(ledger, s3, key), waiting))
 
 
 def sidecar(facts: dict[str, Any]) -> bytes:

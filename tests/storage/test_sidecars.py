@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from dailies.cli.app import main
 from dailies.domain.marks import Marks
 from dailies.domain.records import Attempt, Copy
 from dailies.domain.verdicts import Said, Word
@@ -123,3 +124,20 @@ def test_nothing_is_written_of_what_was_forgotten(
     ledger.mark_forgotten([stored.clip_key])
     keep_sidecars(ledger, s3, stored.clip_key, only=stored.s3_uri)
     assert "Contents" not in s3_client(front.behind).list_objects_v2(Bucket=bucket)
+
+
+def test_a_clip_of_an_earlier_version_has_none_until_a_report_is_asked_for_them(
+    front: FaultyStore, bucket: str, stored: Attempt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("DAILIES_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DAILIES_LEDGER_URL", f"sqlite:///{tmp_path}/ledger.db")
+    assert main(["report", "--batch", "smiles", "--json"]) == 0
+    assert "Contents" not in s3_client(front.behind).list_objects_v2(Bucket=bucket), "a report alone writes nothing"
+    for _ in range(2):
+        assert main(["report", "--batch", "smiles", "--sidecars", "--json"]) == 0
+        assert "sidecars: beside 1 of 1 clips" in capsys.readouterr().err
+        assert content(front, bucket)["clip_key"] == stored.clip_key
+    monkeypatch.setattr(S3, "open", lambda *_: (_ for _ in ()).throw(OSError("away")))
+    assert main(["report", "--batch", "smiles", "--sidecars"]) == 0, "a report is no verdict on the store"
+    assert "beside 0 of 1 clips: the store did not take the others" in capsys.readouterr().err
