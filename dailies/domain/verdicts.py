@@ -76,6 +76,11 @@ def undo_of(history: Sequence[Verdict]) -> tuple[int, Said] | None:
     return standing[-1].id, standing[-2].said if len(standing) > 1 else NOTHING_SAID
 
 
+def said_since(history: Iterable[Verdict], seen: int, by: str) -> bool:
+    """Whether somebody else than `by` said something of a clip after the entry `seen`."""
+    return any(entry.id > seen and entry.author != by for entry in history)
+
+
 def first_take(takes: Iterable[str]) -> str:
     """Which of a row's takes is take 1, the row as it stands: further takes are called `2`, or `warm-2` where it is `warm`."""
     return min(takes, key=lambda take: (len(take), take))

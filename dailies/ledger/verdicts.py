@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from dailies.domain.verdicts import NOTHING_SAID, Comment, Said, Verdict, undo_of
+from dailies.domain.verdicts import NOTHING_SAID, Comment, Said, Verdict, said_since, undo_of
 from dailies.ledger import rows as r
 from dailies.ledger import tables as t
 from dailies.ledger.transitions import Transitions
@@ -34,10 +34,14 @@ class Verdicts(Transitions):
                 self._say(connection, key, by if isinstance(by, str) else by[key], one) for key, one in news.items()
             ]
 
-    def undo_verdict(self, clip_key: str, by: str) -> Verdict | None:
-        """Undo the latest verdict on a clip that still stands; None when there is none."""
+    def undo_verdict(self, clip_key: str, by: str, seen: int | None = None) -> Verdict | None:
+        """Undo the latest verdict on a clip that still stands; None when there is none.
+
+        With the latest entry that was `seen`, nothing is undone where somebody else has said something since.
+        """
         with self._write() as connection:
-            undo = undo_of(r.verdict_history(connection, clip_key))
+            history = r.verdict_history(connection, clip_key)
+            undo = None if seen is not None and said_since(history, seen, by) else undo_of(history)
             return self._say(connection, clip_key, by, undo[1], undo[0]) if undo else None
 
     def comment(self, clip_key: str, by: str, second: float, text: str) -> Comment:

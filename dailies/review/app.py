@@ -54,10 +54,12 @@ class GivenComment(BaseModel):
 
 
 class Undo(Turn):
-    """Whose latest verdict the page takes back. A verdict that can't be read is none of these."""
+    """The clip whose latest verdict the page takes back, and the latest entry that it shows of it: what somebody else has said
+    since is nothing that it could mean. A verdict that can't be read is none of these."""
 
     model_config = ConfigDict(extra="forbid")
     clip_key: str
+    seen: int | None = None
 
 
 class Left(BaseModel):
@@ -155,7 +157,7 @@ class Room:
     async def _take(self, given: GivenVerdict | Undo) -> None:
         async def do() -> None:
             if isinstance(given, Undo):
-                entry = await run_in_threadpool(self.ledger.undo_verdict, given.clip_key, self.author)
+                entry = await run_in_threadpool(self.ledger.undo_verdict, given.clip_key, self.author, given.seen)
                 self.told([entry] if entry else [])
             else:
                 said = Said(given.verdict, clean_prompt(given.note), clean_prompt(given.prompt))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,8 @@ from dailies.storage.s3 import S3, Opened, parse_s3_uri
 FILMS: Final = frozenset({"video/mp4", "video/quicktime", "video/webm"})
 IMAGE_TYPES: Final = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 MOST_IMAGE_BYTES: Final = 64 * 2**20
+ONE_RANGE: Final = re.compile(r"bytes=(\d{1,15}-\d{0,15}|-\d{1,15})")
+"""Several ranges at once, or what is none, are answered with the whole: stores differ in what they make of them."""
 KEPT: Final = "private, max-age=3600"
 """A clip's bytes never change under its key; a browser may keep them for the length of a session."""
 
@@ -28,7 +31,7 @@ def film(s3: S3, uri: str, byte_range: str | None, head: bool = False) -> Respon
     try:
         if head:
             return _headers_of(s3, bucket, key)
-        found = s3.open(bucket, key, byte_range)
+        found = s3.open(bucket, key, byte_range if byte_range and ONE_RANGE.fullmatch(byte_range) else None)
     except KeyError:
         return _missing("this clip is no longer in the store")
     except StoreRefused as error:

@@ -59,6 +59,17 @@ def test_undo_is_an_entry_of_its_own(ledger: Ledger) -> None:
     assert row.verdict is not None and row.verdict.said == NOTHING_SAID
 
 
+def test_an_undo_never_takes_back_what_its_author_has_not_seen(ledger: Ledger) -> None:
+    (key,) = plan(ledger)
+    (seen,) = ledger.judge({key: KEEP}, "Ana")
+    ledger.judge({key: RETAKE}, "Bo")
+    assert ledger.undo_verdict(key, "Ana", seen=seen.id) is None and entries(ledger) == 2
+    assert ledger.undo_verdict(key, "Bo", seen=seen.id), "his own, though its number has not reached his page"
+    latest = ledger.verdict_history(key)[-1]
+    undone = ledger.undo_verdict(key, "Ana", seen=latest.id)
+    assert undone is not None and undone.said == NOTHING_SAID
+
+
 def test_several_people_see_what_the_others_said(make_ledger: MakeLedger, clock: FakeClock) -> None:
     ana, bo = make_ledger(), make_ledger()
     one, two = plan(ana, 2)

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dailies.domain.marks import Kind, Mark, Marks
+from dailies.domain.verdicts import Said, Word
 from dailies.ledger import Ledger
 from tests.e2e.harness import s3_client
 from tests.e2e.harness import until as wait_for
@@ -18,6 +19,7 @@ from tests.review.conftest import MakeStudio, Studio, Visit, until
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 Enter = Callable[..., Visit]
 CARDS = "[...document.querySelectorAll('#cards .card')].map((card) => card.getBoundingClientRect())"
+NO_NEWS = {"title": "monday", "latest": 0, "verdicts": []}
 PLAYING = "document.querySelector('#cards .card[aria-current=true] video')"
 
 
@@ -185,6 +187,27 @@ def test_two_people_at_once_see_each_others_verdicts(make_studio: MakeStudio, po
         expect(ana.locator("#cards .card[aria-current=true] .verdict")).to_have_text("retake")
 
 
+def test_an_undo_takes_back_nothing_that_somebody_else_has_said_since(
+    make_studio: MakeStudio, postgres_url: str, enter: Enter
+) -> None:
+    studio = make_studio(postgres_url)
+    (key,) = studio.shoot([("a", "")])
+    with studio.room() as address:
+        page = enter(address).page
+        page.route("**/news.json*", lambda route: route.fulfill(json=NO_NEWS))  # what Bo says does not reach it
+        press(page, "k")
+        wait_for(lambda: studio.said() == {"a/1": "keep"})
+        ledger = studio.ledger()
+        ledger.judge({key: Said(Word.REJECT)}, "Bo")
+        ledger.engine.dispose()
+        press(page, "u")
+        expect(page.locator("#trouble")).to_contain_text("Not undone: Bo has said reject of a since")
+        expect(page.locator("#cards .card[aria-current=true] .verdict")).to_have_text("reject")
+        assert studio.said() == {"a/1": "reject"}
+        press(page, "u")  # seen now
+        decided(page, "1 of 1 decided · 1 keep")
+
+
 def test_a_clip_that_is_gone_says_so_and_can_be_judged(studio: Studio, enter: Enter) -> None:
     studio.shoot([("a", ""), ("b", "")])
     client = s3_client(studio.s3_url)
@@ -210,11 +233,17 @@ def test_a_server_that_ended_is_said_and_no_verdict_is_pretended(studio: Studio,
 
 def test_hostile_prompts_and_names_are_only_text(studio: Studio, enter: Enter) -> None:
     names = [text.replace("\x00", "") for text in HOSTILE]
-    studio.shoot([(name, "") for name in names], batch="<b>evil", prompts=names)
+    prompts = [*names[:-3], "\u202eمرحبا " * 1500, "x" * 10_000, "<b>" * 3_000]
+    studio.shoot([(name, "") for name in names], batch="<b>evil", prompts=prompts)
+    wide = (
+        "document.documentElement.scrollWidth - innerWidth, document.querySelector('#player')?.scrollWidth - innerWidth"
+    )
     with studio.room() as address:
         seen = enter(address)
         for _ in names:
-            press(seen.page, "Enter", "Escape", "ArrowRight")
+            press(seen.page, "Enter")
+            assert seen.page.evaluate(f"Math.max({wide})") <= 0, "no text of any length or direction widens the page"
+            press(seen.page, "Escape", "ArrowRight")
         press(seen.page, "n")
         seen.page.keyboard.type(names[1])
         press(seen.page, "Enter", "Enter")

@@ -320,13 +320,13 @@
       waiting += 1;
       const one = { ...given, page, turn: ++turn };
       unanswered.push(one);
-      line = line.then(() => ask(path, one)).finally(() => unanswered.splice(unanswered.indexOf(one), 1)).then(({ verdicts }) => { trouble(""); waiting -= 1; if (!waiting) { apply(verdicts); changed(clip); } else verdicts.forEach((one) => { clip.number = Math.max(clip.number, one.number); }); },
+      line = line.then(() => ask(path, one)).finally(() => unanswered.splice(unanswered.indexOf(one), 1)).then(({ verdicts }) => { const last = verdicts[verdicts.length - 1]; trouble(path === "undo" && last && !last.undo ? `Not undone: ${last.by} has said ${last.verdict || "something"} of ${named(clip)} since.` : ""); waiting -= 1; if (!waiting) { apply(verdicts); changed(clip); } else verdicts.forEach((one) => { clip.number = Math.max(clip.number, one.number); }); },
         (error) => { waiting -= 1; Object.assign(clip, clip.was); changed(clip); trouble(`Not on record: ${named(clip)} (${error.message}). Is the server still running?`); });
     };
     const verdicts = decider({
       before: (clip) => { clip.was = { verdict: clip.verdict, note: clip.note, retake_prompt: clip.retake_prompt }; },
       keep: (clip, said) => send("verdict", { clip_key: clip.clip_key, ...said }, clip),
-      undo: (clip) => send("undo", { clip_key: clip.clip_key }, clip),
+      undo: (clip) => send("undo", { clip_key: clip.clip_key, seen: clip.number }, clip),
       changed,
     });
     const player = playerOf({ takes: (clip) => rows.get(clip.row), select, step, verdicts, said: (clip) => { current = clip; grid.select(clip); grid.resume(); } });
