@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from dailies.domain.clips import Clip
-from dailies.domain.takes import SEED, Take, take_label
+from dailies.domain.takes import SEED, Link, Take, take_label
 from dailies.domain.verdicts import Word
 from dailies.planning.drafts import subject
 from dailies.planning.request import BatchRequest
 from dailies.planning.rows import PlannedRow
-from dailies.planning.takes import Taken, under_its_key
+from dailies.planning.takes import Pair, Taken, further_take, under_its_key
 
 
 class Record(Protocol):
@@ -35,22 +35,28 @@ class Record(Protocol):
 def finals(made: Sequence[PlannedRow], order: BatchRequest, record: Record) -> Taken:
     """Of rows that stand in full, what is made of their kept drafts; a row without one is left out. Blocks."""
     drafts = _drafts(made, record.clips_in(order.batch_name))
-    takes = record.takes_of({key: one.row.providers for one in made for key in drafts[one.row.clip.key]})
-    rows: list[PlannedRow] = []
+    with_drafts = [one for one in made if drafts[one.row.clip.key]]
+    asked = {key: one.row.providers for one in with_drafts for key in (one.row.clip.key, *drafts[one.row.clip.key])}
+    takes = record.takes_of(asked)
+    found: list[Pair] = []
     replaced: list[str] = []
     kept_rows = 0
-    for one in made:
+    for one in with_drafts:
         of_the_row = [take for key in drafts[one.row.clip.key] for take in takes[key]]
         kept = {take.number: take for take in of_the_row if take.said.word is Word.KEEP}
-        rows += [_in_full(one, kept[number]) for number in sorted(kept)]
+        found += _finals_of(one, kept, takes[one.row.clip.key])
         replaced += [take.key for take in of_the_row] if kept else []
         kept_rows += bool(kept)
+    known = record.keys_like([row.row.clip.identity for row, _ in found])
+    pairs = [(under_its_key(row, known), link) for row, link in found]
+    own = {row.row.clip.key for row, _ in pairs}
     count = "1 row is" if kept_rows == 1 else f"{kept_rows} of {len(made)} rows are"
-    known = record.keys_like([one.row.clip.identity for one in rows])
-    own = {one.row.clip.key for one in rows}
-    notes = (f"final: {count} made in full, because a draft was kept",) if kept_rows else ()
-    left = tuple(key for key in replaced if key not in own)
-    return Taken(tuple(under_its_key(one, known) for one in rows), notes=notes, replaced=left)
+    return Taken(
+        tuple(row for row, _ in pairs),
+        tuple(replace(link, clip_key=row.row.clip.key) for row, link in pairs if link),
+        (f"final: {count} made in full, because a draft was kept",) if kept_rows else (),
+        tuple(key for key in replaced if key not in own),
+    )
 
 
 def _drafts(made: Sequence[PlannedRow], clips: Mapping[str, Clip]) -> Mapping[str, list[str]]:
@@ -66,10 +72,26 @@ def _drafts(made: Sequence[PlannedRow], clips: Mapping[str, Clip]) -> Mapping[st
     }
 
 
+def _finals_of(one: PlannedRow, kept: Mapping[int, Take], full: Sequence[Take]) -> Iterator[Pair]:
+    """What was kept of one row, in full. A take that the row has in full already, under the same number, is that one.
+
+    They are takes of the row where its first one is made too; else a clip of its own.
+    """
+    has = {take.number: take for take in full if take.number > 1}
+    for number in sorted(kept):
+        if number in has:
+            again = further_take(one, number, has[number])
+            yield from [again] if again else []
+        elif number == 1 or kept[number].clip is None:
+            yield one, None
+        else:
+            made = _in_full(one, kept[number])
+            yield made, Link(one.row.clip.key, number, made.row.clip.key) if 1 in kept else None
+
+
 def _in_full(one: PlannedRow, kept: Take) -> PlannedRow:
-    """The row itself for its first take; for a further one with the prompt and the seed that were kept."""
-    if kept.number == 1 or kept.clip is None:
-        return one
+    """The row with the prompt and the seed of a further take that was kept."""
+    assert kept.clip
     own, seed = one.row.clip, kept.clip.options.get(SEED)
     seeded = {SEED: seed} if seed is not None and SEED in one.model.options else {}
     label = take_label(own.take, kept.number)

@@ -63,18 +63,18 @@ Pair = tuple[PlannedRow, Link | None]
 def _all_takes(one: PlannedRow, takes: Sequence[Take], stop_when_kept: bool) -> list[Pair]:
     on_record = {take.number: take for take in takes}
     numbers = further_numbers(takes, one.takes, stop_when_kept)
-    further = (_take(one, number, on_record.get(number)) for number in numbers)
+    further = (further_take(one, number, on_record.get(number)) for number in numbers)
     return [(one, None), *(pair for pair in further if pair)]
 
 
 def _retakes(one: PlannedRow, takes: Sequence[Take], stop_when_kept: bool) -> list[Pair]:
     on_record = {take.number: take for take in takes}
     answers = answers_to(takes, stop_when_kept)
-    found = (_take(one, answer.number, on_record.get(answer.number), answer) for answer in answers)
+    found = (further_take(one, answer.number, on_record.get(answer.number), answer) for answer in answers)
     return [pair for pair in found if pair]
 
 
-def _take(base: PlannedRow, number: int, known: Take | None, answer: Answer | None = None) -> Pair | None:
+def further_take(base: PlannedRow, number: int, known: Take | None, answer: Answer | None = None) -> Pair | None:
     """One further take as a row of its own: as it is on record, else as it follows from the row. None: it was forgotten."""
     own = base.row.clip
     if known is not None:

@@ -104,18 +104,23 @@ def test_drafts_are_looked_at_and_what_was_kept_is_made_in_full(world: World) ->
         assert drafts.code == 0 and {clip["duration_s"] for clip in drafts.json["clips"]} == {4}
         assert len(world.charges()) == 3
     judge(world, "batch,a,1,keep,", "batch,b,1,reject,", "batch,c,1,retake,<c> at dawn")
-    again = world.run("--draft", "--only", "retake")
+    again = world.command("run", "--only", "retake", "--batch", "batch", "--json")
     assert again.code == 0 and [clip["duration_s"] for clip in again.json["clips"]] == [4] and len(world.charges()) == 4
-    judge(world, "batch,c,2,keep,")
+    judge(world, "batch,c,2,keep,", "batch,c,1,keep,")
     looked = world.command("check", str(world.prompts), "--final", "--json").json
-    assert (looked["to_buy"], looked["usd_to_buy"]) == (2, 7.56)
+    assert (looked["to_buy"], looked["usd_to_buy"]) == (3, 11.34)
     for _ in range(2):
         final = world.run("--final")
-        assert final.code == 0 and made(final) == [("a", ""), ("c", "2")], final.stderr
-        assert {clip["duration_s"] for clip in final.json["clips"]} == {12} and len(world.charges()) == 6
-        assert prompts(world, final) == ["<a>", "<c> at dawn"]
+        assert final.code == 0 and made(final) == [("a", ""), ("c", ""), ("c", "2")], final.stderr
+        assert {clip["duration_s"] for clip in final.json["clips"]} == {12} and len(world.charges()) == 7
+        assert prompts(world, final) == ["<a>", "<c>", "<c> at dawn"]
     report = world.command("report", "--batch", "batch", "--json").json
-    assert report["usd_charged"] == 3.78 + 1.26 + 7.56, "what the drafts cost stays on record"
+    assert round(report["usd_charged"], 2) == 3.78 + 1.26 + 11.34, "what the drafts cost stays on record"
+    assert made_in(report) == [("a", ""), ("b", ""), ("c", ""), ("c", "2")], "finals took their drafts' place"
+    judge(world, "batch,c,2,retake,")
+    third = world.command("run", "--only", "retake", "--batch", "batch", "--json")
+    assert third.code == 0 and [clip["duration_s"] for clip in third.json["clips"]] == [12], third.stderr
+    assert made(third) == [("c", "3")] and len(world.charges()) == 8
 
 
 def made_in(report: dict[str, list[dict[str, str]]]) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ import pytest
 
 from dailies.catalog import FROM_IMAGE, ResolvedOptions, problems_at, quote, resolve_options
 from dailies.domain.clips import Clip
-from dailies.domain.takes import Take, take_clip
+from dailies.domain.takes import Link, Take, take_clip
 from dailies.domain.verdicts import NOTHING_SAID, Said, Word
 from dailies.errors import BadRows
 from dailies.planning.drafts import subject
@@ -147,6 +147,23 @@ def test_two_takes_that_were_kept_are_two_finals() -> None:
     made = plan(ROWS, final=True, record=shelf(a_take(1, KEEP), a_take(2, KEEP)))
     assert [row.clip.take for row in made.rows] == ["", "2"]
     assert len({row.clip.key for row in made.rows}) == 2 and len(made.replaced) == 2
+
+
+def test_they_are_takes_of_the_row_where_its_first_is_made_and_of_nothing_that_is_not_on_record() -> None:
+    full = clip_of(ROWS)
+    both = plan(ROWS, final=True, record=shelf(a_take(1, KEEP), a_take(2, KEEP)))
+    assert both.takes == (Link(full.key, 2, both.rows[1].clip.key),)
+    assert plan(ROWS, final=True, record=shelf(a_take(1, REJECT), a_take(2, KEEP))).takes == ()
+
+
+def test_a_take_that_the_row_has_in_full_already_is_not_made_once_more() -> None:
+    full = clip_of(ROWS)
+    theirs = take_clip(full, 2, "a cat", seeded=True)
+    known = shelf(a_take(1, KEEP), a_take(2, KEEP))
+    known.takes = {**known.takes, full.key: [Take(2, theirs.key, settled=True, delivered=True, clip=theirs)]}
+    made = plan(ROWS, final=True, record=known)
+    assert [row.clip.key for row in made.rows] == [full.key, theirs.key]
+    assert made.takes == (Link(full.key, 2, theirs.key),)
 
 
 def test_a_draft_is_known_for_its_row_whatever_its_settings_were() -> None:
