@@ -79,3 +79,6 @@ def test_what_was_made_in_full_takes_its_drafts_place_and_no_other_row_leaves(le
     assert left == {final.clip.key: False, beside.clip.key: False, draft.clip.key: True, FURTHER[2].clip.key: True}
     assert set(ledger.clips_in("smiles")) == {final.clip.key, beside.clip.key, draft.clip.key}, "no further takes"
     assert ledger.clips_in("another") == {}
+    put(ledger, draft, FURTHER[2], beside, links=(link(2),))  # all drafts once more
+    again = {row.clip_key: row.retired for row in ledger.rows("smiles")}
+    assert again == {final.clip.key: True, beside.clip.key: False, draft.clip.key: False, FURTHER[2].clip.key: False}
