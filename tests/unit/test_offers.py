@@ -65,6 +65,18 @@ def test_a_price_never_stands_without_its_source_and_its_day() -> None:
         assert said["usd_per_second"] is None or said["usd_per_clip"] is None
 
 
+NOT_FOUND = {"alibaba/wan-2-6-image-to-video-flash", "alibaba/wan2.2-i2v-plus", "blackforestlabs/flux-3-video-draft-i2v",
+             "pixverse/v5/image-to-video", "pixverse/v5.5/image-to-video"}  # fmt: skip
+
+
+def test_only_what_no_public_list_names_is_without_a_price() -> None:
+    """Its usual clip is quoted; a price that was not seen at the very provider says so and is marked."""
+    assert {e.model.id for e in ALL if e.usd is None} == NOT_FOUND
+    for one in (e for e in ALL if e.usd is not None):
+        elsewhere = [words for words in ("times 1.", "no price was seen at") if words in (one.price_source or "")]
+        assert one.estimated or not elsewhere, (one.model.id, one.provider)
+
+
 def test_what_is_sold_by_the_clip_says_so() -> None:
     assert entry(HAILUO)["usd_per_clip"] == 0.364 and entry(HAILUO)["usd_per_second"] is None
 
