@@ -1,8 +1,10 @@
-"""`make docs` first writes the pages that come from the code: settings, commands, models, kinds of trouble."""
+"""`make docs` first writes the pages that come from the code: settings, commands, models, kinds of trouble,
+the sandbox, JSON, tables."""
 
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 from dailies.catalog.find import Catalog
@@ -14,6 +16,7 @@ from dailies.planning.request import request_table
 from dailies.settings import settings_table
 
 HERE = Path(__file__).resolve().parent
+REFERENCES = runpy.run_path(str(HERE / "references.py"))
 SETTINGS = """\
 # Settings
 
@@ -89,6 +92,9 @@ def pages(catalog: Catalog) -> dict[str, str]:
         "batch.md": batch_page(),
         "commands.md": commands_page(),
         "trouble.md": trouble_page(),
+        "sandbox.md": REFERENCES["sandbox_page"](),
+        "json.md": REFERENCES["json_page"](),
+        "tables.md": REFERENCES["tables_page"](),
         "models.md": models_page(catalog, excluded_models()),
     }
 

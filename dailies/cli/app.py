@@ -454,7 +454,7 @@ def hooks(*, host: str = "127.0.0.1", port: int = 8791) -> int:
 
 
 @app.command
-def sandbox(*, port: int = 8790, time_scale: float = 1.0) -> int:
+def sandbox(*, port: int = 8790, time_scale: float = 1.0, s3: bool = False) -> int:
     """The free provider on its own: both APIs on loopback, real MP4s, no charge.
 
     Parameters
@@ -463,10 +463,12 @@ def sandbox(*, port: int = 8790, time_scale: float = 1.0) -> int:
         Where it listens on 127.0.0.1; 0 takes a free one.
     time_scale
         1 takes as long as the real models; 0.01 a hundredth; 0 no time.
+    s3
+        A store beside it, in memory, so that nothing else is needed to make clips; needs the extra `demo`.
     """
     from dailies.cli.demo import run_sandbox
 
-    return run_sandbox(port, time_scale)
+    return run_sandbox(port, time_scale, s3)
 
 
 @app.command

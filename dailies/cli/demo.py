@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -117,11 +117,22 @@ def _agreement(credits: Credits, charged: Decimal) -> str:
 @contextmanager
 def embedded(config: SandboxConfig) -> Iterator[Stage]:
     """The sandbox and an S3 server on loopback, with AWS_* of this process pointing at it."""
+    with embedded_s3() as url:
+        change(store_environment(url))
+        change(dict.fromkeys(("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL")))
+        with Sandbox(config) as sandbox:
+            yield Stage(sandbox, url)
+
+
+@contextmanager
+def embedded_s3() -> Iterator[str]:
+    """The address of an S3 server on loopback that keeps what it is given in memory. Raises Misconfigured without the extra."""
     try:
         from moto.server import ThreadedMotoServer
     except ImportError as error:
         raise Misconfigured(
-            "the demo needs its embedded S3: pip install 'dailies[demo]', or make install in a clone", trouble="extra"
+            "the embedded S3 needs the extra `demo`: pip install 'dailies-video[demo]', or make install in a clone",
+            trouble="extra",
         ) from error
     import logging
 
@@ -130,14 +141,15 @@ def embedded(config: SandboxConfig) -> Iterator[Stage]:
     store.start()
     try:
         host, port = store.get_host_and_port()
-        url = f"http://{host}:{port}"
-        keys = ("AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION")
-        change(dict(zip(keys, (url, "demo", "demo", "us-east-1", "us-east-1"), strict=True)))
-        change(dict.fromkeys(("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL")))
-        with Sandbox(config) as sandbox:
-            yield Stage(sandbox, url)
+        yield f"http://{host}:{port}"
     finally:
         store.stop()
+
+
+def store_environment(url: str) -> dict[str, str]:
+    """What boto3 reads to find the embedded S3."""
+    names = ("AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION")
+    return dict(zip(names, (url, "demo", "demo", "us-east-1", "us-east-1"), strict=True))
 
 
 def demo_settings(stage: Stage, home: Path) -> Settings:
@@ -175,16 +187,24 @@ def fresh_folder(output: Path) -> Path:
     return output.absolute() / "home"
 
 
-def run_sandbox(port: int, time_scale: float) -> int:
-    """Serve the sandbox until Ctrl-C."""
+def run_sandbox(port: int, time_scale: float, s3: bool) -> int:
+    """Serve the sandbox until Ctrl-C; with `s3` a store beside it, which forgets all when it ends."""
     config = SandboxConfig(time_scale=time_scale)
-    serve(config, "127.0.0.1", port, on_ready=_announce)
+    with ExitStack() as beside:
+        exports: dict[str, str] = {}
+        if s3:
+            exports = store_environment(beside.enter_context(embedded_s3()))
+            change(exports)
+            S3().client.create_bucket(Bucket=BUCKET)
+            exports["DAILIES_TO"] = f"s3://{BUCKET}/clips"
+        serve(config, "127.0.0.1", port, on_ready=lambda url: _announce(url, exports))
     return 0
 
 
-def _announce(url: str) -> None:
-    exports = " ".join(f"{name}={value}" for name, value in sandbox_environment(url).items())
+def _announce(url: str, exports: Mapping[str, str]) -> None:
+    environ = {**sandbox_environment(url), **exports, "DAILIES_TRUSTED_HOSTS": "127.0.0.1"}
+    line = " ".join(f"{name}={value}" for name, value in environ.items())
     print(
-        f"sandbox provider: {url}\n  export {exports}\n  charges so far: {url}/sandbox/charges      (Ctrl-C ends it)",
+        f"sandbox provider: {url}\n  export {line}\n  charges so far: {url}/sandbox/charges      (Ctrl-C ends it)",
         flush=True,
     )

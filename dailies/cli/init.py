@@ -63,9 +63,9 @@ def run_init() -> int:
 
 
 NEXT = (
-    (commands.command("check", PROMPTS), "spends nothing: every row, its price, and what would be refused"),
+    (commands.command("check", PROMPTS), "free: each row, its price, what is refused"),
     (commands.command("run", PROMPTS, "--limit", "1"), "the first clip alone, to look at"),
-    (commands.command("run", PROMPTS), "the rest; what is in S3 already is not bought again"),
+    (commands.command("run", PROMPTS), "the rest; nothing is bought twice"),
 )
 
 

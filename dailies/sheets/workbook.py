@@ -18,7 +18,7 @@ MAGIC = b"PK\x03\x04"
 """A workbook is a ZIP."""
 OLD_MAGIC = b"\xd0\xcf\x11\xe0"
 """What Excel wrote until 2003, and what it wraps a workbook in that has a password."""
-HOW = 'pip install "dailies[excel]" lets dailies read workbooks; or save it as CSV UTF-8'
+HOW = 'pip install "dailies-video[excel]" lets dailies read workbooks; or save it as CSV UTF-8'
 _OTHERS = {
     "content.xml": "an OpenDocument spreadsheet (.ods)",
     "xl/workbook.bin": "a binary Excel workbook (.xlsb)",

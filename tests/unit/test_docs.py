@@ -18,7 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMAND = re.compile(r"^(?:\$ )?(dailies(?: .*)?)$")
 
 
-@pytest.mark.parametrize("name", ["batch.md", "settings.md", "models.md", "trouble.md"])  # .ci/run compares all of them
+@pytest.mark.parametrize(
+    "name", ["batch.md", "settings.md", "models.md", "trouble.md", "sandbox.md", "json.md", "tables.md"]
+)  # .ci/run compares all of them
 def test_what_comes_from_the_code_is_as_the_code_is(name: str) -> None:
     generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == generate["pages"](load_catalog())[name], (

@@ -15,11 +15,13 @@ from prefect.settings import get_current_settings
 
 from dailies.catalog.load import load_catalog
 from dailies.prompts import read_sheet
+from dailies.sandbox.faults import Fault
 from dailies.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
 ELSEWHERE = {
+    "pipx": ".ci/run installs the wheel with it",
     "dailies": "tests/unit/test_docs.py parses it",
     **dict.fromkeys(
         ("sqlite3", "pg_dump", "pg_restore", "mkdir", "mv", "cp"), "tests/e2e/test_ledger_page.py executes it"
@@ -85,6 +87,8 @@ def test_a_line_to_type_is_one_that_works(page: str, line: str) -> None:
             assert ast.parse(code)
         case [".venv/bin/python", "-m", "pytest", *files]:
             assert [file for file in files if file.startswith("tests/") and not (ROOT / file).exists()] == []
+        case ["curl", address, "--json", fault]:
+            assert address == "http://127.0.0.1:8790/sandbox/faults" and Fault.model_validate_json(fault)
         case ["docker", *options]:
             assert (ROOT / options[options.index("--file") + 1]).is_file()
         case [program, *_]:

@@ -317,7 +317,7 @@ def test_a_workbook_is_read_as_its_sheet_shows_it() -> None:
 def test_a_workbook_without_its_reader_says_how_it_could_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     content = workbook([["prompt", "image"], ["calm", "a.png"]])
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    assert 'pip install "dailies[excel]"' in refusal(content) and "CSV UTF-8" in refusal(content)
+    assert 'pip install "dailies-video[excel]"' in refusal(content) and "CSV UTF-8" in refusal(content)
 
 
 @pytest.mark.parametrize("content", [b"PK\x03\x04rest of a workbook", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 99])
