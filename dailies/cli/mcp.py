@@ -34,8 +34,11 @@ class Project:
 
     def inside(self, path: str) -> str:
         """The absolute path of a file of the project. Raises BadInput for what lies elsewhere, links followed."""
-        found = (self.folder / path).resolve()
-        if "://" in path or not found.is_relative_to(self.folder):
+        try:
+            found = (self.folder / path).resolve()
+        except (OSError, ValueError, RuntimeError):  # a loop of links, or no name that a file can have
+            found = None
+        if found is None or "://" in path or not found.is_relative_to(self.folder):
             raise BadInput(
                 f"{path}: only files below {self.folder.name}/ can be read here. Nothing was bought.", trouble="no-file"
             )
