@@ -16,6 +16,7 @@ from dailies.catalog import load_catalog
 from dailies.cli.place import data_folder
 from dailies.domain import commands
 from dailies.domain.money import show_usd
+from dailies.environment import variables
 from dailies.errors import BadInput, DailiesError
 from dailies.media.images import measure_file
 from dailies.planning.live import LiveView
@@ -54,7 +55,8 @@ def run_init() -> int:
     rows = sheet(first_model(answers.provider, next(iter(pictures.values()))))
     write(rows, pictures, answers)
     print(f"{PROMPTS}, {len(pictures)} images and {ENV} are here. ", end="")
-    todo = [name for name, said in ((key_name(answers.provider), answers.key), ("DAILIES_TO", answers.to)) if not said]
+    needed = {key_name(answers.provider): answers.key, "DAILIES_TO": answers.to}
+    todo = [name for name, said in needed.items() if not said and not variables().get(name)]
     print(f"Set {' and '.join(todo)} in {ENV}; then:" if todo else "Go on with:")
     widest = max(len(line) for line, _ in NEXT)
     for line, why in NEXT:

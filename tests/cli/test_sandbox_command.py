@@ -16,7 +16,9 @@ from dailies.cli.app import main
 from dailies.settings import load_settings
 
 
-def test_its_one_line_is_all_that_a_run_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_one_line_is_all_that_a_run_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     command = [sys.executable, "-m", "dailies", "sandbox", "--port", "0", "--time-scale", "0", "--s3"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=tmp_path, text=True) as running:
         assert running.stdout is not None
@@ -31,6 +33,7 @@ def test_its_one_line_is_all_that_a_run_needs(tmp_path: Path, monkeypatch: pytes
             bucket = str(settings.dailies_to).split("/")[2]
             boto3.client("s3").put_object(Bucket=bucket, Key="clips/x", Body=b"y")
             assert main(["init"]) == 0
+            assert "Go on with:" in capsys.readouterr().out, "nothing is left to be set"
             assert main(["check", "prompts.csv"]) == 0, "key, store and destination are known"
         finally:
             running.send_signal(signal.SIGINT)
