@@ -2,57 +2,60 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
-import av
 from av.video.frame import VideoFrame
 from PIL import Image, ImageStat
 
-from dailies.media.video import BadVideo, demuxer
+from dailies.media.video import BadVideo, inspect
 
 LOOK_FOR_S = 2.0
 """Fades from black are over by then."""
 DARK, FLAT = 16.0, 6.0
 """Mean and standard deviation of brightness (0-255) below which a picture shows nothing."""
 WEBP_QUALITY, WEBP_METHOD = 75, 2
-"""The usual quality; the method takes a third of the usual one's time for the same size."""
+
+
+class Still:
+    """The first picture that shows something, of those that it takes; else the first."""
+
+    def __init__(self, max_px: int = 480) -> None:
+        self._max_px = max_px
+        self._image: Image.Image | None = None
+
+    def take(self, frame: VideoFrame) -> bool:
+        """A clip's next picture. Whether no more are needed."""
+        if self._image is not None and (frame.time or 0.0) > LOOK_FOR_S:
+            return True
+        image = _small(frame, self._max_px)
+        shows = shows_something(image)
+        if shows or self._image is None:
+            self._image = image
+        return shows
+
+    def webp(self) -> bytes:
+        """The picture as a WebP of at most `max_px` on its long side. Raises BadVideo where none came."""
+        if self._image is None:
+            raise BadVideo("no picture for a poster")
+        out = BytesIO()
+        self._image.save(out, "WEBP", quality=WEBP_QUALITY, method=WEBP_METHOD)
+        return out.getvalue()
 
 
 def poster(path: Path, max_px: int = 480) -> bytes:
-    """Cut a WebP of at most `max_px` on its long side: the first picture that shows something, else the first.
-
-    Raises BadVideo when nothing can be decoded.
-    """
-    image = _first_good(path, max_px)
-    out = BytesIO()
-    image.save(out, "WEBP", quality=WEBP_QUALITY, method=WEBP_METHOD)
-    return out.getvalue()
+    """Cut a clip's poster. Raises BadVideo when nothing can be decoded."""
+    still = Still(max_px)
+    with suppress(BadVideo):
+        inspect(path, still.take)
+    return still.webp()
 
 
 def shows_something(image: Image.Image) -> bool:
     """Say whether a picture is neither almost black nor almost one colour."""
     stats = ImageStat.Stat(image.convert("L"))
     return stats.mean[0] >= DARK and stats.stddev[0] >= FLAT
-
-
-def _first_good(path: Path, max_px: int) -> Image.Image:
-    first: Image.Image | None = None
-    try:
-        with av.open(f"file:{path}", format=demuxer(path)) as container:
-            for frame in container.decode(video=0):
-                if first is not None and (frame.time or 0.0) > LOOK_FOR_S:
-                    break
-                image = _small(frame, max_px)
-                if shows_something(image):
-                    return image
-                first = first or image
-    except (av.FFmpegError, ValueError, IndexError) as error:
-        if first is None:
-            raise BadVideo(f"no picture for a poster ({error})") from error
-    if first is None:
-        raise BadVideo("no picture for a poster")
-    return first
 
 
 def _small(frame: VideoFrame, max_px: int) -> Image.Image:

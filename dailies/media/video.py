@@ -1,18 +1,21 @@
-"""Finished clips looked at before they are stored: pictures decode, and it is what was bought."""
+"""Finished clips looked at before they are stored, in one pass: nothing is missing, pictures decode, and it is what was bought."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from dailies.media.containers import DEMUXERS, HEAD_BYTES, container_of
+from dailies.media.samples import Units
 
 DURATION_TOLERANCE_S = 0.5
 DURATION_TOLERANCE = 0.10
@@ -24,8 +27,13 @@ AREA_TOLERANCE = 0.10
 FPS_TOLERANCE = 0.02
 """29.97 frames per second are 30; 24 are not 25."""
 TAIL_S = 1.0
-"""How much of the clip's end is decoded; it starts at the key frame before, so often it is more."""
-FIRST_FRAMES = 3
+"""How far before its told end a clip's last picture may be. Where only decoding tells what is there, this much of the end is
+decoded, from the key frame before."""
+FEW = 12
+"""The pictures from the last key frame on are decoded where they are no more: half a second's work is too much for one look."""
+
+Takes = Callable[[VideoFrame], bool]
+"""Is handed a clip's pictures from the first on, and says when it needs no more."""
 
 
 class BadVideo(Exception):
@@ -58,8 +66,11 @@ class Wanted:
     fps: float | None = None
 
 
-def inspect(path: Path) -> VideoFacts:
-    """Decode the first and last pictures, and say what the clip is; raises BadVideo."""
+def inspect(path: Path, takes: Takes = lambda _first: True) -> VideoFacts:
+    """Go through all samples, decode the first picture and as many more as `takes` asks for, and say what the clip is.
+
+    Raises BadVideo; `takes` may have had pictures before.
+    """
     try:
         # `file:` and the fixed format keep a hostile name or file from being taken for a URL or a playlist.
         with av.open(f"file:{path}", format=demuxer(path)) as container:
@@ -70,7 +81,7 @@ def inspect(path: Path) -> VideoFacts:
             if decoder is None:
                 raise BadVideo("its pictures are in a format that nobody here can decode")
             decoder.thread_count = 1  # as many clips are checked at once as there are cores
-            return _facts(container, stream, path.stat().st_size)
+            return _facts(container, stream, path.stat().st_size, takes)
     except (av.FFmpegError, ValueError, OverflowError, EOFError) as error:
         raise BadVideo(f"the pictures can't be decoded ({error})") from error
 
@@ -90,10 +101,10 @@ def mismatches(facts: VideoFacts, wanted: Wanted) -> tuple[str, ...]:
     return tuple(sentence for sentence in (*found, _audio(facts, wanted), _fps(facts, wanted)) if sentence)
 
 
-def _facts(container: InputContainer, stream: VideoStream, size_bytes: int) -> VideoFacts:
-    first = _first_frame(container, stream)
+def _facts(container: InputContainer, stream: VideoStream, size_bytes: int, takes: Takes) -> VideoFacts:
+    first = _first_pictures(container, stream, takes)
     told_s = _told_duration_s(container, stream)
-    shown_s = _decode_tail(container, stream, told_s or 0.0)
+    shown_s = _through_all_samples(container, stream, told_s or 0.0)
     duration_s = told_s or shown_s
     width, height = (first.height, first.width) if first.rotation % 180 else (first.width, first.height)
     codec = stream.codec_context.name
@@ -101,26 +112,74 @@ def _facts(container: InputContainer, stream: VideoStream, size_bytes: int) -> V
     return VideoFacts(width, height, duration_s, bool(container.streams.audio), codec, size_bytes, fps)
 
 
-def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame:
+def _first_pictures(container: InputContainer, stream: VideoStream, takes: Takes) -> VideoFrame:
+    """The first picture; decoding goes on while `takes` wants more."""
+    lone = _lone_picture(container, stream)
+    if lone is not None and takes(lone):
+        return lone
     first: VideoFrame | None = None
-    for count, frame in enumerate(container.decode(stream), start=1):
+    container.seek(0)
+    for frame in container.decode(stream):
         first = first or frame
-        if count == FIRST_FRAMES:
+        if takes(frame):
             break
     if first is None:
         raise BadVideo("no picture can be decoded")
     return first
 
 
-def _decode_tail(container: InputContainer, stream: VideoStream, told_s: float) -> float:
-    """Decode from the last key frame before the final second, and expect the last picture to be near the end.
+def _lone_picture(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
+    """The first picture without those that a decoder reads beside it to find out their order; None where it won't come so."""
+    packet = next(container.demux(stream))
+    try:
+        for frame in [*stream.decode(packet), *stream.decode(None)]:
+            frame.time_base = packet.time_base  # which is not told to what comes at the end
+            return frame
+    except av.FFmpegError:
+        pass
+    return None
 
-    Returns the end of the last picture, in seconds; with nothing told, all pictures are decoded.
+
+def _through_all_samples(container: InputContainer, stream: VideoStream, told_s: float) -> float:
+    """See that every sample is whole, and the last picture near the told end. Returns that picture's end, in seconds.
+
+    What can't be seen from the samples is decoded, from the last key frame before the final second on; all of it, where no
+    length is told.
     """
+    units = Units.of(stream.codec_context.name, stream.codec_context.extradata)
+    if units is None:
+        return _decode_tail(container, stream, told_s)
+    last_s, behind_key = -math.inf, 0
+    container.seek(0)
+    for packet in container.demux(stream):
+        if not packet.size:
+            continue
+        at_s = _shown_at_s(packet)
+        wrong = "bytes of a picture are missing" if packet.is_corrupt else units.wrong(bytes(packet))
+        if wrong:
+            raise BadVideo(f"{wrong}, at {max(at_s, 0):.1f} s")
+        last_s = max(last_s, at_s)
+        behind_key = 1 if packet.is_keyframe else behind_key + 1
+    if math.isinf(last_s) or behind_key <= FEW:
+        return _decode_tail(container, stream, told_s)
+    return _end_s(stream, last_s, told_s)
+
+
+def _shown_at_s(packet: Packet[VideoStream]) -> float:
+    moment = packet.pts if packet.pts is not None else packet.dts
+    return float(moment * packet.time_base) if moment is not None and packet.time_base else -math.inf
+
+
+def _decode_tail(container: InputContainer, stream: VideoStream, told_s: float) -> float:
     container.seek(int(max(told_s - TAIL_S, 0) * av.time_base))
     last_s = -math.inf
     for frame in container.decode(stream):
         last_s = max(last_s, frame.time or 0.0)
+    return _end_s(stream, last_s, told_s)
+
+
+def _end_s(stream: VideoStream, last_s: float, told_s: float) -> float:
+    """When the last picture ends. Raises BadVideo where that is long before the told end."""
     if last_s < told_s - max(TAIL_S, DURATION_TOLERANCE * told_s):
         raise BadVideo(f"{told_s:.1f} s long, but its pictures end at {max(last_s, 0):.1f} s")
     return max(last_s, 0.0) + (float(1 / stream.average_rate) if stream.average_rate else 0.0)

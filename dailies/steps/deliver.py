@@ -22,6 +22,7 @@ from dailies.errors import BadInput, DeliveryDelayed, Misconfigured, Trouble, de
 from dailies.failpoints import hit
 from dailies.logs import about
 from dailies.media.origin import origin_of
+from dailies.media.posters import Still
 from dailies.media.video import BadVideo, Wanted, inspect, mismatches
 from dailies.report.sidecars import keep_sidecars
 from dailies.runtime import Runtime
@@ -58,8 +59,8 @@ async def deliver_clip(runtime: Runtime, attempt_id: str, batch: str) -> Attempt
     async with runtime.deliveries.slot(runtime.result_ends(attempt)):
         row = await _row_of(runtime, attempt)
         fetched = await fetch(runtime, attempt)
-        file = fetched.file
-        compared = await anyio.to_thread.run_sync(_compare, runtime, row, file.path, limiter=runtime.decoders)
+        file, still = fetched.file, Still()
+        compared = await anyio.to_thread.run_sync(_compare, runtime, row, file.path, still, limiter=runtime.decoders)
         mismatch = "; ".join(filter(None, (fetched.odd, compared))) or None
         try:
             ways = await abilities_at(runtime, *destination(runtime, attempt))
@@ -77,7 +78,7 @@ async def deliver_clip(runtime: Runtime, attempt_id: str, batch: str) -> Attempt
         bought_for, wanted_by = await request_of(runtime, row.batch), await request_of(runtime, batch)
         posters = posters_folder(runtime.home, row.batch, bought_for)
         await anyio.to_thread.run_sync(
-            keep_poster, runtime.s3(), stored, row, file.path, posters, ways, limiter=runtime.decoders
+            keep_poster, runtime.s3(), stored, row, still, posters, ways, limiter=runtime.decoders
         )
         await anyio.to_thread.run_sync(keep_sidecars, runtime.ledger, runtime.s3(), stored.clip_key, ways, uri)
         await anyio.to_thread.run_sync(start_look, runtime, stored, row, file.path, _wanted(runtime, row.clip).audio)
@@ -100,13 +101,13 @@ async def _row_of(runtime: Runtime, attempt: Attempt) -> BatchRow:
     return next((row for row in rows if row.batch == attempt.batch), rows[0])
 
 
-def _compare(runtime: Runtime, row: BatchRow, path: Path) -> str | None:
+def _compare(runtime: Runtime, row: BatchRow, path: Path, still: Still) -> str | None:
     """In which ways the clip is not what was bought; it is stored all the same, marked, as evidence for a refund.
 
-    Nothing that goes wrong here keeps a paid clip from being stored.
+    `still` gets the pictures that are decoded. Nothing that goes wrong here keeps a paid clip from being stored.
     """
     try:
-        return "; ".join(mismatches(inspect(path), _wanted(runtime, row.clip))) or None
+        return "; ".join(mismatches(inspect(path, still.take), _wanted(runtime, row.clip))) or None
     except BadVideo as error:
         return f"it does not decode: {error}"
     except Exception as error:  # a defect in our check, or a file made to break it

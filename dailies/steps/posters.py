@@ -1,4 +1,4 @@
-"""A small still beside each clip, cut from the download before it is tidied away. Its failure is a log line."""
+"""A small still beside each clip, of the pictures that its check has decoded. Its failure is a log line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dailies.domain.clips import clip_name
 from dailies.domain.records import Attempt, BatchRow
-from dailies.media.posters import poster
+from dailies.media.posters import Still
 from dailies.planning.request import BatchRequest
 from dailies.report.links import POSTERS, poster_key
 from dailies.report.write import replace, report_folder
@@ -18,11 +18,11 @@ logger = logging.getLogger("dailies.posters")
 
 
 def keep_poster(
-    s3: S3, attempt: Attempt, row: BatchRow, file: Path, folder: Path, ways: StoreAbilities = USUAL
+    s3: S3, attempt: Attempt, row: BatchRow, still: Still, folder: Path, ways: StoreAbilities = USUAL
 ) -> None:
     """Put the poster of a stored clip beside it in S3 and into a folder. Blocks; never raises."""
     try:
-        picture = poster(file)
+        picture = still.webp()
         bucket, key = parse_s3_uri(attempt.s3_uri or "")
         s3.put_bytes(bucket, poster_key(key), picture, "image/webp", ways)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
