@@ -13,6 +13,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.container import InputContainer
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from PIL import Image, ImageOps
 
 from dailies.domain.marks import Kind, Mark, Marks
@@ -52,7 +53,7 @@ def look(
     """Decode all of a clip once and mark what a person should see. Blocks. Raises BadVideo where nothing decodes, and
     TookTooLong past `limits.most_s` or when `stopped` says so."""
     ends = clock() + limits.most_s
-    watching, sound = Watching(limits), Sound(limits)
+    watching, sound, small = Watching(limits), Sound(limits), Small()
     try:
         with av.open(f"file:{path}", format=demuxer(path)) as container:
             for frame in _frames(container):
@@ -61,7 +62,7 @@ def look(
                 if isinstance(frame, AudioFrame):
                     sound.take(frame)
                 else:
-                    watching.take(frame.time or 0.0, small_grey(frame), single_pixels(frame), _duration_s(frame))
+                    watching.take(frame.time or 0.0, small.grey(frame), small.single_pixels(frame), _duration_s(frame))
     except (av.FFmpegError, ValueError, OverflowError, EOFError) as error:
         raise BadVideo(f"the pictures can't be decoded ({error})") from error
     if not watching.at_s:
@@ -79,26 +80,34 @@ def image_grey(content: bytes) -> Grey:
         return np.asarray(Image.alpha_composite(white, upright).convert("L"), dtype=np.float32)
 
 
-def small_grey(frame: VideoFrame) -> Grey:
-    """A frame as it is measured: upright, small, brightness alone."""
-    return np.ascontiguousarray(np.rot90(_scaled(frame, "AREA"), round(frame.rotation / 90)))
+class Small:
+    """Draws pictures small, one clip's: what it needs for a size is made once."""
+
+    def __init__(self) -> None:
+        self._averaging, self._picking = VideoReformatter(), VideoReformatter()
+
+    def grey(self, frame: VideoFrame) -> Grey:
+        """A frame as it is measured: upright, small, brightness alone."""
+        small = _scaled(self._averaging, frame, "AREA")
+        return np.ascontiguousarray(np.rot90(small, round(frame.rotation / 90)))
+
+    def single_pixels(self, frame: VideoFrame) -> Grey:
+        """The same with nothing averaged: grain, by which a picture that stands still differs from one that is repeated."""
+        return _scaled(self._picking, frame, "POINT")
 
 
-def single_pixels(frame: VideoFrame) -> Grey:
-    """The same with nothing averaged: grain, by which a picture that stands still differs from one that is repeated."""
-    return _scaled(frame, "POINT")
-
-
-def _scaled(frame: VideoFrame, how: str) -> Grey:
+def _scaled(reformatter: VideoReformatter, frame: VideoFrame, how: str) -> Grey:
     scale = min(1.0, SMALL_PX / max(frame.width, frame.height))
     width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
-    return frame.reformat(width, height, "gray", interpolation=how).to_ndarray().astype(np.float32)
+    return reformatter.reformat(frame, width, height, "gray", interpolation=how).to_ndarray().astype(np.float32)
 
 
 def _frames(container: InputContainer) -> Iterator[VideoFrame | AudioFrame]:
     video = container.streams.video[:1]
     for stream in video:
         stream.codec_context.thread_count = 1  # a look is in no hurry: what is bought comes first
+        # Pictures that no other one is made of may keep the edges of their blocks, which a hundredth of their size doesn't show.
+        stream.codec_context.options = {"skip_loop_filter": "noref"}
     for frame in container.decode(*video, *container.streams.audio[:1]):
         if isinstance(frame, VideoFrame | AudioFrame):
             yield frame
@@ -128,6 +137,11 @@ def _unlike(kind: Kind, image: Grey | None, frames: list[tuple[float, Grey]], li
     told = [(at_s, frame) for at_s, frame in frames if spread(frame) >= limits.flat]
     if image is None or spread(image) < limits.flat or not told:
         return
-    at_s, value = max(((at_s, likeness(frame, image)) for at_s, frame in told), key=lambda found: found[1])
-    if value < limits.likeness:
-        yield Mark(kind, round(at_s, 3), round(at_s, 3), round(value, 4))
+    best_s, best = 0.0, -1.0
+    for at_s, frame in told:
+        value = likeness(frame, image, limits.likeness)
+        if value >= limits.likeness:
+            return
+        if value > best:
+            best_s, best = at_s, value
+    yield Mark(kind, round(best_s, 3), round(best_s, 3), round(best, 4))

@@ -25,8 +25,9 @@ C2: Final = (0.03 * 255) ** 2
 """Their constant: it keeps flat windows from being all noise."""
 
 
-def likeness(frame: Grey, image: Grey) -> float:
-    """Structural similarity of a frame and the image it was made of, -1 to 1, at the place and scale where they are most alike.
+def likeness(frame: Grey, image: Grey, enough: float = 1.0) -> float:
+    """Structural similarity of a frame and the image it was made of, -1 to 1, at the place and scale where they are most alike;
+    where one reaches `enough` the others are not tried.
 
     The image is taken to fill the frame, what is too much cut off in equal parts, as models do.
     """
@@ -35,7 +36,12 @@ def likeness(frame: Grey, image: Grey) -> float:
     high, wide = round(height * KEPT), round(width * KEPT)
     top, left = (height - high) // 2, (width - wide) // 2
     middle = small[top : top + high, left : left + wide]
-    return max((_best(middle, larger) for larger in _drawn(image, width, height)), default=-1.0)
+    best = -1.0
+    for larger in _drawn(image, width, height):
+        best = max(best, _best(middle, larger))
+        if best >= enough:
+            break
+    return best
 
 
 def spread(picture: Grey) -> float:

@@ -148,8 +148,8 @@ def _through_all_samples(container: InputContainer, stream: VideoStream, told_s:
     """
     units = Units.of(stream.codec_context.name, stream.codec_context.extradata)
     if units is None:
-        return _decode_tail(container, stream, told_s)
-    last_s, behind_key = -math.inf, 0
+        return _decode_tail(container, stream, told_s - TAIL_S, told_s)
+    last_s, key_s, behind_key = -math.inf, 0.0, 0
     container.seek(0)
     for packet in container.demux(stream):
         if not packet.size:
@@ -159,10 +159,10 @@ def _through_all_samples(container: InputContainer, stream: VideoStream, told_s:
         if wrong:
             raise BadVideo(f"{wrong}, at {max(at_s, 0):.1f} s")
         last_s = max(last_s, at_s)
-        behind_key = 1 if packet.is_keyframe else behind_key + 1
-    if math.isinf(last_s) or behind_key <= FEW:
-        return _decode_tail(container, stream, told_s)
-    return _end_s(stream, last_s, told_s)
+        key_s, behind_key = (at_s, 1) if packet.is_keyframe else (key_s, behind_key + 1)
+    if math.isinf(last_s):  # nothing says when its pictures are shown
+        return _decode_tail(container, stream, told_s - TAIL_S, told_s)
+    return _decode_tail(container, stream, key_s, told_s) if behind_key <= FEW else _end_s(stream, last_s, told_s)
 
 
 def _shown_at_s(packet: Packet[VideoStream]) -> float:
@@ -170,8 +170,8 @@ def _shown_at_s(packet: Packet[VideoStream]) -> float:
     return float(moment * packet.time_base) if moment is not None and packet.time_base else -math.inf
 
 
-def _decode_tail(container: InputContainer, stream: VideoStream, told_s: float) -> float:
-    container.seek(int(max(told_s - TAIL_S, 0) * av.time_base))
+def _decode_tail(container: InputContainer, stream: VideoStream, from_s: float, told_s: float) -> float:
+    container.seek(int(max(from_s, 0) * av.time_base))
     last_s = -math.inf
     for frame in container.decode(stream):
         last_s = max(last_s, frame.time or 0.0)

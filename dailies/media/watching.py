@@ -37,8 +37,9 @@ class Watching:
 
     def take(self, at_s: float, picture: Grey, sharp: Grey, lasts_s: float = 0.0) -> None:
         """The next picture, when it is shown and for how long. `sharp` has single pixels of it, with their grain."""
-        self._black.append(is_black(picture, self._limits))
-        self._blank.append(self._black[-1] or spread(picture) < self._limits.flat)
+        contrast = spread(picture)
+        self._black.append(is_black(picture, contrast, self._limits))
+        self._blank.append(self._black[-1] or contrast < self._limits.flat)
         before = self._before or (picture, sharp)
         self._change.append(_change(before[0], picture))
         self._grain.append(_change(before[1], sharp))
@@ -75,12 +76,9 @@ class Watching:
             self._last.popleft()
 
 
-def is_black(picture: Grey, limits: Thresholds) -> bool:
-    """Whether there is nothing to be seen."""
-    return (
-        float((picture < limits.black_peak).mean()) >= limits.black_share
-        and float(picture.std()) <= limits.black_spread
-    )
+def is_black(picture: Grey, contrast: float, limits: Thresholds) -> bool:
+    """Whether there is nothing to be seen. `contrast` is the picture's spread."""
+    return contrast <= limits.black_spread and float((picture < limits.black_peak).mean()) >= limits.black_share
 
 
 def is_still(one: Grey, other: Grey, limits: Thresholds) -> bool:
@@ -92,7 +90,10 @@ def is_still(one: Grey, other: Grey, limits: Thresholds) -> bool:
 
 def _change(one: Grey, other: Grey) -> float:
     """The mean pixel's; a clip whose pictures change their size has changed altogether."""
-    return float(np.abs(other - one).mean()) if one.shape == other.shape else 255.0
+    if one.shape != other.shape:
+        return 255.0
+    apart = other - one
+    return float(np.abs(apart, out=apart).mean())
 
 
 def _part_means(picture: Grey) -> Grey:
