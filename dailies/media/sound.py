@@ -29,7 +29,7 @@ class Sound:
         """The next frame of the track, of whatever format."""
         self._rate = self._rate or frame.sample_rate
         for plain in [frame] if frame.format.name == PLAIN else self._resampler.resample(frame):
-            self._append(plain.to_ndarray())
+            self._append(plain.to_ndarray().astype(np.float32, copy=False))
 
     def heard(self) -> tuple[Samples, Samples]:
         """The loudness of each window as root mean square, and the share of its samples at full scale; the last one may be
