@@ -169,6 +169,9 @@ class Settings(_ProviderSettings):
     dailies_log: Annotated[str, BeforeValidator(_log)] = Field(
         "text", description="`json`: every line on stderr is one JSON object, without keys, prompts or signatures"
     )
+    dailies_pictures_mb: int = Field(
+        64, ge=1, description="how many MB of images may be in memory for creates at once, as they are sent"
+    )
     dailies_look: Annotated[str, _of_choices(("full", "quick"))] = Field(
         "full", description="or `quick`: no delivered clip is looked at for black, frozen or odd footage"
     )

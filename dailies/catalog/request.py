@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
 
 from dailies.catalog.models import CORE_FIELDS, JSON, Model, Offer, OptionValue, ResolvedOptions
+from dailies.domain.pictures import Picture
 
 # Most providers take the last frame under this name.
 _OPTION_FIELDS = {"last_image": "last_image_url"}
 
 
 def request_body(
-    model: Model, provider: str, resolved: ResolvedOptions, *, prompt: str, image_url: str | None
+    model: Model,
+    provider: str,
+    resolved: ResolvedOptions,
+    *,
+    prompt: str,
+    image_url: str | Picture | None,
+    further: Mapping[str, str | Picture] = MappingProxyType({}),
 ) -> dict[str, JSON]:
     """The create request as documented for this model at this provider.
 
     `resolved` comes from `resolve_options`, so its values are allowed; `image_url` is a URL, or a data URI where the offer
-    takes one, or None where the clip is made of its prompt alone. Raises BadInput if the provider doesn't offer the model.
+    takes one, or the picture that becomes one, or None where the clip is made of its prompt alone; `further` are
+    images that are values of options, in the same forms. Raises BadInput if the provider doesn't offer the model.
     """
     offer = model.offer_at(provider)
     body: dict[str, JSON] = {"model": offer.called(image_url is not None)}
-    words: dict[str, OptionValue | None] = {
+    words: dict[str, OptionValue | Picture | None] = {
         "prompt": prompt,
         "image": image_url,
         "resolution": resolved.resolution,
         "aspect_ratio": resolved.aspect_ratio,
         "duration": resolved.duration_s,
         **resolved.options,
+        **further,
     }
     size = (offer.sizes or {}).get(resolved.resolution or "", {}).get(resolved.aspect_ratio or "")
     if size:
@@ -51,7 +63,9 @@ def _of_the_image(offer: Offer, path: str) -> bool:
     return bool(holder) and field_of(offer, "image").startswith(f"{holder}.")
 
 
-def _wire(value: OptionValue, *, strings: bool) -> JSON:
+def _wire(value: OptionValue | Picture, *, strings: bool) -> Any:
+    if isinstance(value, Picture):
+        return value
     if strings:
         return str(value).lower() if isinstance(value, bool) else str(value)
     return float(value) if isinstance(value, Decimal) else value

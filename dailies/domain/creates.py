@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
+from uuid import uuid4
 
 from dailies.domain.clips import Row
+from dailies.domain.pictures import Picture, Texts
 from dailies.domain.records import Attempt
 from dailies.domain.states import Failure
 
@@ -25,17 +27,40 @@ class Reference:
 @dataclass(frozen=True, slots=True)
 class PaidRequest:
     """The exact request of one create: an absolute address, and all headers that are its own, without the key. Two requests
-    with equal fields are the same bytes on the wire."""
+    with equal fields are the same bytes on the wire.
+
+    Where the body has pictures, `texts` has what is written for them.
+    """
 
     address: str
     body: Any
     headers: Mapping[str, str] = field(default_factory=dict)
     method: str = "POST"
+    texts: Texts | None = field(default=None, compare=False, repr=False)
 
     @property
     def content(self) -> bytes:
         """The body as it is sent."""
-        return json.dumps(self.body, ensure_ascii=False, separators=(",", ":")).encode()
+        return b"".join(self.parts())
+
+    def parts(self) -> Iterator[bytes]:
+        """The same, one after another: what stands between the pictures, and each picture's text, of which no copy is made."""
+        pictures: list[Picture] = []
+        place = f"picture {uuid4()}"  # which stands nowhere else
+
+        def mark(value: Any) -> str:
+            if not isinstance(value, Picture):
+                raise TypeError(f"{type(value).__name__} has no place in a request")
+            pictures.append(value)
+            return place
+
+        between = json.dumps(self.body, default=mark, ensure_ascii=False, separators=(",", ":")).split(place)
+        yield between[0].encode()
+        for picture, part in zip(pictures, between[1:], strict=True):
+            if self.texts is None:
+                raise ValueError("a request whose pictures are not at hand")
+            yield self.texts.text(picture)
+            yield part.encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from dailies.domain.creates import PaidRequest, Reference
+from dailies.domain.pictures import Picture, Texts
 
 LONGEST_TEXT = 4096
 """A longer text in a body (an image as a data URI) is kept as its digest."""
@@ -47,24 +48,31 @@ class KeptRequest:
 
 def keep(request: PaidRequest, reference: Reference, at: datetime) -> KeptRequest:
     """A request as it goes on record, before it is sent."""
-    body, digest = reduced(request.body), content_digest(request)
+    body, digest = reduced(request.body, request.texts), content_digest(request)
     return KeptRequest(
         reference.attempt_id, reference.key, request.method, request.address, dict(request.headers), body, digest, at
     )
 
 
-def reduced(value: Any) -> Any:
+def reduced(value: Any, texts: Texts | None = None) -> Any:
     """A body with its long texts as their digests. Of a reduced body it is the same again, so two can be compared."""
+    if isinstance(value, Picture):
+        assert texts
+        long = value.length > LONGEST_TEXT
+        return {DIGEST: texts.sha256(value), LENGTH: value.length} if long else texts.text(value).decode()
     if isinstance(value, str):
         return {DIGEST: _digest(value), LENGTH: len(value)} if len(value) > LONGEST_TEXT else value
     if isinstance(value, Mapping):
-        return {key: reduced(inner) for key, inner in value.items()}
-    return [reduced(inner) for inner in value] if isinstance(value, list) else value
+        return {key: reduced(inner, texts) for key, inner in value.items()}
+    return [reduced(inner, texts) for inner in value] if isinstance(value, list) else value
 
 
 def content_digest(request: PaidRequest) -> str:
     """The sha256 of a request's bytes."""
-    return hashlib.sha256(request.content).hexdigest()
+    digest = hashlib.sha256()
+    for part in request.parts():
+        digest.update(part)
+    return digest.hexdigest()
 
 
 def _restored(value: Any, known: Mapping[str, str]) -> Any:

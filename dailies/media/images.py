@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import os
 import stat
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from dailies.domain import pictures
 from dailies.errors import BadInput
 from dailies.media.headers import Header, ImageFormat, read_jpeg, read_png, read_webp
 from dailies.net import Trust, get_vetted, safe_url
@@ -148,7 +148,7 @@ async def measure_url(url: str, client: httpx.AsyncClient, trust: Trust) -> Imag
 
 def data_uri(image_bytes: bytes, format: ImageFormat) -> str:
     """Write an image as a `data:` URI, the form in which providers take an image without a URL."""
-    return f"data:image/{format};base64,{base64.b64encode(image_bytes).decode('ascii')}"
+    return pictures.data_uri(image_bytes, format).decode("ascii")
 
 
 def _too_many_bytes(size_bytes: int) -> BadImage:

@@ -137,9 +137,14 @@ def doubt_of(attempt: Attempt, now: datetime, kept: KeptRequest | None = None) -
 
 
 class Provider(ABC):
-    """One provider's client."""
+    """One provider's client.
+
+    One with `takes_pictures` puts an image's value into its request without reading it, and sends by `ApiClient.send_once`:
+    then it may be a `Picture`, whose text is written when the request is. Others get the data URI.
+    """
 
     name: str
+    takes_pictures: bool = False
 
     @abstractmethod
     def request(self, body: Mapping[str, Any], reference: Reference) -> PaidRequest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,13 @@ from pydantic import SecretStr
 
 from dailies.domain.creates import PaidRequest
 from dailies.domain.outcomes import Fault
+from dailies.domain.pictures import Texts
 from dailies.net import Network, RoutedTransport
 
 USER_AGENT = "dailies/0.1"  # the edge of one provider refuses the default ones of libraries with 403 "1010"
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 MAX_PAID_ANSWER_BYTES = 64 * 1024 * 1024  # whatever a paid POST answers is kept, should it be the clip itself
+PIECE_BYTES = 256 * 1024
 WORDS_LIMIT = 500
 SECRET_HEADERS = frozenset({"set-cookie", "authorization", "proxy-authorization", "www-authenticate"})
 
@@ -100,8 +102,8 @@ class ApiClient:
             if event.endswith("send_request_headers.started") and not may_send():
                 raise _NoLongerOurs
 
-        headers = {"Content-Type": "application/json", **paid.headers}
-        request = {"content": paid.content, "headers": headers, "extensions": {"trace": trace}}
+        content, headers = _body_of(paid)
+        request = {"content": content, "headers": headers, "extensions": {"trace": trace}}
         try:
             with anyio.fail_after(self._create_timeout_s + 90):
                 return await self._read(self._paid, paid.method, paid.address, MAX_PAID_ANSWER_BYTES, **request)
@@ -157,6 +159,25 @@ class ApiClient:
         """Close both connection pools."""
         await self._paid.aclose()
         await self._free.aclose()
+
+
+def _body_of(paid: PaidRequest) -> tuple[bytes | AsyncIterator[bytes], dict[str, str]]:
+    """The body and all headers of a paid request. One with pictures comes in pieces; the bytes on the wire are the same."""
+    headers = {"Content-Type": "application/json", **paid.headers}
+    if paid.texts is None:
+        return paid.content, headers
+    parts = [*paid.parts()]
+    return _in_pieces(parts, paid.texts), headers | {"Content-Length": str(sum(map(len, parts)))}
+
+
+async def _in_pieces(parts: list[bytes], texts: Texts) -> AsyncIterator[bytes]:
+    """A body piece by piece; what was sent is not kept until the answer comes."""
+    while parts:
+        part = parts.pop(0)
+        for at in range(0, len(part), PIECE_BYTES):
+            yield part[at : at + PIECE_BYTES]
+    del part
+    texts.drop()
 
 
 def json_in(content: bytes) -> Any:

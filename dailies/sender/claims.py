@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from dailies.domain.creates import PaidRequest, Reference
 from dailies.domain.kept_request import content_digest, keep
+from dailies.domain.pictures import written_out
 from dailies.domain.records import Attempt
 from dailies.ledger import Ledger, Unclaimed
 from dailies.ledger.transitions import new_attempt_id
 from dailies.providers.base import Provider
 from dailies.registry import declared
 from dailies.sender.protocol import Purchase, Refusal, Repetition
+from dailies.sender.shelf import Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +29,26 @@ class ClaimedRequest:
     young_until: float = math.inf
 
 
-def claim(ledger: Ledger, provider: Provider, purchase: Purchase) -> ClaimedRequest | Refusal:
-    """T1 for a purchase, with the exact request that will be sent; or why it was not granted."""
+def claim(ledger: Ledger, provider: Provider, purchase: Purchase, hold: Hold) -> ClaimedRequest | Refusal:
+    """T1 for a purchase, with the exact request that will be sent; or why it was not granted. `hold` has its pictures."""
     clip = purchase.row.clip
     reference = Reference(new_attempt_id(clip.key), str(uuid4()))
-    request = provider.request(purchase.body, reference)
+    request = request_for(provider, purchase, reference, hold)
     kept = keep(request, reference, ledger.now())
     granted = ledger.claim(
         clip.key, purchase.batch, purchase.provider, purchase.usd_quoted, purchase.caps, purchase.digest,
         clip.image.sha256, purchase.at_once, kept,
     )  # fmt: skip
     return ClaimedRequest(granted, request) if isinstance(granted, Attempt) else granted
+
+
+def request_for(provider: Provider, purchase: Purchase, reference: Reference, hold: Hold) -> PaidRequest:
+    """The exact request of a purchase, its pictures written when it is sent where the provider's client can do that."""
+    if not hold:
+        return provider.request(purchase.body, reference)
+    if not provider.takes_pictures:
+        return provider.request(written_out(purchase.body, hold), reference)
+    return replace(provider.request(purchase.body, reference), texts=hold)
 
 
 def claim_again(ledger: Ledger, repetition: Repetition, base_url: str, clock_s: float) -> ClaimedRequest | Refusal:

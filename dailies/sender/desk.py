@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from dailies.domain.commands import COLLECT
 from dailies.domain.creates import Accepted, CreateOutcome, Doubtful, Free, KnownAttempt
 from dailies.domain.outcomes import Answer, Meaning, Streak, Verdict, unproven
+from dailies.domain.pictures import pictures_in
 from dailies.domain.records import Attempt
 from dailies.domain.states import Failure
 from dailies.errors import DailiesError, describe_error
@@ -50,6 +51,7 @@ from dailies.sender.protocol import (
     SendAgain,
     Sold,
 )
+from dailies.sender.shelf import Hold, PictureChanged, Shelf
 from dailies.settings import Settings
 
 logger = logging.getLogger("dailies.sender")
@@ -68,6 +70,7 @@ class Desk:
         self._clock = clock
         self._providers: dict[str, Provider] = {}
         self._streaks: dict[str, Streak] = {}
+        self._shelf = Shelf(settings.dailies_pictures_mb * 1_000_000)
         self._instructions: dict[int, asyncio.Queue[SendAgain | GiveUp]] = {}
         self._one_ended = anyio.Event()
         self._flow_gone = False
@@ -108,30 +111,43 @@ class Desk:
         self._one_ended = anyio.Event()
 
     async def _buy(self, create: int, purchase: Purchase | Repetition) -> Reply:
+        hold = Hold(self._shelf, pictures_in(purchase.body) if isinstance(purchase, Purchase) else ())
+        try:
+            return await self._buy_with(hold, create, purchase)
+        finally:
+            hold.drop()
+
+    async def _buy_with(self, hold: Hold, create: int, purchase: Purchase | Repetition) -> Reply:
         hit("before-claim")
         try:
-            claimed = await anyio.to_thread.run_sync(self._claim, purchase)
+            await hold.take()
+            claimed = await anyio.to_thread.run_sync(self._claim, purchase, hold)
         except (DailiesError, SQLAlchemyError, OSError) as error:
             return NotClaimed(create, describe_error(error))
         if not isinstance(claimed, ClaimedRequest):
             return NotClaimed(create, claimed)
         self._tell(Claimed(create, claimed.attempt.id))
         hit("after-claim")
-        verdict, created = await self._send(create, claimed)
+        verdict, created = await self._send(create, claimed, hold)
         verdict = unproven(verdict) if claimed.repeat else verdict
         return await self._record(create, purchase, claimed.attempt, verdict, created)
 
-    def _claim(self, purchase: Purchase | Repetition) -> ClaimedRequest | Refusal:
+    def _claim(self, purchase: Purchase | Repetition, hold: Hold) -> ClaimedRequest | Refusal:
         provider = self._provider(purchase.provider)  # what it needs is found before anything is claimed
         if isinstance(purchase, Purchase):
-            return claim(self._ledger, provider, purchase)
+            return claim(self._ledger, provider, purchase, hold)
         base_url = self._settings.base_url(purchase.provider)
         return claim_again(self._ledger, purchase, base_url, self._clock())
 
-    async def _send(self, create: int, claimed: ClaimedRequest) -> tuple[Verdict, Created | None]:
+    async def _send(self, create: int, claimed: ClaimedRequest, hold: Hold) -> tuple[Verdict, Created | None]:
         """Send until the answer is final, or nobody wants it sent again."""
         while not self._flow_gone:
+            try:
+                await hold.take()
+            except PictureChanged as error:
+                return Verdict(Meaning.FAILED, str(error), Failure.NOT_SENT), None
             verdict, created = await self._send_once(claimed)
+            hold.drop()
             if verdict.meaning not in (Meaning.TRY_AGAIN, Meaning.WAIT) or not await self._again(create, verdict):
                 return verdict, created
             await self._count(claimed.attempt.provider, verdict)

@@ -1,16 +1,21 @@
-"""The image as a provider takes it: its own address, a data URI, or an address in the user's bucket."""
+"""The image as a provider takes it: its own address, a data URI, or an address in the user's bucket.
+
+A file's data URI is written when its request is sent, by who sends it: here it is a `Picture`, without its bytes.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from functools import partial
+import os
+from functools import lru_cache, partial
 from pathlib import Path
 
 import anyio.to_thread
 
 from dailies.domain.addresses import is_address
 from dailies.domain.clips import Row, without_digest
-from dailies.media.images import BadImage, as_sent, data_uri, measure
+from dailies.domain.pictures import Picture
+from dailies.media.images import HEAD_BYTES, BadImage, Unfinished, as_sent, data_uri, measure
 from dailies.planning.batch import Batch
 from dailies.planning.images import read_object
 from dailies.runtime import Runtime
@@ -21,7 +26,7 @@ from dailies.storage.s3 import StoreTrouble
 TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 
-async def image_url(runtime: Runtime, batch: Batch, row: Row, takes_data_uri: bool) -> str | None:
+async def image_url(runtime: Runtime, batch: Batch, row: Row, takes_data_uri: bool) -> str | Picture | None:
     """What goes into the request's image field; None where the clip is made of its prompt alone.
 
     Raises BadImage when the file is no longer the one that was measured.
@@ -31,11 +36,16 @@ async def image_url(runtime: Runtime, batch: Batch, row: Row, takes_data_uri: bo
         return None
     if is_address(image.source) and row.clip.key not in batch.plan.files:
         return as_sent(image.source)
+    file = batch.plan.files.get(row.clip.key)
+    if takes_data_uri and file is not None:
+        return await anyio.to_thread.run_sync(_picture, file.path, file.sha256, image.format)
     content = await anyio.to_thread.run_sync(_content, runtime, batch, row)
     return await _as_address(runtime, batch, content, image.format, takes_data_uri)
 
 
-async def further_image_url(runtime: Runtime, batch: Batch, row: Row, option: str, takes_data_uri: bool) -> str:
+async def further_image_url(
+    runtime: Runtime, batch: Batch, row: Row, option: str, takes_data_uri: bool
+) -> str | Picture:
     """What goes into the request for an image that is an option's value. Raises BadImage as above."""
     source = without_digest(str(row.clip.options[option]))
     if is_address(source):
@@ -45,9 +55,19 @@ async def further_image_url(runtime: Runtime, batch: Batch, row: Row, option: st
     file = batch.plan.further_files.get((row.clip.key, option))
     if file is None and not source.startswith("s3://"):
         raise BadImage(f"{source} is not at hand: run its own CSV again")
+    if takes_data_uri and file is not None:
+        return await anyio.to_thread.run_sync(_picture, file.path, file.sha256)
     read = partial(read_unchanged, file.path, file.sha256) if file else partial(read_object, runtime.s3(), source)
     content = await anyio.to_thread.run_sync(read)
     return await _as_address(runtime, batch, content, measure(content, len(content)).format, takes_data_uri)
+
+
+async def as_text(image: str | Picture) -> str:
+    """An image as it stands in a request's bytes. Raises BadImage when the file is no longer the one that was measured."""
+    if isinstance(image, str):
+        return image
+    content = await anyio.to_thread.run_sync(read_unchanged, Path(image.path), image.sha256)
+    return data_uri(content, image.format)  # type: ignore[arg-type]
 
 
 async def _as_address(runtime: Runtime, batch: Batch, content: bytes, format: str, takes_data_uri: bool) -> str:
@@ -73,6 +93,34 @@ def read_unchanged(path: Path, sha256: str) -> bytes:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise BadImage(f"{path.name} has changed since it was checked; run again to plan with the new one")
     return content
+
+
+def _picture(path: Path, sha256: str, format: str | None = None) -> Picture:
+    """A file as what is sent of it. Read once, however many clips are made of it. Raises BadImage as above."""
+    try:
+        found = path.stat()
+        if _digest(path, found.st_ino, found.st_mtime_ns, found.st_size) != sha256:
+            raise BadImage(f"{path.name} has changed since it was checked; run again to plan with the new one")
+        return Picture(os.path.abspath(path), sha256, format or _format(path), found.st_size)
+    except OSError as error:
+        raise BadImage(f"{path.name} can't be read any more: {error.strerror}") from error
+
+
+@lru_cache(maxsize=4096)
+def _digest(path: Path, *_as_it_is: int) -> str:
+    """The digest of a file of this number, time and size. What changes and keeps all three is noticed before it is sent."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _format(path: Path) -> str:
+    size_bytes = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+        try:
+            return measure(head, size_bytes).format
+        except Unfinished:
+            return measure(head + file.read(), size_bytes).format
 
 
 def _presigned(runtime: Runtime, batch: Batch, content: bytes, format: str, ways: StoreAbilities) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -48,8 +48,7 @@ async def prepare(runtime: Runtime, batch: Batch, row: Row, provider: str) -> Pr
         }
     except BadInput as error:
         raise Refused(f"{row.id}: {error}. Nothing was sent, nothing was charged") from error
-    sent = replace(resolved, options={**resolved.options, **further})
-    body = request_body(model, provider, sent, prompt=clip.prompt, image_url=url)
+    body = request_body(model, provider, resolved, prompt=clip.prompt, image_url=url, further=further)
     named = request_body(model, provider, resolved, prompt=clip.prompt, image_url=clip.image.identity or None)
     digest = hashlib.sha256(json.dumps([provider, named], sort_keys=True).encode()).hexdigest()
     usd = batch.plan.quote_at(clip.key, provider)

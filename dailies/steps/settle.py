@@ -17,7 +17,7 @@ from dailies.planning.further import is_image
 from dailies.registry import declaration
 from dailies.runtime import Runtime
 from dailies.steps.create import AlreadyTaken, create_clip, repeat_create
-from dailies.steps.image import further_image_url, image_url
+from dailies.steps.image import as_text, further_image_url, image_url
 from dailies.steps.prepare import Prepared
 from dailies.steps.recover import resolve_in_doubt
 
@@ -99,6 +99,6 @@ async def _texts(runtime: Runtime, batch: Batch, row: Row, kept: KeptRequest) ->
         first = await image_url(runtime, batch, row, takes_data_uri=True)
         names = [name for name in row.clip.options if is_image(model, name)]
         further = [await further_image_url(runtime, batch, row, name, takes_data_uri=True) for name in names]
-        return [first, *further] if first else further
+        return [await as_text(image) for image in ([first, *further] if first else further)]
     except BadInput:
         return []

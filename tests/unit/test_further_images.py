@@ -16,7 +16,7 @@ from dailies.errors import BadInput, BadRows
 from dailies.media.images import BadImage, ImageFacts
 from dailies.planning.images import Measured
 from dailies.planning.plan import Plan
-from dailies.steps.image import further_image_url
+from dailies.steps.image import as_text, further_image_url
 from tests.e2e.harness import picture
 from tests.unit.planned import World, plan
 
@@ -50,7 +50,11 @@ def made(last: str, file: Path, **facts: Any) -> Plan:
 
 def sent(made: Plan, takes_data_uri: bool = True) -> str:
     batch: Any = SimpleNamespace(plan=made)
-    return anyio.run(further_image_url, None, batch, made.rows[0], "last_image", takes_data_uri)  # type: ignore[arg-type]
+
+    async def text() -> str:
+        return await as_text(await further_image_url(None, batch, made.rows[0], "last_image", takes_data_uri))  # type: ignore[arg-type]
+
+    return anyio.run(text)
 
 
 def test_a_file_goes_out_as_its_bytes_and_is_recorded_by_them(tmp_path: Path) -> None:

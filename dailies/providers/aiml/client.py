@@ -43,6 +43,7 @@ class Aiml(Provider):
     """The client of AI/ML API."""
 
     name = "aiml"
+    takes_pictures = True
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client

@@ -56,6 +56,7 @@ class Fal(Provider):
     """The client of fal. `platform` is where history, billing and balance answer."""
 
     name = "fal"
+    takes_pictures = True
 
     def __init__(self, client: ApiClient, opening: Opening) -> None:
         self._client, self._opening = client, opening

@@ -50,6 +50,7 @@ class OneRouter(Provider):
     """The client of OneRouter. `queued` are its names of the models that go into its queue."""
 
     name = "onerouter"
+    takes_pictures = True
 
     def __init__(self, client: ApiClient, hosts: Hosts | None = None, queued: Set[str] = frozenset()) -> None:
         self._client, self._queued = client, queued

@@ -35,6 +35,7 @@ class OpenRouter(Provider):
     """The client of OpenRouter."""
 
     name = "openrouter"
+    takes_pictures = True
 
     def __init__(self, client: ApiClient, opening: Opening) -> None:
         self._client, self._opening = client, opening

@@ -39,6 +39,7 @@ class Runware(Provider):
     """The client of Runware."""
 
     name = "runware"
+    takes_pictures = True
 
     def __init__(self, client: ApiClient, opening: Opening) -> None:
         self._client, self._opening = client, opening
