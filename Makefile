@@ -8,7 +8,7 @@ TESTS ?=
 LOCK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench soak production proof deploy docs pictures lock sbom audit rehearsal clean
+.PHONY: help install demo test check format bench soak production mutants proof deploy docs pictures lock sbom audit rehearsal clean
 
 help: ## Show what there is to make
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ rehearsal: install ## The operations page lived through: upgrade, dead worker, d
 production: install ## What takes minutes: two workers on one Postgres, one of them killed, servers started and killed
 	$(BIN)/python -m pytest -m production -n 2 --dist loadfile --override-ini addopts= $(TESTS) tests
 
+mutants: install ## Change the code in one place at a time and list what no test notices: hours; MUTANTS='--sample 100' is minutes
+	$(BIN)/python -m tests.mutants $(MUTANTS)
+
 proof: install ## Fault x crash point x provider x database: charges, lost, double, doubts, as proof/index.html and proof.json
 	rm -rf proof
 	-$(BIN)/python -m pytest --override-ini addopts= -q -n 2 $(TESTS) tests/crash/proof_cases.py
@@ -94,4 +97,4 @@ lock: ## Pin every dependency with its hashes (needs uv); LOCK=--upgrade takes t
 	uv pip compile $(LOCK) --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras --python-version 3.11 --group audit --output-file requirements-audit.lock
 
 clean: ## Remove what make has made
-	rm -rf $(VENV) .venv-audit build dist site proof sbom.json demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-audit build dist site proof mutants sbom.json demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache

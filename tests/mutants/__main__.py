@@ -1,0 +1,103 @@
+"""Change the program in one small place at a time and see which changes no test notices: `make mutants`.
+
+`python -m tests.mutants` tries all of them, which takes hours; `--sample 300 --seed 7` as many of each room, chosen by the
+seed. What survived and is not excused in `survivors.txt` (a pattern of names and a reason, a line each) is listed, room by room.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MUTATED = ROOT / "mutants" / "dailies"
+EXCUSED = Path(__file__).with_name("survivors.txt")
+MUTMUT = Path(sys.executable).with_name("mutmut")
+ANY = "dailies.domain.money.*"
+UNTESTED = 33
+"""mutmut's exit codes: 0 for a mutant that all tests passed, 33 for one in a function that no test enters."""
+SURVIVED = (0, UNTESTED)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run mutmut, then say per room how many were tried and killed. Returns 1 where one survived without an excuse."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
+    parser.add_argument(
+        "patterns", nargs="*", default=["*"], help="only mutants whose names match, such as 'dailies.domain.*'"
+    )
+    parser.add_argument("--sample", type=int, help="so many of each room")
+    parser.add_argument("--seed", type=int, default=16)
+    asked = parser.parse_args(arguments)
+    if not any(MUTATED.rglob("*.meta")):
+        mutmut(ANY)  # makes all mutants, and finds out which test enters which function
+    chosen = choose([name for name in outcomes() if matches(name, asked.patterns)], asked.sample, asked.seed)
+    mutmut(*chosen)
+    found = outcomes()
+    return told({name: found[name] for name in chosen})
+
+
+def mutmut(*names: str) -> None:
+    """Try these mutants; what mutmut prints goes to stderr."""
+    subprocess.run([MUTMUT, "run", *names], cwd=ROOT, check=True, stdout=sys.stderr)
+
+
+def outcomes() -> dict[str, int | None]:
+    """Each mutant by its name, with mutmut's exit code; None for one that was not tried."""
+    found: dict[str, int | None] = {}
+    for path in sorted(MUTATED.rglob("*.meta")):
+        found |= json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
+    return found
+
+
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    """Whether one of these patterns covers a name."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def room(name: str) -> str:
+    """The package of a mutant."""
+    return name.split(".")[1]
+
+
+def choose(names: list[str], sample: int | None, seed: int) -> list[str]:
+    """All of them, or as many of each room by this seed."""
+    if sample is None:
+        return names
+    dice = random.Random(seed)
+    rooms: dict[str, list[str]] = {}
+    for name in names:
+        rooms.setdefault(room(name), []).append(name)
+    return [name for of_one in rooms.values() for name in dice.sample(of_one, min(sample, len(of_one)))]
+
+
+def excuses() -> dict[str, str]:
+    """The reason for each pattern of survivors that stay."""
+    lines = [line.partition("  ") for line in EXCUSED.read_text(encoding="utf-8").splitlines()]
+    return {pattern: reason.strip() for pattern, _, reason in lines if pattern and not pattern.startswith("#")}
+
+
+def told(found: Mapping[str, int | None]) -> int:
+    """Print the figures of each room and the names of those that survived without an excuse. Returns the exit code."""
+    excused = excuses()
+    alive = sorted(name for name, code in found.items() if code in SURVIVED)
+    left = [name for name in alive if not matches(name, excused)]
+    for one in sorted({room(name) for name in found}):
+        tried = [name for name in found if room(name) == one]
+        untested = sum(found[name] == UNTESTED for name in tried)
+        survived = sum(room(name) == one for name in alive)
+        killed = len(tried) - survived
+        print(f"{one:9} tried {len(tried):6}  killed {killed:6} ({killed / len(tried):.0%})  "
+              f"survived {survived - untested:6}  entered by no test {untested:6}")  # fmt: skip
+    print(f"{len(alive) - len(left)} survivors are excused in {EXCUSED.name}; without an excuse: {len(left)}")
+    print(*left, sep="\n")
+    return 1 if left else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
