@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TESTS ?=
 LOCK ?=
+export PYTHONDONTWRITEBYTECODE := # whoever sets it: each of the suite's many processes would compile all that it imports
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check format bench soak production mutants proof deploy docs pictures lock sbom audit rehearsal clean

@@ -78,6 +78,7 @@ def test_runs_killed_at_random_lose_no_clip_and_buy_none_twice(world: World) -> 
 
 @pytest.mark.soak
 @pytest.mark.timeout(0)
+@pytest.mark.parametrize("each_world", ["sqlite", "postgres"], indirect=True)  # both here, neither in `make production`
 def test_runs_killed_at_random_for_minutes_lose_no_clip_and_buy_none_twice(each_world: World) -> None:
     """On both ledgers, for DAILIES_SOAK_MINUTES each."""
     seed = int(os.environ.get("DAILIES_SOAK_SEED") or random.SystemRandom().randrange(10**6))

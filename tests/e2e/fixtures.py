@@ -14,7 +14,7 @@ from typing import Any
 import certifi
 import pytest
 from moto.server import ThreadedMotoServer
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_SSL_CERT_FILE, PREFECT_API_URL, temporary_settings
 
 import tasks
 from dailies.prefect_api.server import local_server
@@ -47,9 +47,12 @@ def _serving() -> Iterator[Services]:
         store.start()
         try:
             with local_server(Path(home), startup_timeout_s=300) as prefect:
-                environ = {**prefect.environment({}), "SSL_CERT_FILE": str(_one_authority(Path(home)))}
+                authority = str(_one_authority(Path(home)))
+                authorities = {"SSL_CERT_FILE": authority, "PREFECT_API_SSL_CERT_FILE": authority}
+                environ = {**prefect.environment({}), **authorities}
                 host, port = store.get_host_and_port()
-                with temporary_settings({PREFECT_API_URL: prefect.api_url}):  # for runs in this process
+                here = {PREFECT_API_URL: prefect.api_url, PREFECT_API_SSL_CERT_FILE: authority}
+                with temporary_settings(here):  # for runs in this process
                     yield Services(environ, prefect.folder, f"http://{host}:{port}", forks)
                 _no_secret_in(prefect.folder)
         finally:
@@ -57,7 +60,8 @@ def _serving() -> Iterator[Services]:
 
 
 def _one_authority(folder: Path) -> Path:
-    """A file with one certificate: every client of a run would else read the whole bundle, a tenth of a second each."""
+    """A file with one certificate: every client of a run would else read the whole bundle, a tenth of a second each; and
+    Prefect makes five of them in a run."""
     end = "-----END CERTIFICATE-----\n"
     file = folder / "authority.pem"
     file.write_text(Path(certifi.where()).read_text(encoding="utf-8").split(end)[0] + end)
@@ -101,9 +105,10 @@ def world(make_world: MakeWorld) -> World:
     return make_world()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.production)])
 def each_world(request: pytest.FixtureRequest, make_world: MakeWorld) -> World:
-    """A world on each kind of ledger."""
+    """A world on each kind of ledger. What the two databases do differently the ledger's own tests show within the quick
+    suite; that a whole run does the same on both is shown by `make production`."""
     return make_world(request.getfixturevalue("postgres_url") if request.param == "postgres" else None)
 
 
