@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dailies.domain.figures import Line, Outcome, totals_of
@@ -92,6 +92,7 @@ def added(parts: Sequence[Sequence[Line]]) -> tuple[Decimal, Decimal, Decimal, i
     return tuple(sum((s[i] for s in sums), 0 if i == 3 else ZERO) for i in range(4))  # type: ignore[return-value]
 
 
+@example([replace(a_batch_row(1, None), retired=True)])
 @given(histories())
 def test_every_view_that_covers_all_adds_up_to_the_ledger(rows: list[BatchRow]) -> None:
     whole, everything = ledger_sums(rows), chosen(rows, Selection())
@@ -108,7 +109,7 @@ def test_every_view_that_covers_all_adds_up_to_the_ledger(rows: list[BatchRow]) 
         "state",
         "outcome",
         "verdict",
-        *(["campaign"] if everything else []),
+        *(["campaign"] if credits_of("", everything).lines else []),  # rows that left the CSV unbought have no line
     ):
         assert added([*grouped(everything, column).values()]) == whole
 
