@@ -25,6 +25,9 @@ def problems_at(model: Model, provider: str, resolved: ResolvedOptions, kind: Ki
             found.append(Problem(name, reason, "leave it empty, or use another provider"))
         elif kind == FROM_TEXT and model.options[name].type == "image":
             found.append(Problem(name, "needs a first image beside it", "fill in image, or leave it empty"))
+        elif kind == FROM_IMAGE and name in offer.without_image:
+            reason = f"{provider} takes it for {model.id} only where image is empty"
+            found.append(Problem(name, reason, "leave one of the two empty, or use another provider"))
     return found
 
 

@@ -14,10 +14,11 @@ from typing import Annotated, Final, Literal, Self, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dailies.catalog.values import one_of
+from dailies.domain.clips import IMAGE_LISTS
 from dailies.errors import BadInput
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
-OptionValue: TypeAlias = bool | int | Decimal | str
+OptionValue: TypeAlias = bool | int | Decimal | str | tuple[str, ...]
 Pixels: TypeAlias = tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
 
 CORE_FIELDS: Mapping[str, str] = {
@@ -78,13 +79,15 @@ class IntChoice(Data):
 
 
 class Option(Data):
-    """An optional request field that a CSV column of the same name may set. `image` is a URL or a data URI."""
+    """An optional request field that a CSV column of the same name may set. `image` is a URL or a data URI; `images` are up
+    to `max_items` of them."""
 
-    type: Literal["bool", "int", "number", "string", "image"]
+    type: Literal["bool", "int", "number", "string", "image", "images"]
     values: tuple[str, ...] | None = None
     min: Decimal | None = None
     max: Decimal | None = None
     max_length: int | None = Field(default=None, gt=0)
+    max_items: int | None = Field(default=None, gt=0)
 
 
 class ImageRule(Data):
@@ -122,13 +125,16 @@ class Offer(Data):
 
     `sizes`: exact pixels by resolution and aspect ratio, sent as `width` and `height` in place of both words.
 
-    `text` is what a model that takes an image or none is called there without one; None: there it needs one. `options` are
-    those of the model's that the provider names, and `only` the values that it takes of `duration`, `resolution` and
-    `aspect_ratio`; all where nothing is said. `source` and `as_of` say where that stands, and of when it is.
+    `text` is what a model that takes an image or none is called there without one; None: there it needs one. `reference` is
+    what it is called there for a clip of reference images. `options` are those of the model's that the provider names, and
+    `only` the values that it takes of `duration`, `resolution` and `aspect_ratio`; all where nothing is said. `without_image`
+    are options that may not stand beside a first image there. `source` and `as_of` say where that stands, and of when it is.
     """
 
     name: str = Field(min_length=1)
     text: str | None = Field(default=None, min_length=1)
+    reference: str | None = Field(default=None, min_length=1)
+    without_image: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     options: tuple[str, ...] | None = None
     only: dict[Literal["duration", "resolution", "aspect_ratio"], tuple[str | int, ...]] = {}
@@ -143,8 +149,10 @@ class Offer(Data):
     asynchronous: bool = False
     price: Price | None = None
 
-    def called(self, has_image: bool) -> str:
-        """What the model is called there, for a clip of an image or of a prompt alone."""
+    def called(self, has_image: bool, has_references: bool = False) -> str:
+        """What the model is called there, for a clip of an image, of reference images, or of a prompt alone."""
+        if has_references and self.reference:
+            return self.reference
         return self.name if has_image else self.text or self.name
 
     @model_validator(mode="after")
@@ -201,11 +209,16 @@ class Model(Data):
             for ratio in by_ratio:
                 if self.aspect_ratio is None or ratio not in self.aspect_ratio.values:
                     raise ValueError(f"image.sizes names the aspect ratio {ratio!r}, which is not among the values")
+        strange = [name for name, option in self.options.items() if (option.type == "images") != (name in IMAGE_LISTS)]
+        if strange:
+            raise ValueError(
+                f"options.{strange[0]}: a list of images is called {one_of(IMAGE_LISTS)}, and nothing else is"
+            )
         for provider, offer in self.offers.items():
             strange = [word for word in offer.fields if word not in CORE_FIELDS and word not in self.options]
             if strange:
                 raise ValueError(f"offers.{provider}.fields names {strange[0]!r}, which this model does not have")
-            unknown = sorted(set(offer.options or ()) - set(self.options))
+            unknown = sorted({*(offer.options or ()), *offer.without_image} - set(self.options))
             if unknown:
                 raise ValueError(f"offers.{provider}.options names {unknown[0]!r}, which this model does not have")
             if offer.text and len(self.kinds) < len((FROM_IMAGE, FROM_TEXT)):

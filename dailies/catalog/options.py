@@ -9,11 +9,13 @@ from decimal import Decimal
 from dailies.catalog.models import Choice, Model, Option, OptionValue, Problem, ResolvedOptions
 from dailies.catalog.sizes import fit_sizes, own_ratio
 from dailies.catalog.values import bool_of, decimal_of, one_of, pick, ratio_of, seconds_of, spoken_seconds, text_of
+from dailies.domain.clips import listed, together
 
 AUTO = "auto"
 _EITHER = re.compile(r"'?[+-]?[1-9]\d{0,2}\.000")
 """`1.000`: one in some countries, a thousand in others."""
 _SCHEME = re.compile(r"[A-Za-z][\w+.-]+:")
+_NO_IMAGE = Problem("", "is no image", "write a path beside the CSV, s3://, an https URL or a data URI")
 
 
 def resolve_options(
@@ -143,9 +145,12 @@ def _option_value(option: Option, text: str) -> OptionValue | Problem:
         case "int" | "number":
             return _number(option, text)
         case "image":
-            if text.startswith(("https://", "http://", "s3://", "data:image/")) or not _SCHEME.match(text):
-                return text
-            return Problem("", "is no image", "write a path beside the CSV, s3://, an https URL or a data URI")
+            return text if _is_image(text) else _NO_IMAGE
+        case "images":
+            images = listed(text)
+            if option.max_items is not None and len(images) > option.max_items:
+                return Problem("", f"names {len(images)} images", f"at most {option.max_items} are taken")
+            return together(images) if images and all(map(_is_image, images)) else _NO_IMAGE
         case "string":
             if option.values is not None:
                 found = pick(text, option.values)
@@ -155,6 +160,10 @@ def _option_value(option: Option, text: str) -> OptionValue | Problem:
             if option.max_length is not None and len(text) > option.max_length:
                 return Problem("", f"has {len(text)} characters", f"at most {option.max_length} are allowed")
             return text
+
+
+def _is_image(text: str) -> bool:
+    return text.startswith(("https://", "http://", "s3://", "data:image/")) or not _SCHEME.match(text)
 
 
 def _number(option: Option, text: str) -> int | Decimal | Problem:

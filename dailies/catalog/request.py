@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Any
 
 from dailies.catalog.models import CORE_FIELDS, JSON, Model, Offer, OptionValue, ResolvedOptions
-from dailies.domain.pictures import Picture
+from dailies.domain.clips import IMAGE_LISTS, listed
+from dailies.domain.pictures import Images, Picture
 
 # Most providers take the last frame under this name.
 _OPTION_FIELDS = {"last_image": "last_image_url"}
@@ -21,7 +22,7 @@ def request_body(
     *,
     prompt: str,
     image_url: str | Picture | None,
-    further: Mapping[str, str | Picture] = MappingProxyType({}),
+    further: Mapping[str, Images] = MappingProxyType({}),
 ) -> dict[str, JSON]:
     """The create request as documented for this model at this provider.
 
@@ -30,14 +31,16 @@ def request_body(
     images that are values of options, in the same forms. Raises BadInput if the provider doesn't offer the model.
     """
     offer = model.offer_at(provider)
-    body: dict[str, JSON] = {"model": offer.called(image_url is not None)}
-    words: dict[str, OptionValue | Picture | None] = {
+    lists = {name: _as_list(value) for name, value in resolved.options.items() if name in IMAGE_LISTS}
+    body: dict[str, JSON] = {"model": offer.called(image_url is not None, bool(lists))}
+    words: dict[str, OptionValue | Images | None] = {
         "prompt": prompt,
         "image": image_url,
         "resolution": resolved.resolution,
         "aspect_ratio": resolved.aspect_ratio,
         "duration": resolved.duration_s,
         **resolved.options,
+        **lists,
         **further,
     }
     size = (offer.sizes or {}).get(resolved.resolution or "", {}).get(resolved.aspect_ratio or "")
@@ -63,9 +66,16 @@ def _of_the_image(offer: Offer, path: str) -> bool:
     return bool(holder) and field_of(offer, "image").startswith(f"{holder}.")
 
 
-def _wire(value: OptionValue | Picture, *, strings: bool) -> Any:
+def _as_list(value: OptionValue) -> tuple[str, ...]:
+    """Several images, as addresses or as a row names them."""
+    return value if isinstance(value, tuple) else listed(str(value))
+
+
+def _wire(value: OptionValue | Images, *, strings: bool) -> Any:
     if isinstance(value, Picture):
         return value
+    if isinstance(value, tuple):
+        return list(value)
     if strings:
         return str(value).lower() if isinstance(value, bool) else str(value)
     return float(value) if isinstance(value, Decimal) else value

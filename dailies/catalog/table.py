@@ -130,6 +130,8 @@ def _option(name: str, option: Option) -> str:
     limits = [f"{word} {limit}" for word, limit in (("from", option.min), ("to", option.max)) if limit is not None]
     if option.max_length is not None:
         limits.append(f"up to {option.max_length} characters")
+    if option.type == "images":
+        return f"`{name}`: up to {option.max_items} images"
     detail = ", ".join(option.values) if option.values else " ".join([option.type, *limits])
     return f"`{name}`: {detail}"
 

@@ -59,6 +59,8 @@ def _image(model: Model) -> str:
 def _limits(option: Option) -> str:
     if option.values:
         return ", ".join(option.values)
+    if option.type == "images":
+        return f"up to {option.max_items} images, separated by |"
     bounds = [f"{word} {limit}" for word, limit in (("from", option.min), ("to", option.max)) if limit is not None]
     if option.max_length:
         bounds.append(f"up to {option.max_length} characters")

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,6 +14,8 @@ from dailies.domain.addresses import unsigned
 from dailies.domain.text import clean_label, clean_prompt
 
 Option = str | int | float | bool
+IMAGE_LISTS: Final = frozenset({"reference_images"})
+"""Options that are several images, separated in a cell as on record by `|`."""
 _WITH_DIGEST: Final = re.compile(r"(.+)#sha256=([0-9a-f]{64})", re.DOTALL)
 
 
@@ -93,9 +95,16 @@ class Clip:
             clean_label(self.take),
         ]
         if self.options:
-            parts.append(sorted((name, _plain(self.options[name])) for name in self.options))
+            parts.append(sorted((name, _known(name, self.options[name])) for name in self.options))
         text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _known(name: str, value: Option) -> Option:
+    """An option's part of the identity: several images each by what it is known by, in their order."""
+    if name in IMAGE_LISTS and isinstance(value, str):
+        return together(str(_plain(image)) for image in listed(value))
+    return _plain(value)
 
 
 def _plain(value: Option) -> Option:
@@ -109,6 +118,16 @@ def _plain(value: Option) -> Option:
 def named_with_digest(source: str, sha256: str | None) -> str:
     """An image that is an option's value: a file's path with its digest; what is known by its address as it is."""
     return f"{source}#sha256={sha256}" if sha256 and "://" not in source else source
+
+
+def listed(value: str) -> tuple[str, ...]:
+    """Several images in one cell, or on record, each as it is named there."""
+    return tuple(image.strip() for image in value.split("|") if image.strip())
+
+
+def together(images: Iterable[str]) -> str:
+    """Several images as one value; `listed` takes it apart again."""
+    return "|".join(images)
 
 
 def without_digest(value: str) -> str:

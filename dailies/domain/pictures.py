@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,10 @@ class Picture:
     def __str__(self) -> str:
         """Nobody may take it for the text: a request with this in the image's place would be paid for."""
         raise TypeError("a picture in a body is no text; it is written with the body")
+
+
+Images: TypeAlias = str | Picture | tuple[str | Picture, ...]
+"""What stands in a body for an option that is an image, or several: an address, a data URI, a picture."""
 
 
 class Texts(Protocol):

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from dailies.domain.addresses import is_address, unsigned
-from dailies.domain.clips import Clip
+from dailies.domain.clips import IMAGE_LISTS, Clip, listed, together
 from dailies.domain.figures import FORGOTTEN, shown_state
 from dailies.domain.money import sum_usd
 from dailies.domain.records import Attempt, BatchRow
@@ -53,7 +53,7 @@ def _image(clip: Clip, attempt: Attempt | None) -> dict[str, Any] | None:
 def _settings(clip: Clip) -> dict[str, Any]:
     return {
         "resolution": clip.resolution, "aspect_ratio": clip.aspect_ratio, "duration_s": clip.duration_s,
-        "options": {name: _plain(value) for name, value in clip.options.items()},
+        "options": {name: _option(name, value) for name, value in clip.options.items()},
     }  # fmt: skip
 
 
@@ -97,6 +97,12 @@ def _verdict(verdict: Verdict | None) -> dict[str, Any] | None:
         return None
     said = {"word": str(verdict.said.word), "note": verdict.said.note, "prompt": verdict.said.prompt}
     return {**said, "by": verdict.author, "at": _moment(verdict.at)}
+
+
+def _option(name: str, value: object) -> object:
+    if name in IMAGE_LISTS and isinstance(value, str):
+        return together(str(_plain(image)) for image in listed(value))
+    return _plain(value)
 
 
 def _plain(value: object) -> object:

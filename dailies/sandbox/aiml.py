@@ -146,7 +146,14 @@ def _image_reference(wanted: Mapping[str, Any]) -> str | None:
     frames = wanted.get("keyframes")
     first = frames.get("frame0") if isinstance(frames, dict) else None
     candidates = [first.get("url") if isinstance(first, dict) else None]
-    for name in ("image_url", "first_frame_image", "image_urls", "image_list", "reference_image_urls"):
+    for name in (
+        "image_url",
+        "first_frame_image",
+        "image_urls",
+        "image_list",
+        "reference_image_urls",
+        "reference_images",
+    ):
         value = wanted.get(name)
         candidates.append(value[0] if isinstance(value, list) and value else value)
     return next((value for value in candidates if isinstance(value, str)), None)

@@ -75,7 +75,8 @@ class Fal(Api):
         """Check the endpoint's own fields. Two equal submits are two requests: there is no key."""
         body, model = await json_object(request), self.model(request.path_params["endpoint"])
         wanted = model.checked(body)
-        address = next((wanted[name] for name in ("image_url", "start_image_url") if name in wanted), None)
+        addresses = [wanted[name] for name in ("image_url", "start_image_url") if name in wanted]
+        address = next(iter([*addresses, *wanted.get("image_urls", [])]), None)
         image = await load_image(address) if address else None
         measured = await asyncio.to_thread(measure, image) if image is not None else None
         duration_s = int(str(wanted["duration"]).rstrip("s"))

@@ -44,13 +44,20 @@ class _Frame(BaseModel):
     frame_type: Literal["first_frame", "last_frame"]
 
 
+class _Reference(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    type: Literal["image_url"]
+    image_url: _Address
+
+
 class _Job(BaseModel):
     """What every job may say, whatever its model."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     frame_images: list[_Frame] = []
-    input_references: list[dict[str, Any]] = []
+    input_references: list[_Reference] = []
     size: str | None = Field(default=None, pattern=r"^\d+x\d+$")
     callback_url: str | None = Field(default=None, pattern="^https?://")  # https there; the sandbox calls loopback
     provider: dict[str, Any] | None = None
@@ -230,8 +237,10 @@ class OpenRouter(Api):
 
 
 async def _first_frame(job: _Job) -> tuple[bytes | None, Size | None]:
-    first = next((frame for frame in job.frame_images if frame.frame_type == "first_frame"), None)
-    image = await load_image(first.image_url.url) if first else None
+    frames = [frame.image_url.url for frame in job.frame_images if frame.frame_type == "first_frame"]
+    references = [] if job.frame_images else [reference.image_url.url for reference in job.input_references]
+    first = next(iter([*frames, *references]), None)
+    image = await load_image(first) if first else None
     return (image, await asyncio.to_thread(measure, image)) if image is not None else (None, None)
 
 

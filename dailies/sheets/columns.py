@@ -34,6 +34,7 @@ OTHER_WORDS: Final = {
     "generate_audio": ("audio", "sound", "withaudio"),
     "negative_prompt": ("negative", "negprompt"),
     "last_image": ("lastframe", "endimage", "endframe", "tailimage", "imagetail", "finalimage", "finalframe"),
+    "reference_images": ("refimages", "imagereferences", "imagerefs"),
 }  # fmt: skip
 """What others call these columns. Asked about only where the column itself is not there."""
 QUALIFIERS: Final = frozenset({

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from dailies.catalog import Model
 from dailies.domain.addresses import is_address
-from dailies.domain.clips import Row, without_digest
-from dailies.domain.pictures import Picture
+from dailies.domain.clips import IMAGE_LISTS, Row
+from dailies.domain.pictures import Images, Picture
 from dailies.media.images import HEAD_BYTES, BadImage, Unfinished, as_sent, data_uri, measure
 from dailies.planning.batch import Batch
+from dailies.planning.further import is_image, named_in, place_of
 from dailies.planning.images import read_object
 from dailies.runtime import Runtime
 from dailies.steps.store import abilities_at
@@ -43,16 +45,31 @@ async def image_url(runtime: Runtime, batch: Batch, row: Row, takes_data_uri: bo
     return await _as_address(runtime, batch, content, image.format, takes_data_uri)
 
 
-async def further_image_url(
-    runtime: Runtime, batch: Batch, row: Row, option: str, takes_data_uri: bool
+async def further_images(
+    runtime: Runtime, batch: Batch, row: Row, model: Model, takes_data_uri: bool
+) -> dict[str, Images]:
+    """What goes into the request for options that are images, by option. Raises BadImage as above."""
+    found: dict[str, Images] = {}
+    for name in row.clip.options:
+        if is_image(model, name):
+            sources = named_in(name, str(row.clip.options[name]))
+            images = [
+                await _further_image(runtime, batch, row, source, place_of(name, at), takes_data_uri)
+                for at, source in enumerate(sources)
+            ]
+            found[name] = tuple(images) if name in IMAGE_LISTS else images[0]
+    return found
+
+
+async def _further_image(
+    runtime: Runtime, batch: Batch, row: Row, source: str, place: str, takes_data_uri: bool
 ) -> str | Picture:
-    """What goes into the request for an image that is an option's value. Raises BadImage as above."""
-    source = without_digest(str(row.clip.options[option]))
+    """One further image; `place` is under what its file is kept."""
     if is_address(source):
         return as_sent(source)
     if source.startswith("data:"):
         return source
-    file = batch.plan.further_files.get((row.clip.key, option))
+    file = batch.plan.further_files.get((row.clip.key, place))
     if file is None and not source.startswith("s3://"):
         raise BadImage(f"{source} is not at hand: run its own CSV again")
     if takes_data_uri and file is not None:

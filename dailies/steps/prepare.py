@@ -13,10 +13,9 @@ from dailies.domain.clips import Row
 from dailies.domain.creates import PaidRequest
 from dailies.errors import BadInput, Refused
 from dailies.planning.batch import Batch
-from dailies.planning.further import is_image
 from dailies.runtime import Runtime
 from dailies.sender.protocol import Purchase, Repetition
-from dailies.steps.image import further_image_url, image_url
+from dailies.steps.image import further_images, image_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +40,7 @@ async def prepare(runtime: Runtime, batch: Batch, row: Row, provider: str) -> Pr
     takes_data_uri = model.offer_at(provider).takes_data_uri
     try:
         url = await image_url(runtime, batch, row, takes_data_uri)
-        further = {
-            name: await further_image_url(runtime, batch, row, name, takes_data_uri)
-            for name in clip.options
-            if is_image(model, name)
-        }
+        further = await further_images(runtime, batch, row, model, takes_data_uri)
     except BadInput as error:
         raise Refused(f"{row.id}: {error}. Nothing was sent, nothing was charged") from error
     body = request_body(model, provider, resolved, prompt=clip.prompt, image_url=url, further=further)

@@ -13,11 +13,10 @@ from dailies.domain.records import Attempt
 from dailies.domain.states import State, current
 from dailies.errors import BadInput, DailiesError, MaybeCharged, NotCharged
 from dailies.planning.batch import Batch
-from dailies.planning.further import is_image
 from dailies.registry import declaration
 from dailies.runtime import Runtime
 from dailies.steps.create import AlreadyTaken, create_clip, repeat_create
-from dailies.steps.image import as_text, further_image_url, image_url
+from dailies.steps.image import as_text, further_images, image_url
 from dailies.steps.prepare import Prepared
 from dailies.steps.recover import resolve_in_doubt
 
@@ -97,8 +96,8 @@ async def _texts(runtime: Runtime, batch: Batch, row: Row, kept: KeptRequest) ->
     try:
         model = runtime.catalog.find(row.clip.model)
         first = await image_url(runtime, batch, row, takes_data_uri=True)
-        names = [name for name in row.clip.options if is_image(model, name)]
-        further = [await further_image_url(runtime, batch, row, name, takes_data_uri=True) for name in names]
-        return [await as_text(image) for image in ([first, *further] if first else further)]
+        further = await further_images(runtime, batch, row, model, takes_data_uri=True)
+        images = [image for value in further.values() for image in (value if isinstance(value, tuple) else (value,))]
+        return [await as_text(image) for image in ([first, *images] if first else images)]
     except BadInput:
         return []

@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio.to_thread
 
+from dailies.domain.clips import IMAGE_LISTS, listed, together
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.sources import located
 from dailies.errors import BadInput, Misconfigured
@@ -140,7 +141,9 @@ def _beside(row: RawRow, csv_uri: str, options: frozenset[str]) -> RawRow:
     cells, labels = dict(row.cells), dict(row.labels)
     if "image" in cells:
         cells["image"] = _object_beside(cells["image"], csv_uri)
-    labels |= {name: _object_beside(labels[name], csv_uri) for name in options & labels.keys()}
+    for name in options & labels.keys():
+        named = listed(labels[name]) if name in IMAGE_LISTS else (labels[name],)
+        labels[name] = together(_object_beside(image, csv_uri) for image in named)
     return replace(row, cells=cells, labels=labels)
 
 

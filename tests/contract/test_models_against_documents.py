@@ -83,6 +83,8 @@ def option_values(option: Option) -> st.SearchStrategy[object]:
             return st.decimals(low or Decimal(0), high or Decimal(100), places=3)
         case "image":
             return st.just("https://example.com/last.png")
+        case "images":
+            return st.integers(1, option.max_items or 1).map(lambda n: "|".join(["https://example.com/side.png"] * n))
         case "string":
             return st.text(min_size=1, max_size=min(option.max_length or 50, 50))
 
@@ -122,7 +124,8 @@ def test_every_allowed_option_makes_a_documented_request(case: tuple[Model, dict
     resolved = resolve_options(model, options=cells)
     assert isinstance(resolved, ResolvedOptions), resolved
     kinds = [kind for kind in model.kinds if not problems_at(model, "aiml", resolved, kind)]
-    assert kinds == list(model.kinds) or "last_image" in cells, "only a last frame needs a first one"
+    left_out = {"last_image", "reference_images"} & cells.keys()
+    assert kinds == list(model.kinds) or left_out, "a last frame needs a first one, references may not stand beside it"
     for kind in kinds:
         body = request_body(model, "aiml", resolved, prompt="A slow pan.", image_url=image_of(kind))
         documented(model, "aiml").validate(json.loads(json.dumps(body)))

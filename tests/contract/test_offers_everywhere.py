@@ -72,6 +72,7 @@ def as_sent(provider: str, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         "outputType",
         "outputFormat",
         "frame_images",
+        "input_references",
     )
     return str(body["model"]), {name: value for name, value in sent.items() if name not in own}
 
@@ -100,6 +101,7 @@ def test_every_option_that_the_offer_names_is_taken_there_and_no_other_is_let_th
     model: Model, provider: str, kind: Kind
 ) -> None:
     cells = {"bool": "true", "int": "25", "number": "0.5", "image": "https://example.com/last.png", "string": "calm"}
+    cells["images"] = f"{cells['image']}|https://example.com/side.png"
     served = load_models(f"{provider}_models.json")
     named = model.offers[provider].options
     for option, what in model.options.items():
@@ -108,7 +110,8 @@ def test_every_option_that_the_offer_names_is_taken_there_and_no_other_is_let_th
         assert isinstance(resolved, ResolvedOptions)
         wrong = [problem.column for problem in problems_at(model, provider, resolved, kind)]
         needs_image = what.type == "image" and kind != FROM_IMAGE
-        assert (option in wrong) is (needs_image or (named is not None and option not in named))
+        alone = kind == FROM_IMAGE and option in model.offers[provider].without_image
+        assert (option in wrong) is (needs_image or alone or (named is not None and option not in named))
         if not wrong:
             image = "https://example.com/first.png" if kind == FROM_IMAGE else None
             served_name, fields = as_sent(

@@ -71,9 +71,10 @@ class World:
 def plan(
     csv: str, world: World | None = None, catalog: Catalog = CATALOG, record: Blank | None = None, **asked: Any
 ) -> Plan:
-    """The plan of a CSV, which is written with `|` between its lines. Raises as planning does."""
+    """The plan of a CSV, which is written with `|` between its lines, or with line ends. Raises as planning does."""
     world = world or World()
-    sheet = read_sheet(csv.replace("|", "\n").encode(), "a.csv", catalog.option_words())
+    lines = csv if "\n" in csv else csv.replace("|", "\n")
+    sheet = read_sheet(lines.encode(), "a.csv", catalog.option_words())
     request = BatchRequest(prompts="a.csv", **asked)
     market = Market(world.ask, world.estimate, world.keyed)
 

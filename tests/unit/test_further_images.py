@@ -11,12 +11,13 @@ from typing import Any
 import anyio
 import pytest
 
+from dailies.catalog import load_catalog
 from dailies.domain.clips import without_digest
 from dailies.errors import BadInput, BadRows
 from dailies.media.images import BadImage, ImageFacts
 from dailies.planning.images import Measured
 from dailies.planning.plan import Plan
-from dailies.steps.image import as_text, further_image_url
+from dailies.steps.image import as_text, further_images
 from tests.e2e.harness import picture
 from tests.unit.planned import World, plan
 
@@ -50,9 +51,13 @@ def made(last: str, file: Path, **facts: Any) -> Plan:
 
 def sent(made: Plan, takes_data_uri: bool = True) -> str:
     batch: Any = SimpleNamespace(plan=made)
+    model = load_catalog().find(made.rows[0].clip.model)
 
     async def text() -> str:
-        return await as_text(await further_image_url(None, batch, made.rows[0], "last_image", takes_data_uri))  # type: ignore[arg-type]
+        found = await further_images(None, batch, made.rows[0], model, takes_data_uri)  # type: ignore[arg-type]
+        image = found["last_image"]
+        assert not isinstance(image, tuple)
+        return await as_text(image)
 
     return anyio.run(text)
 

@@ -29,6 +29,7 @@ from dailies.providers.webhooks import BadSignature, Told, Unreadable, fresh, he
 VIDEOS = "/videos"
 ID_NAMES = ("id",)
 FRAMES = {"image_url": "first_frame", "last_image_url": "last_frame"}
+REFERENCES = "reference_images"
 
 
 class OpenRouter(Provider):
@@ -41,18 +42,16 @@ class OpenRouter(Provider):
         self._client, self._opening = client, opening
 
     def request(self, body: Mapping[str, Any], reference: Reference) -> PaidRequest:
-        """Images are frames here; the webhook is a field."""
-        frames = [
-            {"type": "image_url", "image_url": {"url": body[name]}, "frame_type": kind}
-            for name, kind in FRAMES.items()
-            if body.get(name)
-        ]
+        """Images are frames here, or references; the webhook is a field."""
+        frames = [picture(body[name]) | {"frame_type": kind} for name, kind in FRAMES.items() if body.get(name)]
+        references = [picture(url) for url in body.get(REFERENCES, ())]
         hook = self._opening.hook(self.name, reference)
         if isinstance(resolution := body.get("resolution"), str):
             body = {**body, "resolution": resolution.lower().replace("k", "K")}  # 4K and 768p here
         sent = (
-            without(body, *FRAMES)
+            without(body, *FRAMES, REFERENCES)
             | ({"frame_images": frames} if frames else {})
+            | ({"input_references": references} if references else {})
             | ({"callback_url": hook} if hook else {})
         )
         return PaidRequest(self._client.base_url + VIDEOS, sent)
@@ -125,6 +124,11 @@ class OpenRouter(Provider):
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+def picture(url: str) -> dict[str, Any]:
+    """An image as a part of the request."""
+    return {"type": "image_url", "image_url": {"url": url}}
 
 
 def verify(secret: str, signature: str, content: bytes, now: datetime) -> None:
