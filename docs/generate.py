@@ -11,12 +11,25 @@ from dailies.catalog.find import Catalog
 from dailies.catalog.load import load_catalog
 from dailies.catalog.table import excluded_models, models_page
 from dailies.cli.app import app
+from dailies.domain.provider import Declaration, SettledBy
 from dailies.domain.troubles import KINDS, Section
 from dailies.planning.request import request_table
+from dailies.registry import declared
 from dailies.settings import settings_table
 
 HERE = Path(__file__).resolve().parent
 REFERENCES = runpy.run_path(str(HERE / "references.py"))
+README = "../README.md"
+NAMED_UP_TO = 20
+TABLE = re.compile(r"(<!-- table of providers -->\n).*?(<!-- end -->)", re.DOTALL)
+SETTLED = {
+    SettledBy.OWN_ID: "our own id",
+    SettledBy.SAME_KEY: "the same request with its key",
+    SettledBy.LOG: "its log",
+    SettledBy.HISTORY: "its history",
+    SettledBy.WEBHOOK: "its webhook",
+    SettledBy.PERSON: "a person",
+}
 SETTINGS = """\
 # Settings
 
@@ -85,6 +98,34 @@ def commands_page() -> str:
     return re.sub(r"\n{3,}", "\n\n", text.replace("# dailies", "# Commands", 1)).rstrip() + "\n"
 
 
+def providers_table(catalog: Catalog, *, ways: int | None) -> str:
+    """Every provider of ours with what it sells and how money is known; `ways`: how many ways to settle a doubt are named."""
+    head = ["provider", "models", "a lost answer is settled by", "cost known from", "cancel", "webhook"]
+    rows = [_provider(one, catalog, ways) for one in declared().values() if one.client.startswith("dailies.")]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, ["---"] * len(head), *rows))
+
+
+def _provider(one: Declaration, catalog: Catalog, ways: int | None) -> list[str]:
+    sold = [model for model in catalog if one.name in model.offers]
+    titles = sorted({model.title.removesuffix(", from text") for model in sold}, key=str.casefold)
+    names = "" if ways or len(sold) > NAMED_UP_TO else f": {', '.join(titles)}"
+    settled = [SETTLED[way] for way in one.settling.by or (SettledBy.PERSON,)]
+    return [
+        one.title if ways else f"`{one.name}` {one.title}",
+        f"{len(sold)}{' and its list' if one.sells_more else ''}{names}",
+        ", then ".join(settled[:ways]),
+        one.cost_from,
+        "while queued" if one.cancels else "–",
+        (one.webhook_signature or "unsigned") if one.webhook else "–",
+    ]
+
+
+def with_table(name: str, catalog: Catalog, *, ways: int | None = None) -> str:
+    """A page of words with its table of providers as the code has it."""
+    text = (HERE / name).read_text(encoding="utf-8")
+    return TABLE.sub(lambda found: f"{found[1]}{providers_table(catalog, ways=ways)}{found[2]}", text)
+
+
 def pages(catalog: Catalog) -> dict[str, str]:
     """Every generated page by its name."""
     return {
@@ -96,6 +137,8 @@ def pages(catalog: Catalog) -> dict[str, str]:
         "json.md": REFERENCES["json_page"](),
         "tables.md": REFERENCES["tables_page"](),
         "models.md": models_page(catalog, excluded_models()),
+        "providers.md": with_table("providers.md", catalog),
+        README: with_table(README, catalog, ways=1),
     }
 
 

@@ -100,6 +100,12 @@ class Declaration:
     cancel_rule: str = ""
     """What cancelling means there, in a sentence that is said before it is asked for."""
     webhook: bool = False
+    webhook_signature: str = ""
+    """How its calls are signed, in the words of a table; empty where they are not, and only hints then."""
+    cost_from: str = "the answer"
+    """Where a clip's cost is told, in the words of a table."""
+    sells_more: bool = False
+    """Whether it also sells models that only its own list names, and not the catalog."""
 
     @property
     def key_name(self) -> str:

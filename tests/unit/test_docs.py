@@ -19,7 +19,18 @@ COMMAND = re.compile(r"^(?:\$ )?(dailies(?: .*)?)$")
 
 
 @pytest.mark.parametrize(
-    "name", ["batch.md", "settings.md", "models.md", "trouble.md", "sandbox.md", "json.md", "tables.md"]
+    "name",
+    [
+        "batch.md",
+        "settings.md",
+        "models.md",
+        "trouble.md",
+        "sandbox.md",
+        "json.md",
+        "tables.md",
+        "providers.md",
+        "../README.md",
+    ],
 )  # .ci/run compares all of them
 def test_what_comes_from_the_code_is_as_the_code_is(name: str) -> None:
     generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))

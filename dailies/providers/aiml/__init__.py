@@ -12,4 +12,5 @@ PROVIDER = Declaration(
     offers="dailies.providers.aiml:offers.json",
     front="dailies.sandbox.aiml:Aiml",
     settling=Settling(by=(SettledBy.LOG,)),
+    cost_from="the answer, its account",
 )

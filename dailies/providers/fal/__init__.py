@@ -24,4 +24,6 @@ PROVIDER = Declaration(
     cancels=True,
     cancel_rule="what waits is stopped and costs nothing; what runs already may be made all the same, is paid then, and comes home",
     webhook=True,
+    webhook_signature="Ed25519",
+    cost_from="its billing events",
 )

@@ -19,4 +19,5 @@ PROVIDER = Declaration(
     cancels=True,
     cancel_rule="what is still queued is stopped and costs nothing; what runs already is made, paid, and comes home",
     webhook=True,
+    cost_from="its estimate",
 )

@@ -16,4 +16,6 @@ PROVIDER = Declaration(
     create_timeout_s=900.0,
     creates_at_once=None,
     tells_balance=False,
+    cost_from="the task",
+    sells_more=True,
 )

@@ -17,4 +17,6 @@ PROVIDER = Declaration(
     ),
     settling=Settling(by=(SettledBy.WEBHOOK,)),
     webhook=True,
+    webhook_signature="HMAC",
+    cost_from="the result",
 )

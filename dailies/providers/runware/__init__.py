@@ -13,4 +13,5 @@ PROVIDER = Declaration(
     settling=Settling(by=(SettledBy.OWN_ID, SettledBy.SAME_KEY, SettledBy.WEBHOOK)),
     tells_balance=False,
     webhook=True,
+    cost_from="the result",
 )
