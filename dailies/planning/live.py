@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from dailies.catalog import Model, ResolvedOptions, live_quote, quote
+from dailies.catalog import Model, Problem, ResolvedOptions, live_quote, quote
+from dailies.catalog.values import one_of
 from dailies.domain.money import to_usd
 from dailies.errors import Misconfigured
 from dailies.providers.live import Live, LiveUnavailable
@@ -59,6 +60,22 @@ class LiveView:
         if usd is None:
             return None, "unknown"
         return to_usd(usd), f"catalog of {offer.price.as_of.isoformat()}" if offer.price else "catalog"
+
+    def outside(self, model: Model, provider: str, resolved: ResolvedOptions) -> Problem | None:
+        """The value of a clip that the provider's own list of today does not have; None where it has all, or says nothing."""
+        live = self.found.get((provider, model.id))
+        if live is None or not live.served:
+            return None
+        asked = (
+            ("duration", resolved.duration_s, live.durations),
+            ("resolution", resolved.resolution, live.resolutions),
+            ("aspect_ratio", resolved.aspect_ratio, live.aspect_ratios),
+        )
+        for word, value, listed in asked:
+            if value is not None and listed and str(value).lower() not in {str(one).lower() for one in listed}:
+                reason = f"{value} is no {word.replace('_', ' ')} of {model.id} at {provider} today"
+                return Problem(word, reason, f"use {one_of(listed)}, or another provider")
+        return None
 
     def gone(self, model: Model, provider: str) -> Live | None:
         """The provider's word that it does not serve the model; None while it does or could not be asked."""

@@ -22,6 +22,7 @@ from dailies.catalog import (
 )
 from dailies.media.images import ImageFacts
 from dailies.planning.live import LiveView
+from dailies.providers.live import Live
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Entry:
     price_date: date | None = None
     estimated: bool = False
     kind: Kind = FROM_IMAGE
+    live: Live | None = None
 
     @property
     def name(self) -> str:
@@ -71,8 +73,10 @@ class Entry:
         return self.offer.called(self.kind == FROM_IMAGE)
 
     def values(self, word: str) -> list[str | int]:
-        """What may be asked for there as `duration`, `resolution` or `aspect_ratio`."""
-        return list(values_at(self.model, self.provider, word))
+        """What may be asked for there as `duration`, `resolution` or `aspect_ratio`, by the provider's list where it was asked."""
+        listed = getattr(self.live, f"{word}s", None)
+        today = {str(value).lower() for value in listed or ()}
+        return [one for one in values_at(self.model, self.provider, word) if not today or str(one).lower() in today]
 
     def as_json(self) -> dict[str, Any]:
         """The entry in the words of `dailies models --json`."""
@@ -112,7 +116,8 @@ def _entry(model: Model, provider: str, kind: Kind, view: LiveView, today: date,
     if resolved is None or (wish.asks and problems_at(model, provider, resolved, kind)):
         return None
     served = _served(model, provider, view, today)
-    return _priced(Entry(model, provider, model.offers[provider], resolved, served, kind=kind), view, today)
+    live = view.found.get((provider, model.id))
+    return _priced(Entry(model, provider, model.offers[provider], resolved, served, kind=kind, live=live), view, today)
 
 
 def _settled(model: Model, provider: str, wish: Wish) -> ResolvedOptions | None:

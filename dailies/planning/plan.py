@@ -129,6 +129,8 @@ async def make_plan(  # noqa: PLR0913 - what a plan is made of, each with its de
         await _refuse_ended(routed, order, measured, catalog, view, market.ask)
     made, more = await anyio.to_thread.run_sync(resolve_rows, routed, order, measured, ids, derived)
     bad += more
+    made, more = _within_todays_lists(made, view)
+    bad += more
     prompts = await _filled(sheet, made, raw_rows, record)
     made = list(prompts.rows)
     bad += prompts.bad
@@ -260,6 +262,20 @@ def _gone(
         prompt = choice.raw.cells.get("prompt", "")
         needed.append(Needed(**asked_of(choice.raw, order), prompt=prompt, image=facts, kind=choice.kind))
     return Gone(model, provider, live, tuple(needed))
+
+
+def _within_todays_lists(made: Sequence[PlannedRow], view: LiveView) -> tuple[list[PlannedRow], list[BadRow]]:
+    """The rows whose values the providers' lists of today have; of rows to be compared only who has them."""
+    kept, bad = [], []
+    for one in made:
+        wrong = {name: view.outside(one.model, name, one.resolved) for name in one.row.providers}
+        able = tuple(name for name, problem in wrong.items() if problem is None)
+        if able and one.compared:
+            one = replace(one, row=replace(one.row, providers=able), compared=able)
+        elif problem := next(filter(None, wrong.values()), None):
+            bad.append(BadRow(one.row.sheet_row, problem.column, problem.reason, one.row.id, problem.cure))
+        kept.append(one)
+    return kept, bad
 
 
 def _served(made: PlannedRow, view: LiveView) -> PlannedRow:

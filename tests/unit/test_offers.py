@@ -53,7 +53,7 @@ def test_an_entry_lists_what_its_provider_takes() -> None:
     there = entry("bytedance/seedance-2-0", provider="fal")
     assert (there["resolutions"], there["options"]) == (
         ["480p", "720p", "1080p"],
-        ["generate_audio", "last_image", "seed"],
+        ["generate_audio", "last_image", "reference_images", "seed"],
     )
     assert entry("bytedance/seedance-2-0")["resolutions"] == ["480p", "720p", "1080p", "4k"]
 

@@ -49,3 +49,14 @@ def test_what_is_not_understood_is_no_price(skus: Any) -> None:
 def test_a_list_without_models_says_nothing_of_ours() -> None:
     with pytest.raises(LiveUnavailable):
         read_models(["google/veo-3.1"], {"data": []})
+
+
+def test_what_a_model_takes_is_read_and_what_is_not_understood_is_no_limit() -> None:
+    entry = {
+        "id": "a/b", "supported_durations": [4, 8], "supported_resolutions": ["720p", "4K"],
+        "supported_aspect_ratios": [], "pricing_skus": None,
+    }  # fmt: skip
+    live = read_models(["a/b"], {"data": [entry]})["a/b"]
+    assert (live.durations, live.resolutions, live.aspect_ratios) == ((4, 8), ("720p", "4K"), None)
+    odd = read_models(["a/b"], {"data": [entry | {"supported_durations": ["4", 8], "supported_resolutions": "720p"}]})
+    assert (odd["a/b"].durations, odd["a/b"].resolutions) == (None, None)

@@ -1,16 +1,18 @@
-"""OpenRouter's public list of video models: served or not, and what a second or a clip costs where that is said plainly."""
+"""OpenRouter's public list of video models: served or not, which values each takes, and what a second or a clip costs where that
+is said plainly."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dailies.domain.money import to_usd
 from dailies.providers.http import ApiClient
 from dailies.providers.live import Live, LiveUnavailable, cached
 
+T = TypeVar("T", int, str)
 MODELS = "/videos/models"
 _SECOND = re.compile(r"per-video-second(?:-(\d+p|\d+k))?", re.IGNORECASE)
 
@@ -36,7 +38,24 @@ def read_models(names: Iterable[str], document: Any) -> dict[str, Live]:
 
 
 def _one(entry: Mapping[str, Any] | None) -> Live:
-    return Live(False) if entry is None else Live(True, pricing=pricing_of(entry.get("pricing_skus")))
+    if entry is None:
+        return Live(False)
+    seconds = _listed(entry, "supported_durations", int)
+    return Live(
+        True,
+        pricing=pricing_of(entry.get("pricing_skus")),
+        durations=seconds,
+        resolutions=_listed(entry, "supported_resolutions", str),
+        aspect_ratios=_listed(entry, "supported_aspect_ratios", str),
+    )
+
+
+def _listed(entry: Mapping[str, Any], name: str, kind: type[T]) -> tuple[T, ...] | None:
+    """What an entry lists; None where it lists nothing, or something that is not understood."""
+    values = entry.get(name)
+    if not isinstance(values, list) or not values:
+        return None
+    return tuple(values) if all(type(value) is kind for value in values) else None
 
 
 def pricing_of(skus: Any) -> Mapping[str, Any] | None:
