@@ -20,6 +20,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from dailies.domain.clips import IMAGE_LISTS
 from dailies.domain.commands import fetch, import_verdicts, review
 from dailies.domain.figures import Line
 from dailies.domain.marks import Marks
@@ -86,7 +87,7 @@ class Drawing:
         pairs = zip(credits.topics, credits.lines, strict=True)
         self.advice = [advice_for(topic, line, facts.runs.get(line.batch)) for topic, line in pairs]
         self.groups = groups_of(credits.lines, self.advice)
-        self.bars, self.pillars = charts_of(credits.lines, credits.labels, credits.by_day, credits.at_providers)
+        self.bars, self.pillars = charts_of(credits.lines, _topical(credits), credits.by_day, credits.at_providers)
         self.own = own_names(credits)
         self.kept = kept_by(credits)
         self.clips = [*clips_json(credits, self.advice, self.own)]  # once for both copies: half a kilobyte a clip
@@ -106,7 +107,17 @@ class Drawing:
 
 def own_names(credits: Credits) -> list[str]:
     """The columns beside ours that a page can filter by: the team's own, and the models' options."""
-    return list(dict.fromkeys(name for labels in credits.labels for name in labels))
+    return list(dict.fromkeys(name for labels in _topical(credits) for name in labels))
+
+
+def _topical(credits: Credits) -> Sequence[Mapping[str, str]]:
+    """What clips can be told apart by: not their lists of images, of which hardly two are the same."""
+    if not any(name in options for options in credits.options for name in IMAGE_LISTS):
+        return credits.labels
+    return [
+        {name: text for name, text in labels.items() if name not in options or name not in IMAGE_LISTS}
+        for labels, options in zip(credits.labels, credits.options, strict=True)
+    ]
 
 
 def page_data(credits: Credits, own: Sequence[str], clips: Iterable[str], link: Linker) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,10 +23,13 @@ from dailies.planning.images import Measured
 from dailies.planning.plan import Plan
 from dailies.prompts import RawRow
 from dailies.providers.openrouter.client import OpenRouter
+from dailies.report.credits import credits_csv, credits_of
 from dailies.report.facts import _settings
+from dailies.report.page import Drawing, PageFacts
 from dailies.steps.image import as_text, further_images
 from dailies.steps.start import _beside
 from tests.e2e.harness import picture
+from tests.report.factories import MADE_AT, mixed_rows
 from tests.unit.planned import World, plan
 
 HEAD = "id,prompt,image,model,provider,reference_images"
@@ -34,6 +38,7 @@ SEEDANCE, GROK, WAN, KLING = (
 )  # fmt: skip
 FIRST, SIDE = "https://x.example/a.png", "https://x.example/side.png"
 CATALOG = load_catalog()
+OPTIONS: tuple[dict[str, Any], ...] = ({"reference_images": f"{SIDE}|{FIRST}", "seed": 1}, {"seed": 2})
 
 
 class Folder(World):
@@ -172,6 +177,17 @@ def test_in_a_csv_in_s3_each_lies_beside_it() -> None:
     row = RawRow(1, {"image": ""}, {"reference_images": f"a.png | {SIDE}|s3://o/b.png"})
     beside = _beside(row, "s3://b/in/a.csv", frozenset({"reference_images"}))
     assert beside.labels["reference_images"] == f"s3://b/in/a.png|{SIDE}|s3://o/b.png"
+
+
+def test_the_report_groups_by_them_nowhere_and_its_csv_has_them() -> None:
+    rows = [
+        replace(row, clip=replace(row.clip, options=one)) for row, one in zip(mixed_rows()[:2], OPTIONS, strict=True)
+    ]
+    credits = credits_of("b", rows)
+    drawn = Drawing(credits, PageFacts(MADE_AT))
+    assert "reference_images" not in drawn.own and "seed" in drawn.own
+    assert "reference_images" not in {bars.column for bars in drawn.bars}
+    assert SIDE in credits_csv(credits)
 
 
 def test_no_signature_of_theirs_goes_into_the_facts_beside_a_clip() -> None:
