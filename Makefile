@@ -49,6 +49,7 @@ format: install ## Put the code into its form
 .venv-bench/.installed: requirements-bench.lock
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement requirements-bench.lock
+	-npm install --silent --no-save --prefix .venv-bench ai@7.0.173 @ai-sdk/fal@3.0.41 # left out where there is no npm
 	@touch $@
 
 bench: install .venv-bench/.installed ## Run the benchmarks

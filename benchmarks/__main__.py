@@ -46,7 +46,7 @@ def main() -> None:
             for name in on_stage:
                 done(ON_STAGE[name](made, not given.small))
     if "lost_answer" in names:
-        lost_answer.main()
+        lost_answer.main(())
 
 
 if __name__ == "__main__":
