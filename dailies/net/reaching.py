@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from datetime import UTC, datetime
+from functools import partial
 
 import anyio
 import httpcore
@@ -13,7 +14,9 @@ from dailies.errors import Misconfigured
 from dailies.net.addresses import port_of, safe_url
 from dailies.net.dialling import DirectBackend, TunnelBackend
 from dailies.net.network import Network
+from dailies.patience import tried_again
 
+AWAY = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProxyError, TimeoutError)
 CONNECT_S = 10.0
 PAUSES_S = (0.5, 1.5)
 """Between three tries: a dropped packet is no reason to refuse a batch."""
@@ -25,17 +28,16 @@ async def reach(network: Network, url: str) -> datetime | None:
 
     Raises Misconfigured that says which host, by which way, and what was in the way.
     """
-    for pause_s in (*PAUSES_S, None):
-        try:
-            with anyio.fail_after(CONNECT_S):
-                return await _connect(network, httpx.URL(url))
-        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProxyError, TimeoutError) as error:
-            if pause_s is None:
-                raise Misconfigured(
-                    f"{safe_url(url)} can't be reached: {network.describe(url, error)}", trouble="network"
-                ) from error
-            await anyio.sleep(pause_s)
-    raise AssertionError("unreachable")
+    try:
+        return await tried_again(partial(_in_time, network, httpx.URL(url)), PAUSES_S, *AWAY)
+    except AWAY as error:
+        detail = f"{safe_url(url)} can't be reached: {network.describe(url, error)}"
+        raise Misconfigured(detail, trouble="network") from error
+
+
+async def _in_time(network: Network, url: httpx.URL) -> datetime | None:
+    with anyio.fail_after(CONNECT_S):
+        return await _connect(network, url)
 
 
 async def _connect(network: Network, url: httpx.URL) -> datetime | None:

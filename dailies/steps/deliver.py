@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -24,6 +25,7 @@ from dailies.logs import about
 from dailies.media.origin import origin_of
 from dailies.media.posters import Still
 from dailies.media.video import BadVideo, Wanted, inspect, mismatches
+from dailies.patience import tried_again
 from dailies.report.sidecars import keep_sidecars
 from dailies.runtime import Runtime
 from dailies.steps.fetch import Fetched, delayed, fetch
@@ -153,24 +155,21 @@ async def _store(runtime: Runtime, attempt: Attempt, row: BatchRow, fetched: Fet
 async def _put(runtime: Runtime, bucket: str, key: str, parcel: Parcel) -> bool:
     """One put where nothing is yet, and the look that proves it. False when another object has the key."""
     s3 = runtime.s3()
-    for pause_s in (*PAUSES_S[:4], None):
-        try:
-            hit("before-put")
-            taken = await anyio.to_thread.run_sync(put_where_nothing_is, s3, bucket, key, parcel)
-            hit("after-put")
-            if taken is False:
-                return False
-            hit("before-head")
-            found = await anyio.to_thread.run_sync(look_at, s3, bucket, key, parcel)
-            hit("after-head")
-            if found is not None:
-                return found
-        except StoreTrouble:
-            if pause_s is None:
-                raise
-        if pause_s is not None:
-            await anyio.sleep(pause_s)
-    raise StoreTrouble(f"s3://{bucket}/{key}: put, and not found afterwards")
+
+    async def put() -> bool:
+        hit("before-put")
+        taken = await anyio.to_thread.run_sync(put_where_nothing_is, s3, bucket, key, parcel)
+        hit("after-put")
+        if taken is False:
+            return False
+        hit("before-head")
+        found = await anyio.to_thread.run_sync(look_at, s3, bucket, key, parcel)
+        hit("after-head")
+        if found is None:
+            raise StoreTrouble(f"s3://{bucket}/{key}: put, and not found afterwards")
+        return found
+
+    return await tried_again(put, PAUSES_S[:4], StoreTrouble)
 
 
 def destination(runtime: Runtime, attempt: Attempt) -> tuple[str, str]:
@@ -185,16 +184,12 @@ def destination(runtime: Runtime, attempt: Attempt) -> tuple[str, str]:
 async def _told(runtime: Runtime, attempt: Attempt, uri: str, file: Download, mismatch: str | None) -> Attempt:
     """T4, patient with a ledger that is away: the object is safe, so a later run would only find it again."""
     origin = await anyio.to_thread.run_sync(_origin, file.path)
-    for pause_s in (*PAUSES_S, None):
-        try:
-            return await anyio.to_thread.run_sync(
-                runtime.ledger.record_stored, attempt.id, uri, file.sha256, file.size_bytes, mismatch, origin
-            )
-        except (SQLAlchemyError, OSError) as error:
-            if pause_s is None:
-                raise DeliveryDelayed(f"stored as {uri}, but the ledger can't be told: run {COLLECT}") from error
-            await anyio.sleep(pause_s)
-    raise AssertionError("unreachable")
+    stored = (attempt.id, uri, file.sha256, file.size_bytes, mismatch, origin)
+    tell = partial(anyio.to_thread.run_sync, runtime.ledger.record_stored, *stored)
+    try:
+        return await tried_again(tell, PAUSES_S, SQLAlchemyError, OSError)
+    except (SQLAlchemyError, OSError) as error:
+        raise DeliveryDelayed(f"stored as {uri}, but the ledger can't be told: run {COLLECT}") from error
 
 
 def _tidy(row: BatchRow, path: Path, keep_local: str | None) -> None:

@@ -11,6 +11,7 @@ import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.errors import Misconfigured
+from dailies.patience import tried_again
 from dailies.runtime import Runtime
 from dailies.storage.abilities import StoreAbilities
 from dailies.storage.probe import try_store
@@ -63,15 +64,14 @@ async def abilities_at(runtime: Runtime, bucket: str, prefix: str, dispatched: b
 
 
 async def _tried(runtime: Runtime, bucket: str, prefix: str) -> StoreAbilities:
-    for pause_s in (*PAUSES_S, None):
+    async def tried() -> StoreAbilities:
         try:
             return await anyio.to_thread.run_sync(try_store, runtime.s3(), bucket, prefix, runtime.ledger.now())
         except StoreTrouble as error:
-            if pause_s is None:
-                raise
-            logger.info("the store is tried again: %s", error)
-        await anyio.sleep(pause_s)
-    raise AssertionError("unreachable")
+            logger.info("the store could not be tried: %s", error)
+            raise
+
+    return await tried_again(tried, PAUSES_S, StoreTrouble)
 
 
 def _on_record(runtime: Runtime, bucket: str, prefix: str, dispatched: bool) -> StoreAbilities | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
-
-import anyio
 
 from dailies.domain.account import LogEntry, Posting
 from dailies.domain.money import to_usd
+from dailies.patience import tried_again
 from dailies.providers.base import Account, AccountUnavailable, Opening
 from dailies.providers.http import ApiClient, Reply, words_in
 
@@ -61,20 +61,9 @@ class AimlAccount(Account):
 
     async def _page(self, path: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """One page, asked for again where that may help."""
-        reply: Reply | None = None
-        for pause_s in (*PAUSES_S, None):
-            reply = await self._client.get(path, query)
-            if (
-                reply
-                and reply.status == 200
-                and isinstance(reply.body, dict)
-                and isinstance(reply.body.get("data"), list)
-            ):
-                return reply.body
-            final = reply is not None and 400 <= reply.status < 500 and reply.status != 429
-            if final or pause_s is None:
-                break
-            await anyio.sleep(pause_s)
+        reply = await tried_again(partial(self._client.get, path, query), PAUSES_S, enough=_final)
+        if reply and _is_page(reply):
+            return dict(reply.body)
         said = self._client.clean(words_in(reply)) if reply else "no answer"
         raise AccountUnavailable(f"{path} can't be read ({said}): nothing was compared")
 
@@ -86,6 +75,15 @@ class AimlAccount(Account):
 def open_account(opening: Opening) -> AimlAccount:
     """The account of the key."""
     return AimlAccount(ApiClient(opening.base_url, opening.key, opening.create_timeout_s))
+
+
+def _is_page(reply: Reply) -> bool:
+    return reply.status == 200 and isinstance(reply.body, dict) and isinstance(reply.body.get("data"), list)
+
+
+def _final(reply: Reply | None) -> bool:
+    """Whether asking once more can't change the answer: a page, or a refusal."""
+    return reply is not None and (_is_page(reply) or (400 <= reply.status < 500 and reply.status != 429))
 
 
 def _posting(row: Mapping[str, Any]) -> Posting | None:
