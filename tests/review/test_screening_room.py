@@ -299,7 +299,7 @@ def test_it_filters_by_verdict_and_an_address_leads_to_a_filter_and_to_a_clip(st
         press(page, "ArrowRight")
         link = page.url
         assert "verdict=undecided" in link and "clip=" in link
-        wait_for(lambda: studio.said()["a/1"] == "keep")
+        wait_for(lambda: studio.said().get("a/1") == "keep")
         other = enter(link).page
         expect(other.locator("#shown")).to_have_text("2 of 3 clips")
         assert selected(other) == "c"

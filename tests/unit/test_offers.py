@@ -65,8 +65,13 @@ def test_a_price_never_stands_without_its_source_and_its_day() -> None:
         assert said["usd_per_second"] is None or said["usd_per_clip"] is None
 
 
-NOT_FOUND = {"alibaba/wan-2-6-image-to-video-flash", "alibaba/wan2.2-i2v-plus", "blackforestlabs/flux-3-video-draft-i2v",
-             "pixverse/v5/image-to-video", "pixverse/v5.5/image-to-video"}  # fmt: skip
+NOT_FOUND = {"alibaba/wan-2-6-image-to-video-flash", "alibaba/wan2.1-t2v-plus", "alibaba/wan2.1-t2v-turbo",
+             "alibaba/wan2.2-i2v-plus", "alibaba/wan2.2-t2v-plus", "blackforestlabs/flux-3-video-draft-i2v",
+             "blackforestlabs/flux-3-video-draft-t2v", "bytedance/seedance-1-0-lite-t2v",
+             "kling-video/v1/standard/text-to-video", "kling-video/v1/pro/text-to-video",
+             "kling-video/v1.6/standard/text-to-video", "kling-video/v1.6/pro/text-to-video",
+             "klingai/v2-master-text-to-video", "klingai/v2.1-master-text-to-video", "pixverse/v5/image-to-video",
+             "pixverse/v5/text-to-video", "pixverse/v5.5/image-to-video", "pixverse/v5.5/text-to-video"}  # fmt: skip
 
 
 def test_only_what_no_public_list_names_is_without_a_price() -> None:

@@ -63,11 +63,14 @@ class Told:
         event = anyio.Event()
         if shutdown:
             event.set()
-        runtime: Any = SimpleNamespace(shutdown=event, halted_providers=dict.fromkeys(halted, "no key"))
+        limiter = SimpleNamespace(generating=lambda _key: None)
+        runtime: Any = SimpleNamespace(
+            shutdown=event, halted_providers=dict.fromkeys(halted, "no key"), limiter=lambda _provider: limiter
+        )
         row: Any = SimpleNamespace(id="clip-1", providers=("aiml", "onerouter"), clip=SimpleNamespace(key="k"))
 
         @asynccontextmanager
-        async def slot(_provider: str) -> AsyncIterator[None]:
+        async def slot(_provider: str, _row: object) -> AsyncIterator[None]:
             yield
 
         run: Any = SimpleNamespace(runtime=runtime, batch=SimpleNamespace(name="monday"), slot=slot)
