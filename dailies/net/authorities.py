@@ -7,8 +7,10 @@ file of a private store's own authority, in AWS_CA_BUNDLE, keeps nobody from rea
 from __future__ import annotations
 
 import atexit
+import hashlib
 import os
 import ssl
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -47,7 +49,7 @@ class Authorities:
     def file(self) -> str | None:
         """All of them in one PEM file, for a library that takes nothing else; None when nothing is named.
 
-        The file lasts as long as this process. Raises Misconfigured as `context` does.
+        It lies in the temporary folder, one file for all processes of this user. Raises Misconfigured as `context` does.
         """
         return _file(self) if self.named else None
 
@@ -76,15 +78,38 @@ def _file(authorities: Authorities) -> str:
     _context(authorities)  # says what can't be used
     paths = [Path(certifi.where()), *(p for variable, value in authorities.named for p in _files(variable, value))]
     try:
-        handle, name = tempfile.mkstemp(prefix="dailies-authorities-", suffix=".pem")
-        with os.fdopen(handle, "wb") as file:
-            file.write(b"\n".join(path.read_bytes() for path in paths))
+        return str(_kept(b"\n".join(path.read_bytes() for path in paths)))
     except OSError as error:
         raise Misconfigured(
             f"no temporary file can be written for the store's certificates: {error.strerror}", trouble="disk"
         ) from error
-    atexit.register(lambda: Path(name).unlink(missing_ok=True))
-    return name
+
+
+def _kept(content: bytes) -> Path:
+    """A file of this content, named by its digest: written once and whole, then used by every process of this user."""
+    folder, user = Path(tempfile.gettempdir()), os.getuid() if hasattr(os, "getuid") else 0
+    kept = folder / f"dailies-authorities-{user}-{hashlib.sha256(content).hexdigest()[:32]}.pem"
+    if _is_mine(kept, user, content):
+        os.utime(kept)  # what tidies old files away leaves it
+        return kept
+    handle, written = tempfile.mkstemp(prefix="dailies-authorities-", suffix=".pem", dir=folder)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    try:
+        return Path(written).replace(kept)
+    except OSError:  # another user's file has the name, and could say tomorrow who is to be trusted
+        atexit.register(lambda: Path(written).unlink(missing_ok=True))
+        return Path(written)
+
+
+def _is_mine(path: Path, user: int, content: bytes) -> bool:
+    """Whether this is a file that nobody but this user can have written, of just this content."""
+    try:
+        found = path.lstat()
+        mine = found.st_uid == user and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        return stat.S_ISREG(found.st_mode) and mine and path.read_bytes() == content
+    except OSError:
+        return False
 
 
 def _files(variable: str, value: str) -> Iterator[Path]:

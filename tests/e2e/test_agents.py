@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,7 +13,7 @@ import psutil
 import pytest
 from mcp import ClientSession, StdioServerParameters, stdio_client
 
-from tests.e2e.harness import SECRETS, World
+from tests.e2e.harness import SECRETS, World, until
 
 Ask = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -78,9 +77,7 @@ def test_a_run_goes_on_by_itself_or_waits_for_a_yes(world: World, limit: str, wa
     with_tools(world, story, "--approve-above", limit)
     log = world.home / "mcp" / "batch.log"
     try:
-        until = time.monotonic() + 150
-        while time.monotonic() < until and not (paused(world) if waits else '"delivered": 1' in log.read_text()):
-            time.sleep(0.5)
+        until(lambda: paused(world) if waits else '"delivered": 1' in log.read_text(), 150)
         assert len(world.charges()) == (0 if waits else 1), log.read_text()
         assert bool(paused(world)) is waits, log.read_text()
     finally:

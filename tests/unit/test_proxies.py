@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import os
 import re
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +18,7 @@ from pydantic import SecretStr
 from dailies.domain.creates import PaidRequest
 from dailies.domain.outcomes import Fault
 from dailies.errors import Misconfigured
-from dailies.net import Network, Resolver, Trust, UnsafeUrl, get_vetted, reach, vetted_client
+from dailies.net import Network, Resolver, Trust, UnsafeUrl, authorities, get_vetted, reach, vetted_client
 from dailies.providers.http import ApiClient, Reply
 from dailies.storage.s3 import S3, StoreTrouble
 from tests.unit.certificate import Authority
@@ -253,6 +256,70 @@ def test_each_variable_adds_its_authorities_to_the_usual_ones(
     assert "Test Authority" in names and len(names) > 50
     bundle = Network.read({variable: value}).authorities.file()
     assert bundle and authority.file.read_bytes() in Path(bundle).read_bytes()
+
+
+@pytest.fixture
+def bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A temporary folder of its own, and a process that has made no bundle yet."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    authorities._file.cache_clear()
+    return folder
+
+
+def bundle_of(authority: Authority) -> Path:
+    """The bundle as another process makes it."""
+    authorities._file.cache_clear()
+    found = Network.read({"AWS_CA_BUNDLE": str(authority.file)}).authorities.file()
+    assert found and authority.file.read_bytes() in Path(found).read_bytes()
+    return Path(found)
+
+
+def test_however_many_processes_are_killed_one_bundle_lies_in_the_temporary_folder(
+    bundles: Path, authority: Authority
+) -> None:
+    """And it is as young as its last user."""
+    first = bundle_of(authority)
+    os.utime(first, (0, 0))
+    assert bundle_of(authority) == first and [*bundles.iterdir()] == [first]
+    assert first.stat().st_mtime > 0
+
+
+@pytest.mark.parametrize("planted", ["garbled", "a link", "writable by others"])
+def test_a_bundle_that_somebody_else_may_have_written_is_not_trusted(
+    bundles: Path, authority: Authority, planted: str
+) -> None:
+    """It is replaced by one of our own."""
+    kept = bundle_of(authority)
+    content, elsewhere = kept.read_bytes(), bundles.parent / "elsewhere.pem"
+    if planted == "garbled":
+        kept.write_bytes(content + content)
+    elif planted == "a link":
+        kept.rename(elsewhere)
+        kept.symlink_to(elsewhere)
+    else:
+        kept.chmod(0o666)
+    assert bundle_of(authority) == kept and kept.read_bytes() == content
+    assert not kept.is_symlink() and kept.stat().st_mode & 0o777 == 0o600
+
+
+def test_where_another_users_file_has_the_name_this_process_takes_one_of_its_own(
+    bundles: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For as long as it lives."""
+    kept, ends = bundle_of(authority), list[Callable[[], None]]()
+    kept.write_bytes(b"another's")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(atexit, "register", ends.append)
+    own = bundle_of(authority)
+    assert own != kept and kept.read_bytes() == b"another's"
+    ends[0]()
+    assert [*bundles.iterdir()] == [kept]
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"])
