@@ -101,6 +101,7 @@ class Shelf:
         self.objects: dict[tuple[str, str], tuple[bytes, dict[str, str]]] = {}
         self.trouble: list[Exception] = []
         self.heads: list[str] = []
+        self.kept: list[Mapping[str, str]] = []
 
     def lay(self, key: str, content: bytes, bucket: str = "clips", **metadata: str) -> None:
         """An object, with metadata whose names have `_` for `-`."""

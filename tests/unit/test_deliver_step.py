@@ -39,10 +39,11 @@ class Deliveries:
         self.looks: list[bool | None] = []
         self.keys: list[tuple[str, str]] = []
         self.looked: list[Path] = []
+        self.packed: list[tuple[Any, ...]] = []
         self.odd = ""
         bench.stores["clips", "smiles"] = StoreAbilities()
         for name, double in {
-            "PAUSES_S": (0.0,) * 5, "fetch": self.fetch, "inspect": self.inspect, "pack": lambda *_: "parcel",
+            "PAUSES_S": (0.0,) * 5, "fetch": self.fetch, "inspect": self.inspect, "pack": lambda *told: self.packed.append(told[3:]),
             "put_where_nothing_is": self.put, "look_at": self.look, "keep_poster": lambda *_: None,
             "keep_sidecars": lambda *_: None, "start_look": lambda *told: self.looked.append(told[3]),
         }.items():  # fmt: skip
@@ -104,6 +105,7 @@ def test_a_clip_is_stored_under_its_key_and_on_record(deliveries: Deliveries) ->
     assert stored.mismatch == "cut short; it does not decode: no moov atom" and stored.result_url is None
     assert deliveries.bench.bought == {} and deliveries.files == []
     assert [path.name for path in deliveries.looked] == [f"{attempt.id}.mp4"]
+    assert deliveries.packed == [(StoreAbilities(), "video/mp4")]
     assert deliveries.deliver(attempt) == stored and len(deliveries.keys) == 1
 
 
@@ -252,9 +254,9 @@ def test_a_ledger_that_is_away_is_told_patiently(
 def test_a_clip_is_kept_where_its_batch_wants_it(deliveries: Deliveries, target: str) -> None:
     """A folder that can't be written is a line in the log: the clip is in S3."""
     bench = deliveries.bench
-    kept = bench.folder / "kept"
+    kept = bench.folder / "films" / "kept"
     if target == "a file":
-        kept.write_text("")
+        kept.parent.write_text("")
     batch = bench.batches.add(bench.batch(request={"keep_local": str(kept)}))
     attempt = bench.attempt(State.COMPLETED, batch)
     assert deliveries.deliver(attempt).state is State.STORED and deliveries.files == []

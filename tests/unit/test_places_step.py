@@ -24,7 +24,7 @@ SIZE = 1_234_567
 
 @pytest.fixture
 def bench(sqlite_url: str, tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr(places, "keep_all_sidecars", lambda *_: None)
+    monkeypatch.setattr(places, "keep_all_sidecars", lambda ledger, s3, made: s3.kept.append(made))
     yield from bench_on(sqlite_url, tmp_path, clock)
 
 
@@ -78,6 +78,7 @@ def test_a_clip_of_another_place_is_copied_here_and_on_record(bench: Bench) -> N
     key = f"cut/smiles/row-1-{attempt.clip_key[:12]}.mp4"
     assert [(copy.batch, copy.s3_uri) for copy in placed.copied] == [("smiles", f"s3://films/{key}")]
     assert len(bench.shelf.objects["films", key][0]) == SIZE
+    assert bench.shelf.kept == [{attempt.clip_key: f"s3://films/{key}"}]
     assert bench.ledger.copies_of([attempt.clip_key]) == {attempt.clip_key: [f"s3://films/{key}"]}
     assert bench.run(settle_places, there) == places.Placed((), ())
 
