@@ -274,7 +274,7 @@ class Ledger(Adoption, Archiving, Looks, Statuses, Verdicts, Takes):
             used = connection.execute(sa.select(t.attempt.c.provider).where(mine).distinct()).scalars().all()
             for provider in used:
                 lease = self._lease(provider, self.now())
-                here = mine & (t.attempt.c.provider == provider)
+                here = mine & (t.attempt.c.provider + "" == provider)  # else SQLite reads all of the provider's
                 connection.execute(sa.update(t.attempt).where(here).values(lease_until=lease))
 
     def _mine(self) -> sa.ColumnElement[bool]:

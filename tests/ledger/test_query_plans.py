@@ -1,4 +1,4 @@
-"""What is asked all the time is answered from an index, however long the history grows (SQLite's own query plans)."""
+"""What is asked all the time is answered from an index, however long the history grows (the databases' own query plans)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from dailies.domain.states import State
 from dailies.ledger import Caps, Ledger, Owner, open_engine
-from tests.ledger.factories import NOON, USD, a_clip, bring_to, plan
+from tests.ledger.factories import NOON, USD, FakeClock, a_clip, bring_to, claim, ledgers_on, plan
 
 KEY = a_clip("prompt 1").key
 
@@ -50,6 +50,13 @@ def filled(sqlite_url: str) -> Iterator[Ledger]:
 
 def plans(ledger: Ledger, call: Callable[[Ledger], Any]) -> list[str]:
     """The query plan of every statement that `call` sends."""
+    sent = sent_by(ledger, call)
+    with ledger.engine.connect() as connection:
+        return explained(connection, sent, "EXPLAIN QUERY PLAN")
+
+
+def sent_by(ledger: Ledger, call: Callable[[Ledger], Any]) -> list[tuple[str, Any]]:
+    """Every statement that `call` sends and a database can explain, with its parameters."""
     sent: list[tuple[str, Any]] = []
 
     @sa.event.listens_for(ledger.engine, "before_cursor_execute")
@@ -59,12 +66,16 @@ def plans(ledger: Ledger, call: Callable[[Ledger], Any]) -> list[str]:
 
     call(ledger)
     sa.event.remove(ledger.engine, "before_cursor_execute", note)
-    with ledger.engine.connect() as connection:
-        return [
-            str(row.detail)
-            for statement, parameters in sent
-            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-        ]
+    return sent
+
+
+def explained(connection: sa.Connection, sent: list[tuple[str, Any]], words: str) -> list[str]:
+    """The steps of the plans of these statements."""
+    return [
+        str(row[-1])
+        for statement, parameters in sent
+        for row in connection.exec_driver_sql(f"{words} {statement}", parameters)
+    ]
 
 
 @pytest.mark.parametrize("name", sorted(HOT))
@@ -72,6 +83,21 @@ def test_a_hot_query_never_reads_a_whole_table(filled: Ledger, name: str) -> Non
     steps = plans(filled, HOT[name])
     assert [step for step in steps if "INDEX" in step], steps
     assert not [step for step in steps if step.startswith("SCAN")], steps
+
+
+def test_a_lease_is_renewed_by_what_its_owner_has_open_not_by_all_that_its_provider_ever_had(filled: Ledger) -> None:
+    steps = [step for step in plans(filled, lambda ledger: ledger.renew()) if "attempt" in step]
+    assert len(steps) == 2 and all("attempt_unfinished" in step for step in steps), steps
+
+
+def test_postgres_renews_a_lease_by_the_same_index(postgres_url: str) -> None:
+    with ledgers_on(postgres_url, FakeClock()) as make:
+        ledger = make()
+        claim(ledger, *plan(ledger))
+        with ledger.engine.begin() as connection:
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # else it reads the one page that there is
+            seen = "\n".join(explained(connection, sent_by(ledger, lambda one: one.renew()), "EXPLAIN"))
+    assert seen.count("attempt_unfinished") == 2, seen
 
 
 def test_the_check_itself_sees_a_whole_table_being_read(filled: Ledger) -> None:
