@@ -221,7 +221,7 @@ async def adopt_everything(runtime: Runtime) -> list[str]:
     to = runtime.settings.dailies_to
     for uri in {to, *(runtime.ledger.batch_destination(name) for name in runtime.ledger.batches())} - {None, ""}:
         bucket, prefix = parse_s3_uri(str(uri))
-        for name in runtime.s3().names(bucket, prefix):
+        for name in runtime.s3().names(bucket, f"{prefix}/" if prefix else ""):
             taken = adopt_object(runtime, bucket, name) if CLIP_NAME.search(name) else None
             if taken:
                 said.append(f"adopted {taken.s3_uri}")
