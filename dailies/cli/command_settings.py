@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import httpx
 
 from dailies.errors import Misconfigured
-from dailies.net import Network
+from dailies.prefect_api.access import api_trouble, ask_api
 from dailies.prefect_api.address import configured_api_url
 from dailies.settings import Settings, load_settings
 
@@ -23,30 +23,25 @@ def settings_here(overrides: Mapping[str, object] | None = None) -> Settings:
     if not api_url:
         return settings
     require_api(api_url)
-    from dailies.prefect_api.blocks import read_blocks  # the engine, which costs a second: only where it is configured
+    from dailies.prefect_api.blocks import (
+        UNREADABLE,
+        read_blocks,
+    )  # the engine costs a second: only where it is configured
 
     try:
         blocks = asyncio.run(read_blocks())
-    except httpx.HTTPError as error:
+    except UNREADABLE as error:
         raise _dead(api_url, error) from None
     return load_settings(overrides, blocks=blocks) if blocks else settings
 
 
 def require_api(api_url: str) -> None:
     """Raise Misconfigured when nothing answers at the configured Prefect API, or a proxy is no use. Blocks for ten seconds."""
-    network = Network.here()
-    network.routes.check()  # Prefect's own client reads the same variables, and fails without a word of theirs
-    proxy = network.routes.to(api_url).proxy
-    address, context = f"{api_url.rstrip('/')}/health", network.authorities.context()
     try:
-        httpx.get(address, timeout=10, verify=context, trust_env=False, proxy=proxy.url if proxy else None)
+        ask_api(api_url, "health", 10)
     except httpx.HTTPError as error:
         raise _dead(api_url, error) from None
 
 
 def _dead(api_url: str, error: Exception) -> Misconfigured:
-    return Misconfigured(
-        f"the Prefect API at {api_url} does not answer ({type(error).__name__}). Nothing was bought. "
-        "Start it, or unset PREFECT_API_URL: then a local server is started",
-        trouble="prefect",
-    )
+    return Misconfigured(f"{api_trouble(api_url, error)}. Nothing was bought.", trouble="prefect")

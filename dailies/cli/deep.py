@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from dailies.cli.reachable import hosts_of
 from dailies.errors import DailiesError, Misconfigured, describe_error
 from dailies.net import Network, reach
+from dailies.prefect_api.access import network_to_api
 from dailies.prefect_api.address import configured_api_url
 from dailies.runtime import Runtime
 from dailies.storage.s3 import StoreTrouble
@@ -59,9 +60,7 @@ async def deeper(runtime: Runtime) -> AsyncIterator[Finding]:
         if url.startswith("https:"):
             yield await _certificate(network, name, url)
     if api_url and api_url.startswith("https:"):
-        yield await _certificate(
-            network, "Prefect", api_url, "warning"
-        )  # Prefect may be told of an authority of its own
+        yield await _certificate(network_to_api(), "Prefect", api_url, "warning")  # it may be told not to look at it
     if api_url:
         yield await _version()
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import quote, unquote
 
-from dailies.environment import variables
 from dailies.errors import Misconfigured
 from dailies.prefect_api.address import configured_api_url
 from dailies.settings import SECRET_BLOCKS, load_settings, without_password
@@ -150,16 +149,11 @@ def _kept_by_prefect() -> str | None:
         return None
     import httpx
 
-    from dailies.net import Network
+    from dailies.prefect_api.access import ask_api
 
-    network = Network.here()
-    proxy = network.routes.to(api_url).proxy
     block = f"block_types/slug/secret/block_documents/name/{SECRET_BLOCKS['DAILIES_LEDGER_URL']}"
     try:
-        answer = httpx.get(
-            f"{api_url.rstrip('/')}/{block}", params={"include_secrets": "true"}, timeout=PATIENCE_S, trust_env=False,
-            headers=_authorization(), verify=network.authorities.context(), proxy=proxy.url if proxy else None,
-        )  # fmt: skip
+        answer = ask_api(api_url, block, PATIENCE_S, {"include_secrets": "true"})
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         return str(answer.raise_for_status().json()["data"]["value"])
@@ -167,13 +161,3 @@ def _kept_by_prefect() -> str | None:
         raise Misconfigured(
             f"the Prefect API at {api_url} does not tell the ledger's address ({error})", trouble="prefect"
         ) from None
-
-
-def _authorization() -> dict[str, str]:
-    import base64
-
-    if key := variables().get("PREFECT_API_KEY"):
-        return {"Authorization": f"Bearer {key}"}
-    if pair := variables().get("PREFECT_API_AUTH_STRING"):
-        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
-    return {}

@@ -217,7 +217,7 @@ KINDS: dict[Trouble, Kind] = {
     ),
     "prefect": _machine(
         "The Prefect API can't be used: it does not answer, keeps a value that can't be, or lacks a deployment.",
-        "Start it, or unset `PREFECT_API_URL`: then a local server is started. In production, `make deploy` once more.",
+        "Do what the message says, or start it. In production, `make deploy` once more.",
         c.DOCTOR,
     ),
     "ledger": _machine(

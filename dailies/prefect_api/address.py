@@ -1,4 +1,4 @@
-"""Which Prefect API the user configured, found without loading Prefect, which takes more than a second."""
+"""Which Prefect API the user configured, and how it lets us in, found without loading Prefect, which takes more than a second."""
 
 from __future__ import annotations
 
@@ -15,30 +15,39 @@ from dailies.errors import Misconfigured
 def configured_api_url(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> str | None:
     """The Prefect API that the user configured, as Prefect itself would find it, or None.
 
+    Raises Misconfigured if a file that may say it can't be read.
+    """
+    return configured("url", environ, cwd)
+
+
+def configured(what: str, environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> str | None:
+    """One of Prefect's settings of its API (`url` is PREFECT_API_URL, `auth_string` PREFECT_API_AUTH_STRING), or None.
+
     In Prefect's order: environment, `.env`, `prefect.toml`, `pyproject.toml`, the active profile. Raises Misconfigured
     if one of these files can't be read.
     """
+    name = f"PREFECT_API_{what.upper()}"
     present = {name.upper(): value for name, value in (variables() if environ is None else environ).items()}
     folder = cwd or Path.cwd()
     dotenv = {name.upper(): value for name, value in read_dotenv(frozenset(), folder / ".env").items()}
     own = _toml(folder / "prefect.toml")
     project = _toml(folder / "pyproject.toml").get("tool", {}).get("prefect", {})
     candidates = (
-        present.get("PREFECT_API_URL"),
-        dotenv.get("PREFECT_API_URL"),
-        own.get("api", {}).get("url"),
-        project.get("api", {}).get("url"),
+        present.get(name),
+        dotenv.get(name),
+        own.get("api", {}).get(what),
+        project.get("api", {}).get(what),
     )
-    for url in candidates:
-        if url is not None:
-            return str(url).strip() or None
+    for value in candidates:
+        if value is not None:
+            return str(value).strip() or None
     moved = (
         present.get("PREFECT_PROFILES_PATH")
         or dotenv.get("PREFECT_PROFILES_PATH")
         or own.get("profiles_path")
         or project.get("profiles_path")
     )
-    return _profile_url(_profiles_file(moved, present, folder), present.get("PREFECT_PROFILE"))
+    return _of_profile(name, _profiles_file(moved, present, folder), present.get("PREFECT_PROFILE"))
 
 
 def _profiles_file(moved: str | None, environ: Mapping[str, str], folder: Path) -> Path:
@@ -57,11 +66,11 @@ def _built_in_profiles() -> Path:
     return Path(next(iter(places or []), "")) / "settings" / "profiles.toml"
 
 
-def _profile_url(path: Path, chosen: str | None) -> str | None:
+def _of_profile(name: str, path: Path, chosen: str | None) -> str | None:
     content = _toml(path)
     profile = content.get("profiles", {}).get(chosen or content.get("active"))
-    url = profile.get("PREFECT_API_URL") if profile else None
-    return str(url).strip() or None if url is not None else None
+    value = profile.get(name) if profile else None
+    return str(value).strip() or None if value is not None else None
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ What stands there is read or refused, never passed over: a cap that nobody reads
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from json import JSONDecodeError
 from typing import Any
 
 import httpx
@@ -31,10 +32,14 @@ AWS_FIELDS = {
 }
 
 
+UNREADABLE = (httpx.HTTPError, ObjectNotFound, JSONDecodeError)
+"""What an API that can't be asked makes of a question: a wrong path answers 404, or with a page."""
+
+
 async def read_blocks() -> dict[str, str]:
     """What the configured Prefect API holds for settings that are said nowhere nearer, by their environment names.
 
-    Raises Misconfigured when it holds something that can't be used, and httpx.HTTPError when it does not answer.
+    Raises Misconfigured when it holds something that can't be used, and one of UNREADABLE when it can't be asked.
     """
     missing = {source.name for source in sources() if source.source == "default"}
     async with get_client() as client:
@@ -47,7 +52,7 @@ async def blocks_if_reachable() -> dict[str, str]:
     """The same for showing them: nothing where the API does not answer."""
     try:
         return await read_blocks()
-    except httpx.HTTPError:
+    except UNREADABLE:
         return {}
 
 

@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 import httpx
 
+from dailies.prefect_api.access import api_trouble
+from dailies.prefect_api.address import configured_api_url
+
 BATCH_LEAST = 50
 """Below this batch size the recorder commits about one event at a time, 100 a second; a flow of 5,000 clips then loses
 task runs in the UI (measured: 1,491 of 5,000 with the default of 1, none with 200)."""
@@ -28,10 +31,10 @@ async def check_prefect() -> tuple[Literal["ok", "warning", "wrong"], str]:
             answer = await client._client.get("/admin/settings")  # noqa: SLF001 - the client has no method for it, but the credentials
     except httpx.HTTPStatusError as error:
         if error.response.status_code in (401, 407):
-            return "wrong", f"the API at {url} refuses us: set PREFECT_API_AUTH_STRING or PREFECT_API_KEY"
+            return "wrong", api_trouble(url, error)
         return "ok", f"API at {url}; its settings can't be read"
     except (httpx.HTTPError, RuntimeError) as error:
-        return "wrong", f"the API does not answer ({type(error).__name__}): is PREFECT_API_URL right?"
+        return "wrong", api_trouble(configured_api_url() or "PREFECT_API_URL", error)
     return judge_settings(answer.json(), url)
 
 

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import anyio
 import anyio.to_thread
-import httpx
 from prefect import get_client
 from prefect.context import FlowRunContext
 from prefect.runtime import deployment, flow_run
@@ -17,7 +16,9 @@ from prefect.telemetry.run_telemetry import LABELS_TRACEPARENT_KEY
 from dailies.environment import variables
 from dailies.errors import Misconfigured
 from dailies.ledger.container import refuse_vanishing_ledger
-from dailies.prefect_api.blocks import read_blocks
+from dailies.prefect_api.access import api_trouble
+from dailies.prefect_api.address import configured_api_url
+from dailies.prefect_api.blocks import UNREADABLE, read_blocks
 from dailies.runtime import Runtime, open_runtime, shared_runtime
 from dailies.settings import Settings, load_settings
 from dailies.telemetry import flush, span
@@ -59,10 +60,10 @@ async def settings_for_run(in_flight: int | None = None) -> Settings:
     """Environment, `.env`, the blocks on the Prefect server, defaults: the nearest wins. Raises Misconfigured."""
     try:
         settings = load_settings({"dailies_in_flight": in_flight}, blocks=await read_blocks())
-    except httpx.HTTPError as error:  # a cap may stand there: without it nothing is bought
+    except UNREADABLE as error:  # a cap may stand there: without it nothing is bought
+        why = api_trouble(configured_api_url() or "PREFECT_API_URL", error)
         raise Misconfigured(
-            f"the Prefect API did not tell the settings that it keeps ({type(error).__name__}). Nothing was bought.",
-            trouble="prefect",
+            f"the Prefect API did not tell the settings that it keeps: {why}. Nothing was bought.", trouble="prefect"
         ) from error
     if deployment.id and await _has_a_container_of_its_own():
         refuse_vanishing_ledger(settings.ledger_url)
