@@ -1,4 +1,4 @@
-"""Asking a person before much money is spent: the run pauses, and the Prefect UI shows a form."""
+"""Asking a person before much money is spent: the run waits, and the Prefect UI shows a form."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from decimal import Decimal
 
 import anyio.to_thread
 from prefect.exceptions import FlowPauseTimeout
-from prefect.flow_runs import apause_flow_run
 from prefect.input import RunInput
 from pydantic import Field
 
@@ -16,7 +15,8 @@ from dailies.domain.money import show_usd
 from dailies.errors import BadInput
 from dailies.planning.batch import Batch
 from dailies.runtime import Runtime
-from dailies.steps.approval import to_approve
+from dailies.steps.approval import ToApprove, to_approve
+from tasks.engine.asking import ask
 
 logger = logging.getLogger("dailies.approve")
 WAIT_S = 24 * 3600
@@ -32,11 +32,14 @@ class Approval(RunInput):
     note: str = Field("", description="Who says so and why; it is kept in the run's log.")
 
 
-async def approve(runtime: Runtime, batch: Batch, above_usd: float | None, wait_s: float = WAIT_S) -> Batch:
-    """Pause and ask when the batch is quoted above a limit, or goes beyond what was approved of it before.
+async def approve(
+    runtime: Runtime, batch: Batch, above_usd: float | None, wait_s: float = WAIT_S, *, may_leave: bool = True
+) -> Batch:
+    """Wait and ask when the batch is quoted above a limit, or goes beyond what was approved of it before.
 
-    Returns the batch as it was approved, which may be with a lower cap. Raises BadInput without a yes in time: nothing is
-    bought.
+    A deployment's run is suspended meanwhile and begins anew with the answer, unless it has done something that it may not
+    do twice (`may_leave`). Returns the batch as it was approved, which may be with a lower cap. Raises BadInput without a yes
+    in time: nothing is bought.
     """
     asked = await to_approve(runtime, batch.plan)
     if above_usd is None or not asked.needs_a_yes(Decimal(str(above_usd))):
@@ -47,9 +50,7 @@ async def approve(runtime: Runtime, batch: Batch, above_usd: float | None, wait_
     if asked.earlier:
         text += f" The batch then comes to {asked.whole.detail}; approved were {asked.earlier.detail}."
     try:
-        answer = await apause_flow_run(
-            wait_for_input=Approval.with_initial_data(description=text), timeout=int(wait_s), poll_interval=3
-        )
+        answer = await ask(Approval.with_initial_data(description=text), _about(batch, asked), wait_s, may_leave)
     except FlowPauseTimeout:
         logger.error(
             "nobody approved %s in time: nothing was bought", show_usd(usd)
@@ -70,3 +71,9 @@ async def approve(runtime: Runtime, batch: Batch, above_usd: float | None, wait_
         approval = replace(approval, usd=min(approval.usd, lower))
     await anyio.to_thread.run_sync(runtime.ledger.approve, batch.name, approval)
     return batch
+
+
+def _about(batch: Batch, asked: ToApprove) -> str:
+    """What a yes is given to: the batch, all of its clips, and what they come to."""
+    clips = sorted(row.clip.key for row in batch.plan.rows)
+    return "\n".join([batch.name, f"{asked.whole.usd.normalize():f}", *clips])

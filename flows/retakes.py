@@ -56,7 +56,7 @@ async def retakes(
             ended: dict[str, State[Any]] = {}
             for name in await anyio.to_thread.run_sync(batches_sent_back, runtime.ledger, batch or None):
                 before = await anyio.to_thread.run_sync(runtime.ledger.counted, name)
-                state = await _one_batch(runtime, name, stop_when_kept, left, approve_above_usd)
+                state = await _one_batch(runtime, name, stop_when_kept, left, approve_above_usd, first=not ended)
                 if state is not None:
                     ended[name] = state
                 if left is not None:
@@ -69,16 +69,20 @@ async def retakes(
 
 
 async def _one_batch(
-    runtime: Runtime, name: str, stop_when_kept: bool, left: Decimal | None, approve_above: float | None
+    runtime: Runtime, name: str, stop_when_kept: bool, left: Decimal | None, approve_above: float | None, first: bool
 ) -> State[Any] | None:
-    """The retakes of one batch; what refuses them does not stop those of another. None where there is nothing to make."""
+    """The retakes of one batch; what refuses them does not stop those of another. None where there is nothing to make.
+
+    Only the `first` to be made may suspend the round, for begun anew it would have its whole budget once more.
+    """
     said = {"only": "retake", "stop_when_kept": stop_when_kept}
     try:
         asked = await anyio.to_thread.run_sync(retakes_asked, runtime.ledger, name, said)
         planned = await tasks.plan_retakes(BatchRequest(**asked), left)
         if planned is None:
             return None
-        return await make_clips(runtime, runtime.batches.add(await approve(runtime, planned, approve_above)))
+        approved = await approve(runtime, planned, approve_above, may_leave=first)
+        return await make_clips(runtime, runtime.batches.add(approved))
     except REPORTED as error:
         return Failed(message=describe_error(error))
 
