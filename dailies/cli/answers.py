@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Sequence
+
+from cyclopts import CycloptsError
 
 from dailies.domain.commands import DOCTOR, command
 from dailies.domain.troubles import KINDS
 from dailies.errors import BadRows, DailiesError, Misconfigured, Trouble
 
-_SAID = re.compile(r"\bdailies [a-z]")
+_PERHAPS = re.compile(r"\bdailies ([a-z].*)$")
 READ_A_FILE = ("check", "run")
 TYPED_AS_IT_STANDS: frozenset[Trouble] = frozenset(
     (
@@ -34,8 +37,7 @@ def next_command(error: DailiesError, tokens: Sequence[str], usage: bool = False
 
     `usage`: the words themselves were wrong.
     """
-    last_line = (str(error).splitlines() or [""])[-1]
-    if not usage and _SAID.search(last_line):
+    if not usage and ends_with_a_command(str(error)):
         return None
     verb = next((token for token in tokens[:1] if token.isalpha()), None)
     if usage or verb is None:
@@ -47,6 +49,22 @@ def next_command(error: DailiesError, tokens: Sequence[str], usage: bool = False
     if verb in READ_A_FILE and len(tokens) > 1 and not tokens[1].startswith("-"):
         return command("check", tokens[1])
     return command(verb, "--help")
+
+
+def ends_with_a_command(message: str) -> bool:
+    """Whether the message's last words are a command as the program knows it; a file or a sentence that only begins like one is
+    none."""
+    from dailies.cli.app import app
+
+    words = (message.splitlines() or [""])[-1].rstrip("`.) ")
+    while found := _PERHAPS.search(words):
+        words = found[1]
+        try:
+            app.parse_args(shlex.split(words), exit_on_error=False, print_error=False)
+        except (CycloptsError, ValueError):
+            continue
+        return True
+    return False
 
 
 def error_answer(error: DailiesError, next_line: str | None = None) -> str:

@@ -9,7 +9,7 @@ from dailies.cli.deep import Finding, deeper
 from dailies.cli.reachable import ways
 from dailies.cli.screen import say
 from dailies.cli.tables import table
-from dailies.domain.commands import COLLECT
+from dailies.domain.commands import COLLECT, DOCTOR
 from dailies.domain.money import show_usd
 from dailies.errors import DailiesError
 from dailies.ledger.address import shown
@@ -46,7 +46,10 @@ def run_doctor(adopt: bool, json: bool, deep: bool = False) -> int:
         table(["setting", "value", "from"], [[s.name, s.value, s.source] for s in shown])
         print()
         table(["asked", "", "says"], [[f.what, f.grade, f.detail] for f in findings])
-    return 2 if any(f.grade == "wrong" for f in findings) else 0
+    if not any(f.grade == "wrong" for f in findings):
+        return 0
+    say(f"Next, once that is mended: {DOCTOR}")
+    return 2
 
 
 async def _adopt(settings: Settings) -> list[str]:

@@ -24,6 +24,7 @@ from dailies.cli.screen import counting, say, tell
 from dailies.domain.commands import COLLECT, command
 from dailies.domain.figures import Totals
 from dailies.domain.money import show_usd
+from dailies.domain.troubles import KINDS
 from dailies.environment import change
 from dailies.errors import BadInput, describe_error
 from dailies.hangup import outlasting_the_terminal
@@ -121,7 +122,10 @@ async def _make(  # noqa: PLR0913 - the same, said
             print(f"To buy what failed again: {command('retry', '--batch', plan.batch)}")
         if runtime.shutdown.is_set():
             return INTERRUPTED
-        return exit_code(credits.totals, bool(runtime.halted_providers))
+        code = exit_code(credits.totals, bool(runtime.halted_providers))
+        if code == REFUSED:  # by every provider that was asked
+            say(f"Next: {KINDS['stopped'].commands[0]}")
+        return code
 
 
 def no_retakes(batch: str, json: bool) -> int:

@@ -209,6 +209,15 @@ def test_a_key_or_an_account_that_fails_in_mid_batch_stops_claiming(world: World
     assert again and again.json["delivered"] == 4 and len(world.charges()) == 6
 
 
+def test_a_key_that_is_refused_from_the_first_clip_on_ends_with_what_to_type(world: World) -> None:
+    """Nothing was touched: exit 2, and a refusal's last line."""
+    world.csv(1)
+    world.sandbox.fault("create", "status", status=401, times=None)
+    refused = world.run()
+    assert (refused.code, refused.json["not_started"], world.charges()) == (2, 1, [])
+    assert refused.stderr.strip().splitlines()[-1] == "Next: dailies doctor"
+
+
 def test_an_account_that_runs_dry_in_mid_batch_stops_claiming(make_world: object) -> None:
     """AI/ML API says 403, and the balance says whose refusal that is: nothing is held against a clip."""
     world = make_world(balance_usd=Decimal("3"))  # type: ignore[operator]

@@ -72,6 +72,6 @@ def test_doctor_shows_which_way_each_host_is_reached(world: World) -> None:
     assert says["way to onerouter"] == ("ok", f"{urlsplit(world.sandbox.url).netloc}: directly (this machine)")
     assert says["way to store"][0] == "ok" and "the usual authorities" in says["certificates"][1]
     wrong = world.command("doctor", "--json", **{**environ, "HTTP_PROXY": "http://127.0.0.1:1"})
-    assert wrong.code == 2
+    assert wrong.code == 2 and wrong.stderr.strip().endswith("once that is mended: dailies doctor")
     says = {finding["what"]: (finding["grade"], finding["says"]) for finding in wrong.json["findings"]}
     assert says["way to aiml"][0] == "wrong" and "of HTTP_PROXY=http://127.0.0.1:1" in says["way to aiml"][1]
