@@ -11,19 +11,26 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from decimal import Decimal
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from dailies.cli.models import dollars
-from dailies.environment import variables
-from dailies.errors import BadInput, Misconfigured
-from dailies.settings import load_settings
+from dailies.environment import AWS_KEYS, read_dotenv, variables
+from dailies.errors import BadInput, Misconfigured, describe_error, trouble_of
+from dailies.logs.redaction import MASK, SHORTEST_SECRET
+from dailies.settings import SECRETS, VENDOR_NAMES, load_settings
 
 INSTRUCTIONS = """\
 Turns a CSV of prompts and images into video clips in S3. Clips cost dollars: check first, tell the person the price, then run with
 a budget. run answers at once; status and report tell how it goes on. Above the limit a person has to approve in the Prefect UI."""
 Answer = dict[str, Any]
+Tool = Callable[..., Awaitable[Answer]]
+KEYS = {name.upper() for name in SECRETS} | VENDOR_NAMES | AWS_KEYS - {"AWS_ACCESS_KEY_ID"}
 
 
 class Project:
@@ -109,14 +116,55 @@ def run_mcp(approve_above: str) -> int:
     except ImportError as error:
         raise Misconfigured("this needs the extra `mcp`: pip install 'dailies-video[mcp]'", trouble="extra") from error
     project = Project(Path.cwd(), dollars("--approve-above", approve_above) or Decimal(0))
+    told = partial(without_keys, project.folder)
     server = MCPServer("dailies", instructions=INSTRUCTIONS)
     for tool in (project.models, project.check, project.status, project.report, project.show):
-        server.tool(annotations=ToolAnnotations(read_only_hint=True))(tool)
+        server.tool(annotations=ToolAnnotations(read_only_hint=True))(told(tool))
     server.tool(annotations=ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True))(
-        project.run
+        told(project.run)
     )
     server.run("stdio")
     return 0
+
+
+def without_keys(folder: Path, tool: Tool) -> Tool:
+    """The tool, whose answers and errors repeat no key that the project has, whoever put it there."""
+
+    @wraps(tool)
+    async def told(*words: Any, **named: Any) -> Answer:
+        try:
+            answer: Answer = _masked(await tool(*words, **named), _keys(folder))
+        except Exception as error:  # noqa: BLE001 - whatever it is, its text goes to an agent
+            raise BadInput(_masked(describe_error(error), _keys(folder)), trouble=trouble_of(error)) from None
+        return answer
+
+    return told
+
+
+def _keys(folder: Path) -> list[str]:
+    """Keys and passwords in the environment and in `.env`, whole and in their parts, the longest first."""
+    named = dict(variables())
+    with suppress(Misconfigured):  # which the command says; none of its values
+        named |= {f".env {name}": value for name, value in read_dotenv(frozenset(), folder / ".env").items()}
+    found: set[str] = set()
+    for name, value in named.items():
+        if name.removeprefix(".env ") in KEYS:
+            found |= {value.strip(), *value.strip().split(":")}
+        with suppress(ValueError):  # no address
+            found.add(urlsplit(value.strip()).password or "")
+    return sorted((key for key in found if len(key) >= SHORTEST_SECRET), key=len, reverse=True)
+
+
+def _masked(said: Any, keys: list[str]) -> Any:
+    """The same document without them."""
+    if isinstance(said, dict):
+        return {name: _masked(value, keys) for name, value in said.items()}
+    if isinstance(said, list):
+        return [_masked(value, keys) for value in said]
+    if isinstance(said, str):
+        for key in keys:
+            said = said.replace(key, MASK)
+    return said
 
 
 def _options(**values: object) -> list[str]:
