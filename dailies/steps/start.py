@@ -251,6 +251,6 @@ async def refuse_another_plan(runtime: Runtime, request: BatchRequest, plan: Pla
     if fingerprint(plan.rows) != request.fingerprint:
         raise BadInput(
             f"rows {request.rows} of {request.prompts} are not what was dispatched: the CSV, an image or this machine's settings "
-            "differ. Dispatch it again. Nothing was bought.",
+            "differ, or a verdict was given since on which their takes depend. Dispatch it again. Nothing was bought.",
             trouble="dispatch",
         )
