@@ -41,7 +41,7 @@ async def approve(
     do twice (`may_leave`). Returns the batch as it was approved, which may be with a lower cap. Raises BadInput without a yes
     in time: nothing is bought.
     """
-    asked = await to_approve(runtime, batch.plan)
+    asked = await to_approve(runtime, batch.plan, batch.request.partial)
     if above_usd is None or not asked.needs_a_yes(Decimal(str(above_usd))):
         return batch
     usd = asked.usd
@@ -63,7 +63,7 @@ async def approve(
             f"not approved{': ' + answer.note if answer.note else ''}: nothing was bought", trouble="not-approved"
         )
     logger.info("approved: %s for %d clips. %s", show_usd(usd), asked.clips, answer.note)
-    approval = asked.whole
+    approval = asked.yes
     if answer.budget_usd is not None:
         lower = Decimal(str(answer.budget_usd))
         cap = lower if batch.caps.batch_usd is None else min(lower, batch.caps.batch_usd)

@@ -107,12 +107,12 @@ async def _make(  # noqa: PLR0913 - the same, said
         say(f"{order.title}: {purchase.overview(len(plan.rows))}")
         for line in changes_lines(await changed_rows(runtime, plan, purchase.rows)):
             say(line)
-        asked = await to_approve(runtime, plan)
+        asked = await to_approve(runtime, plan, order.partial)
         if asked.beyond:
             say(f"The batch comes to {asked.beyond}.")
         if consent.above is None:
             confirm(purchase, consent.given)
-            await anyio.to_thread.run_sync(runtime.ledger.approve, plan.batch, asked.whole)
+            await anyio.to_thread.run_sync(runtime.ledger.approve, plan.batch, asked.yes)
         async with prefect_api(settings.home, ahead):
             message = await _in_flow(runtime, batch, engine, consent.above)
         credits = await anyio.to_thread.run_sync(final_credits, runtime, batch)

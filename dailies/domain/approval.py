@@ -20,6 +20,10 @@ class Approval:
         """`12 clips for $15.12`."""
         return f"{self.clips} clips for {show_usd(self.usd)}"
 
+    def beside(self, earlier: Approval) -> Approval:
+        """What is approved once a part of the batch is, too: what was said of the rest stays."""
+        return Approval(max(self.clips, earlier.clips), max(self.usd, earlier.usd))
+
     def covers(self, wanted: Approval) -> bool:
         """Whether a run that comes to this needs nobody's yes any more."""
         return wanted.clips <= self.clips and wanted.usd <= self.usd

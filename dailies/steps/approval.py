@@ -16,13 +16,19 @@ from dailies.steps.clips_on_record import taken_clips
 
 @dataclass(frozen=True, slots=True)
 class ToApprove:
-    """What is left to buy of a batch, what that makes of the whole batch, and what was approved of it before."""
+    """What is left to buy of a batch or of a `part` of it, what that makes of the whole, and what was approved of it before."""
 
     clips: int
     usd: Decimal
     unpriced: int
     whole: Approval
     earlier: Approval | None
+    part: bool = False
+
+    @property
+    def yes(self) -> Approval:
+        """What is approved of the batch once this is."""
+        return self.whole.beside(self.earlier) if self.part and self.earlier else self.whole
 
     @property
     def beyond(self) -> str:
@@ -40,12 +46,12 @@ class ToApprove:
         return self.usd > above_usd or self.unpriced > 0
 
 
-async def to_approve(runtime: Runtime, plan: Plan) -> ToApprove:
-    """What a yes would allow, by the ledger as it is now."""
+async def to_approve(runtime: Runtime, plan: Plan, part: bool = False) -> ToApprove:
+    """What a yes would allow, by the ledger as it is now. The plan is all of its batch, or a `part`."""
     taken = await taken_clips(runtime, plan)
     quotes = [plan.quotes[row.clip.key] for row in plan.rows if row.clip.key not in taken]
     usd = sum_usd(quotes)
     counted = await anyio.to_thread.run_sync(runtime.ledger.counted, plan.batch)
     earlier = await anyio.to_thread.run_sync(runtime.ledger.approval, plan.batch)
     whole = Approval(len(plan.rows), counted + usd)
-    return ToApprove(len(quotes), usd, sum(quote is None for quote in quotes), whole, earlier)
+    return ToApprove(len(quotes), usd, sum(quote is None for quote in quotes), whole, earlier, part)
