@@ -27,6 +27,8 @@ from dailies.storage.s3 import S3
 FetchImage = Callable[[str], Awaitable[bytes | None]]
 Given = TypeVar("Given", bound=BaseModel)
 MOST_LETTERS = 20_000
+LARGEST = 2**63 - 1
+"""A number beyond it is that of no entry, and no database takes it."""
 
 
 class Turn(BaseModel):
@@ -59,7 +61,7 @@ class Undo(Turn):
 
     model_config = ConfigDict(extra="forbid")
     clip_key: str
-    seen: int | None = None
+    seen: int | None = Field(None, ge=0, le=LARGEST)
 
 
 class Left(BaseModel):
@@ -101,6 +103,8 @@ class Room:
     def news(self, request: Request) -> Response:
         """Verdicts on the page's clips since the entry with this number, by whomever; and the highest number."""
         after = int(request.query_params.get("after", "0"))
+        if not 0 <= after <= LARGEST:
+            raise ValueError(after)
         found = self.ledger.verdicts_after(after)
         news = [verdict_json(entry) for entry in found if entry.clip_key in self.footage]
         latest = max([after, *(entry.id for entry in found)])

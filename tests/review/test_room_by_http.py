@@ -151,11 +151,16 @@ def test_a_verdict_is_on_record_when_it_is_answered(open_room: Room) -> None:
 @pytest.mark.parametrize(("path", "body", "status"), [
     ("verdict", {"clip_key": "f" * 64, "verdict": "keep"}, 404), ("verdict", {"clip_key": "K", "verdict": "maybe"}, 400),
     ("verdict", {"verdict": "keep"}, 400), ("comment", {"clip_key": "K", "second": -1, "text": "x"}, 400),
-    ("undo", [], 400),
+    ("undo", [], 400), ("undo", {"clip_key": "K", "seen": 2**70}, 400),
 ])  # fmt: skip
 def test_what_is_no_verdict_is_refused(open_room: Room, path: str, body: object, status: int) -> None:
     assert httpx.post(open_room[1] + path, json=body).status_code == status
     assert httpx.post(open_room[1] + path, content=b"verdict=keep").status_code == 400
+
+
+def test_news_since_an_entry_that_no_database_can_count_to_is_refused(open_room: Room) -> None:
+    for after in ("x", "-1", "9" * 30, "9" * 5000):
+        assert httpx.get(f"{open_room[1]}news.json", params={"after": after}).status_code == 400
 
 
 def test_a_port_that_is_taken_is_said_before_anything_is_served(open_room: Room) -> None:
