@@ -14,6 +14,7 @@ from urllib.parse import quote
 from dailies.domain.clips import clip_name
 from dailies.domain.figures import Line
 from dailies.errors import BadInput
+from dailies.storage.presigned import Presigner
 from dailies.storage.s3 import S3, parse_s3_uri
 
 PRESIGNED = "presigned"
@@ -81,14 +82,15 @@ def from_base(base: str) -> Linker:
 def presigned(s3: S3, folder: Path) -> Linker:
     """Addresses that anybody who has the page may open for a week; posters of this disk where they are there."""
     local = on_disk(folder, None)
+    signers: dict[str, Presigner] = {}
 
     def link(line: Line) -> Links:
         where = _place(line)
         if where is None:
             return Links()
         bucket, key = where
-        poster = local(line).poster or s3.presign(bucket, poster_key(key), PRESIGNED_S)
-        return Links(s3.presign(bucket, key, PRESIGNED_S), poster)
+        sign = signers.get(bucket) or signers.setdefault(bucket, s3.presigner(bucket, PRESIGNED_S))
+        return Links(sign(key), local(line).poster or sign(poster_key(key)))
 
     return link
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from dailies.errors import BadInput, Misconfigured
 from dailies.net import Network
 from dailies.storage.abilities import StoreAbilities, Writing
+from dailies.storage.presigned import Presigner
 from dailies.storage.refusals import KeyTaken, StoreRefused, StoreTrouble, refusal, unreachable
 
 if TYPE_CHECKING:
@@ -241,6 +242,14 @@ class S3:
         return self.client.generate_presigned_url(
             "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=lifetime_s
         )
+
+    def presigner(self, bucket: str, lifetime_s: int) -> Presigner:
+        """The same for many objects of a bucket, quickly: to be used at once, for all links count from the first one's moment."""
+        import boto3
+
+        found = boto3.DEFAULT_SESSION.get_credentials() if boto3.DEFAULT_SESSION else None
+        secret = found.get_frozen_credentials().secret_key if found else None
+        return Presigner(lambda key: self.presign(bucket, key, lifetime_s), secret)
 
     def _client(self, signed: bool) -> S3Client:
         with self._lock:
