@@ -11,6 +11,7 @@ from prefect.exceptions import FlowPauseTimeout
 from prefect.input import RunInput
 from pydantic import Field
 
+from dailies.domain.counting import how_many
 from dailies.domain.money import show_usd
 from dailies.errors import BadInput
 from dailies.planning.batch import Batch
@@ -46,7 +47,7 @@ async def approve(
         return batch
     usd = asked.usd
     unknown = f", {asked.unpriced} of them at an unknown price" if asked.unpriced else ""
-    text = f"**{batch.name}**: {asked.clips} clips to buy, quoted {show_usd(usd)}{unknown}. Nothing is bought without a yes."
+    text = f"**{batch.name}**: {how_many(asked.clips, 'clip')} to buy, quoted {show_usd(usd)}{unknown}. Nothing is bought without a yes."
     if asked.earlier:
         text += f" The batch then comes to {asked.whole.detail}; approved were {asked.earlier.detail}."
     try:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import tasks
 from dailies.domain.commands import COLLECT
+from dailies.domain.counting import how_many
 from dailies.domain.figures import Totals
 from dailies.domain.next_step import Step
 from dailies.errors import DailiesError
@@ -41,7 +42,7 @@ def run_name() -> str:
 
 def title_of(batch: Batch) -> str:
     """`monday · 12 clips`: a run's name once its batch is planned."""
-    return f"{batch.request.title} · {len(batch.plan.rows)} clips"
+    return f"{batch.request.title} · {how_many(len(batch.plan.rows), 'clip')}"
 
 
 def tags_of(batch: Batch) -> list[str]:

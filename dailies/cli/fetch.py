@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dailies.cli.command_settings import settings_here
 from dailies.cli.screen import counting, say
+from dailies.domain.counting import how_many
 from dailies.errors import BadInput
 from dailies.report.credits import credits_of, dump
 from dailies.report.select import Selection, chosen
@@ -38,7 +39,7 @@ def run_fetch(batch: str | None, to: str, json: bool) -> int:
         print(dump({"fetched": new, "already_there": there, "missing": len(missing), "clips": clips}))
     else:
         print(
-            f"{new} clips fetched, {there} were there already"
+            f"{how_many(new, 'clip')} fetched, {there} {'was' if there == 1 else 'were'} there already"
             + (f", {len(missing)} missing" if missing else "")
             + f": {folder}"
         )

@@ -15,6 +15,7 @@ from dailies.cli.run import log_to_stderr, run_order
 from dailies.cli.screen import say
 from dailies.cli.tables import names_within_batches, table
 from dailies.domain.commands import command
+from dailies.domain.counting import how_many
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.retry import Again, Kind, to_retry
 from dailies.errors import BadInput
@@ -84,7 +85,9 @@ def _found(ledger: Ledger, batch: str | None, kinds: Sequence[Kind]) -> tuple[st
     found = {name: to_retry(ledger.rows(name), kinds) for name in ([batch] if batch else names)}
     having = [name for name, some in found.items() if some]
     if len(having) > 1:
-        each = "\n".join(f"  {command('retry', '--batch', name)}    ({len(found[name])} clips)" for name in having)
+        each = "\n".join(
+            f"  {command('retry', '--batch', name)}    ({how_many(len(found[name]), 'clip')})" for name in having
+        )
         raise BadInput(f"several batches have such clips; say which. Nothing was bought.\n{each}", trouble="which-one")
     return (having[0], found[having[0]]) if having else (batch or "", [])
 
@@ -113,7 +116,7 @@ def _show(found: Sequence[Again], as_json: bool) -> None:
     ]
     if rows:
         table(["batch", "clip", "why", "quoted", "what happened"], rows, ["quoted"])
-    print(f"{len(found)} clips to buy again, {show_usd(sum_usd(again.usd for again in found))}")
+    print(f"{how_many(len(found), 'clip')} to buy again, {show_usd(sum_usd(again.usd for again in found))}")
 
 
 def _entry(again: Again) -> dict[str, object]:
@@ -132,6 +135,6 @@ def _confirm(found: Sequence[Again], yes: bool) -> None:
     if yes:
         return
     usd = show_usd(sum_usd(again.usd for again in found))
-    print(f"Buy {len(found)} clips again for at most {usd}? [y/N] ", end="", file=sys.stderr, flush=True)
+    print(f"Buy {how_many(len(found), 'clip')} again for at most {usd}? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise BadInput("not approved: nothing was bought", trouble="not-approved")

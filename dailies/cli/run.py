@@ -22,6 +22,7 @@ from dailies.cli.engine import Engine
 from dailies.cli.progress import progress
 from dailies.cli.screen import counting, say, tell
 from dailies.domain.commands import COLLECT, command
+from dailies.domain.counting import how_many
 from dailies.domain.figures import Totals
 from dailies.domain.money import show_usd
 from dailies.domain.troubles import KINDS
@@ -178,7 +179,7 @@ def confirm(purchase: Purchase, yes: bool) -> None:
     """On a terminal, ask before money is spent. Raises BadInput when the answer is no."""
     if yes or not purchase.rows or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
-    clips = "1 clip" if len(purchase.rows) == 1 else f"{len(purchase.rows)} clips"
+    clips = how_many(len(purchase.rows), "clip")
     print(f"Buy {clips} for at most {show_usd(purchase.usd)}? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise BadInput("not approved: nothing was bought", trouble="not-approved")

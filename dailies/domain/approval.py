@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from dailies.domain.counting import how_many
 from dailies.domain.money import show_usd
 
 
@@ -18,7 +19,7 @@ class Approval:
     @property
     def detail(self) -> str:
         """`12 clips for $15.12`."""
-        return f"{self.clips} clips for {show_usd(self.usd)}"
+        return f"{how_many(self.clips, 'clip')} for {show_usd(self.usd)}"
 
     def beside(self, earlier: Approval) -> Approval:
         """What is approved once a part of the batch is, too: what was said of the rest stays."""

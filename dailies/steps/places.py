@@ -45,11 +45,19 @@ class Seen:
 
     def sentences(self) -> tuple[str, ...]:
         """What a run is going to do about it."""
-        copied, gone = len(self.elsewhere), len(self.gone)
-        return (
-            *([f"{copied} clips that were bought earlier are copied inside S3; nothing is charged"] if copied else []),
-            *([f"{gone} delivered clips are no longer in S3: they are fetched again"] if gone else []),
-        )
+        return tuple(filter(None, (_copied(len(self.elsewhere)), _fetched_again(len(self.gone)))))
+
+
+def _copied(count: int) -> str:
+    if count == 1:
+        return "1 clip that was bought earlier is copied inside S3; nothing is charged"
+    return f"{count} clips that were bought earlier are copied inside S3; nothing is charged" if count else ""
+
+
+def _fetched_again(count: int) -> str:
+    if count == 1:
+        return "1 delivered clip is no longer in S3: it is fetched again"
+    return f"{count} delivered clips are no longer in S3: they are fetched again" if count else ""
 
 
 async def look_for_delivered(runtime: Runtime, batch: Batch) -> Seen:

@@ -13,6 +13,7 @@ import anyio.to_thread
 
 from dailies.catalog import Catalog
 from dailies.domain.clips import Clip, Row
+from dailies.domain.counting import how_many
 from dailies.domain.estimate import makespan_s, show_time
 from dailies.domain.money import show_usd, sum_usd
 from dailies.errors import BadInput
@@ -43,7 +44,7 @@ class Purchase:
     def overview(self, clips: int) -> str:
         """`20 clips, 5 in S3 already, 3 bought or refused earlier and not bought again. To buy: 12 …`: it adds up."""
         others = f", {self.others} bought or refused earlier and not bought again" if self.others else ""
-        return f"{clips} clips, {len(self.delivered)} in S3 already{others}. {self.sentence()}"
+        return f"{how_many(clips, 'clip')}, {len(self.delivered)} in S3 already{others}. {self.sentence()}"
 
     def sentence(self) -> str:
         """`To buy: 12 for $15.12, in about 6 min.`"""

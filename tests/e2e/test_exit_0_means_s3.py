@@ -23,7 +23,7 @@ def test_a_deleted_clip_is_fetched_again_and_not_bought_again(world: World) -> N
     delete(world, next(key for key in before if "/a-" in key))
     looked = world.command("check", str(world.prompts), "--json")
     assert looked.code == 0 and looked.json["to_buy"] == 0
-    assert "1 delivered clips are no longer in S3: they are fetched again" in looked.json["notes"]
+    assert "1 delivered clip is no longer in S3: it is fetched again" in looked.json["notes"]
     again = world.run()
     assert again.code == 0 and again.json["already_delivered"] == 1 and again.json["delivered"] == 1, again.stderr
     assert world.clips() == before and len(world.charges()) == charges
