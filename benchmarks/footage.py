@@ -67,8 +67,8 @@ def _fine() -> Iterator[tuple[str, Callable[[], Iterable[Picture]], int]]:
 def _bad() -> Iterator[tuple[str, Callable[[], Iterable[Picture]], Samples | None, str]]:
     for name, (pictures, kind, _, _) in BAD.items():
         yield name, pictures, SOUND, str(kind)
-    for name, (sound, kind) in SOUNDS.items():
-        yield name, panned, sound, kind
+    for name, (sound, word) in SOUNDS.items():
+        yield name, panned, sound, word
 
 
 def _panned(px: float) -> Iterator[Picture]:

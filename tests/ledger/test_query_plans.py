@@ -93,7 +93,7 @@ def test_a_lease_is_renewed_by_what_its_owner_has_open_not_by_all_that_its_provi
 def test_postgres_renews_a_lease_by_the_same_index(postgres_url: str) -> None:
     with ledgers_on(postgres_url, FakeClock()) as make:
         ledger = make()
-        claim(ledger, *plan(ledger))
+        claim(ledger, plan(ledger)[0])
         with ledger.engine.begin() as connection:
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # else it reads the one page that there is
             seen = "\n".join(explained(connection, sent_by(ledger, lambda one: one.renew()), "EXPLAIN"))
