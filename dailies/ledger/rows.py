@@ -122,7 +122,9 @@ def _by_clip(
     for start in range(0, len(clip_keys), CHUNK):
         chosen = t.attempt.c.clip_key.in_(clip_keys[start : start + CHUNK])
         found: dict[str, list[T]] = defaultdict(list)
-        for row in connection.execute(query.where(chosen).order_by(t.attempt.c.clip_key, t.attempt.c.no)).mappings():
+        for row in (
+            connection.execute(query.where(chosen).order_by(t.attempt.c.clip_key, t.attempt.c.no)).mappings().all()
+        ):
             found[row["clip_key"]].append(record(row))
         yield from ((key, tuple(attempts)) for key, attempts in found.items())
 
