@@ -136,6 +136,12 @@ def without_digest(value: str) -> str:
     return found[1] if found else value
 
 
+def digest_in(value: str) -> str | None:
+    """The digest of the file that an option's value names on record; None where it names none."""
+    found = _WITH_DIGEST.fullmatch(value)
+    return found[2] if found else None
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One good row of a CSV: a clip, the team's label for it, where to buy it, and the team's own columns.

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from dailies.domain.clips import Row
+from dailies.domain.clips import IMAGE_LISTS, Row, digest_in, listed, without_digest
 from dailies.domain.commands import COLLECT, resolve
 from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import State, current
 from dailies.errors import BadInput, DailiesError, MaybeCharged, NotCharged
 from dailies.ledger import Caps
 from dailies.planning.batch import Batch
+from dailies.planning.further import place_of
 from dailies.planning.plan import Plan, SentFile
 from dailies.planning.request import BatchRequest
 from dailies.registry import declaration
@@ -70,7 +71,8 @@ async def _on_record(runtime: Runtime, attempt: Attempt) -> tuple[Batch, Row]:
     row = Row(found.number, found.id, clip, (attempt.provider,), found.labels)
     request = await request_of(runtime, attempt.batch) or BatchRequest(prompts=attempt.batch, batch=attempt.batch)
     quotes: dict[str, Decimal | None] = {attempt.clip_key: attempt.usd_quoted}
-    plan = Plan(attempt.batch, request.prompts, (row,), quotes, _file_of(request, row))
+    files, further = _file_of(request, row), _further_files_of(request, row)
+    plan = Plan(attempt.batch, request.prompts, (row,), quotes, files, further_files=further)
     return Batch(request, plan, *place, Caps()), row
 
 
@@ -80,3 +82,15 @@ def _file_of(request: BatchRequest, row: Row) -> dict[str, SentFile]:
     if not image or "://" in image.source or image.sha256 is None or image.made or "://" in request.prompts:
         return {}
     return {row.clip.key: SentFile(Path(request.prompts).expanduser().parent / image.source, image.sha256)}
+
+
+def _further_files_of(request: BatchRequest, row: Row) -> dict[tuple[str, str], SentFile]:
+    """Those beside the first image, which are on record with their digests."""
+    if "://" in request.prompts:
+        return {}
+    folder, found = Path(request.prompts).expanduser().parent, dict[tuple[str, str], SentFile]()
+    for name, value in row.clip.options.items():
+        for position, image in enumerate(listed(str(value)) if name in IMAGE_LISTS else (str(value),)):
+            if sha256 := digest_in(image):
+                found[row.clip.key, place_of(name, position)] = SentFile(folder / without_digest(image), sha256)
+    return found

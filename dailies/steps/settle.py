@@ -83,21 +83,22 @@ async def _prepared_again(runtime: Runtime, batch: Batch, row: Row, attempt: Att
         return None
     request = kept.again(await _texts(runtime, batch, row, kept))
     if request is None:
-        logger.warning("%s: its image is not the one that was sent, so it can't be asked for again", row.id)
+        logger.warning("%s: its texts or images are not those that were sent, so it can't be asked for again", row.id)
         return None
     again = (attempt.id, request)
     return Prepared(batch, row, attempt.provider, {}, attempt.request_digest, attempt.usd_quoted, again)
 
 
 async def _texts(runtime: Runtime, batch: Batch, row: Row, kept: KeptRequest) -> list[str]:
-    """What stands on record as a digest: the images, as they were sent."""
+    """What may stand on record as a digest: the row's own texts, and its images as they were sent."""
     if not kept.needs_texts:
         return []
+    own = [row.clip.prompt, *(value for value in row.clip.options.values() if isinstance(value, str))]
     try:
         model = runtime.catalog.find(row.clip.model)
         first = await image_url(runtime, batch, row, takes_data_uri=True)
         further = await further_images(runtime, batch, row, model, takes_data_uri=True)
         images = [image for value in further.values() for image in (value if isinstance(value, tuple) else (value,))]
-        return [await as_text(image) for image in ([first, *images] if first else images)]
+        return own + [await as_text(image) for image in ([first, *images] if first else images)]
     except BadInput:
-        return []
+        return own
