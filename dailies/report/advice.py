@@ -9,8 +9,10 @@ from enum import StrEnum
 from dailies.domain.commands import COLLECT, command, refund_pack, resolve
 from dailies.domain.figures import Line, Outcome
 from dailies.domain.money import show_usd
+from dailies.domain.provider import SettledBy
 from dailies.domain.records import BatchRow
 from dailies.domain.states import Failure, State
+from dailies.registry import declaration
 
 
 class Topic(StrEnum):
@@ -79,7 +81,7 @@ def advice_for(topic: Topic, line: Line, run: str | None = None) -> Advice:
         case Topic.IN_DOUBT:
             return Advice(
                 topic,
-                (Command("asks the provider's log again", COLLECT),),
+                (Command(question_to(line.provider), COLLECT),),
                 doubt_commands(line.attempt or "", line.usd_at_risk),
             )
         case Topic.OVERDUE | Topic.INTERRUPTED:
@@ -95,6 +97,23 @@ def advice_for(topic: Topic, line: Line, run: str | None = None) -> Advice:
             return Advice(topic, (*changed, _retry(line, "--refused", "asks once more in the same words")))
         case Topic.NOT_SENT | Topic.NOT_STARTED:
             return Advice(topic, (on,) if on else ())
+
+
+QUESTIONS = {
+    SettledBy.LOG: "asks {}'s log again",
+    SettledBy.OWN_ID: "asks {} again by our own id",
+    SettledBy.HISTORY: "looks through {}'s history again",
+    SettledBy.SAME_KEY: "takes in an answer that came late; a run asks {} by the same request with its own key, while that is known",
+}
+"""What can be asked about a lost answer, the first that a provider has; the last is no question of `collect`'s."""
+
+
+def question_to(provider: str) -> str:
+    """What `collect` does about a lost answer of this provider's."""
+    known = declaration(provider)
+    by, title = (known.settling.by, known.title) if known else ((), provider)
+    words = next((words for way, words in QUESTIONS.items() if way in by), None)
+    return (words or "takes in an answer that came late; {} has nothing that could be asked").format(title)
 
 
 def topic_of(row: BatchRow, line: Line) -> Topic:

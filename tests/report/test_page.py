@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 import zlib
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -67,6 +68,17 @@ def test_whatever_is_not_delivered_well_has_a_command() -> None:
     for row in mixed_rows(40):
         advice = advice_for(topic(row), line_of(row), "dailies run a.csv --to s3://b")
         assert bool(advice.commands) == (advice.topic is not Topic.DELIVERED)
+
+
+@pytest.mark.parametrize(("provider", "says"), [
+    ("aiml", "asks AI/ML API's log again"), ("fal", "looks through fal's history again"),
+    ("runware", "asks Runware again by our own id"), ("higgsfield", "a run asks Higgsfield by the same request"),
+    ("openrouter", "OpenRouter has nothing that could be asked"), ("acme", "acme has nothing that could be asked"),
+    ("onerouter", "OneRouter (Infron) has nothing that could be asked"),
+])  # fmt: skip
+def test_a_doubt_is_told_what_its_own_provider_can_be_asked(provider: str, says: str) -> None:
+    (command,) = advice_for(Topic.IN_DOUBT, replace(line_of(a_batch_row(1, State.IN_DOUBT)), provider=provider)).shared
+    assert says in command.hint and command.text == "dailies collect"
 
 
 class Batch:
