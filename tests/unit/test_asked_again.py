@@ -18,14 +18,17 @@ from dailies.catalog import load_catalog
 from dailies.domain.creates import PaidRequest, Reference
 from dailies.domain.kept_request import KeptRequest, keep
 from dailies.domain.pictures import pictures_in
+from dailies.domain.records import Attempt
+from dailies.ledger import Caps
 from dailies.planning.plan import Plan
 from dailies.planning.request import BatchRequest
 from dailies.sender.claims import request_for
 from dailies.sender.shelf import Hold, Shelf
-from dailies.steps.ask_again import _file_of, _further_files_of
+from dailies.steps.ask_again import _file_of, _further_files_of, _on_record
 from dailies.steps.prepare import prepare
 from dailies.steps.settle import _prepared_again
 from tests.e2e.harness import picture
+from tests.ledger.factories import FakeClock, ledgers_on
 from tests.unit.planned import plan
 from tests.unit.test_reference_images import Folder
 
@@ -118,3 +121,21 @@ def test_a_person_who_asks_needs_the_record_and_the_folder_alone(tmp_path: Path)
     again = asked_again(from_record, kept)
     assert again is not None and again.content == request.content
     assert not _further_files_of(BatchRequest(prompts="s3://b/a.csv"), row)
+
+
+def test_what_is_asked_for_again_is_found_by_the_record_of_its_attempt(tmp_path: Path) -> None:
+    """The way of `resolve --ask-again` from an attempt on record to the bytes that were sent."""
+    found = plan(CSV, a_machine(tmp_path / "one"))
+    request, kept = sent_by(found, True)
+    (row,) = found.rows
+    with ledgers_on(f"sqlite:///{tmp_path / 'ledger.db'}", FakeClock(NOON)) as make:
+        ledger = make()
+        ledger.plan("b", "a.csv", "s3://clips/b", [row], {row.clip.key: Decimal(1)})
+        attempt = ledger.claim(row.clip.key, "b", "higgsfield", Decimal(1), Caps(), "digest", "ab" * 32)
+        assert isinstance(attempt, Attempt)
+        asked = SimpleNamespace(request=BatchRequest(prompts=str(tmp_path / "one" / "a.csv"), batch="b"))
+        runtime: Any = SimpleNamespace(ledger=ledger, batches={"b": asked})
+        batch, on_record = anyio.run(_on_record, runtime, attempt)
+    again = asked_again(batch.plan, kept)
+    assert on_record.clip.key == row.clip.key
+    assert again is not None and again.content == request.content
