@@ -19,7 +19,8 @@ class Catalog:
         self._names_at: dict[str, dict[str, Model]] = {}
         for model in self.models.values():
             for provider, offer in model.offers.items():
-                for name in dict.fromkeys((offer.name, offer.text or offer.name, *offer.aliases)):
+                forms = (offer.name, offer.text or offer.name, offer.reference or offer.name)
+                for name in dict.fromkeys((*forms, *offer.aliases)):
                     self._names_at.setdefault(provider, {})[name.casefold()] = model
                     self._by_name.setdefault(name.casefold(), model)
         # An id always means its own model, whatever another model is called somewhere.

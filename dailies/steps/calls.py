@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.catalog import Catalog
+from dailies.domain.clips import IMAGE_LISTS
 from dailies.domain.records import Attempt
 from dailies.hooks.app import Answer, Call
 from dailies.ledger import Ledger
@@ -65,4 +66,5 @@ class Receiver:
 
     def _model_of(self, attempt: Attempt) -> str:
         clip = self._ledger.clips_of([attempt.clip_key])[attempt.clip_key]
-        return self._catalog.find(clip.model).offer_at(attempt.provider).called(bool(clip.image))
+        has_references = any(name in clip.options for name in IMAGE_LISTS)
+        return self._catalog.find(clip.model).offer_at(attempt.provider).called(bool(clip.image), has_references)

@@ -26,9 +26,12 @@ from dailies.providers.openrouter.client import OpenRouter
 from dailies.report.credits import credits_csv, credits_of
 from dailies.report.facts import _settings
 from dailies.report.page import Drawing, PageFacts
+from dailies.settings import Settings
+from dailies.steps.calls import Receiver
 from dailies.steps.image import as_text, further_images
 from dailies.steps.start import _beside
 from tests.e2e.harness import picture
+from tests.ledger.factories import a_clip
 from tests.report.factories import MADE_AT, mixed_rows
 from tests.unit.planned import World, plan
 
@@ -194,3 +197,22 @@ def test_no_signature_of_theirs_goes_into_the_facts_beside_a_clip() -> None:
     options = {"reference_images": f"{SIDE}?X-Amz-Signature=s3cret|{FIRST}?token=s3cret"}
     told = _settings(Clip(SEEDANCE, "<a>", Image("", 0, 0, ""), "720p", "16:9", 5, options=options))
     assert told["options"]["reference_images"] == f"{SIDE}|{FIRST}"
+
+
+def test_a_webhook_means_the_endpoint_that_the_references_were_sent_to() -> None:
+    """fal has one endpoint for each form of a model; the addresses of a job are below its own."""
+    called = {}
+    for images in ({}, {"reference_images": SIDE}):
+        clip = replace(a_clip(model=SEEDANCE), options=images)
+        ledger: Any = SimpleNamespace(clips_of=lambda _, clip=clip: {"key": clip})
+        receiver = Receiver(Settings.model_validate({}), ledger, CATALOG, {}, lambda: MADE_AT)
+        attempt: Any = SimpleNamespace(clip_key="key", provider="fal")
+        called[bool(images)] = receiver._model_of(attempt)
+    assert called[True] == CATALOG.find(SEEDANCE).offers["fal"].reference != called[False]
+
+
+def test_a_model_is_found_by_the_name_of_its_endpoint_for_references() -> None:
+    names = {offer.reference: model for model in CATALOG for offer in model.offers.values() if offer.reference}
+    assert names
+    for name, model in names.items():
+        assert CATALOG.find(name.upper()) is model and CATALOG.provider_of(name) == "fal"
