@@ -13,10 +13,12 @@ from dailies.domain.money import ZERO
 from dailies.domain.records import Attempt
 from dailies.domain.states import State
 from dailies.ledger import DuplicateGeneration, Ledger, LostOwnership
-from dailies.providers.base import Look, LookKind, Provider
+from dailies.providers.base import LogUnavailable, Look, LookKind, Provider, doubt_of
 from dailies.providers.webhooks import Told
 
 NOTE = "told by the provider's webhook"
+MOST_ASKED = 20
+"""Of the other creates without an id, so many are asked for before a call is believed."""
 
 
 class UnknownAttempt(Exception):
@@ -67,6 +69,7 @@ class CallRecorder:
 
     async def _with_id(self, provider: Provider, attempt: Attempt, told: Told) -> Attempt:
         """T2, for an attempt whose answer was lost or has not come yet. A create that is on its way keeps its owner."""
+        await self._refuse_anothers(provider, attempt, told.generation_id)
         handle = provider.handle_of(told.generation_id, self.model_of(attempt))
         if not told.signed:
             look = await provider.look(handle or told.generation_id)
@@ -78,6 +81,38 @@ class CallRecorder:
             return await anyio.to_thread.run_sync(self.ledger.mark_submitted, attempt.id, accepted, NOTE)
         except DuplicateGeneration as error:
             raise UnknownAttempt("this generation belongs to another attempt") from error
+
+    async def _refuse_anothers(self, provider: Provider, attempt: Attempt, generation_id: str) -> None:
+        """No signature covers the address that a call comes to: with the reference of another attempt it would be a valid call.
+        What the ledger or the provider knows to be another attempt's is refused; where neither knows, the reference counts.
+        A provider that shows another one for this attempt may not list both yet, where two asked for the same: call again."""
+        query = self.ledger.attempt_of_generation
+        if await anyio.to_thread.run_sync(query, provider.name, generation_id):
+            raise UnknownAttempt("this generation belongs to another attempt")
+        own = await self._shown(provider, attempt)
+        if own == generation_id:
+            return
+        if own is not None:
+            raise NotOnRecord(f"{provider.name} has another generation for this attempt")
+        for other in await anyio.to_thread.run_sync(self._others, attempt):
+            if await self._shown(provider, other) == generation_id:
+                raise UnknownAttempt("the provider has this generation for another attempt")
+
+    async def _shown(self, provider: Provider, attempt: Attempt) -> str | None:
+        """The generation that the provider itself has for a create, where it can be asked and tells one."""
+        kept = await anyio.to_thread.run_sync(self.ledger.kept_request, attempt.id)
+        try:
+            found = await provider.find(doubt_of(attempt, self.ledger.now(), kept)) if kept else None
+        except LogUnavailable:
+            return None
+        return found.generation_id if found else None
+
+    def _others(self, attempt: Attempt) -> list[Attempt]:
+        """Creates at the same provider whose answers are lost or have not come yet, the latest first."""
+        every = {one.id: one for one in [*self.ledger.unfinished(), *self.ledger.unsettled()]}
+        known = (one for one in every.values() if one.provider == attempt.provider and one.id != attempt.id)
+        nameless = [one for one in known if one.generation_id is None]
+        return sorted(nameless, key=lambda one: one.created_at, reverse=True)[:MOST_ASKED]
 
     async def _look(self, provider: Provider, attempt: Attempt, told: Told) -> Look:
         """A signed result is taken at its word; a failure, and whatever is only a hint, is asked of the provider."""

@@ -16,7 +16,8 @@ import pytest
 from pydantic import SecretStr
 
 from dailies.catalog import ResolvedOptions, load_catalog, request_body, resolve_options
-from dailies.domain.creates import Accepted, Reference
+from dailies.domain.creates import Accepted, PaidRequest, Reference
+from dailies.domain.kept_request import keep
 from dailies.domain.outcomes import Answer
 from dailies.domain.records import Attempt
 from dailies.domain.states import State
@@ -72,14 +73,33 @@ class Desk:
 
     async def bought(self, attempt: Attempt, prompt: str = "she smiles") -> Answer:
         """The answer to its create, which the ledger is not told."""
+        request = self.asked(prompt, Reference(attempt.id, str(uuid.uuid4())))
+        outcome = (await self.client.create(request, lambda: True)).outcome
+        assert isinstance(outcome, Answer) and outcome.generation_id, outcome
+        return outcome
+
+    async def lost(self, prompt: str) -> tuple[Attempt, str]:
+        """An attempt whose answer was lost, its request on record, and the id that it would have had."""
+        self.number += 1
+        clip = a_clip(f"{prompt} {self.number}", model=MODELS[self.name])
+        row, batch = a_row(self.number, clip, providers=(self.name,)), f"{self.name}-{self.number}"
+        self.ledger.plan(batch, f"{batch}.csv", "s3://clips/hooks", [row], {clip.key: Decimal(1)})
+        reference = Reference(uuid.uuid4().hex, str(uuid.uuid4()))
+        request = self.asked(prompt, reference)
+        kept = keep(request, reference, self.now())
+        attempt = self.ledger.claim(clip.key, batch, self.name, Decimal(1), Caps(), "digest", request=kept)
+        assert isinstance(attempt, Attempt)
+        outcome = (await self.client.create(request, lambda: True)).outcome
+        assert isinstance(outcome, Answer) and outcome.generation_id, outcome
+        return self.ledger.mark_in_doubt(attempt.id, "answer lost"), outcome.generation_id
+
+    def asked(self, prompt: str, reference: Reference) -> PaidRequest:
+        """The request of a clip."""
         model = load_catalog().find(MODELS[self.name])
         resolved = resolve_options(model, image_size=(1280, 720))
         assert isinstance(resolved, ResolvedOptions)
         body = request_body(model, self.name, resolved, prompt=prompt, image_url=image(self.sandbox))
-        request = self.client.request(body, Reference(attempt.id, str(uuid.uuid4())))
-        outcome = (await self.client.create(request, lambda: True)).outcome
-        assert isinstance(outcome, Answer) and outcome.generation_id, outcome
-        return outcome
+        return self.client.request(body, reference)
 
     async def call(self, call: Call, **changes: Any) -> httpx.Response:
         """Make a call as it was received, or a changed one."""
@@ -297,3 +317,63 @@ def test_a_hint_that_the_provider_does_not_confirm_is_not_recorded(sandbox: Sand
         assert desk.found(attempt).state is State.IN_DOUBT
 
     at_desk("higgsfield", sandbox, make_ledger, act)
+
+
+@EACH
+def test_a_call_of_a_known_generation_takes_no_other_attempt(
+    name: str, sandbox: Sandbox, make_ledger: MakeLedger
+) -> None:
+    """Nor does it put one in doubt whose request is on its way."""
+
+    async def act(desk: Desk, calls: Callable[[int], list[Call]]) -> None:
+        first, second = desk.claimed(), desk.claimed()
+        answer = await desk.bought(first)
+        desk.ledger.mark_submitted(first.id, Accepted(str(answer.generation_id), handle=answer.handle))
+        await anyio.to_thread.run_sync(calls, 1)
+        await desk.bought(second, "another")
+        one, other = await anyio.to_thread.run_sync(calls, 2)
+        before = desk.found(second)
+        assert (await desk.call(one, path=other[0])).status_code == 404
+        assert desk.found(second) == before and before.state is State.SUBMITTING
+
+    at_desk(name, sandbox, make_ledger, act)
+
+
+@pytest.mark.parametrize("name", ["runware", "fal"])
+def test_a_call_under_the_reference_of_another_doubt_is_refused_where_the_provider_knows_better(
+    name: str, sandbox: Sandbox, make_ledger: MakeLedger
+) -> None:
+    async def act(desk: Desk, calls: Callable[[int], list[Call]]) -> None:
+        first, first_id = await desk.lost("a quay")
+        await anyio.to_thread.run_sync(calls, 1)
+        second, second_id = await desk.lost("a pier")
+        one, other = await anyio.to_thread.run_sync(calls, 2)
+        assert (await desk.call(one, path=other[0])).status_code == 503
+        sandbox.fault("history", "missing", provider=name)
+        assert (await desk.call(one, path=other[0])).status_code in (404, 503), "the second is not listed yet"
+        assert {desk.found(each).state for each in (first, second)} == {State.IN_DOUBT}
+        assert [(await desk.call(each)).status_code for each in (one, other)] == [200, 200]
+        assert [desk.found(each).generation_id for each in (first, second)] == [first_id, second_id]
+
+    at_desk(name, sandbox, make_ledger, act)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_two_that_asked_for_the_same_are_told_apart_by_their_references(
+    sandbox: Sandbox, make_ledger: MakeLedger, late: bool
+) -> None:
+    """Whichever of them the history lists first."""
+
+    async def act(desk: Desk, calls: Callable[[int], list[Call]]) -> None:
+        first, first_id = await desk.lost("a quay")
+        await anyio.to_thread.run_sync(calls, 1)
+        desk.ledger.resolve_found(first.id, Accepted(first_id), "found")
+        second, second_id = await desk.lost("a quay")
+        _, other = await anyio.to_thread.run_sync(calls, 2)
+        if late:
+            sandbox.fault("history", "missing", provider="fal")
+            assert (await desk.call(other)).status_code == 503, "call again"
+        assert (await desk.call(other)).status_code == 200
+        assert desk.found(second).generation_id == second_id
+
+    at_desk("fal", sandbox, make_ledger, act)
