@@ -215,3 +215,14 @@ def test_every_control_has_a_name_for_a_screen_reader(visit: Open, forty: str) -
         .filter((node) => !(node.ariaLabel || node.textContent.trim() || node.labels?.length)).length""")
     assert nameless == 0
     assert [page.locator(level).count() for level in ("h1", "main", "[role=search]", "[role=status]")] == [1, 1, 1, 2]
+
+
+def test_a_long_address_widens_neither_a_chart_nor_the_details(visit: Open, forty: str) -> None:
+    page = visit(forty).page
+    page.locator("#cards .card").first.get_by_role("button", name="Details").click()
+    wide = """([inside, around]) => {
+        for (const one of document.querySelectorAll(inside)) one.textContent = "https://x.example/" + "a".repeat(300);
+        return [...document.querySelectorAll(around)].filter(one => one.scrollWidth > one.clientWidth).length;
+    }"""
+    for inside, around in ((".bars th[scope=row]", "figure"), ("dialog dt, dialog dd", "dialog")):
+        assert page.locator(inside).count() and page.evaluate(wide, [inside, around]) == 0, inside
