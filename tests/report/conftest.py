@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
+PATIENCE_MS = 60_000
+"""How long a page may take on a crowded machine: what comes at once costs nothing of it."""
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -49,6 +51,7 @@ def browser() -> Iterator[Browser]:
     """Chromium, for one module at a time: as long as it runs, no other test could run an event loop in this thread."""
     if not os.access(CHROMIUM, os.X_OK):
         pytest.skip(f"{CHROMIUM} is not installed: the page's browser tests did not run")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield browser
@@ -65,7 +68,7 @@ def visit(browser: Browser, tmp_path: Path) -> Iterator[Open]:
             base = tmp_path.as_uri() if on_disk else url
             context = browser.new_context(viewport={"width": width, "height": height}, **options)
             contexts.append(context)
-            context.set_default_timeout(15_000)
+            context.set_default_timeout(PATIENCE_MS)
             seen = Visit(context.new_page(), base)
             seen.page.on("console", lambda message: seen.complaints.append(message.text))
             seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))

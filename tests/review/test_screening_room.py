@@ -13,6 +13,7 @@ from dailies.domain.verdicts import Said, Word
 from dailies.ledger import Ledger
 from tests.e2e.harness import s3_client
 from tests.e2e.harness import until as wait_for
+from tests.report.conftest import PATIENCE_MS
 from tests.report.test_page_in_browser import HOSTILE
 from tests.review.conftest import MakeStudio, Studio, Visit, until
 
@@ -31,7 +32,7 @@ def enter(browser: Browser) -> Iterator[Enter]:
     def go(address: str, width: int = 1280, height: int = 860, **options: Any) -> Visit:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE_MS)
         seen = Visit(context.new_page(), address.split("#")[0])
         seen.page.on("console", lambda message: seen.complaints.append(message.text))
         seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))

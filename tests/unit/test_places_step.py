@@ -61,7 +61,7 @@ def test_a_clip_that_is_gone_is_reopened_and_not_bought(bench: Bench, what: str)
     if what == "another size":
         bench.shelf.lay(key_of(attempt), bytes(SIZE - 1))
     seen = bench.run(look_for_delivered, batch)
-    assert seen.sentences() == ("1 delivered clips are no longer in S3: they are fetched again",)
+    assert seen.sentences() == ("1 delivered clip is no longer in S3: it is fetched again",)
     assert bench.run(settle_places, batch) == places.Placed((), (attempt.clip_key,))
     now = bench.again(attempt)
     assert (now.state, now.s3_uri, now.error) == (State.COMPLETED, None, places.GONE)
@@ -73,7 +73,7 @@ def test_a_clip_of_another_place_is_copied_here_and_on_record(bench: Bench) -> N
     there = replace(batch, bucket="films", prefix="cut")
     seen = bench.run(look_for_delivered, there)
     assert seen.elsewhere == {attempt.clip_key: ("clips", key_of(attempt))}
-    assert seen.sentences() == ("1 clips that were bought earlier are copied inside S3; nothing is charged",)
+    assert seen.sentences() == ("1 clip that was bought earlier is copied inside S3; nothing is charged",)
     placed = bench.run(settle_places, there)
     key = f"cut/smiles/row-1-{attempt.clip_key[:12]}.mp4"
     assert [(copy.batch, copy.s3_uri) for copy in placed.copied] == [("smiles", f"s3://films/{key}")]
