@@ -1,4 +1,4 @@
-"""`make pictures`: a whole round in five pictures, made of a real batch with the embedded provider and store.
+"""`make pictures`: a whole round in six pictures, made of a real batch with the embedded provider and store.
 
 Run, look, send back, keep, hand over: the commands as they are typed, and the screening room in a headless Chromium. Needs what
 `docs/pictures.py` needs.
@@ -28,11 +28,12 @@ from dailies.storage.s3 import S3
 HERE = Path(__file__).resolve().parent / "pictures"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 WIDE, HIGH, SHOWN = 1120, 700, (840, 525)
-COLOURS = 192
+COLOURS = 256
 NEW_PROMPT = "Calm water at dusk, two gulls cross the frame, the camera stands still"
+AGAIN = (("check --only retake --batch spring", ""), ("run --only retake --batch spring", " --yes"))
 HANDED = ("export --batch spring --kept --as zip --to spring.zip", "report --batch spring")
-TERMINAL = """<body style="margin:0;background:#16181d;color:#e4e6eb;height:100vh;display:flex;align-items:center">
-<pre style="margin:0 40px;font:16.5px/1.5 'DejaVu Sans Mono',monospace;white-space:pre-wrap">{}</pre></body>"""
+TERMINAL = """<body style="margin:0;background:#16181d;color:#e4e6eb;height:100vh;">
+<pre style="margin:0;padding:34px 40px;font:16.5px/1.5 'DejaVu Sans Mono',monospace;white-space:pre-wrap">{}</pre></body>"""
 PROMPT = '<span style="color:#7fd1a0">$ {}</span>'
 
 
@@ -50,8 +51,8 @@ def main() -> None:
                 _terminal(browser, "run", [("run prompts.csv --batch spring", _typed(typed, folder, environ))])
                 with _room(folder, environ) as address:
                     _decide(browser, address)
-                again = _typed("run --only retake --batch spring --yes", folder, environ)
-                _terminal(browser, "again", [("run --only retake --batch spring", again)])
+                made_again = [(words, _typed(f"{words}{yes}", folder, environ)) for words, yes in AGAIN]
+                _terminal(browser, "again", made_again)
                 with _room(folder, environ) as address:
                     _keep(browser, address)
                 handed = [(words, _typed(words, folder, environ)) for words in HANDED]
@@ -86,7 +87,9 @@ def _typed(words: str, folder: Path, environ: dict[str, str]) -> str:
     if done.returncode:
         raise SystemExit(f"{words}: {done.stderr}")
     return "\n".join(
-        line.replace(f"{folder}/", "") for line in done.stdout.splitlines() if not line.startswith("Report: ")
+        line.replace(f"{folder}/", "").replace(f"{data_folder()}/", "")
+        for line in done.stdout.splitlines()
+        if not line.startswith("Report: ")
     )
 
 

@@ -49,7 +49,7 @@ async def approve(
     unknown = f", {asked.unpriced} of them at an unknown price" if asked.unpriced else ""
     text = f"**{batch.name}**: {how_many(asked.clips, 'clip')} to buy, quoted {show_usd(usd)}{unknown}. Nothing is bought without a yes."
     if asked.earlier:
-        text += f" The batch then comes to {asked.whole.detail}; approved were {asked.earlier.detail}."
+        text += f" The batch then comes to {asked.yes.detail}; approved were {asked.earlier.detail}."
     try:
         answer = await ask(Approval.with_initial_data(description=text), _about(batch, asked), wait_s, may_leave)
     except FlowPauseTimeout:

@@ -198,7 +198,7 @@ async def _check(settings: Settings, order: BatchRequest, on_record: bool) -> Ch
         purchase = await purchase_of(runtime, plan, order.in_flight or settings.dailies_in_flight)
         changed = await changed_rows(runtime, plan, purchase.rows)
         notes = (*plan.notes, *await other_content(runtime, plan), *store_notes(runtime), *seen)
-        beyond = (await to_approve(runtime, plan)).beyond
+        beyond = (await to_approve(runtime, plan, order.partial)).beyond
         return Checked(plan, rows, purchase, refusal, balances, tuple(changed), notes, beyond)
 
 

@@ -35,7 +35,7 @@ class ToApprove:
         """`3 clips for $3.78, beyond the 2 clips for $2.52 that were approved`; empty where nothing more is asked for."""
         if not self.clips or self.earlier is None or self.earlier.covers(self.whole):
             return ""
-        return f"{self.whole.detail}, beyond the {self.earlier.detail} that were approved"
+        return f"{self.yes.detail}, beyond the {self.earlier.detail} that were approved"
 
     def needs_a_yes(self, above_usd: Decimal) -> bool:
         """Whether a person is to be asked: what was approved is exceeded, or nothing was and this is much."""
