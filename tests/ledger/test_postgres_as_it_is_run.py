@@ -130,15 +130,22 @@ def test_a_failover_is_a_ledger_that_is_away_and_no_answer_is_lost(
 
 def test_a_run_holds_no_more_connections_than_its_page_says(postgres_url: str) -> None:
     ledger = open_ledger(postgres_url)
-    together = Barrier(2 * POOLED)
+    all_of_them, at_once, most = Barrier(2 * POOLED), list[int](), list[int]()
 
-    def busy(_: int) -> None:
+    def busy(first: bool) -> None:
         with ledger.engine.connect() as connection, connection.begin():
+            at_once.append(1)
+            most.append(len(at_once))
             connection.execute(sa.text("SELECT 1"))
-            together.wait(30)
+            if first:
+                all_of_them.wait(60)
+            at_once.pop()
 
+    with ThreadPoolExecutor(2 * POOLED) as pool:
+        list(pool.map(busy, [True] * 2 * POOLED))
     with ThreadPoolExecutor(6 * POOLED) as pool:
-        list(pool.map(busy, range(6 * POOLED)))
+        list(pool.map(busy, [False] * 6 * POOLED))
+    assert max(most) == 2 * POOLED
     ours = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'dailies'"
     assert sql(postgres_url, ours) == [(POOLED,)], "what is not needed any more is given back"
     assert (POOLED, 2 * POOLED) == (4, 8)
