@@ -94,11 +94,11 @@ class Ledger(Adoption, Archiving, Looks, Statuses, Verdicts, Takes):
         """
         now, attempt_id = self.now(), request.attempt_id if request else new_attempt_id(clip_key)
         with self._write_to_be_found() as connection:
-            erased = sa.exists().where(t.erased.c.clip_key == t.clip.c.clip_key).label("erased")
-            clip = sa.select(t.clip, erased).where(t.clip.c.clip_key == clip_key).with_for_update(of=t.clip)
+            clip = sa.select(t.clip).where(t.clip.c.clip_key == clip_key).with_for_update()
             wanted = connection.execute(clip).mappings().one_or_none()
             earlier = dict(r.attempts_of(connection, [clip_key])).get(clip_key, ())
-            if not may_claim(earlier, provider) or (wanted and wanted["erased"]):
+            # Asked when the lock is held: the statement that waits for it still sees what was before.
+            if not may_claim(earlier, provider) or self._is_erased(connection, clip_key):
                 return Unclaimed.TAKEN
             granted = self._may_send(connection, provider, at_once)
             if not isinstance(granted, Go):

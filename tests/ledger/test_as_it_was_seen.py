@@ -4,12 +4,14 @@ it is by then. Runs on both databases."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import pytest
+import sqlalchemy as sa
 
 from dailies.cli.retry import _release
 from dailies.domain.creates import Accepted
@@ -21,6 +23,7 @@ from dailies.forget.wanted import refuse_unsettled, wanted_of
 from dailies.ledger import Ledger, MovedMeanwhile, Owner, Unclaimed
 from dailies.providers.base import Look, LookKind
 from dailies.steps.resolve import Word, settle_all, settle_charged, settle_one
+from tests.e2e.harness import until
 from tests.ledger.factories import (
     NO_CAPS,
     USD,
@@ -32,6 +35,7 @@ from tests.ledger.factories import (
     assert_counters_are_sums,
     bring_to,
     claim,
+    open_ledger,
     plan,
 )
 from tests.ledger.test_requests import LIFE, in_doubt
@@ -194,6 +198,29 @@ def test_what_is_marked_forgotten_is_claimed_by_nobody(ledger: Ledger) -> None:
     [key] = plan(ledger)
     ledger.mark_forgotten([key])
     assert ledger.claim(key, "smiles", "aiml", USD, NO_CAPS, "d") is Unclaimed.TAKEN
+
+
+def test_what_is_being_forgotten_is_not_claimed_by_who_waits_for_it(postgres_url: str) -> None:
+    """A claim that begins while a clip is being forgotten waits for that, and sees it then. On SQLite one writes at a time."""
+    ledger, run = open_ledger(postgres_url), open_ledger(postgres_url)
+    [key] = plan(ledger)
+    waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
+    def waits() -> bool:
+        with run.engine.connect() as connection:
+            return bool(connection.execute(waiting).scalar())
+
+    with ThreadPoolExecutor(1) as pool:
+        claims: list[Future[object]] = []
+
+        def claimed_meanwhile(_: object) -> None:
+            claims.append(pool.submit(run.claim, key, "smiles", "aiml", USD, NO_CAPS, "d"))
+            until(waits)
+
+        ledger.mark_forgotten([key], claimed_meanwhile)
+        assert claims[0].result(30) is Unclaimed.TAKEN
+    ledger.close()
+    run.close()
 
 
 def test_moved_is_said_with_what_it_is_by_now(ledger: Ledger) -> None:

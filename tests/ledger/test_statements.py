@@ -86,13 +86,13 @@ def test_what_a_clip_costs_the_ledger(ledger: Ledger) -> None:
             ready = ledger.record_completed(attempt, "https://c/1", polled=True)
         with counted(ledger) as t4:
             store(ledger, ready)
-    assert tuple(t1) == (1, 1, 10)
+    assert tuple(t1) == (1, 1, 11)
     assert tuple(asked) == (1, 0, 1)
     assert tuple(t2) == (1, 1, 6)
     assert tuple(look) == (1, 0, 1)
     assert tuple(last_look) == (1, 1, 3)
     assert tuple(t4) == (1, 1, 3)
-    assert tuple(life) == (6, 4, 24)
+    assert tuple(life) == (6, 4, 25)
 
 
 def test_a_commit_that_waits_for_the_disk_does_so_after_one_that_did_not(ledger: Ledger) -> None:
