@@ -109,6 +109,34 @@ def on_the_wire(request: PaidRequest, before_the_answer: Callable[[], object]) -
     return bytes(received)
 
 
+@pytest.mark.parametrize(
+    ("said", "means"), [(b"", Fault.ANSWER_LOST), (b"HTTP/1.1 429 x\r\nContent-Length: 2\r\n\r\n{}", 429)]
+)
+def test_who_ends_or_answers_before_all_has_come_is_sent_nothing_twice(
+    tmp_path: Path, said: bytes, means: Fault | int
+) -> None:
+    """A proxy or a provider that is too busy: what broke off is in doubt, an early answer counts."""
+    picture, asked = a_picture(tmp_path, 5_000_000), []
+    request = PaidRequest("/create", body_of(picture), texts=taken(picture))
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(said)
+        while said and await reader.read(2**20):
+            pass
+        writer.transport.abort()
+
+    async def post() -> Reply | Fault:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            client = ApiClient(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", SecretStr("key"), 5)
+            reply = await client.send_once(request, lambda: True)
+            await client.close()
+            return reply
+
+    reply = asyncio.run(post())
+    assert (reply.status if isinstance(reply, Reply) else reply) == means and len(asked) == 1
+
+
 def test_a_picture_is_never_taken_for_a_text(tmp_path: Path) -> None:
     """A request with anything else in the image's place would be paid for."""
     picture = a_picture(tmp_path, 3)
