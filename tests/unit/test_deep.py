@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from dailies.cli import deep
-from dailies.cli.app import doctor
+from dailies.cli.commands.serve import doctor
 from dailies.errors import BadInput
 from dailies.ledger import Ledger
 from dailies.ledger import tables as t
