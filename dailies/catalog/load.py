@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from itertools import product
@@ -16,7 +17,6 @@ from pydantic import ValidationError
 
 from dailies.catalog.find import Catalog
 from dailies.catalog.models import Kind, Model
-from dailies.domain.provider import Declaration
 from dailies.errors import Misconfigured
 from dailies.registry import declared
 
@@ -28,17 +28,28 @@ def load_catalog(extra: Path | None = None) -> Catalog:
 
     An entry whose id is known changes only the fields it names, and within `offers` only the fields of the providers
     it names. Raises Misconfigured with one line per mistake: file, model, field, reason.
+
+    The bundled ones alone are read once in a process: a run asks for them once for each provider.
     """
+    offered = tuple((one.name, one.offers) for one in declared().values() if one.offers)
+    return _bundled(offered) if extra is None else _read(offered, _user_files(extra))
+
+
+@lru_cache(maxsize=1)
+def _bundled(offered: tuple[tuple[str, str], ...]) -> Catalog:
+    return _read(offered, [])
+
+
+def _read(offered: Iterable[tuple[str, str]], more: Iterable[Path]) -> Catalog:
     entries: dict[str, tuple[str, Entry]] = {}
     mistakes: list[str] = []
     bundled = sorted((resources.files(__package__) / "models").iterdir(), key=lambda file: file.name)
     for file in bundled:
         if file.name.endswith(".json"):
             _take(file, file.name, entries, mistakes)
-    for one in declared().values():
-        if one.offers:
-            _take_offers(one, entries, mistakes)
-    for path in _user_files(extra):
+    for provider, offers in offered:
+        _take_offers(provider, offers, entries, mistakes)
+    for path in more:
         _take(path, str(path), entries, mistakes)
     models = _models(entries, mistakes)
     if not mistakes:
@@ -50,9 +61,7 @@ def load_catalog(extra: Path | None = None) -> Catalog:
     return Catalog(models)
 
 
-def _user_files(extra: Path | None) -> list[Path]:
-    if extra is None:
-        return []
+def _user_files(extra: Path) -> list[Path]:
     if extra.is_dir():
         return sorted(extra.glob("*.json"))
     if extra.is_file():
@@ -60,19 +69,19 @@ def _user_files(extra: Path | None) -> list[Path]:
     raise Misconfigured(f"DAILIES_MODELS: there is no file or folder {extra}", trouble="catalog")
 
 
-def _take_offers(one: Declaration, entries: dict[str, tuple[str, Entry]], mistakes: list[str]) -> None:
+def _take_offers(provider: str, offers: str, entries: dict[str, tuple[str, Entry]], mistakes: list[str]) -> None:
     """What a provider offers, by the models' ids; its file may bring models of its own, too."""
-    package, _, name = str(one.offers).partition(":")
+    package, _, name = offers.partition(":")
     file = resources.files(package) / name
     document = json.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
     if "models" in document:
-        _take(file, str(one.offers), entries, mistakes)
+        _take(file, offers, entries, mistakes)
     for model_id, offer in document.get("offers", {}).items():
         if model_id not in entries:
-            mistakes.append(f"{one.offers}: there is no model {model_id}")
+            mistakes.append(f"{offers}: there is no model {model_id}")
             continue
         origin, known = entries[model_id]
-        entries[model_id] = (origin, _merged({"offers": {}, **known}, {"offers": {one.name: offer}}))
+        entries[model_id] = (origin, _merged({"offers": {}, **known}, {"offers": {provider: offer}}))
 
 
 def _take(file: Traversable | Path, name: str, entries: dict[str, tuple[str, Entry]], mistakes: list[str]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from importlib.resources import files
 from operator import attrgetter
 from typing import Any
@@ -228,6 +229,7 @@ def _asset(name: str) -> str:
     return files("dailies.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
+@cache
 def _template() -> Any:
     environment = Environment(
         loader=PackageLoader("dailies.report"),

@@ -136,3 +136,16 @@ def test_the_example_on_the_page_of_models_is_a_good_file(tmp_path: Path) -> Non
     resolved = resolve_options(model)
     assert isinstance(resolved, ResolvedOptions)
     assert quote(model.offers["aiml"], resolved) == Decimal("1.00")
+
+
+def test_the_bundled_models_are_read_once_and_a_file_of_ones_own_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundled = load_catalog()
+    monkeypatch.setattr("dailies.catalog.load.json.loads", None)
+    assert load_catalog() is bundled
+    monkeypatch.undo()
+    for title in ("Ours", "Ours again"):
+        own = models_file(tmp_path / "own.json", {"id": "openai/sora-2-pro-i2v", "title": title})
+        assert load_catalog(own).find("openai/sora-2-pro-i2v").title == title
+    assert load_catalog() is bundled and bundled.find("openai/sora-2-pro-i2v").title not in ("Ours", "Ours again")
