@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.e2e.fixtures import each_world, hasty, make_world, services, world
+from tests.e2e.fixtures import each_world, engine, hasty, make_world, services, world
 
-__all__ = ["each_world", "hasty", "make_world", "services", "world"]
+__all__ = ["each_world", "engine", "hasty", "make_world", "services", "world"]

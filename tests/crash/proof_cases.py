@@ -42,6 +42,7 @@ CASES = [
 ]
 
 
+@pytest.mark.engine
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("fault", "point", "provider", "database"), CASES)
 def test_case(

@@ -114,7 +114,7 @@ def test_a_killed_run_in_a_container_still_has_its_answer_recorded(world: World)
     run = [*INIT, sys.executable, "-m", "dailies", "run", str(world.prompts), "--json"]
     container = subprocess.Popen(
         ["unshare", "--pid", "--fork", "--mount-proc", *run],
-        cwd=world.folder, env=world.environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        cwd=world.folder, env=world.outside, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
     until(lambda: world.charges() or container.poll() is not None, 90)
     if container.poll() is not None:

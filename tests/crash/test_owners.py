@@ -62,6 +62,7 @@ def test_a_create_that_is_stopped_past_its_lease_and_continued_is_charged_at_mos
     assert result and len(each_world.charges()) == 1 and result.code == 0
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_one_signal_during_the_post_records_its_answer_and_claims_no_more(world: World, number: signal.Signals) -> None:
     """Exit 130; the creates in flight are on record; the rest was not started; the next run goes on."""
@@ -78,6 +79,7 @@ def test_one_signal_during_the_post_records_its_answer_and_claims_no_more(world:
     assert result and result.code == 0 and len(world.charges()) == 3
 
 
+@pytest.mark.engine
 def test_two_signals_end_the_run_at_once_and_its_sender_records_the_answers(world: World) -> None:
     """Of a provider that has no log: nothing is in doubt, the next run brings the clips home."""
     world.csv(named("a", "b"), provider="onerouter")
@@ -96,6 +98,7 @@ def test_two_signals_end_the_run_at_once_and_its_sender_records_the_answers(worl
     assert result and result.code == 0 and len(world.charges()) == 2
 
 
+@pytest.mark.engine
 def test_a_signal_before_the_first_create_ends_cleanly(world: World) -> None:
     """While the images are measured: exit 130, no traceback, nothing bought."""
     with _silent_port() as url:
@@ -203,6 +206,7 @@ def test_clocks_an_hour_apart_buy_nothing_twice(each_world: World, monkeypatch: 
     assert result and result.code == 0 and len(each_world.charges()) == 3
 
 
+@pytest.mark.engine
 def test_a_flow_run_that_is_retried_by_the_engine_buys_nothing_again(world: World) -> None:
     """As after `Retry` in the UI: the whole flow runs once more under the same flow run."""
     from flows.generate import generate_clips

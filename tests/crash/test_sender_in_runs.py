@@ -127,7 +127,7 @@ def a_run_in_a_shell(world: World, **options: Any) -> Iterator[subprocess.Popen[
     world.csv(named("a"), provider="onerouter")
     world.sandbox.fault("create", "late", delay_s=4, times=1)
     command = [sys.executable, "-m", "dailies", "run", str(world.prompts), "--json"]
-    environ = {**world.environ, **options.pop("environ", {})}
+    environ = {**world.outside, **options.pop("environ", {})}
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | options
     with subprocess.Popen(command, cwd=world.folder, env=environ, **quiet) as run:
         until(lambda: len(world.charges()) == 1, 90)

@@ -63,7 +63,7 @@ def test_a_worker_that_is_told_to_end_and_kills_its_run_costs_no_clip(world: Wor
         script = world.folder / "worker.sh"
         own_group = script.read_text().replace("kill -KILL $run", "kill -KILL -$run")
         script.write_text(own_group.replace(INIT[0], f"setsid {INIT[0]}", 1))
-    worker = subprocess.Popen(command, cwd=world.folder, env=world.environ)
+    worker = subprocess.Popen(command, cwd=world.folder, env=world.outside)
     under_way(world)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(60) == 143
@@ -80,7 +80,7 @@ def test_a_worker_that_is_told_to_end_and_kills_its_run_costs_no_clip(world: Wor
 def test_systemctl_stop_waits_for_the_answer(world: World, changed: tuple[str, ...]) -> None:
     """SIGTERM to the main process, or to all of them: the sender takes none, and the unit stays until it has ended."""
     command = ordered(world)
-    with a_unit(world.folder, world.environ, [*INIT, *command], *changed) as unit:
+    with a_unit(world.folder, world.outside, [*INIT, *command], *changed) as unit:
         under_way(world)
         unit.stop()
         nothing_was_lost(world)
@@ -96,7 +96,7 @@ def test_where_a_unit_gives_no_init_or_no_time_it_is_in_doubt(
 ) -> None:
     """systemd kills whatever is left of the unit once its main process has ended, or its time is over."""
     command = ordered(world)
-    with a_unit(world.folder, world.environ, [*below, *command], *changed) as unit:
+    with a_unit(world.folder, world.outside, [*below, *command], *changed) as unit:
         under_way(world)
         unit.stop()
         it_is_in_doubt(world)
@@ -105,7 +105,7 @@ def test_where_a_unit_gives_no_init_or_no_time_it_is_in_doubt(
 def test_docker_stop_waits_for_the_answer(world: World) -> None:
     """SIGTERM to PID 1, and its grace; the run is gone at once, PID 1 stays for the sender."""
     command = ordered(world)
-    with a_container(world.folder, world.environ, [*INIT, *command]) as container:
+    with a_container(world.folder, world.outside, [*INIT, *command]) as container:
         under_way(world)
         container.stop(grace_s=90)
         nothing_was_lost(world)
@@ -119,7 +119,7 @@ def test_where_a_container_gives_no_init_or_no_grace_it_is_in_doubt(
 ) -> None:
     """A container ends with its first process, and that one with its grace."""
     command = ordered(world)
-    with a_container(world.folder, world.environ, [*below, *command]) as container:
+    with a_container(world.folder, world.outside, [*below, *command]) as container:
         under_way(world)
         container.stop(grace_s)
         it_is_in_doubt(world)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.e2e.fixtures import each_world, hasty, make_world, services, short_visits, world
+from tests.e2e.fixtures import each_world, engine, hasty, make_world, services, short_visits, world
 
-__all__ = ["each_world", "hasty", "make_world", "services", "short_visits", "world"]
+__all__ = ["each_world", "engine", "hasty", "make_world", "services", "short_visits", "world"]

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import tasks
 from dailies.prefect_api.server import local_server
 from dailies.sandbox import Sandbox, SandboxConfig
 from tests.e2e.forks import Forks
-from tests.e2e.harness import AIML_KEY, JOB_KEYS, ONEROUTER_KEY, Services, World, s3_client, secrets_in
+from tests.e2e.harness import AIML_KEY, JOB_KEYS, ONEROUTER_KEY, Prefect, Services, World, s3_client, secrets_in
 from tests.e2e.s3_proxy import FaultyStore
 
 NUMBERS = count(1)
@@ -30,7 +31,7 @@ MakeWorld = Callable[..., World]
 
 @pytest.fixture(scope="session")
 def services(request: pytest.FixtureRequest) -> Services:
-    """A Prefect server, an S3 server and a fork server; shared by all folders that import this fixture."""
+    """An S3 server, a Prefect server and a fork server; shared by all folders that import this fixture."""
     stash = request.config.stash
     if STARTED not in stash:
         stack = ExitStack()
@@ -42,26 +43,32 @@ def services(request: pytest.FixtureRequest) -> Services:
 @contextmanager
 def _serving() -> Iterator[Services]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    with Forks() as forks, tempfile.TemporaryDirectory(prefix="dailies-e2e-") as home:  # it imports while others start
+    with ExitStack() as stack:  # most tests need neither a Prefect server nor children
+        authority = str(_one_authority(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dailies-e2e-")))))
+        authorities = {"SSL_CERT_FILE": authority, "PREFECT_API_SSL_CERT_FILE": authority}
+        server = cache(lambda: stack.enter_context(_prefect(authority)))
+        forks = cache(lambda: stack.enter_context(Forks()))
         store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         store.start()
-        try:
-            with local_server(Path(home), startup_timeout_s=300) as prefect:
-                authority = str(_one_authority(Path(home)))
-                authorities = {"SSL_CERT_FILE": authority, "PREFECT_API_SSL_CERT_FILE": authority}
-                environ = {**prefect.environment({}), **authorities}
-                host, port = store.get_host_and_port()
-                here = {PREFECT_API_URL: prefect.api_url, PREFECT_API_SSL_CERT_FILE: authority}
-                with temporary_settings(here):  # for runs in this process
-                    yield Services(environ, prefect.folder, f"http://{host}:{port}", forks)
-                _no_secret_in(prefect.folder)
-        finally:
-            store.stop()
+        stack.callback(store.stop)
+        host, port = store.get_host_and_port()
+        yield Services(f"http://{host}:{port}", server, forks, authorities)
+
+
+@contextmanager
+def _prefect(authority: str) -> Iterator[Prefect]:
+    with (
+        tempfile.TemporaryDirectory(prefix="dailies-e2e-") as home,
+        local_server(Path(home), startup_timeout_s=300) as server,
+    ):
+        here = {PREFECT_API_URL: server.api_url, PREFECT_API_SSL_CERT_FILE: authority}
+        with temporary_settings(here):  # for runs in this process
+            yield Prefect(server.environment({}), server.folder)
+        _no_secret_in(server.folder)
 
 
 def _one_authority(folder: Path) -> Path:
-    """A file with one certificate: every client of a run would else read the whole bundle, a tenth of a second each; and
-    Prefect makes five of them in a run."""
+    """A file with one certificate."""
     end = "-----END CERTIFICATE-----\n"
     file = folder / "authority.pem"
     file.write_text(Path(certifi.where()).read_text(encoding="utf-8").split(end)[0] + end)
@@ -76,7 +83,13 @@ def _no_secret_in(folder: Path) -> None:
 
 
 @pytest.fixture
-def make_world(services: Services, tmp_path: Path) -> Iterator[MakeWorld]:
+def engine(request: pytest.FixtureRequest) -> bool:
+    """Whether runs of this test are Prefect's, as they are where it is marked so, and in `make production`."""
+    return any(request.node.get_closest_marker(name) for name in ("engine", "production", "soak"))
+
+
+@pytest.fixture
+def make_world(services: Services, engine: bool, tmp_path: Path) -> Iterator[MakeWorld]:
     """Worlds of the test's own: `make_world(ledger_url=…, time_scale=…)`."""
     with ExitStack() as stack:
 
@@ -94,7 +107,7 @@ def make_world(services: Services, tmp_path: Path) -> Iterator[MakeWorld]:
             bucket = f"bucket-{number}"
             s3_client(services.s3_url).create_bucket(Bucket=bucket)
             url = ledger_url or f"sqlite:///{folder / 'home' / 'ledger.db'}"
-            return World(folder, services, sandbox, proxy, bucket, url)
+            return World(folder, services, sandbox, proxy, bucket, url, engine)
 
         yield make
 

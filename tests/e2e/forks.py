@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -88,7 +88,8 @@ class Forks:
         assert self._server.stdin
         self._server.stdin.write(json.dumps(order).encode() + b"\n")
         self._server.stdin.flush()
-        return Child(self, self.result("started", str(folder), 60), folder)
+        # the first one waits until everything is imported
+        return Child(self, self.result("started", str(folder), 300), folder)
 
     def result(self, what: str, which: str, timeout_s: float) -> int:
         """Wait for one piece of news. Raises TimeoutError."""
@@ -152,7 +153,14 @@ def _import_everything() -> None:
         "psycopg",
         "pyarrow.parquet",
     )  # imported only when first used
-    for name in (*(f"dailies.{name}" for name in ours), "flows.collect", "flows.generate", "tests.e2e.senders", *late):
+    for name in (
+        *(f"dailies.{name}" for name in ours),
+        "flows.collect",
+        "flows.generate",
+        "tests.e2e.senders",
+        "tests.e2e.standin",
+        *late,
+    ):
         import_module(name)
     Image.init()  # every format's module
     boto3.client("s3", region_name="us-east-1")  # reads the service's description, a third of a second
@@ -177,8 +185,10 @@ def _become(order: dict[str, Any]) -> None:
         from prefect.settings import PREFECT_API_URL, temporary_settings
 
         from dailies.cli.app import main
+        from tests.e2e import standin
 
-        with temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}):
+        engine = standin.standing_in() if standin.SAYS_SO in os.environ else nullcontext()
+        with temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}), engine:
             code = main(order["arguments"])
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1

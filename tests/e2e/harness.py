@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -31,6 +31,7 @@ from dailies.domain.records import Attempt
 from dailies.ledger import Ledger, Owner, open_engine
 from dailies.sandbox import Charge, Sandbox
 from dailies.sandbox.world import Seen
+from tests.e2e import standin
 from tests.e2e.forks import ROOT, Child, Forks
 from tests.e2e.s3_proxy import FaultyStore
 from tests.e2e.senders import senders_in_threads
@@ -53,13 +54,38 @@ COLUMNS = ("id", "prompt", "image", "provider", "resolution", "aspect_ratio", "d
 
 
 @dataclass(frozen=True)
-class Services:
-    """What all tests of a session share: a Prefect server, an S3 server, and the process that forks children."""
+class Prefect:
+    """A Prefect server: what is to be in the environment of whoever uses it, and where its files are."""
 
-    prefect: Mapping[str, str]
-    prefect_folder: Path
+    environ: Mapping[str, str]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Services:
+    """What all tests of a session share: an S3 server, and, started when first asked for, a Prefect server and the process
+    that forks children."""
+
     s3_url: str
-    forks: Forks
+    server: Callable[[], Prefect]
+    forking: Callable[[], Forks]
+    authorities: Mapping[str, str] = field(default_factory=dict)
+    """Variables by which every client reads one certificate, and not the whole bundle, a tenth of a second each."""
+
+    @property
+    def prefect(self) -> Mapping[str, str]:
+        """The environment of whoever uses the Prefect server."""
+        return self.server().environ
+
+    @property
+    def prefect_folder(self) -> Path:
+        """Where the Prefect server keeps its database and its log."""
+        return self.server().folder
+
+    @property
+    def forks(self) -> Forks:
+        """What starts children."""
+        return self.forking()
 
 
 @dataclass(frozen=True)
@@ -95,6 +121,8 @@ class World:
     store: FaultyStore
     bucket: str
     ledger_url: str
+    engine: bool = True
+    """Prefect's own, or the stand-in for runs in this process and in forked children."""
     environ: dict[str, str] = field(default_factory=dict)
     resubmits: int = 0
     outputs: list[Result] = field(default_factory=list)
@@ -102,7 +130,8 @@ class World:
     def __post_init__(self) -> None:
         self.environ = {
             **{name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "VIRTUAL_ENV", "LANG") if name in os.environ},
-            **self.services.prefect,
+            **(self.services.prefect if self.engine else standin.environment(self.folder / "prefect")),
+            **self.services.authorities,
             "PYTHONPATH": str(ROOT),
             "AIML_API_KEY": AIML_KEY,
             "ONEROUTER_API_KEY": ONEROUTER_KEY,
@@ -128,6 +157,11 @@ class World:
     def home(self) -> Path:
         """DAILIES_HOME."""
         return self.folder / "home"
+
+    @property
+    def outside(self) -> dict[str, str]:
+        """The environment of a program of its own, which knows of no stand-in: it finds the Prefect server."""
+        return self.environ if self.engine else {**self.environ, **self.services.prefect}
 
     # What a team does
 
@@ -187,7 +221,7 @@ class World:
 
     def first_version(self, code: Path, *arguments: str) -> Result:
         """A command of the first version, whose code lies in a folder. It refuses settings that it does not know."""
-        known = {name: value for name, value in self.environ.items() if name not in LATER_SETTINGS}
+        known = {name: value for name, value in self.outside.items() if name not in LATER_SETTINGS}
         command = [sys.executable, "-m", "dailies", *arguments]
         result = self._in_shell(command, {"PYTHONPATH": str(code), "PYTHONDONTWRITEBYTECODE": "1"}, environ=known)
         self.outputs.append(result)
@@ -200,7 +234,7 @@ class World:
         cwd: Path | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Result:
-        env = {**(self.environ if environ is None else environ), **more}
+        env = {**(self.outside if environ is None else environ), **more}
         done = subprocess.run(
             command, cwd=cwd or self.folder, env=env, capture_output=True, text=True, timeout=120, check=False
         )
@@ -220,7 +254,7 @@ class World:
         os.environ.update({**self.environ, **environ})
         os.chdir(self.folder)
         try:
-            with senders_in_threads():
+            with senders_in_threads(), nullcontext() if self.engine else standin.standing_in():
                 yield
         finally:
             os.chdir(cwd)

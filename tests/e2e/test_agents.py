@@ -21,7 +21,7 @@ Ask = Callable[..., Awaitable[dict[str, Any]]]
 def with_tools(world: World, story: Callable[[Ask, ClientSession], Awaitable[None]], *options: str) -> None:
     """A session with the server as an agent's program starts it; everything it answers is searched for keys."""
     started = StdioServerParameters(
-        command=sys.executable, args=["-m", "dailies", "mcp", *options], env=world.environ, cwd=world.folder
+        command=sys.executable, args=["-m", "dailies", "mcp", *options], env=world.outside, cwd=world.folder
     )
 
     async def session() -> None:
@@ -65,6 +65,7 @@ def test_an_agent_reads_and_is_refused_what_lies_elsewhere(world: World) -> None
     assert world.charges() == []
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize(("limit", "waits"), [("5", False), ("0", True)])
 def test_a_run_goes_on_by_itself_or_waits_for_a_yes(world: World, limit: str, waits: bool) -> None:
     """It answers at once; below the limit the clip is bought and delivered, above it nothing is bought without a person."""

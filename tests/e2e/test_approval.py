@@ -38,6 +38,7 @@ async def flow_and_answer(world: World, answer: dict[str, Any] | None) -> Any:
             return await generate_clips(str(world.prompts), batch=batch, approve_above_usd=1.0, return_state=True)
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize(
     ("answer", "bought"),
     [
@@ -55,6 +56,7 @@ def test_a_person_decides_in_the_form(world: World, answer: dict[str, Any], boug
     assert state.is_completed() == (bought > 0)
 
 
+@pytest.mark.engine
 def test_no_answer_in_time_buys_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The form times out."""
     monkeypatch.setattr("flows.approve.WAIT_S", 1)
@@ -72,6 +74,7 @@ def test_below_the_limit_nobody_is_asked(world: World) -> None:
     assert world.run().code == 0
 
 
+@pytest.mark.engine
 def test_what_was_approved_is_on_record_and_a_resumed_run_asks_only_for_more(world: World) -> None:
     """The rest of what was approved is bought without a question; one clip more is asked about, however cheap."""
     world.csv(2)

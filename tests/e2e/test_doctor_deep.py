@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.e2e.harness import World
 
 
+@pytest.mark.engine
 def test_deep_asks_more_than_usual_and_leaves_nothing(world: World) -> None:
     found = world.command("doctor", "--deep", "--json")
     says = {finding["what"]: (finding["grade"], finding["says"]) for finding in found.json["findings"]}

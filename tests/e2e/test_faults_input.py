@@ -141,6 +141,7 @@ def test_the_same_trouble_in_many_rows_is_one_line(world: World) -> None:
     assert [bad["row"] for bad in result.json["bad_rows"]] == list(range(2, 42))
 
 
+@pytest.mark.engine
 def test_a_secret_given_as_a_csv_stands_nowhere_afterwards(world: World) -> None:
     """Refused without a word of it in messages, logs, DAILIES_HOME or Prefect's database."""
     world.prompts = world.folder / ".env"

@@ -34,7 +34,9 @@ def test_a_key_taken_by_other_bytes_is_not_overwritten(world: World) -> None:
     world.run()
     [key] = world.clips()
     world.s3().put_object(Bucket=world.bucket, Key=key, Body=b"somebody else's")
-    other = World(world.folder, world.services, world.sandbox, world.store, world.bucket, f"{world.ledger_url}-2")
+    other = World(
+        world.folder, world.services, world.sandbox, world.store, world.bucket, f"{world.ledger_url}-2", world.engine
+    )
     other.prompts = world.prompts
     result = other.run(DAILIES_HOME=str(world.folder / "home-2"))
     assert result.code == 0

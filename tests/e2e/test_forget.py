@@ -150,6 +150,7 @@ def test_a_key_that_may_not_see_versions_is_told_so(told: World) -> None:
     assert not told.clips()
 
 
+@pytest.mark.engine
 def test_the_local_prefect_server_forgets_too(told: World) -> None:
     """Its database lies in DAILIES_HOME, with the posters that the run's page shows: here a copy of a real server's."""
     database = told.home / "prefect" / "prefect.db"

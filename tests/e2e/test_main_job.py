@@ -61,6 +61,7 @@ def prefect(world: World, path: str, **body: object) -> Any:
     return answer.json()
 
 
+@pytest.mark.engine
 def test_a_csv_on_both_providers_is_delivered_and_a_second_run_buys_nothing(each_world: World) -> None:
     """Through a fresh interpreter, as from a shell: exit 0, one JSON object, true figures; then `already_delivered`."""
     world = each_world
@@ -163,6 +164,7 @@ def refused(world: World, result: Result, *words: str) -> None:
         assert word.lower() in result.stderr.lower(), f"{word!r} not in {result.stderr!r}"
 
 
+@pytest.mark.engine
 def test_what_is_missing_is_said_before_anything_is_bought(world: World) -> None:
     """No key, no bucket named, no such file, an unknown model or option, a budget too small: exit 2 and what to do."""
     world.csv(named("a", "b"))
@@ -221,6 +223,7 @@ def test_the_flow_module_is_a_command_too(world: World) -> None:
     assert_invariants(world)
 
 
+@pytest.mark.engine
 def test_the_prefect_server_shows_names_states_and_artifacts_of_the_team(world: World) -> None:
     """Task runs `create · sunrise`, a flow run named after its batch, a table, totals and a progress bar."""
     name = f"spring {world.bucket}"
@@ -245,6 +248,7 @@ def test_the_prefect_server_shows_names_states_and_artifacts_of_the_team(world: 
     assert len(json.loads(kinds["table"])) == 5
 
 
+@pytest.mark.engine
 @pytest.mark.slow
 def test_a_deployment_on_a_process_work_pool_runs_with_parameters(make_world: MakeWorld, postgres_url: str) -> None:
     """`prefect deploy` reads prefect.yaml, and a process worker runs the flow from this folder."""

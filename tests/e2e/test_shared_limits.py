@@ -41,6 +41,7 @@ def most_at_once(world: World) -> int:
     return max(sum(began <= start < ended for began, ended in spans) for start, _ in spans)
 
 
+@pytest.mark.engine
 def test_two_runs_at_once_keep_the_limit_between_them(make_world: MakeWorld) -> None:
     """Each of them alone would have all its clips generating at once."""
     world = make_world(time_scale=0.005)
@@ -54,6 +55,7 @@ def test_two_runs_at_once_keep_the_limit_between_them(make_world: MakeWorld) -> 
     assert_invariants(world)
 
 
+@pytest.mark.engine
 def test_without_a_limit_nothing_is_waited_for(make_world: MakeWorld) -> None:
     """The run's own setting is the only one then."""
     world = make_world(time_scale=0.01)

@@ -80,6 +80,7 @@ def test_a_ledger_is_copied_once_it_has_taken_what_waits_in_the_spool(spooled: W
     assert not waiting(spooled) and spooled.command("ledger", "copy", target).code == 0
 
 
+@pytest.mark.engine
 def test_a_clip_whose_answer_waits_in_the_spool_says_what_goes_on_from_there(spooled: World) -> None:
     """In its state in the Prefect UI."""
     api, attempt = spooled.services.prefect["PREFECT_API_URL"], spooled.attempts()[0].id[:8]

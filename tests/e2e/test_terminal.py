@@ -35,7 +35,7 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         self.process = subprocess.Popen(
             [sys.executable, "-m", "dailies", *command], cwd=world.folder, stdin=slave, stdout=slave, stderr=slave,
-            env={**world.environ, "TERM": "xterm-256color", "PYTHONUTF8": "1", **environ}, start_new_session=True,
+            env={**world.outside, "TERM": "xterm-256color", "PYTHONUTF8": "1", **environ}, start_new_session=True,
             preexec_fn=_own_terminal,
         )  # fmt: skip
         os.close(slave)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
 from tests.e2e.harness import World
 from tests.e2e.invariants import assert_invariants
 from tests.unit.proxy import ForwardProxy, forward_proxy
@@ -61,6 +63,7 @@ def test_creates_looks_and_downloads_go_the_same_way(world: World) -> None:
     assert_invariants(world)
 
 
+@pytest.mark.engine
 def test_doctor_shows_which_way_each_host_is_reached(world: World) -> None:
     """And by which authorities certificates are checked."""
     with proxy_beside() as proxy:

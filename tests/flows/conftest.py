@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.e2e.fixtures import make_world, services, world
 
 __all__ = ["make_world", "services", "world"]
+
+
+@pytest.fixture
+def engine() -> bool:
+    """These tests are about flows as Prefect runs them."""
+    return True

@@ -18,8 +18,8 @@ from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.events.schemas.automations import AutomationCore, EventTrigger
 
 from dailies.sandbox import Sandbox, SandboxConfig
-from tests.e2e.forks import ROOT
-from tests.e2e.harness import AIML_KEY, ONEROUTER_KEY, Services, World, s3_client
+from tests.e2e.forks import ROOT, Forks
+from tests.e2e.harness import AIML_KEY, ONEROUTER_KEY, Prefect, Services, World, s3_client
 from tests.e2e.s3_proxy import FaultyStore
 from tests.flows.factory import Api, Process, answers, base_environ, process, server_process
 from tests.flows.postgres import installed_postgres
@@ -102,7 +102,8 @@ def in_production(
         sandbox = stack.enter_context(Sandbox(config))
         proxy = stack.enter_context(FaultyStore(f"http://{host}:{port}"))
         s3_client(f"http://{host}:{port}").create_bucket(Bucket="studio")
-        services = Services({"PREFECT_API_URL": url}, folder / "prefect", f"http://{host}:{port}", None)  # type: ignore[arg-type]
+        prefect = Prefect({"PREFECT_API_URL": url}, folder / "prefect")
+        services = Services(f"http://{host}:{port}", lambda: prefect, Forks)
         world = World(folder, services, sandbox, proxy, "studio", databases.get("ledger", postgres_url))
         api = Api(url)
         stack.callback(api.loop.close)

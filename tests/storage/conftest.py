@@ -11,12 +11,12 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from dailies.storage.s3 import S3
-from tests.e2e.fixtures import make_world, services, world
+from tests.e2e.fixtures import engine, make_world, services, world
 from tests.e2e.harness import s3_client
 from tests.e2e.s3_proxy import FaultyStore
 from tests.storage.seaweed import Seaweed
 
-__all__ = ["make_world", "services", "world"]
+__all__ = ["engine", "make_world", "services", "world"]
 NUMBERS = count(1)
 
 

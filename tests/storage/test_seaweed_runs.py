@@ -21,6 +21,7 @@ def test_a_batch_is_delivered_and_adopted_by_a_fresh_ledger(world: World, seawee
             front,
             world.bucket,
             world.ledger_url,
+            world.engine,
         )
         there.environ["AWS_SECRET_ACCESS_KEY"] = "test"
         there.csv(2)
