@@ -29,6 +29,9 @@ ROOT = HERE.parent
 POOL = "dailies"
 POOL_TYPES = tuple(sorted(path.stem for path in (HERE / "work-pools").glob("*.json")))
 NOTIFY_BLOCK = "dailies-notify"
+HEARTBEAT = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
+PREFECTS_OWN_HEARTBEAT_S = 180
+MISSED = 3  # heartbeats, before a run counts as gone
 
 Say = Callable[[str], None]
 
@@ -66,13 +69,14 @@ async def ensure_limits(client: PrefectClient, say: Say) -> None:
 async def ensure_automations(client: PrefectClient, say: Say) -> None:
     """Create or update every automation by its name; one that was paused stays paused."""
     notify = await notify_block(client)
+    every_s = heartbeat_s((await client.read_work_pool(POOL)).base_job_template)
     if notify is None:
         say(f"no notification block {NOTIFY_BLOCK}: automations act, and tell nobody")
     wanted = yaml.safe_load((HERE / "automations.yaml").read_text())
     names = {action["run"] for automation in wanted for action in automation["actions"] if "run" in action}
     ids = {name: (await client.read_deployment_by_name(name)).id for name in names}
     for text in wanted:
-        automation = automation_of(text, ids, notify)
+        automation = automation_of(patient(text, every_s), ids, notify)
         found = await client.read_automations_by_name(automation.name)
         if not found:
             await client.create_automation(automation)
@@ -82,6 +86,20 @@ async def ensure_automations(client: PrefectClient, say: Say) -> None:
         for extra in found[1:]:
             await client.delete_automation(extra.id)
         say(f"automation {automation.name}: {'updated' if found else 'created'}")
+
+
+def heartbeat_s(template: Mapping[str, Any]) -> int:
+    """Seconds between two heartbeats of a pool's runs, by its template. Pure."""
+    env = template.get("variables", {}).get("properties", {}).get("env", {}).get("default") or {}
+    return int(env.get(HEARTBEAT, PREFECTS_OWN_HEARTBEAT_S))
+
+
+def patient(text: Mapping[str, Any], every_s: int) -> Mapping[str, Any]:
+    """An automation that waits for heartbeats, waiting long enough for these; any other as it is. Pure."""
+    trigger = text["trigger"]
+    if "prefect.flow-run.heartbeat" not in trigger.get("after", ()):
+        return text
+    return {**text, "trigger": {**trigger, "within": max(trigger["within"], MISSED * every_s)}}
 
 
 async def notify_block(client: PrefectClient) -> UUID | None:

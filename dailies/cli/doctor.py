@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from dailies.cli.deep import Finding, deeper
 from dailies.cli.reachable import ways
@@ -12,11 +13,12 @@ from dailies.cli.tables import table
 from dailies.domain.commands import COLLECT, DOCTOR
 from dailies.domain.money import show_usd
 from dailies.errors import DailiesError
-from dailies.ledger.address import shown
+from dailies.ledger import Ledger, Owner, open_engine
+from dailies.ledger.address import parse_address, shown
 from dailies.prefect_api.address import configured_api_url
 from dailies.registry import declared
 from dailies.report.credits import dump
-from dailies.runtime import Runtime, open_runtime
+from dailies.runtime import Runtime, open_ledger, open_runtime
 from dailies.settings import Settings, load_settings, sources
 from dailies.steps.adopt import adopt_everything
 from dailies.steps.recover import remaining
@@ -59,13 +61,16 @@ async def _adopt(settings: Settings) -> list[str]:
 
 async def _examine(settings: Settings, deep: bool) -> list[Finding]:
     findings = []
-    async with open_runtime(settings, need_keys=False) as runtime:
-        findings.append(Finding("ledger", "ok", shown(runtime.ledger.engine.url)))
+    made = deep or not _could_only_be_made(settings)  # `deep` tries a write to the real one
+    async with open_runtime(settings, need_keys=False, ledger=open_ledger if made else _in_memory) as runtime:
+        where = shown(parse_address(settings.ledger_url))
+        findings.append(Finding("ledger", "ok", where if made else f"none yet; the first run makes {where}"))
         findings.append(Finding("catalog", "ok", f"{len(runtime.catalog)} models"))
         async for what, reached, says in ways(runtime):
             findings.append(Finding(what, "ok" if reached else "wrong", says))
         asks: list[tuple[str, Callable[[Runtime], Awaitable[Finding]]]] = [
             *((name, _provider(name)) for name in declared()),
+            ("keys", _keys),
             ("bucket", _bucket),
             ("left over", _left),
         ]
@@ -78,6 +83,19 @@ async def _examine(settings: Settings, deep: bool) -> list[Finding]:
             findings += [finding async for finding in deeper(runtime)]
     findings.append(await _prefect())
     return findings
+
+
+def _could_only_be_made(settings: Settings) -> bool:
+    """Whether there is no ledger yet, where it would be a file. Asking makes none."""
+    address = parse_address(settings.ledger_url)
+    return (
+        address.get_backend_name() == "sqlite" and bool(address.database) and not Path(str(address.database)).exists()
+    )
+
+
+def _in_memory(settings: Settings) -> Ledger:
+    """A ledger that knows nothing and leaves nothing."""
+    return Ledger(open_engine("sqlite://"), Owner.this_process(), settings.lease_s)
 
 
 async def _prefect() -> Finding:
@@ -121,10 +139,20 @@ def _provider(name: str) -> Callable[[Runtime], Awaitable[Finding]]:
     return ask
 
 
+async def _keys(runtime: Runtime) -> Finding:
+    """One provider's key is enough; with none nothing can be bought."""
+    names = [name for name in declared() if runtime.settings.api_key(name) is not None]
+    if names:
+        return Finding("keys", "ok", f"set for {', '.join(names)}")
+    return Finding(
+        "keys", "wrong", f"no provider has one: set {', or '.join(one.key_name for one in declared().values())}"
+    )
+
+
 async def _bucket(runtime: Runtime) -> Finding:
     """One small object is put below DAILIES_TO with a clip's own headers, looked at, read and deleted."""
     if not runtime.settings.dailies_to:
-        return Finding("bucket", "warning", "DAILIES_TO is not set; runs need --to s3://bucket/prefix")
+        return Finding("bucket", "wrong", "DAILIES_TO is not set: set it to s3://bucket/prefix, where clips go")
     bucket, prefix = parse_s3_uri(runtime.settings.dailies_to)
     found = await abilities_at(runtime, bucket, prefix)
     how = "; ".join(found.sentences())

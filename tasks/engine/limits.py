@@ -9,6 +9,9 @@ from prefect import get_client
 from prefect.concurrency.asyncio import concurrency
 from prefect.exceptions import ObjectNotFound
 
+LEASE_S = 90
+"""How long a place is kept that nobody renews any more, whose holder was killed. Prefect's own is 300, its least 60."""
+
 
 async def shared_limits(providers: Iterable[str]) -> frozenset[str]:
     """The providers for which a limit exists and is switched on."""
@@ -30,5 +33,5 @@ async def shared_slot(provider: str, limits: frozenset[str]) -> AsyncIterator[No
     if provider not in limits:
         yield
         return
-    async with concurrency(f"dailies-{provider}", occupy=1, strict=False):
+    async with concurrency(f"dailies-{provider}", occupy=1, strict=False, lease_duration=LEASE_S):
         yield

@@ -17,6 +17,7 @@ from prefect.events.schemas.automations import AutomationCore, Posture
 from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.settings.models.client import ClientSettings
+from prefect.settings.models.flows import FlowsSettings
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.importtools import import_object
 from pydantic import BaseModel
@@ -24,7 +25,17 @@ from pydantic import BaseModel
 from dailies.cli.app import main
 from dailies.cli.place import project_folder
 from dailies.planning.request import BatchRequest
-from deployments.deploy import HERE, NOTIFY_BLOCK, POOL, POOL_TYPES, ROOT, automation_of
+from deployments.deploy import (
+    HEARTBEAT,
+    HERE,
+    NOTIFY_BLOCK,
+    POOL,
+    POOL_TYPES,
+    ROOT,
+    automation_of,
+    heartbeat_s,
+    patient,
+)
 
 TEXT = yaml.safe_load((ROOT / "prefect.yaml").read_text())
 DEPLOYMENTS: dict[str, dict[str, Any]] = {deployment["name"]: deployment for deployment in TEXT["deployments"]}
@@ -194,7 +205,23 @@ def test_a_run_without_a_heartbeat_is_crashed_and_its_clips_are_collected() -> N
     made = automation("dailies · a run without a heartbeat")
     assert [action.type for action in made.actions] == ["change-flow-run-state", "run-deployment"]
     assert made.trigger.posture is Posture.Proactive  # type: ignore[union-attr]
-    assert made.trigger.within.total_seconds() >= 3 * 180  # type: ignore[union-attr]
+    assert made.trigger.within.total_seconds() >= 3 * 60  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("kind", POOL_TYPES)
+def test_a_run_is_gone_after_three_heartbeats_as_its_pool_sends_them(kind: str) -> None:
+    """A pool belongs to operations: one that an earlier version made has no word on heartbeats, and Prefect's own are 180 s apart."""
+    template = json.loads((HERE / "work-pools" / f"{kind}.json").read_text())
+    of_today = heartbeat_s(template)
+    del template["variables"]["properties"]["env"]["default"][HEARTBEAT]
+    text = next(text for text in AUTOMATIONS if text["name"] == "dailies · a run without a heartbeat")
+    waited = [
+        patient(text, every_s)["trigger"]["within"] for every_s in (of_today, heartbeat_s(template), heartbeat_s({}))
+    ]
+    assert waited == [3 * 60, 3 * 180, 3 * 180]
+    assert FlowsSettings.model_validate({"heartbeat_frequency": of_today}).heartbeat_frequency == of_today
+    other = next(text for text in AUTOMATIONS if text["name"] == "dailies · nothing is collected")
+    assert patient(other, 1800) == other
 
 
 def test_what_spends_money_by_itself_is_switched_off_and_has_a_budget() -> None:
