@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from itertools import count
 from typing import TypeVar
 from uuid import uuid4
 
 from prefect.context import FlowRunContext
+from prefect.events import emit_event
+from prefect.exceptions import Pause
 from prefect.flow_runs import apause_flow_run, asuspend_flow_run
 from prefect.input import RunInput
 
 Form = TypeVar("Form", bound=RunInput)
 LOOK_EVERY_S = 3
+SUSPENDED = "dailies.run.suspended"
 
 
 async def ask(form: type[Form], about: str, wait_s: float, may_leave: bool = True) -> Form:
@@ -43,3 +48,21 @@ def can_be_suspended() -> bool:
     context = FlowRunContext.get()
     run = context.flow_run if context else None
     return run is not None and run.deployment_id is not None and run.parent_task_run_id is None
+
+
+@contextmanager
+def last_word() -> Iterator[None]:
+    """Around all that a flow does: a run that is suspended says so as the last thing that its process says.
+
+    The server notes the suspension while the process still beats, and by a clock of its own: a heartbeat that comes after it, or
+    looks so because this machine's clock is ahead, would be awaited again, and a run that waits for a person end as crashed. What
+    is said here comes from the same clock and queue as the heartbeats, behind them.
+    """
+    try:
+        yield
+    except Pause:
+        context = FlowRunContext.get()
+        if context and (run := context.flow_run):
+            resource = {"prefect.resource.id": f"prefect.flow-run.{run.id}", "prefect.resource.name": run.name}
+            emit_event(event=SUSPENDED, resource=resource)
+        raise

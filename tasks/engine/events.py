@@ -4,6 +4,7 @@
     dailies.budget.nearly-spent | reached                             resource dailies.budget.<batch>
     dailies.provider.charged-more                                     resource dailies.provider.<provider>
     dailies.provider.halted | given-up | resumed                      resource dailies.provider.<provider>
+    dailies.run.suspended (of asking.py)                              resource prefect.flow-run.<id>
 
 Related resources name the batch, the provider and the model; Prefect adds the run, its flow, deployment and tags.
 """

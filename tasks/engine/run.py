@@ -22,6 +22,7 @@ from dailies.prefect_api.blocks import UNREADABLE, read_blocks
 from dailies.runtime import Runtime, open_runtime, shared_runtime
 from dailies.settings import Settings, load_settings
 from dailies.telemetry import flush, span
+from tasks.engine.asking import last_word
 from tasks.engine.states import best_effort_ui
 
 
@@ -33,12 +34,13 @@ async def runtime_for_run(in_flight: int | None = None, need_keys: bool = True) 
     """
     shared = shared_runtime()
     settings = shared.settings if shared else await settings_for_run(in_flight)
-    async with traced_run():
-        if shared:
-            yield shared
-            return
-        async with open_runtime(settings, need_keys) as runtime:
-            yield runtime
+    with last_word():
+        async with traced_run():
+            if shared:
+                yield shared
+                return
+            async with open_runtime(settings, need_keys) as runtime:
+                yield runtime
 
 
 @asynccontextmanager

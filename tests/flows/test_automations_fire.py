@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import yaml
@@ -19,7 +19,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.events.schemas.automations import AutomationCore, EventTrigger
-from prefect.states import Failed, Running, Scheduled
+from prefect.states import Failed, Running, Scheduled, Suspended
 
 from deployments.deploy import HERE, NOTIFY_BLOCK, POOL, ensure_automations, ensure_pool
 from tests.flows.factory import Api, prefect_server, wait_for
@@ -33,6 +33,7 @@ IMPATIENT = {
 }
 NOTHING_FOR_S = 10
 RETAKES = "dailies · retakes after a review"
+SILENT = "dailies · a run without a heartbeat"
 
 SAID = {
     "dailies · a run failed": "dailies: broken Failed",
@@ -86,7 +87,7 @@ async def _installed(client: PrefectClient, pager: str) -> None:
     retakes = await client.create_flow_from_name("retakes")
     await client.create_deployment(retakes, "retakes", work_pool_name=POOL, tags=["dailies"], entrypoint="x:y")
     await ensure_automations(client, print)
-    for name in ("dailies · nothing is collected", RETAKES):
+    for name in ("dailies · nothing is collected", RETAKES, SILENT):
         (found,) = await client.read_automations_by_name(name)
         assert isinstance(found.trigger, EventTrigger) and found.enabled is (name != RETAKES)
         found.trigger.within = timedelta(seconds=NOTHING_FOR_S)
@@ -135,6 +136,29 @@ def _events() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+async def _waiting(client: PrefectClient) -> dict[str, UUID]:
+    """Two runs that wait for a yes. A last heartbeat of each comes after the server's note of it; one says that this was all."""
+    deployment = await client.read_deployment_by_name("collect-clips/collect")
+    runs = {}
+    for name in ("said so", "said nothing"):
+        made = await client.create_flow_run_from_deployment(deployment.id, name=name, state=Running())
+        await client.set_flow_run_state(made.id, Suspended(timeout_seconds=600), force=True)
+        runs[name] = made.id
+    return runs
+
+
+def _last_words(runs: dict[str, UUID]) -> list[dict[str, Any]]:
+    said = [*(("prefect.flow-run.heartbeat", run) for run in runs.values()), ("dailies.run.suspended", runs["said so"])]
+    return [
+        {
+            "event": event, "id": str(uuid4()), "occurred": (datetime.now(UTC) + timedelta(seconds=2)).isoformat(),
+            "resource": {"prefect.resource.id": f"prefect.flow-run.{run}"},
+            "related": [{"prefect.resource.id": "prefect.tag.dailies", "prefect.resource.role": "tag"}],
+        }
+        for event, run in said
+    ]  # fmt: skip
+
+
 @pytest.mark.slow
 def test_each_automation_is_fired_and_its_message_arrives(tmp_path: Path) -> None:
     with a_pager() as (address, said), prefect_server(tmp_path / "prefect", **IMPATIENT) as url:
@@ -142,16 +166,24 @@ def test_each_automation_is_fired_and_its_message_arrives(tmp_path: Path) -> Non
         try:
             api.ask(lambda client: _installed(client, address))
             api.ask(_troubles)
-            api.post("/events", _events())  # type: ignore[arg-type]
+            waiting = api.ask(_waiting)
+            api.post("/events", [*_events(), *_last_words(waiting)])  # type: ignore[arg-type]
             wait_for(
                 lambda: all(any(text in subject for subject in said) for text in SAID.values()),
                 180,
                 lambda: f"said: {said}, not: {[text for text in SAID.values() if not any(text in s for s in said)]}",
             )
             wait_for(lambda: api.ask(_rounds), 60, lambda: "no round of retakes was started")
+            wait_for(lambda: _state(api, waiting["said nothing"]) == "Crashed", 60)
+            assert _state(api, waiting["said so"]) == "Suspended", "it was looked at first, and left alone"
             assert api.ask(_rounds) == [{"batch": "smiles", "budget_usd": 10, "approve_above_usd": None}]
         finally:
             api.loop.close()
+
+
+def _state(api: Api, run: UUID) -> str | None:
+    state = api.run(run).state
+    return state.name if state else None
 
 
 async def _rounds(client: PrefectClient) -> list[dict[str, Any]]:

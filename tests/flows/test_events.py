@@ -40,6 +40,7 @@ from dailies.steps.poll import Overdue
 from dailies.steps.start import plan_batch, start_batch
 from deployments.deploy import HERE
 from tasks.engine import events
+from tasks.engine.asking import SUSPENDED
 from tests.e2e.harness import World
 from tests.ledger.factories import a_dead_owner
 
@@ -240,6 +241,7 @@ def test_every_event_that_an_automation_waits_for_is_one_that_runs_send() -> Non
             "dailies.clip.expiring",
             "dailies.budget.nearly-spent",
             "dailies.budget.reached",
+            SUSPENDED,
         }
     )
     assert ours <= sent

@@ -68,13 +68,23 @@ def with_run(world: World, story: Callable[[Run], Coroutine[Any, Any, None]]) ->
         anyio.run(told)
 
 
-def test_it_leaves_its_process_and_what_was_approved_is_bought_once(world: World) -> None:
-    """Suspended with the form in the UI, resumed by its API, begun anew, bought; executed again, nothing more."""
+def test_it_leaves_its_process_and_what_was_approved_is_bought_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Suspended with the form in the UI, resumed by its API, begun anew, bought; executed again, nothing more.
+
+    That it is suspended is the last that it says: whoever waits for its heartbeats waits no more.
+    """
     world.csv(3)
+    said: list[tuple[str, str]] = []
+    monkeypatch.setattr(
+        "tasks.engine.asking.emit_event",
+        lambda event, resource: said.append((event, resource["prefect.resource.id"])),
+    )
 
     async def story(run: Run) -> None:
         assert await run.execute() == "Suspended"
-        assert world.posts() == []
+        assert world.posts() == [] and said == [("dailies.run.suspended", f"prefect.flow-run.{run.id}")]
         assert (await run.resume(YES)).status.value == "ACCEPT"
         state = (await run.now()).state
         assert state and state.name == "Resuming", "a worker takes it once more"
@@ -84,7 +94,7 @@ def test_it_leaves_its_process_and_what_was_approved_is_bought_once(world: World
         assert await run.execute() == "Completed", "what was approved is on record: nobody is asked"
 
     with_run(world, story)
-    assert len(world.charges()) == 3
+    assert len(world.charges()) == 3 and len(said) == 1
 
 
 def test_a_no_buys_nothing(world: World) -> None:
