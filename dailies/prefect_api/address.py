@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -20,13 +21,16 @@ def configured_api_url(environ: Mapping[str, str] | None = None, cwd: Path | Non
     return configured("url", environ, cwd)
 
 
-def configured(what: str, environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> str | None:
+def configured(
+    what: str, environ: Mapping[str, str] | None = None, cwd: Path | None = None, of: str = "api"
+) -> str | None:
     """One of Prefect's settings of its API (`url` is PREFECT_API_URL, `auth_string` PREFECT_API_AUTH_STRING), or None.
 
-    In Prefect's order: environment, `.env`, `prefect.toml`, `pyproject.toml`, the active profile. Raises Misconfigured
-    if one of these files can't be read.
+    `of` names another group of settings (`client`: PREFECT_CLIENT_…); a table in a file is given as JSON. In Prefect's order:
+    environment, `.env`, `prefect.toml`, `pyproject.toml`, the active profile. Raises Misconfigured if one of these files
+    can't be read.
     """
-    name = f"PREFECT_API_{what.upper()}"
+    name = f"PREFECT_{of.upper()}_{what.upper()}"
     present = {name.upper(): value for name, value in (variables() if environ is None else environ).items()}
     folder = cwd or Path.cwd()
     dotenv = {name.upper(): value for name, value in read_dotenv(frozenset(), folder / ".env").items()}
@@ -35,12 +39,12 @@ def configured(what: str, environ: Mapping[str, str] | None = None, cwd: Path | 
     candidates = (
         present.get(name),
         dotenv.get(name),
-        own.get("api", {}).get(what),
-        project.get("api", {}).get(what),
+        own.get(of, {}).get(what),
+        project.get(of, {}).get(what),
     )
     for value in candidates:
         if value is not None:
-            return str(value).strip() or None
+            return _text(value)
     moved = (
         present.get("PREFECT_PROFILES_PATH")
         or dotenv.get("PREFECT_PROFILES_PATH")
@@ -70,7 +74,11 @@ def _of_profile(name: str, path: Path, chosen: str | None) -> str | None:
     content = _toml(path)
     profile = content.get("profiles", {}).get(chosen or content.get("active"))
     value = profile.get(name) if profile else None
-    return str(value).strip() or None if value is not None else None
+    return _text(value) if value is not None else None
+
+
+def _text(value: object) -> str | None:
+    return json.dumps(value) if isinstance(value, dict) else str(value).strip() or None
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -74,6 +74,24 @@ def test_a_key_is_a_bearer_and_a_password_comes_first(monkeypatch: pytest.Monkey
     assert BASIC in seen("/api", health)
 
 
+def test_a_gateway_s_header_is_shown_too_and_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As Prefect's own client has it: from the environment as JSON, from prefect.toml as a table."""
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "admin:secret")
+    (tmp_path / "prefect.toml").write_text('[client.custom_headers]\nX-Gateway = "open"\n')
+    head = seen("/api", health)
+    assert "x-gateway: open" in head and BASIC in head
+    monkeypatch.setenv("PREFECT_CLIENT_CUSTOM_HEADERS", '{"Authorization": "Bearer of-the-gateway"}')
+    head = seen("/api", health)
+    assert "authorization: bearer of-the-gateway" in head and BASIC not in head and "x-gateway" not in head
+
+
+def test_headers_that_can_not_be_read_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_CLIENT_CUSTOM_HEADERS", "X-Gateway: s3cr3t")
+    with pytest.raises(Misconfigured, match="PREFECT_CLIENT_CUSTOM_HEADERS") as told:
+        health("http://127.0.0.1:1/api")
+    assert "s3cr3t" not in str(told.value)
+
+
 def test_the_path_that_a_proxy_gives_the_api_is_kept() -> None:
     assert seen("/team/prefect/api/", health).startswith("get /team/prefect/api/health ")
 
