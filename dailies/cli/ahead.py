@@ -14,11 +14,11 @@ class Ahead:
     """A local server that starts in a thread, from `begin` or else from `take` on, and is used until `end`.
 
     A start that nobody took is given up at the end, at once; a server that was up already ends as after its last user.
-    What the start waits for is said once somebody waits for it.
+    What the start is at is said once somebody waits for it.
     """
 
     def __init__(self, home: Path) -> None:
-        self._given_up, self._awaited, self._unsaid = threading.Event(), threading.Event(), list[str]()
+        self._given_up, self._awaited, self._unsaid = threading.Event(), threading.Event(), ""
         self._server = local_server(home, on_wait=self._wait, given_up=self._given_up.is_set)
         self._starting: Future[LocalServer] | None = None
 
@@ -34,8 +34,8 @@ class Ahead:
         """The server, waited for. Blocks; raises Misconfigured without one."""
         starting = self.begin()
         self._awaited.set()
-        while self._unsaid and not starting.done():
-            say(self._unsaid.pop(0))
+        if self._unsaid and not starting.done():
+            say(self._unsaid)
         return starting.result()
 
     def end(self) -> None:
@@ -51,4 +51,4 @@ class Ahead:
         if self._awaited.is_set():
             say(text)
         else:
-            self._unsaid.append(text)
+            self._unsaid = text

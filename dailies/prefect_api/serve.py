@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dailies.environment import change
-from dailies.prefect_api.server import ABOUT_PATH, ADDRESS_FILE, ANOTHER, HOST, SERVER_LOCK, USERS_LOCK, open_lock
+from dailies.prefect_api.server import ABOUT_PATH, ANOTHER, HOST, SERVER_LOCK, USERS_LOCK, open_lock
+from dailies.prefect_api.waiting import ADDRESS_FILE, DATABASE
 from dailies.system import try_lock, unlock
 
 if TYPE_CHECKING:
@@ -130,8 +131,7 @@ async def serve(app: FastAPI, listener: socket.socket, folder: Path) -> bool:
     async def announce_and_watch() -> None:
         while not server.started:
             await asyncio.sleep(0.02)
-        note = {"pid": os.getpid(), "port": listener.getsockname()[1], "token": token}
-        _replace(folder / ADDRESS_FILE, json.dumps(note))
+        _write_note(folder, port=listener.getsockname()[1], token=token)
         await end_when_unused(server, open_lock(folder / USERS_LOCK), history)
 
     def stop(_: asyncio.Task[None]) -> None:
@@ -160,6 +160,7 @@ def main() -> int:
     elif not _alone(open_lock(folder / SERVER_LOCK)):
         return ANOTHER
     os.umask(0o077)
+    _write_note(folder, doing="loading Prefect")
     listener = socket.socket()
     listener.bind((HOST, 0))
     change(settings(folder, listener.getsockname()[1]))
@@ -167,6 +168,7 @@ def main() -> int:
     from prefect.server.api.server import create_app
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+    _write_note(folder, doing=f"{'opening' if (folder / DATABASE).exists() else 'making'} its database")
     app = create_app(final=True)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])  # against DNS rebinding
     return 0 if asyncio.run(serve(app, listener, folder)) else 3
@@ -180,9 +182,11 @@ def _alone(lock_fd: int) -> bool:
     return taken
 
 
-def _replace(path: Path, text: str) -> None:
+def _write_note(folder: Path, **facts: object) -> None:
+    """Say in the server's note how it is: `doing` while it starts, then `port` and `token`."""
+    path = folder / ADDRESS_FILE
     draft = path.with_suffix(".new")
-    draft.write_text(text, encoding="utf-8")
+    draft.write_text(json.dumps({"pid": os.getpid()} | facts), encoding="utf-8")
     draft.replace(path)
 
 

@@ -14,7 +14,6 @@ Importing this module doesn't import Prefect: its settings must be in the enviro
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -30,11 +29,21 @@ import httpx
 
 from dailies.environment import variables
 from dailies.errors import Misconfigured
+from dailies.prefect_api.waiting import (
+    ADDRESS_FILE,
+    DATABASE,
+    LOG_FILE,
+    LONGEST_S,
+    STILL_S,
+    Waiting,
+    doing,
+    seen,
+    written_note,
+)
 from dailies.system import AS_IT_STANDS, try_lock
 
 HOST = "127.0.0.1"
 ABOUT_PATH = "/dailies"
-ADDRESS_FILE, LOG_FILE = "server.json", "server.log"
 USERS_LOCK, SERVER_LOCK = "users.lock", "server.lock"
 
 ANOTHER = 4
@@ -86,19 +95,19 @@ class LocalServer:
 def local_server(
     home: Path,
     *,
-    startup_timeout_s: float = 90,
+    startup_timeout_s: float = LONGEST_S,
     on_wait: Callable[[str], None] | None = None,
     given_up: Callable[[], bool] = lambda: False,
 ) -> Iterator[LocalServer]:
     """Use the local server of this `home`: start it if there is none, and let it end after its last user.
 
-    `on_wait` gets one sentence whenever there is something to wait for. Leaving waits a moment, if nobody else uses
-    the server, until the history is written and the server has ended.
+    `on_wait` gets one sentence whenever there is something to wait for, and every few seconds what a start is at. Leaving waits
+    a moment, if nobody else uses the server, until the history is written and the server has ended.
 
-    Raises Misconfigured if there is no server within `startup_timeout_s`, GivenUp once `given_up` is true before there is one.
+    Raises Misconfigured once the server's process has ended, stands still, or does not answer within `startup_timeout_s`;
+    GivenUp once `given_up` is true before there is one.
     """
     say = on_wait or (lambda _: None)
-    deadline = time.monotonic() + startup_timeout_s
     folder = home.expanduser().absolute() / "prefect"
     with _explained(folder):
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -107,8 +116,8 @@ def local_server(
     last: LocalServer | None = None
     try:
         with _explained(folder):
-            _join(users_fd, folder, deadline, say, given_up)
-            server = _find_or_start(folder, deadline, say, given_up)
+            _join(users_fd, folder, min(startup_timeout_s, STILL_S), say, given_up)
+            server = _find_or_start(folder, startup_timeout_s, say, given_up)
         try:
             yield server
         finally:
@@ -125,7 +134,7 @@ def open_lock(path: Path) -> int:
 
 
 def _join(
-    users_fd: int, folder: Path, deadline: float, say: Callable[[str], None], given_up: Callable[[], bool]
+    users_fd: int, folder: Path, timeout_s: float, say: Callable[[str], None], given_up: Callable[[], bool]
 ) -> None:
     """Take a share of the users' lock. While a server is ending, that one has it alone, and we wait."""
     noticed_at = time.monotonic()
@@ -133,7 +142,7 @@ def _join(
     while not try_lock(users_fd, alone=False):
         if given_up():
             raise GivenUp
-        if time.monotonic() > deadline:
+        if time.monotonic() - noticed_at > timeout_s:
             raise Misconfigured(_failure(folder, "the last one has not ended"), trouble="prefect")
         if not told and time.monotonic() - noticed_at > 2 * POLL_S:  # a server that only looks has it for an instant
             say("waiting for the last local Prefect server to end")
@@ -142,12 +151,12 @@ def _join(
 
 
 def _find_or_start(
-    folder: Path, deadline: float, say: Callable[[str], None], given_up: Callable[[], bool]
+    folder: Path, timeout_s: float, say: Callable[[str], None], given_up: Callable[[], bool]
 ) -> LocalServer:
     """The running server; started here, unless another process is just starting it."""
     child: subprocess.Popen[bytes] | None = None
+    waiting: Waiting | None = None
     log_start = 0
-    told = False
     while (server := _running(folder)) is None:
         if given_up():  # SIGTERM ends it at once, but for an upgrade of its database, which it ends first
             if child and os.name == "posix":
@@ -162,14 +171,14 @@ def _find_or_start(
             raise Misconfigured(
                 _failure(folder, f"its process ended with code {child.returncode}", log_start), trouble="prefect"
             )
-        if time.monotonic() > deadline:
+        if waiting is None:
+            first = not (folder / DATABASE).exists()
+            say("starting the local Prefect server" + (" (its first start takes half a minute)" if first else ""))
+            waiting = Waiting(lambda: seen(folder), lambda: doing(folder), say, timeout_s, time.monotonic)
+        if reason := waiting.over():
             if child:
                 _end(child)
-            raise Misconfigured(_failure(folder, "it did not answer in time", log_start), trouble="prefect")
-        if not told:
-            first = not (folder / "prefect.db").exists()
-            say("starting the local Prefect server" + (" (its first start takes half a minute)" if first else ""))
-            told = True
+            raise Misconfigured(_failure(folder, reason, log_start), trouble="prefect")
         time.sleep(POLL_S)
     if child:
         threading.Thread(target=child.wait, daemon=True).start()  # so that it leaves no zombie if it ends before us
@@ -210,7 +219,7 @@ def server_environment(environ: Mapping[str, str]) -> dict[str, str]:
 def _running(folder: Path) -> LocalServer | None:
     """The server that `server.json` names, if it is that very server which answers there."""
     try:
-        note = json.loads((folder / ADDRESS_FILE).read_text(encoding="utf-8"))
+        note = written_note(folder)
         url = f"http://{HOST}:{int(note['port'])}"
         if _about(url)["token"] != note["token"]:
             return None
@@ -290,7 +299,7 @@ def _failure(folder: Path, reason: str, log_start: int = 0) -> str:
     return (
         f"The local Prefect server did not start: {reason}. Nothing was bought.{words}\n"
         f"See that {folder} can be written and its disk is not full. If its database is broken, move "
-        f"{folder / 'prefect.db'} away: only the history in the UI is lost, never the ledger. "
+        f"{folder / DATABASE} away: only the history in the UI is lost, never the ledger. "
         "Or set PREFECT_API_URL to a Prefect server of your own."
     )
 

@@ -21,14 +21,8 @@ import pytest
 from dailies.errors import Misconfigured
 from dailies.prefect_api.address import configured_api_url
 from dailies.prefect_api.serve import SETTLE_S, History
-from dailies.prefect_api.server import (
-    ADDRESS_FILE,
-    SERVER_LOCK,
-    LocalServer,
-    local_server,
-    open_lock,
-    server_environment,
-)
+from dailies.prefect_api.server import SERVER_LOCK, LocalServer, local_server, open_lock, server_environment
+from dailies.prefect_api.waiting import ADDRESS_FILE
 from dailies.system import try_lock
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect_server")]  # one process builds the history once
