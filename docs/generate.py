@@ -19,7 +19,6 @@ from dailies.settings import settings_table
 
 HERE = Path(__file__).resolve().parent
 REFERENCES = runpy.run_path(str(HERE / "references.py"))
-README = "../README.md"
 NAMED_UP_TO = 20
 TABLE = re.compile(r"(<!-- table of providers -->\n).*?(<!-- end -->)", re.DOTALL)
 SETTLED = {
@@ -98,32 +97,32 @@ def commands_page() -> str:
     return re.sub(r"\n{3,}", "\n\n", text.replace("# dailies", "# Commands", 1)).rstrip() + "\n"
 
 
-def providers_table(catalog: Catalog, *, ways: int | None) -> str:
-    """Every provider of ours with what it sells and how money is known; `ways`: how many ways to settle a doubt are named."""
+def providers_table(catalog: Catalog) -> str:
+    """Every provider of ours with what it sells and how money is known."""
     head = ["provider", "models", "a lost answer is settled by", "cost known from", "cancel", "webhook"]
-    rows = [_provider(one, catalog, ways) for one in declared().values() if one.client.startswith("dailies.")]
+    rows = [_provider(one, catalog) for one in declared().values() if one.client.startswith("dailies.")]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, ["---"] * len(head), *rows))
 
 
-def _provider(one: Declaration, catalog: Catalog, ways: int | None) -> list[str]:
+def _provider(one: Declaration, catalog: Catalog) -> list[str]:
     sold = [model for model in catalog if one.name in model.offers]
     titles = sorted({model.title.removesuffix(", from text") for model in sold}, key=str.casefold)
-    names = "" if ways or len(sold) > NAMED_UP_TO else f": {', '.join(titles)}"
+    names = "" if len(sold) > NAMED_UP_TO else f": {', '.join(titles)}"
     settled = [SETTLED[way] for way in one.settling.by or (SettledBy.PERSON,)]
     return [
-        one.title if ways else f"`{one.name}` {one.title}",
+        f"`{one.name}` {one.title}",
         f"{len(sold)}{' and its list' if one.sells_more else ''}{names}",
-        ", then ".join(settled[:ways]),
+        ", then ".join(settled),
         one.cost_from,
         "while queued" if one.cancels else "–",
         (one.webhook_signature or "unsigned") if one.webhook else "–",
     ]
 
 
-def with_table(name: str, catalog: Catalog, *, ways: int | None = None) -> str:
+def with_table(name: str, catalog: Catalog) -> str:
     """A page of words with its table of providers as the code has it."""
     text = (HERE / name).read_text(encoding="utf-8")
-    return TABLE.sub(lambda found: f"{found[1]}{providers_table(catalog, ways=ways)}{found[2]}", text)
+    return TABLE.sub(lambda found: f"{found[1]}{providers_table(catalog)}{found[2]}", text)
 
 
 def pages(catalog: Catalog) -> dict[str, str]:
@@ -138,7 +137,6 @@ def pages(catalog: Catalog) -> dict[str, str]:
         "tables.md": REFERENCES["tables_page"](),
         "models.md": models_page(catalog, excluded_models()),
         "providers.md": with_table("providers.md", catalog),
-        README: with_table(README, catalog, ways=1),
     }
 
 
