@@ -17,6 +17,7 @@ from dailies.errors import BadInput
 from dailies.planning.batch import Batch
 from dailies.runtime import Runtime
 from dailies.steps.approval import ToApprove, to_approve
+from dailies.steps.clips_on_record import clips_on_record
 from tasks.engine.asking import ask
 
 logger = logging.getLogger("dailies.approve")
@@ -42,8 +43,11 @@ async def approve(
     do twice (`may_leave`). Returns the batch as it was approved, which may be with a lower cap. Raises BadInput without a yes
     in time: nothing is bought.
     """
-    asked = await to_approve(runtime, batch.plan, batch.request.partial)
-    if above_usd is None or not asked.needs_a_yes(Decimal(str(above_usd))):
+    if above_usd is None:
+        return batch
+    known = await clips_on_record(runtime, batch.plan)
+    asked = await to_approve(runtime, batch.plan, known, batch.request.partial)
+    if not asked.needs_a_yes(Decimal(str(above_usd))):
         return batch
     usd = asked.usd
     unknown = f", {asked.unpriced} of them at an unknown price" if asked.unpriced else ""

@@ -29,6 +29,7 @@ from dailies.steps.adopt import adopt_known
 from dailies.steps.approval import to_approve
 from dailies.steps.budgets import check_budgets
 from dailies.steps.changes import Changed, changed_rows, changes_lines, other_content
+from dailies.steps.clips_on_record import standing_of
 from dailies.steps.places import look_for_delivered
 from dailies.steps.purchase import Purchase, purchase_of
 from dailies.steps.start import plan_batch, vetted_batch
@@ -195,10 +196,11 @@ async def _check(settings: Settings, order: BatchRequest, on_record: bool) -> Ch
             )
             for row in plan.rows
         ]  # fmt: skip
-        purchase = await purchase_of(runtime, plan, order.in_flight or settings.dailies_in_flight)
+        standing = await anyio.to_thread.run_sync(standing_of, runtime, plan, known)
+        purchase = await purchase_of(runtime, plan, order.in_flight or settings.dailies_in_flight, standing)
         changed = await changed_rows(runtime, plan, purchase.rows)
         notes = (*plan.notes, *await other_content(runtime, plan), *store_notes(runtime), *seen)
-        beyond = (await to_approve(runtime, plan, order.partial)).beyond
+        beyond = (await to_approve(runtime, plan, standing, order.partial)).beyond
         return Checked(plan, rows, purchase, refusal, balances, tuple(changed), notes, beyond)
 
 

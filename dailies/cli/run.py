@@ -30,6 +30,7 @@ from dailies.environment import change
 from dailies.errors import BadInput, describe_error
 from dailies.hangup import outlasting_the_terminal
 from dailies.logs import JsonOnStderr
+from dailies.memory import seldom_collected
 from dailies.net import Network
 from dailies.planning.batch import Batch
 from dailies.planning.plan import Plan
@@ -42,6 +43,7 @@ from dailies.runtime import Runtime, open_runtime
 from dailies.settings import Settings, load_settings
 from dailies.steps.approval import to_approve
 from dailies.steps.changes import changed_rows, changes_lines, other_content
+from dailies.steps.clips_on_record import clips_on_record
 from dailies.steps.purchase import Purchase, purchase_of
 from dailies.steps.report import final_credits
 from dailies.steps.start import plan_batch, start_batch
@@ -104,11 +106,12 @@ async def _make(  # noqa: PLR0913 - the same, said
         batch = runtime.batches.add(await start_batch(runtime, order, plan))
         for note in (*plan.notes, *await other_content(runtime, plan)):
             say(f"note: {note}")
-        purchase = await purchase_of(runtime, plan, order.in_flight or settings.dailies_in_flight)
+        known = await clips_on_record(runtime, plan)
+        purchase = await purchase_of(runtime, plan, order.in_flight or settings.dailies_in_flight, known)
         say(f"{order.title}: {purchase.overview(len(plan.rows))}")
         for line in changes_lines(await changed_rows(runtime, plan, purchase.rows)):
             say(line)
-        asked = await to_approve(runtime, plan, order.partial)
+        asked = await to_approve(runtime, plan, known, order.partial)
         if asked.beyond:
             say(f"The batch comes to {asked.beyond}.")
         if consent.above is None:
@@ -157,7 +160,8 @@ def exit_code(totals: Totals, stopped: bool) -> int:
 
 async def _in_flow(runtime: Runtime, batch: Batch, engine: Engine, approve_above: Decimal | None) -> str:
     """Run the flow and return its final message. When Prefect itself fails, the ledger still has all that was done."""
-    from flows.generate import generate_clips
+    with seldom_collected():
+        from flows.generate import generate_clips
 
     above = None if approve_above is None else float(approve_above)
     parameters = {**batch.request.parameters(), "approve_above_usd": above}

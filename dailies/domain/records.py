@@ -56,6 +56,11 @@ class Attempt:
     origin: Origin | None = None
 
     @property
+    def brief(self) -> Brief:
+        """How it stands."""
+        return Brief(self.no, self.provider, self.state, self.failure, self.delivered)
+
+    @property
     def asked_by(self) -> str:
         """By what its provider is asked for it: the addresses that it gave, else the id."""
         return self.handle or self.generation_id or ""
@@ -146,6 +151,19 @@ class Brief:
     state: State
     failure: Failure | None
     delivered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lying:
+    """The same with where its clip lies, and how large it is."""
+
+    id: str
+    s3_uri: str | None
+    size_bytes: int | None
+    no: int
+    provider: str
+    state: State
+    failure: Failure | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,12 @@ from dailies.ledger.takes import write_links
 from dailies.ledger.types import AnotherFile
 
 CHUNK = 1000
-MAY_BE_DESCRIBED = sa.text(
-    "(clip.prompt = '' OR NOT EXISTS"
+DESCRIBED = (
+    "(clip.prompt <> '' AND EXISTS"
     " (SELECT 1 FROM attempt WHERE attempt.clip_key = clip.clip_key AND attempt.state <> 'failed'))"
-    " AND NOT EXISTS (SELECT 1 FROM erased WHERE erased.clip_key = clip.clip_key)"
+    " OR EXISTS (SELECT 1 FROM erased WHERE erased.clip_key = clip.clip_key)"
 )
+MAY_BE_DESCRIBED = sa.text(f"NOT ({DESCRIBED})")
 """A clip that was bought stays described as it was bought; one that was only adopted is described when its row is planned.
 What a person asked to forget is not described again."""
 
@@ -90,20 +91,48 @@ def write_plan(  # noqa: PLR0913 - what T0 writes, in one call
     )
     rows = sorted(rows, key=lambda row: row.clip.key)  # two plans that share clips lock them in the same order
     described = tuple(name for name in clip_values(rows[0].clip) if name != "clip_key") if rows else ()
-    clips = [{**clip_values(row.clip), "created_at": now} for row in rows]
+    settled = _described(connection, [row.clip.key for row in rows])
+    clips = [{**clip_values(row.clip), "created_at": now} for row in rows if row.clip.key not in settled]
     upsert(connection, t.clip, clips, update=described, where=MAY_BE_DESCRIBED)
     write_identities(connection)
     _name_by_identity(connection, rows)
     write_links(connection, takes, now)
-    if not part:
-        connection.execute(sa.update(t.batch_row).where(t.batch_row.c.batch == batch).values(retired=True))
-    for start in range(0, len(replaced), CHUNK):
-        those = t.batch_row.c.clip_key.in_(replaced[start : start + CHUNK])
-        connection.execute(sa.update(t.batch_row).where(t.batch_row.c.batch == batch, those).values(retired=True))
-    planned = [_row_values(batch, row.clip.key, row, quotes[row.clip.key]) for row in rows]
+    keys = {row.clip.key for row in rows}
+    _retire(connection, batch, [key for key in (replaced if part else _standing(connection, batch)) if key not in keys])
+    for start in range(0, len(rows), CHUNK):
+        _write_rows(connection, batch, rows[start : start + CHUNK], quotes)
+
+
+def _write_rows(connection: Connection, batch: str, rows: Sequence[Row], quotes: Mapping[str, Decimal | None]) -> None:
+    """Put rows on record. What stands there just so is not written again: a second run of a large batch writes nothing."""
+    planned = {row.clip.key: _row_values(batch, row.clip.key, row, quotes[row.clip.key]) for row in rows}
+    mine = (t.batch_row.c.batch == batch) & t.batch_row.c.clip_key.in_(planned)
+    there = {one["clip_key"]: dict(one) for one in connection.execute(sa.select(t.batch_row).where(mine)).mappings()}
     upsert(
-        connection, t.batch_row, planned, update=("number", "row_id", "providers", "usd_quoted", "labels", "retired")
-    )
+        connection, t.batch_row, [one for key, one in planned.items() if there.get(key) != one],
+        update=("number", "row_id", "providers", "usd_quoted", "labels", "retired"),
+    )  # fmt: skip
+
+
+def _described(connection: Connection, clip_keys: Sequence[str]) -> frozenset[str]:
+    """Those of the clips that stay described as they are: of a batch that was delivered, all, and none is written again."""
+    found = set[str]()
+    for start in range(0, len(clip_keys), CHUNK):
+        named = t.clip.c.clip_key.in_(clip_keys[start : start + CHUNK])
+        found.update(connection.execute(sa.select(t.clip.c.clip_key).where(named, sa.text(f"({DESCRIBED})"))).scalars())
+    return frozenset(found)
+
+
+def _standing(connection: Connection, batch: str) -> Sequence[str]:
+    """The clip_keys of the rows that a batch has."""
+    mine = (t.batch_row.c.batch == batch) & t.batch_row.c.retired.is_(False)
+    return connection.execute(sa.select(t.batch_row.c.clip_key).where(mine)).scalars().all()
+
+
+def _retire(connection: Connection, batch: str, clip_keys: Sequence[str]) -> None:
+    for start in range(0, len(clip_keys), CHUNK):
+        those = t.batch_row.c.clip_key.in_(clip_keys[start : start + CHUNK])
+        connection.execute(sa.update(t.batch_row).where(t.batch_row.c.batch == batch, those).values(retired=True))
 
 
 def _refuse_another_file(connection: Connection, batch: str, source: str, asked: Sequence[str]) -> None:

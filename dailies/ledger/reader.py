@@ -15,7 +15,7 @@ from dailies.domain.aging import Told
 from dailies.domain.approval import Approval
 from dailies.domain.clips import Clip
 from dailies.domain.money import ZERO, sum_usd
-from dailies.domain.records import Attempt, BatchRow, Brief, Event
+from dailies.domain.records import Attempt, BatchRow, Brief, Event, Lying
 from dailies.domain.schedule import Bracket
 from dailies.domain.states import State
 from dailies.ledger import history
@@ -85,6 +85,11 @@ class Reader:
         """How all attempts of many clips stand, clip by clip: a third of the time, and only a few are in memory."""
         with self._read() as connection:
             yield from r.briefs_of(connection, clip_keys)
+
+    def lying(self, clip_keys: Sequence[str]) -> dict[str, tuple[Lying, ...]]:
+        """How all attempts of many clips stand, and where their clips lie."""
+        with self._read() as connection:
+            return dict(r.lying(connection, clip_keys))
 
     def attempt(self, attempt_id: str) -> Attempt | None:
         """One attempt by its id, or by a prefix of it that only one attempt has."""

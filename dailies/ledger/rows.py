@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
-from dailies.domain.clips import Clip, Image
+from dailies.domain.clips import Clip, Image, Option
 from dailies.domain.marks import Marks
 from dailies.domain.origin import Origin
-from dailies.domain.records import Attempt, BatchRow, Brief, Event
+from dailies.domain.records import Attempt, BatchRow, Brief, Event, Lying
 from dailies.domain.states import Failure, State
 from dailies.domain.verdicts import Said, Verdict, Word
 from dailies.ledger import tables as t
@@ -29,13 +30,26 @@ def same(text: str) -> str:
 
 def to_attempt(row: RowMapping) -> Attempt:
     """One row of `attempt` as a record."""
-    fields = {name: row[name] for name in Attempt.__dataclass_fields__}
-    fields |= {name: same(fields[name]) for name in ("batch", "provider", "owner")}
-    fields["state"] = State(fields["state"])
-    fields["failure"] = Failure(fields["failure"]) if fields["failure"] else None
-    fields["marks"] = Marks.of_record(fields["marks"])
-    fields["origin"] = Origin.of_record(fields["origin"])
-    return Attempt(**fields)
+    return _attempt(*(row[name] for name in ATTEMPT))
+
+
+def _attempt(*columns: Any) -> Attempt:
+    """The columns of `ATTEMPT`, in its order, as a record."""
+    values = [*columns]
+    for at, record in AS_RECORD:
+        values[at] = record(values[at])
+    return Attempt(*values)
+
+
+STATES: Mapping[str, State] = {str(state): state for state in State}
+FAILURES: Mapping[str | None, Failure | None] = {None: None, "": None, **{str(one): one for one in Failure}}
+ATTEMPT = tuple(Attempt.__dataclass_fields__)
+_DIFFERENT: Mapping[str, Callable[[Any], Any]] = {
+    "batch": same, "provider": same, "owner": same, "state": STATES.__getitem__, "failure": FAILURES.__getitem__,
+    "marks": Marks.of_record, "origin": Origin.of_record,
+}  # fmt: skip
+AS_RECORD = [(ATTEMPT.index(name), record) for name, record in _DIFFERENT.items()]
+"""What a record has in another form than its row, by its place among the columns."""
 
 
 def attempt_values(**values: Any) -> dict[str, Any]:
@@ -51,27 +65,35 @@ def _value(value: Any) -> Any:
 
 def to_clip(row: RowMapping) -> Clip:
     """One row of `clip` as a record."""
-    image = Image(
-        row["image"],
-        row["image_width"],
-        row["image_height"],
-        same(row["image_format"]),
-        row["image_bytes"],
-        row["image_sha256"],
-        same(row["image_made"]) or "",
-        row["image_seen"],
-    )
-    return Clip(
-        same(row["model"]),
-        row["prompt"],
-        image,
-        same(row["resolution"]),
-        same(row["aspect_ratio"]),
-        row["duration_s"],
-        same(row["take"]),
-        row["options"],
-        row["clip_key"],
-    )
+    return _clip(*(row[name] for name in CLIP))
+
+
+CLIP = (
+    "image", "image_width", "image_height", "image_format", "image_bytes", "image_sha256", "image_made", "image_seen",
+    "model", "prompt", "resolution", "aspect_ratio", "duration_s", "take", "options", "clip_key",
+)  # fmt: skip
+
+
+def _clip(  # noqa: PLR0913 - the columns of `CLIP`, in its order
+    source: str,
+    width: int,
+    height: int,
+    form: str,
+    size_bytes: int | None,
+    sha256: str | None,
+    made: str,
+    seen: str | None,
+    model: str,
+    prompt: str,
+    resolution: str,
+    ratio: str,
+    duration_s: int | None,
+    take: str,
+    options: Mapping[str, Option],
+    key: str,
+) -> Clip:
+    image = Image(source, width, height, same(form), size_bytes, sha256, same(made) or "", seen)
+    return Clip(same(model), prompt, image, same(resolution), same(ratio), duration_s, same(take), options, key)
 
 
 def clip_values(clip: Clip) -> dict[str, Any]:
@@ -99,55 +121,73 @@ def clip_values(clip: Clip) -> dict[str, Any]:
 
 def to_brief(row: RowMapping) -> Brief:
     """One row of `attempt`, or the part of it that this needs, as how it stands."""
-    failure = Failure(row["failure"]) if row["failure"] else None
-    return Brief(row["no"], same(row["provider"]), State(row["state"]), failure, row["s3_uri"] is not None)
+    return _brief(row["no"], row["provider"], row["state"], row["failure"], row["s3_uri"] is not None)
+
+
+@lru_cache(1000)
+def _brief(no: int, provider: str, state: str, failure: str | None, delivered: bool) -> Brief:
+    """Ten thousand attempts stand in a handful of ways: each is made once."""
+    return Brief(no, same(provider), State(state), Failure(failure) if failure else None, delivered)
 
 
 def attempts_of(connection: Connection, clip_keys: Sequence[str]) -> Iterator[tuple[str, tuple[Attempt, ...]]]:
     """Clips with all their attempts, in the order in which they were made; a chunk of clips in memory at a time."""
-    yield from _by_clip(connection, sa.select(t.attempt), clip_keys, to_attempt)
+    c = t.attempt.c
+    yield from _by_clip(connection, sa.select(c.clip_key, *(c[name] for name in ATTEMPT)), clip_keys, _attempt)
 
 
 def briefs_of(connection: Connection, clip_keys: Sequence[str]) -> Iterator[tuple[str, tuple[Brief, ...]]]:
     """The same with only what says how a clip stands."""
     c = t.attempt.c
-    yield from _by_clip(
-        connection, sa.select(c.clip_key, c.no, c.provider, c.state, c.failure, c.s3_uri), clip_keys, to_brief
-    )
+    thin = sa.select(c.clip_key, c.no, c.provider, c.state, c.failure, c.s3_uri.is_not(None))
+    yield from _by_clip(connection, thin, clip_keys, _brief)
+
+
+def lying(connection: Connection, clip_keys: Sequence[str]) -> Iterator[tuple[str, tuple[Lying, ...]]]:
+    """The same with where each clip lies."""
+    c = t.attempt.c
+    thin = sa.select(c.clip_key, c.id, c.s3_uri, c.size_bytes, c.no, c.provider, c.state, c.failure)
+    yield from _by_clip(connection, thin, clip_keys, _lying)
+
+
+def _lying(attempt_id: str, uri: str | None, size_bytes: int | None, *standing: Any) -> Lying:
+    how = _brief(*standing, uri is not None)
+    return Lying(attempt_id, uri, size_bytes, how.no, how.provider, how.state, how.failure)
 
 
 def _by_clip(
-    connection: Connection, query: sa.Select[Any], clip_keys: Sequence[str], record: Callable[[RowMapping], T]
+    connection: Connection, query: sa.Select[Any], clip_keys: Sequence[str], record: Callable[..., T]
 ) -> Iterator[tuple[str, tuple[T, ...]]]:
+    """What `record` makes of each row's further columns, after its clip_key, clip by clip."""
     for start in range(0, len(clip_keys), CHUNK):
         chosen = t.attempt.c.clip_key.in_(clip_keys[start : start + CHUNK])
         found: dict[str, list[T]] = defaultdict(list)
-        for row in (
-            connection.execute(query.where(chosen).order_by(t.attempt.c.clip_key, t.attempt.c.no)).mappings().all()
+        for clip_key, *columns in connection.execute(
+            query.where(chosen).order_by(t.attempt.c.clip_key, t.attempt.c.no)
         ):
-            found[row["clip_key"]].append(record(row))
+            found[clip_key].append(record(*columns))
         yield from ((key, tuple(attempts)) for key, attempts in found.items())
 
 
 def batch_rows(connection: Connection, where: sa.ColumnElement[bool]) -> Iterator[BatchRow]:
     """The rows of one or more batches with all their attempts, in the order of the CSV; a chunk in memory at a time."""
     query = (
-        sa.select(t.batch_row, t.clip, t.copy.c.s3_uri.label("copy_uri"), t.erased.c.erased_at)
+        sa.select(
+            t.batch_row, t.copy.c.s3_uri.label("copy_uri"), t.erased.c.erased_at, *(t.clip.c[name] for name in CLIP)
+        )
         .join(t.clip, t.clip.c.clip_key == t.batch_row.c.clip_key)
         .outerjoin(t.erased, t.erased.c.clip_key == t.batch_row.c.clip_key)
         .outerjoin(t.copy, (t.copy.c.batch == t.batch_row.c.batch) & (t.copy.c.clip_key == t.batch_row.c.clip_key))
         .where(where)
         .order_by(t.batch_row.c.batch, t.batch_row.c.retired, t.batch_row.c.number)
     )
-    for rows in connection.execute(query, execution_options={"yield_per": CHUNK}).mappings().partitions():
-        keys = sorted({row["clip_key"] for row in rows})
+    for rows in connection.execute(query, execution_options={"yield_per": CHUNK}).partitions():
+        keys = sorted({row.clip_key for row in rows})
         attempts, verdicts = dict(attempts_of(connection, keys)), verdicts_of(connection, keys)
-        for row in rows:
+        for batch, key, number, row_id, providers, usd_quoted, labels, retired, copy_uri, erased_at, *clip in rows:
             yield BatchRow(
-                same(row["batch"]), row["number"], row["row_id"], to_clip(row), row["clip_key"],
-                tuple(map(same, row["providers"].split(","))), row["usd_quoted"], row["labels"],
-                attempts.get(row["clip_key"], ()), row["retired"], row["copy_uri"], row["erased_at"] is not None,
-                verdict=verdicts.get(row["clip_key"]),
+                same(batch), number, row_id, _clip(*clip), key, tuple(map(same, providers.split(","))), usd_quoted, labels,
+                attempts.get(key, ()), retired, copy_uri, erased_at is not None, verdict=verdicts.get(key),
             )  # fmt: skip
 
 

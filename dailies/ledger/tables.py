@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +15,12 @@ from sqlalchemy.types import TypeDecorator
 
 from dailies.domain.money import NANO, ZERO
 from dailies.domain.states import LIVE, WITH_ID, State
+
+
+@lru_cache(10_000)
+def _dollars(billionths: int) -> Decimal:
+    """Of ten thousand charges few differ."""
+    return (billionths * NANO).normalize() + ZERO  # sums may pass to_usd's limit
 
 
 class Usd(TypeDecorator[Decimal]):
@@ -26,7 +33,7 @@ class Usd(TypeDecorator[Decimal]):
         return None if value is None else int(value / NANO)
 
     def process_result_value(self, value: int | None, dialect: Any) -> Decimal | None:
-        return None if value is None else (value * NANO).normalize() + ZERO  # sums may pass to_usd's limit
+        return None if value is None else _dollars(value)
 
 
 class Utc(TypeDecorator[datetime]):

@@ -15,6 +15,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from operator import attrgetter
 from typing import Any
 
@@ -38,6 +39,8 @@ LEFT_OUT = frozenset({"row", "sha256", "outcome", "usd_at_risk", "unreported", "
 """Columns that nobody reads on the page; they are in credits.csv."""
 SHOWN = tuple(field.name for field in fields(Line) if field.name not in LEFT_OUT)
 MOST_COMMANDS = 4
+QUICK, AT_ONCE = 2, 100
+"""How hard zlib tries, and how many clips it gets at once. Harder is three times as slow for a tenth fewer bytes."""
 SHARED = ("common.js", "finding.js", "deciding.js")
 
 
@@ -91,12 +94,13 @@ class Drawing:
         self.bars, self.pillars = charts_of(credits.lines, _topical(credits), credits.by_day, credits.at_providers)
         self.own = own_names(credits)
         self.kept = kept_by(credits)
-        self.clips = [*clips_json(credits, self.advice, self.own)]  # once for both copies: half a kilobyte a clip
+        self.data = Packed()  # of the clips once for both copies, whose links differ: half a kilobyte a clip
+        self.data.take(clips_data(self.own, clips_json(credits, self.advice, self.own)))
 
     def page(self, link: Linker) -> str:
         """The page with its clips where `link` finds them."""
         seen = Seen(link)
-        data = packed(page_data(self.credits, self.own, self.clips, seen))
+        data = self.data.and_then(links_data(self.credits.lines, seen))
         css, js = _asset("report.css"), script(_asset("report.js"))
         html: str = _template().render(
             credits=self.credits, totals=self.credits.totals, facts=self.facts, groups=self.groups, bars=self.bars,
@@ -122,16 +126,30 @@ def _topical(credits: Credits) -> Sequence[Mapping[str, str]]:
 
 
 def page_data(credits: Credits, own: Sequence[str], clips: Iterable[str], link: Linker) -> Iterator[str]:
-    """What a page's script works with, as JSON in pieces: the fields once, then a list for each clip."""
+    """What a page's script works with, as JSON in pieces: the fields once, then a list for each clip, and one of its links."""
+    yield from clips_data(own, clips)
+    yield from links_data(credits.lines, link)
+
+
+def clips_data(own: Sequence[str], clips: Iterable[str]) -> Iterator[str]:
+    """The first part of it, which is the same wherever a page lies."""
     names = [*SHOWN, "labels", "topic", "risk", "commands", "clip", "poster"]
     head = _json({"topics": [str(topic) for topic in Topic], "own": own, "fields": names})
     yield f'{head.removesuffix("}")},"clips":['
     comma = ""
-    for line, clip in zip(credits.lines, clips, strict=True):
-        links = link(line)
-        yield f"{comma}[{clip},{_json(links.clip)},{_json(links.poster)}]"
+    for clip in clips:
+        yield f"{comma}[{clip}]"
         comma = ","
-    yield "]}"
+
+
+def links_data(lines: Iterable[Line], link: Linker) -> Iterator[str]:
+    """The rest of it: for each clip where its film and its poster are, the last two of its fields."""
+    before = '],"links":['
+    for line in lines:
+        links = link(line)
+        yield f"{before}[{_json(links.clip)},{_json(links.poster)}]"
+        before = ","
+    yield "]}" if before == "," else '],"links":[]}'
 
 
 class Seen:
@@ -191,11 +209,28 @@ def _stake(topic: Topic, lines: Sequence[Line]) -> str:
     return f"{show_usd(charged)} charged" if charged else "not charged"
 
 
-def packed(pieces: Iterable[str]) -> str:
-    """Text in pieces, deflated, as base64: letters that mean nothing to HTML."""
-    deflate = zlib.compressobj()
-    parts = [deflate.compress(piece.encode("utf-8", "replace")) for piece in pieces]
-    return base64.b64encode(b"".join([*parts, deflate.flush()])).decode()
+class Packed:
+    """The beginning of a text, deflated, that can be ended in several ways without being deflated again."""
+
+    def __init__(self) -> None:
+        self._deflate = zlib.compressobj(QUICK)
+        self._parts: list[bytes] = []
+
+    def take(self, pieces: Iterable[str]) -> None:
+        """More of it."""
+        self._parts += _deflated(self._deflate, pieces)
+
+    def and_then(self, pieces: Iterable[str]) -> str:
+        """The whole with this end, as base64: letters that mean nothing to HTML."""
+        deflate = self._deflate.copy()
+        return base64.b64encode(b"".join([*self._parts, *_deflated(deflate, pieces), deflate.flush()])).decode()
+
+
+def _deflated(deflate: Any, pieces: Iterable[str]) -> Iterator[bytes]:
+    """Some kilobytes at once: a call for each clip would cost more than its letters."""
+    pieces = iter(pieces)
+    while some := "".join(islice(pieces, AT_ONCE)):
+        yield deflate.compress(some.encode("utf-8", "replace"))
 
 
 def policy(css: str, js: str, origins: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from dailies.domain.approval import Approval
 from dailies.domain.money import sum_usd
 from dailies.planning.plan import Plan
 from dailies.runtime import Runtime
-from dailies.steps.clips_on_record import taken_clips
+from dailies.steps.clips_on_record import OnRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,9 @@ class ToApprove:
         return self.usd > above_usd or self.unpriced > 0
 
 
-async def to_approve(runtime: Runtime, plan: Plan, part: bool = False) -> ToApprove:
-    """What a yes would allow, by the ledger as it is now. The plan is all of its batch, or a `part`."""
-    taken = await taken_clips(runtime, plan)
-    quotes = [plan.quotes[row.clip.key] for row in plan.rows if row.clip.key not in taken]
+async def to_approve(runtime: Runtime, plan: Plan, known: OnRecord, part: bool = False) -> ToApprove:
+    """What a yes would allow, its clips standing as is `known`. The plan is all of its batch, or a `part`."""
+    quotes = [plan.quotes[row.clip.key] for row in plan.rows if row.clip.key not in known.taken]
     usd = sum_usd(quotes)
     counted = await anyio.to_thread.run_sync(runtime.ledger.counted, plan.batch)
     earlier = await anyio.to_thread.run_sync(runtime.ledger.approval, plan.batch)

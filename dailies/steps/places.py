@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import anyio.to_thread
 
 from dailies.domain.clips import object_key, slug
-from dailies.domain.records import Attempt, Copy
+from dailies.domain.records import Copy, Lying
 from dailies.domain.states import current
 from dailies.errors import Misconfigured
 from dailies.planning.batch import Batch
@@ -41,7 +41,7 @@ class Seen:
 
     elsewhere: Mapping[str, tuple[str, str]]
     gone: tuple[str, ...]
-    stored: Mapping[str, Attempt]
+    stored: Mapping[str, Lying]
 
     def sentences(self) -> tuple[str, ...]:
         """What a run is going to do about it."""
@@ -93,7 +93,7 @@ def _not_asked(error: StoreTrouble) -> Misconfigured:
 
 def _seen(runtime: Runtime, batch: Batch) -> Seen:
     keys, ledger = [*batch.delivered_before], runtime.ledger
-    stored = {key: found for key, some in ledger.attempts_of(keys).items() if (found := current(some)) and found.s3_uri}
+    stored = {key: found for key, some in ledger.lying(keys).items() if (found := current(some)) and found.s3_uri}
     copies = ledger.copies_of(keys)
     store = Listings(runtime.s3())
     here = f"s3://{batch.bucket}/{_folder(batch)}"
@@ -131,7 +131,7 @@ def _folder(batch: Batch) -> str:
 
 
 def _copy(
-    s3: S3, moves: Mapping[str, tuple[tuple[str, str], tuple[str, str]]], stored: Mapping[str, Attempt]
+    s3: S3, moves: Mapping[str, tuple[tuple[str, str], tuple[str, str]]], stored: Mapping[str, Lying]
 ) -> dict[str, tuple[str, str]]:
     """Copy objects, many at once, and see by a HEAD that they are there. Returns where each clip lies now."""
 

@@ -20,7 +20,7 @@ from dailies.errors import BadInput
 from dailies.ledger import Ledger
 from dailies.planning.plan import Plan
 from dailies.runtime import Runtime
-from dailies.steps.clips_on_record import clips_on_record
+from dailies.steps.clips_on_record import OnRecord
 from dailies.steps.schedule import USUAL_S
 
 FEWEST = 5
@@ -54,9 +54,8 @@ class Purchase:
         return f"To buy: {len(self.rows)} for {show_usd(self.usd)}, in about {show_time(self.seconds)}{basis}."
 
 
-async def purchase_of(runtime: Runtime, plan: Plan, in_flight: int) -> Purchase:
-    """What this plan would buy by the ledger as it is now."""
-    known = await clips_on_record(runtime, plan)
+async def purchase_of(runtime: Runtime, plan: Plan, in_flight: int, known: OnRecord) -> Purchase:
+    """What this plan would buy, its clips standing as is `known`."""
     rows = tuple(row for row in plan.rows if row.clip.key not in known.taken)
     kinds: Counter[Kind] = Counter(_kind(row.providers[0], row.clip) for row in rows)
     times = await anyio.to_thread.run_sync(_times, runtime, [*kinds])

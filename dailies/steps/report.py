@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from dailies.errors import Misconfigured
+from dailies.memory import seldom_collected
 from dailies.planning.batch import Batch
 from dailies.report.credits import Credits, credits_of
 from dailies.report.links import links_end, wherever
@@ -39,6 +40,11 @@ def final_credits(runtime: Runtime, batch: Batch) -> Credits:
 
 async def report_batch(runtime: Runtime, batch: Batch) -> tuple[Credits, Written]:
     """Write the report of a batch. A folder that can't be written is a log line: every clip is delivered."""
+    with seldom_collected():
+        return await _reported(runtime, batch)
+
+
+async def _reported(runtime: Runtime, batch: Batch) -> tuple[Credits, Written]:
     request = batch.request
     await write_all_anew(runtime)
     credits = await anyio.to_thread.run_sync(batch_credits, runtime, batch)

@@ -21,6 +21,7 @@ from dailies.ledger import AnotherFile, TakenNumber
 from dailies.ledger.address import shown
 from dailies.ledger.beside import refuse_unsettled_beside
 from dailies.logs import hidden
+from dailies.memory import seldom_collected
 from dailies.planning.batch import Batch
 from dailies.planning.defaults import with_defaults
 from dailies.planning.from_record import sheet_on_record
@@ -40,7 +41,7 @@ from dailies.sheets.table import Table
 from dailies.steps.adopt import adopt_known
 from dailies.steps.another_file import another_files_batch, refuse_another_file
 from dailies.steps.budgets import caps_over_all, check_budgets
-from dailies.steps.clips_on_record import delivered_clips, forgotten_clips
+from dailies.steps.clips_on_record import clips_on_record, delivered_clips
 from dailies.steps.places import settle_places
 from dailies.steps.reachable import refuse_without_a_way
 from dailies.steps.store import store_notes, tried_before_buying
@@ -57,6 +58,11 @@ async def plan_batch(
 
     With `on_record` the rows are the ledger's, and the CSV only says beside what its images lie.
     """
+    with seldom_collected():
+        return await _planned(runtime, request, progress, on_record)
+
+
+async def _planned(runtime: Runtime, request: BatchRequest, progress: Progress, on_record: bool) -> Plan:
     sheet, below = await (_recorded(runtime, request) if on_record else _sheet(runtime, request))
     kept = runtime.home / "images"
     images = Images(below, runtime.http, runtime.trust, runtime.s3, kept, request.fit != "strict")
@@ -205,8 +211,9 @@ async def vetted_batch(runtime: Runtime, request: BatchRequest, plan: Plan, to: 
     bucket, prefix = parse_s3_uri(to) if to else ("", "")
     budget = request.budget_usd if request.budget_usd is not None else runtime.settings.dailies_budget_usd
     caps = replace(caps_over_all(runtime.settings), batch_usd=budget)
-    batch = Batch(request, plan, bucket, prefix, caps, await delivered_clips(runtime, plan))
-    settled = batch.delivered_before | await forgotten_clips(runtime, plan)
+    known = await clips_on_record(runtime, plan)
+    batch = Batch(request, plan, bucket, prefix, caps, known.delivered)
+    settled = known.settled
     missing = [row for row in plan.rows if row.clip.key not in settled]
     if not missing:
         return batch

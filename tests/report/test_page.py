@@ -40,7 +40,8 @@ def data_of(page: str) -> dict[str, Any]:
     packed = re.search(r'<script type="application/octet-stream" id="data">([^<]*)</script>', page)
     assert packed
     unpacked: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(packed[1])))
-    return unpacked
+    whole = [[*clip, *links] for clip, links in zip(unpacked["clips"], unpacked["links"], strict=True)]
+    return {**unpacked, "clips": whole}
 
 
 def topic(row: BatchRow) -> Topic:

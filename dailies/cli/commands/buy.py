@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from dailies.cli.batch_options import takes_request
 from dailies.cli.commands.flags import JsonFlag, YesFlag
+from dailies.memory import seldom_collected
 from dailies.planning.request import FOLDERS, BatchRequest
 
 
@@ -21,7 +22,8 @@ def _check_retakes(asked: Mapping[str, Any], *, json: bool = False) -> int:
 @takes_request(*FOLDERS, without_csv=_check_retakes)
 def check(request: BatchRequest, *, json: JsonFlag = False) -> int:
     """Spends nothing: rows, images, models, prices."""
-    from dailies.cli.check import run_check
+    with seldom_collected():
+        from dailies.cli.check import run_check
 
     return run_check(request, json)
 
@@ -47,8 +49,9 @@ def run(
     ] = None,
 ) -> int:
     """Make every clip of a CSV and deliver it to S3."""
-    from dailies.cli.models import dollars
-    from dailies.cli.run import run_batch
+    with seldom_collected():
+        from dailies.cli.models import dollars
+        from dailies.cli.run import run_batch
 
     return run_batch(request, json, yes, dollars("--approve-above", approve_above))
 

@@ -13,10 +13,11 @@
   };
 
   // Clips as objects: each list of values under its fields' names, and what searching and sorting need.
-  const objects = ({ fields, clips, own, topics }) => {
+  const objects = ({ fields, clips, links, own, topics }) => {
     const join = (...parts) => parts.filter(Boolean).join("\n").toLowerCase();
     const seats = new Map();
-    const found = clips.map((values, at) => {
+    const found = clips.map((known, at) => {
+      const values = [...known, ...links[at]];
       const clip = Object.fromEntries(fields.map((name, i) => [name, values[i]]));
       const row = `${clip.batch}\n${clip.id}`;
       if (!seats.has(row)) seats.set(row, at);
