@@ -5,7 +5,24 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from benchmarks import delivery, flow, footprint, lost_answer, makespan, polling, rows, startup, waiting, workers
+from benchmarks import (
+    budget,
+    cost,
+    delivery,
+    flow,
+    footprint,
+    killed,
+    limits,
+    lost_answer,
+    makespan,
+    pictures,
+    polling,
+    rows,
+    shares,
+    startup,
+    waiting,
+    workers,
+)
 from benchmarks.report import Report, into_docs, publish
 from benchmarks.stage import Stage, stage
 
@@ -15,6 +32,12 @@ ON_STAGE: dict[str, Callable[[Stage, bool], Report]] = {
     "delivery": delivery.run,
     "rows": rows.run,
     "flow": flow.run,
+    "cost": cost.run,
+    "shares": shares.run,
+    "budget": budget.run,
+    "limits": limits.run,
+    "killed": killed.run,
+    "pictures": pictures.run,
     "footprint": footprint.run,
     "startup": startup.run,
 }

@@ -7,22 +7,49 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import mean, quantiles
 
 from benchmarks.contenders.job import Clip, Job
-from benchmarks.stage import BUCKET, KEY, MODEL, Generation, Ran, Stage, dailies, data_uri, run
+from benchmarks.stage import BUCKET, KEY, MODEL, ROOT, Generation, Ran, Stage, dailies, data_uri, run
 from dailies.domain.records import Attempt
 from dailies.ledger import Ledger, Owner, open_engine
 
 LOOK_S = 15.0  # of the documents' scripts
 DOUBLING_S = 2.0  # of the textbook's exponential backoff
 
+BENCH_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+"""What our own environment doesn't hold is installed there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A program, its fixed wait between looks (or its first), and which interpreter has what it needs."""
+
+    module: str
+    look_s: float = LOOK_S
+    python: str = sys.executable
+
+
 CONTENDERS = {
-    "script": ("benchmarks.contenders.script", LOOK_S),
-    "threads": ("benchmarks.contenders.script", LOOK_S),
-    "asyncio": ("benchmarks.contenders.aio", LOOK_S),
-    "textbook Prefect": ("benchmarks.contenders.textbook", DOUBLING_S),
+    "script": Contender("benchmarks.contenders.script"),
+    "threads": Contender("benchmarks.contenders.script"),
+    "asyncio": Contender("benchmarks.contenders.aio"),
+    "asyncio, aiobotocore": Contender("benchmarks.contenders.aio", python=str(BENCH_PYTHON)),
+    "async Prefect": Contender("benchmarks.contenders.flow"),
+    "DBOS": Contender("benchmarks.contenders.durable", python=str(BENCH_PYTHON)),
+    "textbook Prefect": Contender("benchmarks.contenders.textbook", DOUBLING_S),
 }
+
+
+def installed(names: Iterable[str]) -> list[str]:
+    """Those of them whose interpreter is there: `make bench` installs what our own environment doesn't hold."""
+    return [name for name in names if name not in CONTENDERS or Path(CONTENDERS[name].python).exists()]
+
+
+def command_of(name: str) -> list[str]:
+    """The command line of a contender."""
+    return [CONTENDERS[name].python, "-m", CONTENDERS[name].module, name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +85,11 @@ def ideal_s(seconds: Iterable[float], in_flight: int) -> float:
 
 def contender(stage: Stage, name: str, clips: int, in_flight: int, time_scale: float, note: str = "") -> Figures:
     """One of the usual programs, with its waits compressed like the sandbox's time."""
-    module, look_s = CONTENDERS[name]
+    look_s = CONTENDERS[name].look_s
     at_once = 1 if name == "script" else in_flight
     job = Job(stage.sandbox_url, KEY, MODEL, data_uri(), BUCKET, stage.s3_url, clips, at_once, look_s * time_scale)
     stage.reset()
-    ran = run([sys.executable, "-m", module, name], stage.environ(), json.dumps(asdict(job)))
+    ran = run(command_of(name), stage.environ(), json.dumps(asdict(job)))
     stories = [Clip(**story) for story in json.loads(ran.stdout)]
     return figures(name, stage.generations(), stories, ran, at_once, note)
 

@@ -7,9 +7,11 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,10 +23,11 @@ import boto3
 import httpx
 from PIL import Image
 
-from dailies.prefect_api.server import local_server
+from dailies.prefect_api.server import LocalServer, local_server
 
 ROOT = Path(__file__).resolve().parents[1]
 KEY, BUCKET, MODEL, TYPICAL_S = "sandbox-key", "bench", "openai/sora-2-pro-i2v", 90
+PROBE_WRITES_S = 1.0
 AWS = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
@@ -60,14 +63,19 @@ class Stage:
     s3_url: str
     prefect: Mapping[str, str]
     prefect_db: Path
+    prefect_pid: int
+    probe: Path
     sandbox_url: str = ""
     _sandboxes: list[subprocess.Popen[str]] = field(default_factory=list)
 
-    def sandbox(self, time_scale: float, seed: int = 7) -> None:
-        """A new sandbox whose generations take `time_scale` of their model's real time, in the same order each time."""
+    def sandbox(self, time_scale: float, seed: int = 7, *served: str) -> None:
+        """A new sandbox whose generations take `time_scale` of their model's real time, in the same order each time. What
+        they make is cheap, and as many are made at once as are asked for, unless `served` says otherwise (`benchmarks.served`).
+        """
         self.close_sandbox()
         options = ["--time-scale", str(time_scale), "--seed", str(seed), "--render", "quick", "--balance-usd", "1e9"]
-        process, self.sandbox_url = _start("dailies.sandbox", *options)
+        module = ("benchmarks.served", *served, "--") if served else ("dailies.sandbox",)
+        process, self.sandbox_url = _start(*module, *options)
         self._sandboxes.append(process)
 
     def close_sandbox(self) -> None:
@@ -88,6 +96,16 @@ class Stage:
         """Method and path of every request since the last reset."""
         return [(r["method"], r["path"]) for r in httpx.get(f"{self.sandbox_url}/sandbox/requests", timeout=60).json()]
 
+    def created_at(self) -> list[float]:
+        """When each create came, accepted or not, in Unix seconds."""
+        found = httpx.get(f"{self.sandbox_url}/sandbox/requests", timeout=60).json()
+        return sorted(_unix(r["at"]) for r in found if r["method"] == "POST")
+
+    def slow_creates(self, seconds: float) -> None:
+        """From now on each create is charged at once and answered so much later."""
+        fault = {"where": "create", "kind": "late", "times": None, "delay_s": seconds}
+        httpx.post(f"{self.sandbox_url}/sandbox/faults", json=fault, timeout=30).raise_for_status()
+
     def environ(self, home: str = "home", **more: str) -> dict[str, str]:
         """All that a program sees of the environment; `home` is a DAILIES_HOME in the stage's folder."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
@@ -97,6 +115,23 @@ class Stage:
             "AWS_ENDPOINT_URL_S3": self.s3_url, "DAILIES_TRUSTED_HOSTS": "127.0.0.1",
         }  # fmt: skip
         return {**kept, **self.prefect, **AWS, **ours, **more}
+
+    def server_cpu_s(self) -> float:
+        """What Prefect's server has spent so far."""
+        fields = Path(f"/proc/{self.prefect_pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def idle_share(self, seconds: float = 20.0) -> float:
+        """The share of a core that Prefect's server takes when nobody asks for anything."""
+        began, before_s = time.monotonic(), self.server_cpu_s()
+        time.sleep(seconds)
+        return (self.server_cpu_s() - before_s) / (time.monotonic() - began)
+
+    def asked(self) -> dict[str, int]:
+        """Requests and messages that Prefect's server has had so far, written down by the probe in it."""
+        time.sleep(2 * PROBE_WRITES_S)
+        found: dict[str, int] = json.loads((self.probe / f"{self.prefect_pid}.json").read_text())["requests"]
+        return found
 
     @contextmanager
     def line(self, mb_per_s: float) -> Iterator[str]:
@@ -158,8 +193,10 @@ def stage() -> Iterator[Stage]:
         folder = Path(name)
         store, s3_url = _start("benchmarks.store")
         try:
-            with local_server(folder / "prefect-home") as server:
-                made = Stage(folder, s3_url, server.environment({}), server.folder / "prefect.db")
+            with _probed_server(folder) as server:
+                made = Stage(
+                    folder, s3_url, server.environment({}), server.folder / "prefect.db", server.pid, folder / "probe"
+                )
                 made.s3().create_bucket(Bucket=BUCKET)
                 try:
                     yield made
@@ -167,6 +204,25 @@ def stage() -> Iterator[Stage]:
                     made.close_sandbox()
         finally:
             _stop(store)
+
+
+@contextmanager
+def _probed_server(folder: Path) -> Iterator[LocalServer]:
+    """A Prefect server as a run starts one, which counts what it is asked."""
+    put_probe(folder / "probe")
+    sys.path.insert(0, str(folder / "probe"))  # which the server's process inherits
+    try:
+        with local_server(folder / "prefect-home", startup_timeout_s=900) as server:
+            yield server
+    finally:
+        sys.path.remove(str(folder / "probe"))
+
+
+def put_probe(folder: Path) -> Path:
+    """A folder whose place on the path puts the probe into every interpreter."""
+    folder.mkdir()
+    shutil.copyfile(Path(__file__).with_name("probe.py"), folder / "sitecustomize.py")
+    return folder
 
 
 MEASURED = """
@@ -182,14 +238,34 @@ sys.exit(os.waitstatus_to_exitcode(status) & 255)
 """A small parent: Linux counts what the parent held at the fork to the child's peak memory."""
 
 
-def run(command: Sequence[str], environ: Mapping[str, str], stdin: str = "") -> Ran:
+WITH_ALL = """
+import ctypes, os, resource, subprocess, sys, time
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+began = time.perf_counter()
+code = subprocess.Popen(sys.argv[2:]).wait()
+try:
+    while True:
+        os.wait()
+except ChildProcessError:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+with open(sys.argv[1], "w") as file:
+    print(time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, file=file)
+sys.exit(code & 255)
+"""
+"""The same, and with every process that the program left behind (Linux hands them to us): its sender above all. Waits for
+their end."""
+
+
+def run(
+    command: Sequence[str], environ: Mapping[str, str], stdin: str = "", cwd: Path = ROOT, parent: str = MEASURED
+) -> Ran:
     """Run a program to its end and measure it; a line on stderr says so. Raises RuntimeError with its last words when it
     fails."""
     with tempfile.TemporaryDirectory(prefix="dailies-bench-") as folder:
         usage = Path(folder) / "usage"
-        measured = [sys.executable, "-S", "-c", MEASURED, str(usage), *command]
+        measured = [sys.executable, "-S", "-c", parent, str(usage), *command]
         done = subprocess.run(
-            measured, env=dict(environ), cwd=ROOT, input=stdin, capture_output=True, text=True, check=False
+            measured, env=dict(environ), cwd=cwd, input=stdin, capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-3000:]}")

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.contenders.job import Job
-from benchmarks.measure import CONTENDERS, LOOK_S
+from benchmarks.measure import CONTENDERS, LOOK_S, command_of
 from benchmarks.report import Bar, Chart, Report
 from benchmarks.stage import BUCKET, KEY, MODEL, ROOT, Stage, dailies, data_uri
 from benchmarks.stage import run as run_program
@@ -98,10 +98,10 @@ def ours(stage: Stage, count: int) -> Load:
 def contender(stage: Stage, name: str, count: int) -> Load:
     """One of the usual programs, looking as seldom as at real speed so that they wait and don't only ask."""
     stage.sandbox(SCALES[count])
-    module, look_s = CONTENDERS[name]
+    look_s = CONTENDERS[name].look_s
     wait_s = LOOK_S * SCALES[count] if look_s == LOOK_S else look_s
     job = Job(stage.sandbox_url, KEY, MODEL, data_uri(), BUCKET, stage.s3_url, count, count, wait_s)
-    return watched(stage, name, [sys.executable, "-m", module, name], stage.environ(), count, json.dumps(asdict(job)))
+    return watched(stage, name, command_of(name), stage.environ(), count, json.dumps(asdict(job)))
 
 
 def watched(

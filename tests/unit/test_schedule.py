@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.simulate import DOUBLING_S, FIXED_S, TIMES, Polling, frontier, polling, watch
+from benchmarks.simulate import DOUBLING_S, FIXED_S, TIMES, Polling, frontier, optimum, polling, watch
 from dailies.domain.polling import MAX_DELAYS
 from dailies.domain.schedule import FEW_LEFT, LOOK_PRICE, Bracket, best_looks, fit, from_age, learned_delays, quantile
 
@@ -189,3 +189,34 @@ def test_a_generation_of_any_age_is_looked_at_when_it_would_have_been(delays: li
 
 def test_the_price_of_a_look_is_a_share_of_the_usual_time() -> None:
     assert 0 < LOOK_PRICE < 0.02
+
+
+@pytest.mark.parametrize(
+    ("kind", "at_most"), [("log-normal, σ 0.35", 1.2), ("steadier, σ 0.1", 1.7), ("two-humped", 1.15)]
+)
+def test_beside_an_optimum_that_knows_the_very_times_a_learned_schedule_costs_little_more(
+    kind: str, at_most: float
+) -> None:
+    """Lag and priced looks, against a dynamic programme on a fine grid that shares no code with the schedule's."""
+    price_s = LOOK_PRICE * TYPICAL_S
+    learned, best = (
+        polling(delays, drawn(kind))
+        for delays in (learned_delays(TYPICAL_S, seen(kind)), optimum(drawn(kind), price_s))
+    )
+    ratio = (learned.lag_s + price_s * learned.polls) / (best.lag_s + price_s * best.polls)
+    assert 1.0 <= ratio <= at_most
+
+
+def test_the_optimum_is_that_of_all_schedules_where_all_of_them_can_be_tried() -> None:
+    """Three times, a grid of a second: every set of looks is tried."""
+    times, price_s = [2.0, 3.0, 7.0], 0.6
+
+    def cost(delays: list[float]) -> float:
+        found = polling(delays, times)
+        return found.lag_s + price_s * found.polls
+
+    every = [
+        [float(b - a) for a, b in pairwise((0, *(at for at in range(1, 7) if chosen >> at & 1), 7))]
+        for chosen in range(0, 128, 2)
+    ]
+    assert cost(optimum(times, price_s, step_s=1.0)) == pytest.approx(min(map(cost, every)))
