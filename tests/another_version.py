@@ -113,6 +113,7 @@ def pytest_configure() -> None:
     made = World.__post_init__
 
     def make(self: World) -> None:
+        self.engine = True  # that version knows of no stand-in
         made(self)
         self.environ["PYTHONPATH"] = FOLDER
         for name in [name for name in self.environ if name.startswith("DAILIES_") and name.lower() not in settings]:
