@@ -44,6 +44,19 @@ def take_pictures(api: Api, run_id: UUID, folder: Path) -> dict[str, str]:
     return texts
 
 
+def picture_of_alerts(prometheus: str) -> None:
+    """The page of alerts of Debian's Prometheus, with what fires and what waits, as docs/screenshots/prometheus-alerts.png."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.set_default_timeout(60_000)
+        page.goto(f"{prometheus}/classic/alerts")
+        page.get_by_text("DailiesProviderHalted").first.click()
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=ROOT / "docs" / "screenshots" / "prometheus-alerts.png")
+        browser.close()
+
+
 def _picture(page: Page, url: str, wanted: str, height: int, file: Path) -> str:
     page.set_viewport_size({"width": 1280, "height": height})
     page.goto(url)
