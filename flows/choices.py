@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from dailies.catalog.load import load_catalog
+from dailies.domain.counting import how_many
 from dailies.domain.money import show_usd
 from dailies.planning.live import LiveView
 from dailies.planning.offers import Entry, entries
@@ -42,7 +43,7 @@ def providers(found: Sequence[Entry]) -> list[str]:
     listed = []
     for name in provider_names():
         mine = [entry for entry in found if entry.provider == name and entry.served is not False]
-        many = f"{len(mine)} model{'' if len(mine) == 1 else 's'}"
+        many = how_many(len({entry.model.id for entry in mine}), "model") if mine else "none of the models below"
         listed.append(f"{name}{NOTED}{many}{f', from {price}' if (price := _least(mine)) else ''}")
     return [*listed, f"{CHEAPEST}{NOTED}the lowest known price for each row"]
 

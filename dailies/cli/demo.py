@@ -18,6 +18,7 @@ from dailies.cli.place import data_folder
 from dailies.cli.progress import progress
 from dailies.cli.run import log_to_stderr, show_result, wait_for_interrupt
 from dailies.cli.screen import say
+from dailies.domain.counting import how_many
 from dailies.domain.money import ZERO, show_usd, sum_usd
 from dailies.environment import change
 from dailies.errors import Misconfigured
@@ -109,8 +110,8 @@ def _agreement(credits: Credits, charged: Decimal) -> str:
     totals = credits.totals
     rest = charged - (totals.usd_charged or ZERO)
     if totals.unreported:
-        about = show_usd(totals.usd_unreported_quoted)
-        return f"{show_usd(rest)} of it for {totals.unreported} clips whose provider does not say (quoted at about {about})."
+        about, clips = show_usd(totals.usd_unreported_quoted), how_many(totals.unreported, "clip")
+        return f"{show_usd(rest)} of it for {clips} whose provider does not say (quoted at about {about})."
     return "The ledger says the same." if not rest else f"The ledger says {totals.money()}."
 
 

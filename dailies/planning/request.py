@@ -85,7 +85,7 @@ class BatchRequest(BaseModel):
     model: Listed = Field(
         None,
         description="For rows that name none. Default: the setting DAILIES_MODEL, else openai/sora-2-pro-i2v.",
-        examples=["openai/sora-2-pro-i2v", "openai/sora-2-i2v"],
+        examples=["google/veo-3.1-i2v-fast", "alibaba/wan-2-7-i2v"],
     )
     resolution: Text = Field(
         None,
