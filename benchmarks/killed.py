@@ -31,7 +31,8 @@ PROMISED = {
 
 
 def run(stage: Stage, full: bool) -> Report:
-    """So many clips; SIGKILL when half have been charged; then the same command once more, to its end."""
+    """So many clips; SIGKILL when one and a half places' worth have been charged, so that some creates have been answered and
+    others are in the air; then the same command once more, to its end."""
     count = 40 if full else 20
     found: dict[str, tuple[int, str]] = {}
     for name in installed(PROMISED):
@@ -39,14 +40,14 @@ def run(stage: Stage, full: bool) -> Report:
         stage.slow_creates(ANSWERED_AFTER_S)
         command, stdin = _program(stage, name, count)
         environ = stage.environ(f"killed-{name.replace(' ', '-')}", DAILIES_MODELS=str(stage.models(TIME_SCALE)))
-        _kill_half_way(stage, command, environ, stdin, count // 2)
+        _kill_in_the_air(stage, command, environ, stdin, IN_FLIGHT * 3 // 2)
         again = subprocess.run(command, env=environ, cwd=ROOT, input=stdin, capture_output=True, text=True, check=False)
         found[name] = _charges(stage), _outcome(name, again, count)
     rows = [[name, charges, charges - count, outcome, PROMISED[name]] for name, (charges, outcome) in found.items()]
     twice = found["dailies"][0] - count
     note = (
         f"{count} clips, {IN_FLIGHT} at once, each create charged at once and answered {ANSWERED_AFTER_S:.0f} s later. The program is "
-        "killed (SIGKILL, the program alone) when half of the clips have been charged, and started again with the same words."
+        f"killed (SIGKILL, the program alone) at the {IN_FLIGHT * 3 // 2}th charge, and started again with the same words."
     )
     columns = ["", "charges", "too many", "the second run", "its crash safety"]
     chart = Chart(
@@ -66,13 +67,13 @@ def _program(stage: Stage, name: str, count: int) -> tuple[Sequence[str], str]:
     return command_of(name), json.dumps(asdict(job))
 
 
-def _kill_half_way(stage: Stage, command: Sequence[str], environ: Mapping[str, str], stdin: str, half: int) -> None:
+def _kill_in_the_air(stage: Stage, command: Sequence[str], environ: Mapping[str, str], stdin: str, at: int) -> None:
     with tempfile.TemporaryFile("w+") as given:
         given.write(stdin)
         given.seek(0)
         nothing: Any = subprocess.DEVNULL
         process = subprocess.Popen(command, env=environ, cwd=ROOT, stdin=given, stdout=nothing, stderr=nothing)
-        while process.poll() is None and _charges(stage) < half:
+        while process.poll() is None and _charges(stage) < at:
             time.sleep(0.1)
         if process.poll() is not None:
             raise RuntimeError(f"{' '.join(command)} ended with {process.returncode} before it could be killed")
@@ -89,6 +90,10 @@ def _outcome(name: str, again: subprocess.CompletedProcess[str], count: int) -> 
     try:
         said = json.loads(again.stdout)
     except ValueError:
-        return f"ended with {again.returncode}: {again.stderr.strip()[-200:]}"
-    stored = said["delivered"] + said.get("already_delivered", 0) if name == "dailies" else sum(bool(clip["stored"]) for clip in said)
+        return f"ended with {again.returncode}: {(again.stderr.strip().splitlines() or [''])[-1][:200]}"
+    stored = (
+        said["delivered"] + said.get("already_delivered", 0)
+        if name == "dailies"
+        else sum(bool(clip["stored"]) for clip in said)
+    )
     return f"{stored} of {count} clips"

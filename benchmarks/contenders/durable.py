@@ -64,6 +64,7 @@ async def make(number: int) -> dict[str, Any]:
 
 async def main() -> list[Clip]:
     """All clips, so many at once. A workflow that was begun by an earlier process is joined, not begun again."""
+    DBOS.launch()  # in this loop: what an earlier process left open goes on in it at once
     room = asyncio.Semaphore(given.in_flight)
 
     async def one(number: int) -> Clip:
@@ -80,6 +81,5 @@ if __name__ == "__main__":
     os.makedirs(folder, exist_ok=True)
     database = f"sqlite:///{folder}/dbos.sqlite"
     DBOS(config={"name": "clips", "system_database_url": database, "log_level": "WARNING", "application_version": "1"})
-    DBOS.launch()
     answer(asyncio.run(main()))
     DBOS.destroy()
