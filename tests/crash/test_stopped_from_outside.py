@@ -74,6 +74,7 @@ def test_a_worker_that_is_told_to_end_and_kills_its_run_costs_no_clip(world: Wor
     assert len(world.charges()) == len(world.clips()) == 1
 
 
+@pytest.mark.production
 @pytest.mark.parametrize(
     "changed", [(), ("KillMode=control-group",)], ids=["the unit as it is shipped", "systemd's own KillMode"]
 )
@@ -86,6 +87,7 @@ def test_systemctl_stop_waits_for_the_answer(world: World, changed: tuple[str, .
         nothing_was_lost(world)
 
 
+@pytest.mark.production
 @pytest.mark.parametrize(
     ("below", "changed"),
     [([], ()), (INIT, (f"TimeoutStopSec={NO_TIME_S}",))],
@@ -102,6 +104,7 @@ def test_where_a_unit_gives_no_init_or_no_time_it_is_in_doubt(
         it_is_in_doubt(world)
 
 
+@pytest.mark.production
 def test_docker_stop_waits_for_the_answer(world: World) -> None:
     """SIGTERM to PID 1, and its grace; the run is gone at once, PID 1 stays for the sender."""
     command = ordered(world)
@@ -111,6 +114,7 @@ def test_docker_stop_waits_for_the_answer(world: World) -> None:
         nothing_was_lost(world)
 
 
+@pytest.mark.production
 @pytest.mark.parametrize(
     ("below", "grace_s"), [([], 90), (INIT, NO_TIME_S)], ids=["without our init", "with less grace than it takes"]
 )

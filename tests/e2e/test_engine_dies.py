@@ -57,6 +57,7 @@ def test_a_run_whose_server_is_killed_ends_within_a_minute_of_its_last_clip(worl
     assert_stored(world, world.attempts())
 
 
+@pytest.mark.production
 @pytest.mark.slow
 def test_collect_ends_too(world: World) -> None:
     world.csv(2)
@@ -75,6 +76,7 @@ def test_collect_ends_too(world: World) -> None:
     assert json.loads(Path(world.folder / "stdout").read_text())["remaining"] == 0
 
 
+@pytest.mark.production
 @pytest.mark.slow
 def test_the_demo_ends_too(world: World) -> None:
     output = world.folder / "demo"

@@ -60,6 +60,7 @@ def with_a_doubt(world: World) -> int:
     return len(world.posts())
 
 
+@pytest.mark.production
 def test_upgrade_backup_restore_and_learning_on_sqlite(make_world: MakeWorld) -> None:
     if shutil.which("sqlite3") is None:
         pytest.skip("sqlite3 is not installed")
@@ -80,6 +81,7 @@ def test_upgrade_backup_restore_and_learning_on_sqlite(make_world: MakeWorld) ->
     assert_invariants(world)
 
 
+@pytest.mark.production
 def test_the_move_to_postgres_its_backup_and_its_restore(make_world: MakeWorld, postgres_url: str) -> None:
     programs = programs_of(postgres_url)
     world = make_world()

@@ -159,6 +159,7 @@ def _last_words(runs: dict[str, UUID]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+@pytest.mark.production
 @pytest.mark.slow
 def test_each_automation_is_fired_and_its_message_arrives(tmp_path: Path) -> None:
     with a_pager() as (address, said), prefect_server(tmp_path / "prefect", **IMPATIENT) as url:
