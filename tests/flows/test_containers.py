@@ -150,6 +150,25 @@ def test_the_compose_file_refers_only_to_what_it_declares() -> None:
         assert set(service.get("networks", [])) <= COMPOSE["networks"].keys(), name
 
 
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        ("", ""),
+        ("stop_grace_period", "stop_grace_perod"),
+        ("service_healthy", "service_fine"),
+        ("networks: [dailies]", "networks: [other]"),
+    ],
+)
+def test_the_compose_file_is_one_that_docker_takes(written: str, instead: str) -> None:
+    """And one with a key, a word or a network that is none is not. Its own anchors are merged before: the checker knows none."""
+    merged = yaml.safe_dump(yaml.safe_load((HERE / "compose.yaml").read_text().replace(written, instead)))
+    checker = "import sys, compose_spec; compose_spec.PyCompose.from_yaml(sys.stdin.read()).validate()"
+    done = subprocess.run(
+        [sys.executable, "-c", checker], input=merged, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode == 0) is not bool(instead), done.stderr
+
+
 def test_nothing_listens_beyond_this_machine() -> None:
     for name, service in SERVICES.items():
         assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", [])), name
