@@ -180,7 +180,7 @@ def trouble_of(error: BaseException) -> Trouble:
     """The kind of trouble of any error: of ours as they are, of a database's that it is the ledger."""
     if isinstance(error, DailiesError):
         return error.trouble
-    return "ledger" if type(error).__module__.startswith("sqlalchemy") else "unexpected"
+    return "ledger" if _of_a_database(error) else "unexpected"
 
 
 def describe_error(error: BaseException) -> str:
@@ -188,7 +188,7 @@ def describe_error(error: BaseException) -> str:
     if isinstance(error, DailiesError):
         return str(error)
     kind = type(error).__name__
-    if type(error).__module__.startswith("sqlalchemy"):
+    if _of_a_database(error):
         reason = next(iter(str(getattr(error, "orig", None) or error).strip().splitlines()), kind)
         return (
             f"the ledger can't be used: {reason}. Whatever was paid is on record there or in the spool: "
@@ -196,3 +196,7 @@ def describe_error(error: BaseException) -> str:
         )
     text = str(error).strip().splitlines()
     return f"{kind}: {text[0] if text else 'no more is known'}"
+
+
+def _of_a_database(error: BaseException) -> bool:
+    return any(kind.__module__.startswith("sqlalchemy") for kind in type(error).__mro__)

@@ -18,6 +18,7 @@ from dailies.domain.records import Attempt
 from dailies.domain.states import State
 from dailies.failpoints import hit
 from dailies.ledger import DuplicateGeneration, Ledger
+from dailies.ledger.calling import name_of
 from dailies.ledger.spool import Spool, Spooled
 
 logger = logging.getLogger("dailies.record")
@@ -90,7 +91,7 @@ async def _spooled(spool: Spool, spooled: Spooled, trouble: Exception) -> Path |
         else:
             logger.error("neither ledger nor spool took this, so it is in doubt: %s", spooled.detail)
         return None
-    logger.error("the ledger did not take this (%s), it is in the spool: %s", type(trouble).__name__, spooled.detail)
+    logger.error("the ledger did not take this (%s), it is in the spool: %s", name_of(trouble), spooled.detail)
     return path
 
 

@@ -13,6 +13,7 @@ from dailies.domain.clips import IMAGE_LISTS
 from dailies.domain.records import Attempt
 from dailies.hooks.app import Answer, Call
 from dailies.ledger import Ledger
+from dailies.ledger.calling import name_of
 from dailies.providers.base import Provider
 from dailies.providers.webhooks import BadSignature, CannotVerify, Unreadable, attempt_of
 from dailies.settings import Settings
@@ -52,7 +53,7 @@ class Receiver:
         except UnknownAttempt as error:
             return Answer(404, str(error))
         except (NotOnRecord, CannotVerify, SQLAlchemyError, OSError) as error:
-            logger.warning("%s: a call is not on record now (%s)", call.provider, type(error).__name__)
+            logger.warning("%s: a call is not on record now (%s)", call.provider, name_of(error))
             return Answer(503, "not on record now; call again")
 
     def _referred(self, call: Call) -> str | None:

@@ -31,6 +31,7 @@ from dailies.errors import (
     Trouble,
 )
 from dailies.ledger import Unclaimed
+from dailies.ledger.calling import name_of
 from dailies.ledger.file import LedgerVanished
 from dailies.logs import about
 from dailies.planning.batch import Batch
@@ -247,7 +248,7 @@ async def _left_by(runtime: Runtime, prepared: Prepared, ended: SenderEnded) -> 
     except (SQLAlchemyError, OSError) as error:
         raise MaybeCharged(
             f"{prepared.row.id}: the process that sent it has ended, and the ledger can't be asked what became of it "
-            f"({type(error).__name__}). It is not bought again; see {STATUS}"
+            f"({name_of(error)}). It is not bought again; see {STATUS}"
         ) from error
     ours = [a for a in attempts if a.id == ended.attempt_id or a.owner == ended.owner]
     return _settled(runtime, prepared, ours[-1]) if ours else None

@@ -15,6 +15,7 @@ from dailies.domain.states import State
 from dailies.errors import DailiesError, GenerationFailed, Trouble
 from dailies.failpoints import hit
 from dailies.ledger import LostOwnership
+from dailies.ledger.calling import name_of
 from dailies.logs import about
 from dailies.providers.base import Look, LookKind
 from dailies.runtime import Runtime
@@ -59,7 +60,7 @@ async def poll_once(runtime: Runtime, attempt_id: str) -> Attempt:
             runtime, attempt, await asked_of_the_log(runtime, attempt, look) if overdue else look, overdue
         )
     except (SQLAlchemyError, OSError) as error:
-        raise StillGenerating(f"the ledger can't be reached ({type(error).__name__})") from error
+        raise StillGenerating(f"the ledger can't be reached ({name_of(error)})") from error
     except (LostOwnership, KeyError) as error:
         if await is_written_anew(runtime, attempt.id):
             raise StillGenerating("the ledger had forgotten it, it is on record again") from error
@@ -70,7 +71,7 @@ async def _attempt(runtime: Runtime, attempt_id: str) -> Attempt:
     try:
         return await attempt_on_record(runtime, attempt_id)
     except (SQLAlchemyError, OSError) as error:
-        raise StillGenerating(f"the ledger can't be reached ({type(error).__name__})") from error
+        raise StillGenerating(f"the ledger can't be reached ({name_of(error)})") from error
 
 
 async def _judge(runtime: Runtime, attempt: Attempt, look: Look, overdue: bool) -> Attempt:
