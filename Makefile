@@ -82,6 +82,7 @@ docs: install ## Write the pages that come from the code, and build the site str
 pictures: install ## Make the pictures of README and docs from a real run, in chromium
 	$(BIN)/python docs/pictures.py
 	$(BIN)/python docs/round_pictures.py
+	$(BIN)/python docs/form_pictures.py
 
 .venv-audit/.installed: requirements-audit.lock
 	$(PYTHON) -m venv .venv-audit
