@@ -66,6 +66,6 @@ def _share(stage: Stage, places: str, asked: int, full: bool) -> tuple[float, fl
     tenths = [since + number / 10 for number in range(int(10 * (until - since)))]
     possible = sum(places_at(places, at - created[0]) for at in tenths) / 10
     sent = [at for at in created if at >= since]
-    refused = len(sent) - sum(one.at >= since for one in made)
+    refused = max(0, len(sent) - sum(one.at >= since for one in made))  # one more may have come just before
     print(f"{places}: {len(sent)} creates after the first minute, {refused} refused", file=sys.stderr, flush=True)
     return used / possible, refused / len(sent)

@@ -32,8 +32,12 @@ ROOMS = {
 }  # fmt: skip
 """By the innermost frame whose file has such a part in its name."""
 
+BEGINNERS = ("_begun", "_read", "_write", "__enter__")
+"""What only begins a transaction for somebody."""
 ROLE = next((role for module, role in ROLES.items() if module in sys.orig_argv), "program")
 STATEMENTS: Counter[str] = Counter()
+BEGUN: Counter[str] = Counter()
+"""Transactions by the function of ours that began them."""
 REQUESTS: Counter[str] = Counter()
 CPU_MS: Counter[str] = Counter()
 HELD: dict[str, list[float]] = {}
@@ -53,12 +57,17 @@ def where(frame: Any) -> tuple[str, str]:
     return room or "Python itself", place
 
 
-def waited_ns(thread: int) -> int:
-    """How long a thread has waited for a core."""
+def had_ns(thread: int, what: int) -> int:
+    """How long a thread has had a core (0), or waited for one (1). A thread that has ended has neither."""
     try:
-        return int(Path(f"/proc/self/task/{thread}/schedstat").read_text().split()[1])
+        return int(Path(f"/proc/self/task/{thread}/schedstat").read_text().split()[what])
     except (OSError, IndexError):
         return 0
+
+
+def waited_ns(thread: int) -> int:
+    """How long a thread has waited for a core."""
+    return had_ns(thread, 1)
 
 
 def watch_loop() -> None:
@@ -86,20 +95,19 @@ def watch_loop() -> None:
 
 def sample() -> None:
     """Every 10 ms: where each thread's CPU went, and what a call that takes long is doing."""
-    spent: dict[int, float] = {}
+    spent: dict[int, int] = {}
     me = threading.get_ident()
     while True:
         time.sleep(SAMPLE_S)
-        for thread, frame in sys._current_frames().items():  # noqa: SLF001
-            try:
-                cpu_s = time.clock_gettime(time.pthread_getcpuclockid(thread))
-            except OSError:
-                continue
-            more_s = cpu_s - spent.get(thread, 0.0)
-            spent[thread] = cpu_s
-            room, place = where(frame) if thread != me else ("this measurement", "")
-            if more_s > 0:
-                CPU_MS[room] += 1000 * more_s  # type: ignore[assignment]
+        frames = sys._current_frames()  # noqa: SLF001
+        for each in threading.enumerate():
+            thread, native = each.ident or 0, each.native_id or 0
+            cpu_ns = had_ns(native, 0)
+            more_ns = cpu_ns - spent.get(native, 0)
+            spent[native] = cpu_ns
+            room, place = where(frames.get(thread)) if thread != me else ("this measurement", "")
+            if more_ns > 0:
+                CPU_MS[room] += more_ns / 1e6  # type: ignore[assignment]
             call = CALLS.get(thread)
             if call and not call[2] and time.perf_counter() - call[0] > HELD_S / 2:
                 CALLS[thread] = (*call[:2], place)
@@ -112,10 +120,21 @@ def count_statements() -> None:
     def counted(database: Any, *more: Any, **named: Any) -> Any:
         connection = connect(database, *more, **named)
         if "ledger" in os.fspath(database):
-            connection.set_trace_callback(lambda text: STATEMENTS.update([text.split(None, 1)[0].upper()]))
+            connection.set_trace_callback(executed)
         return connection
 
     sqlite3.dbapi2.connect = counted
+
+
+def executed(text: str) -> None:
+    """One statement."""
+    word = text.split(None, 1)[0].upper()
+    STATEMENTS[word] += 1
+    if word == "BEGIN":
+        frame: Any = sys._getframe(1)  # noqa: SLF001
+        while frame and not ("/dailies/" in frame.f_code.co_filename and frame.f_code.co_name not in BEGINNERS):
+            frame = frame.f_back
+        BEGUN[f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_name}" if frame else "elsewhere"] += 1
 
 
 def count_requests() -> None:
@@ -146,7 +165,8 @@ def write() -> None:
     """What was seen, as JSON."""
     seen = {
         "role": ROLE, "cpu_s": time.process_time(), "statements": dict(STATEMENTS), "requests": dict(REQUESTS),
-        "cpu_ms": dict(CPU_MS), "held": HELD, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "begun": dict(BEGUN), "cpu_ms": dict(CPU_MS), "held": HELD,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }  # fmt: skip
     file = Path(__file__).with_name(f"{os.getpid()}.json")
     draft = file.with_suffix(".new")

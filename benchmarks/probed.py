@@ -27,6 +27,7 @@ class Seen:
 
     requests: Counter[str] = field(default_factory=Counter)
     statements: Counter[str] = field(default_factory=Counter)
+    begun: Counter[str] = field(default_factory=Counter)
     cpu_ms: Counter[str] = field(default_factory=Counter)
     syncs: Counter[str] = field(default_factory=Counter)
     held: dict[str, list[float]] = field(default_factory=dict)
@@ -39,7 +40,7 @@ class Seen:
             return Counter({name: (all_of_it[name] - first.get(name, 0)) / clips for name in all_of_it})
 
         return Seen(
-            share(self.requests, one.requests), share(self.statements, one.statements),
+            share(self.requests, one.requests), share(self.statements, one.statements), share(self.begun, one.begun),
             share(self.cpu_ms, one.cpu_ms), share(self.syncs, one.syncs), self.held, self.peak_mb,
         )  # fmt: skip
 
@@ -111,6 +112,7 @@ def _read(folder: Path) -> Seen:
     for file in folder.glob("*.json"):
         found = json.loads(file.read_text())
         seen.statements.update(found["statements"])
+        seen.begun.update(found["begun"])
         spent = found["cpu_ms"] if found["role"] == "program" else {}
         seen.cpu_ms.update(spent or {found["role"]: 1000 * found["cpu_s"]})
         seen.peak_mb += found["peak_mb"]

@@ -25,7 +25,7 @@ OTHER = os.environ.get("DAILIES_BENCH_PREFECT", "")
 
 def run(stage: Stage, full: bool) -> Report:
     """So many clips and one, with a provider that takes no time; everything is counted at the server and in the ledger."""
-    count = 100 if full else 10
+    count = 100 if full else 30
     found = measured(stage, count)
     if shutil.which(OTHER):
         environ = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -58,11 +58,13 @@ def _report(found: dict[str, Seen], count: int) -> Report:
     ours = next(seen for name, seen in found.items() if name.startswith("dailies"))
     asked = [f"{number:.2f} × `{what}`" for what, number in ours.requests.most_common(6) if number >= 0.02]
     done = [f"{number:.1f} × `{what}`" for what, number in ours.statements.most_common(8)]
+    begun = [f"{number:.1f} × `{what}`" for what, number in ours.begun.most_common(10) if number >= 0.05]
     synced = [f"{number:.1f} × `{what}`" for what, number in ours.syncs.most_common(4) if number >= 0.02]
     notes = [
         f"Of a run of {count} clips less a run of one, over {count - 1}; three task runs a clip. *Alone* is an empty async flow "
         "with the same task runs, in the same run. Client and server carry the probe, which costs CPU of its own.",
-        f"A clip of ours asks Prefect's server for {', '.join(asked) or 'nothing'}. Of the ledger: {', '.join(done)}. "
+        f"A clip of ours asks Prefect's server for {', '.join(asked) or 'nothing'}. Of the ledger: {', '.join(done)}; "
+        f"its transactions by who begins them: {', '.join(begun)}. "
         f"Waits for the disk: {', '.join(synced) or 'not counted here, for want of strace'}.",
     ]
     bars = [Bar("requests to Prefect's server per clip, in a run without trouble", _http(ours), 1)]
