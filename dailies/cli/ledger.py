@@ -18,7 +18,7 @@ from dailies.providers.open import result_life
 from dailies.report.credits import dump, statuses_json
 from dailies.runtime import make_home, open_ledger
 from dailies.settings import Settings
-from dailies.steps.budgets import Budget, budgets_on_record, caps_over_all
+from dailies.steps.budgets import budgets_on_record, caps_over_all
 
 FEW = 5
 
@@ -48,7 +48,7 @@ def run_status(batch: str | None, json: bool) -> int:
         silent = [a for a in unfinished if a.unreported]
         money = {"unreported": len(silent), "usd_unreported_quoted": sum_usd(a.usd_quoted for a in silent)}
         more = {"spooled": spooled, "usd_at_risk": risk, **money, "unknown_statuses": strange}
-        capped = {"budgets": [_budget(one) for one in budgets]} if budgets else {}
+        capped = {"budgets": [one.entry() for one in budgets]} if budgets else {}
         print(dump({"unfinished": entries, "given_up": abandoned, **more, **capped}))
         return 0
     if spooled:
@@ -57,7 +57,7 @@ def run_status(batch: str | None, json: bool) -> int:
         whose = ", ".join(f"{entry['clip']} ({str(entry['attempt'])[:8]})" for entry in abandoned)
         print(f"given up and not settled, so still at risk: {whose}", file=sys.stderr)
     for budget in budgets:
-        print(f"{budget.title}: {show_usd(budget.counted_usd)} of {show_usd(budget.cap_usd)}", file=sys.stderr)
+        print(budget.line, file=sys.stderr)
     if not entries:
         print("nothing is in flight, in doubt or overdue" + (f" · {show_usd(risk)} at risk" if risk else ""))
         return 0
@@ -65,10 +65,6 @@ def run_status(batch: str | None, json: bool) -> int:
     doubt = sum(entry["state"] == "in_doubt" for entry in entries)
     print(f"{len(entries)} not at an end · {doubt} in doubt · {show_usd(risk)} at risk")
     return 0
-
-
-def _budget(budget: Budget) -> dict[str, object]:
-    return {"name": budget.name, "usd_cap": budget.cap_usd, "usd_counted": budget.counted_usd}
 
 
 def print_entries(entries: Sequence[Mapping[str, object]]) -> None:

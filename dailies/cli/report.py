@@ -36,6 +36,7 @@ from dailies.report.write import Extras, report_folder, to_disk, write_report
 from dailies.report.write import replace as replace_file
 from dailies.runtime import make_home, open_ledger
 from dailies.settings import Settings
+from dailies.steps.budgets import budgets_on_record, caps_over_all
 from dailies.steps.reconcile import learn_charges, reconciliation_of
 from dailies.storage.s3 import S3
 
@@ -72,6 +73,7 @@ def run_report(wanted: Wanted) -> int:
         runs = runs_of(ledger, dict.fromkeys(row.batch for row in rows))
         rows = chosen(rows, wanted.selection)
         next_round = retake_round(ledger, rows)
+        budgets = budgets_on_record(ledger, caps_over_all(settings))
         if wanted.sidecars:
             say(_sidecars(ledger, rows))
     finally:
@@ -84,9 +86,13 @@ def run_report(wanted: Wanted) -> int:
         if wanted.focus == "-":
             return 0
     if wanted.json:
-        print(dump(_answer(rows, credits, wanted, reconciliation, claims, folder) | _decided(credits, next_round)))
+        capped = {"budgets": [budget.entry() for budget in budgets]} if budgets else {}
+        answer = _answer(rows, credits, wanted, reconciliation, claims, folder)
+        print(dump(answer | _decided(credits, next_round) | capped))
         return 0
     _print(rows, credits, wanted.group_by or "batch")
+    for budget in budgets:
+        print(budget.line)
     _print_decided(credits, next_round, wanted.selection.batch)
     if reconciliation:
         _print_reconciliation(reconciliation)

@@ -46,6 +46,15 @@ class Budget:
         """Whether most of it will be gone."""
         return self.expected_usd >= NEARLY * self.cap_usd
 
+    @property
+    def line(self) -> str:
+        """What counts against it now, for people."""
+        return f"{self.title}: {show_usd(self.counted_usd)} of {show_usd(self.cap_usd)}"
+
+    def entry(self) -> dict[str, object]:
+        """The same, as `--json` has it."""
+        return {"name": self.name, "usd_cap": self.cap_usd, "usd_counted": self.counted_usd}
+
     def counts(self, row: Row) -> bool:
         """Whether a row's clip counts against it."""
         return self.column is None or self.column.holds_for(row.labels)

@@ -185,6 +185,23 @@ def test_the_command_prints_sums_by_a_column_of_the_team(home: Path, capsys: pyt
     assert "campaign" in printed and "spring" in printed and "1 of 4 delivered" in printed
 
 
+def test_what_counts_against_the_caps_over_all_batches_stands_in_it_where_there_are_caps(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in `status`, for people and as JSON; without a cap nothing is said."""
+    assert cli(["report", "--json"]) == 0
+    assert "budgets" not in json.loads(capsys.readouterr().out)
+    monkeypatch.setenv("DAILIES_MONTHLY_BUDGET_USD", "9")
+    monkeypatch.setenv("DAILIES_COLUMN_BUDGETS", "campaign=spring:2")
+    assert cli(["report", "--json"]) == 0
+    budgets = json.loads(capsys.readouterr().out)["budgets"]
+    assert [(one["name"], one["usd_cap"]) for one in budgets] == [("month", 9), ("campaign=spring", 2)]
+    assert cli(["status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["budgets"] == budgets
+    assert cli(["report"]) == 0
+    assert f"monthly budget: ${budgets[0]['usd_counted']:.2f} of $9.00" in capsys.readouterr().out
+
+
 def test_the_command_writes_the_page_and_the_refund_pack(
     home: Path, tmp_path: Path, s3: S3, capsys: pytest.CaptureFixture[str]
 ) -> None:
