@@ -59,7 +59,7 @@ soak: install ## Kill runs at random for a long time, and count charges
 	$(BIN)/python -m pytest -m soak --override-ini addopts= tests/crash
 
 rehearsal: install ## The operations page lived through: upgrade, dead worker, dead dispatch, restart (DAILIES_REHEARSAL_ROWS=600)
-	$(BIN)/python -m pytest -m soak -s --override-ini addopts= tests/flows/test_rehearsal.py
+	$(BIN)/python -m pytest -m soak -s --override-ini addopts= tests/flows/test_behind_a_gateway.py tests/flows/test_rehearsal.py
 
 production: install ## What takes minutes: two workers on one Postgres, one of them killed, servers started and killed
 	$(BIN)/python -m pytest -m production -n 2 --dist loadfile --override-ini addopts= $(TESTS) tests

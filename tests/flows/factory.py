@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -19,7 +20,14 @@ from uuid import UUID
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
-from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_RETRY_EXTRA_CODES, temporary_settings
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_SSL_CERT_FILE,
+    PREFECT_API_URL,
+    PREFECT_CLIENT_CUSTOM_HEADERS,
+    PREFECT_CLIENT_RETRY_EXTRA_CODES,
+    temporary_settings,
+)
 from sqlalchemy.engine import make_url
 
 from tests.e2e.forks import ROOT
@@ -33,6 +41,11 @@ RECORDER = {
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
 }
 QUIET = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "PREFECT_LOGGING_COLORS": "false"}
+SETTINGS = {
+    "PREFECT_API_AUTH_STRING": PREFECT_API_AUTH_STRING,
+    "PREFECT_API_SSL_CERT_FILE": PREFECT_API_SSL_CERT_FILE,
+    "PREFECT_CLIENT_CUSTOM_HEADERS": PREFECT_CLIENT_CUSTOM_HEADERS,
+}
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
@@ -153,7 +166,7 @@ def server_process(folder: Path, database: str | None = None, **environ: str) ->
 
 def answers(api: str, server: Process) -> None:
     """Return once it does."""
-    wait_for(lambda: _healthy(api, server), 120, lambda: server.text()[-2000:])
+    wait_for(lambda: _healthy(api, server), 300, lambda: server.text()[-2000:])
 
 
 def _healthy(url: str, server: Process) -> bool:
@@ -179,6 +192,8 @@ class Api:
     """The Prefect API as a team asks it, in plain calls."""
 
     url: str
+    shown: Mapping[str, str] = field(default_factory=dict)
+    """Prefect's settings that the server, or what stands before it, asks for."""
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
 
     def ask(self, question: Callable[[PrefectClient], Any]) -> Any:
@@ -188,7 +203,8 @@ class Api:
             async with get_client() as client:
                 return await question(client)
 
-        with temporary_settings({PREFECT_API_URL: self.url, PREFECT_CLIENT_RETRY_EXTRA_CODES: {500}}):
+        shown = {SETTINGS[name]: json.loads(text) if text[0] == "{" else text for name, text in self.shown.items()}
+        with temporary_settings({PREFECT_API_URL: self.url, PREFECT_CLIENT_RETRY_EXTRA_CODES: {500}, **shown}):
             return self.loop.run_until_complete(asked())
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:

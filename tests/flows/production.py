@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +28,7 @@ IN_BLOCKS = {"AIML_API_KEY": "aiml-api-key", "DAILIES_LEDGER_URL": "dailies-ledg
 """Settings that the workers of these tests find in Secret blocks; DAILIES_TO is a Variable."""
 
 HEARTBEAT_S, SILENT_S = 30, 75
+Front = Callable[[str], AbstractContextManager[tuple[str, dict[str, str]]]]
 
 
 @dataclass
@@ -87,9 +88,16 @@ class Production:
 
 @contextmanager
 def in_production(
-    folder: Path, postgres_url: str, time_scale: float = 0.03, server_settings: Mapping[str, str] | None = None
+    folder: Path,
+    postgres_url: str,
+    time_scale: float = 0.03,
+    server_settings: Mapping[str, str] | None = None,
+    front: Front | None = None,
 ) -> Iterator[Production]:
-    """Everything but the workers, deployed. `postgres_url` is the ledger's where no Postgres is installed."""
+    """Everything but the workers, deployed. `postgres_url` is the ledger's where no Postgres is installed.
+
+    `front` stands before Prefect's server: it is given the address, and yields what clients use, and their settings for it.
+    """
     with ExitStack() as stack:
         databases = stack.enter_context(installed_postgres("prefect", "ledger"))
         store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -98,6 +106,7 @@ def in_production(
         host, port = store.get_host_and_port()
         serving = server_process(folder / "prefect", databases.get("prefect"), **(server_settings or {}))
         url, server = stack.enter_context(serving)
+        url, shown = stack.enter_context(front(url)) if front else (url, {})
         config = SandboxConfig(time_scale=time_scale, render="quick", api_keys=frozenset({AIML_KEY, ONEROUTER_KEY}))
         sandbox = stack.enter_context(Sandbox(config))
         proxy = stack.enter_context(FaultyStore(f"http://{host}:{port}"))
@@ -105,11 +114,11 @@ def in_production(
         prefect = Prefect({"PREFECT_API_URL": url}, folder / "prefect")
         services = Services(f"http://{host}:{port}", lambda: prefect, Forks)
         world = World(folder, services, sandbox, proxy, "studio", databases.get("ledger", postgres_url))
-        api = Api(url)
+        api = Api(url, shown)
         stack.callback(api.loop.close)
         secret = {block: world.environ[name] for name, block in IN_BLOCKS.items()}
         api.ask(lambda client: _keep_in_blocks(client, secret, {"dailies_to": "s3://studio/clips"}))
-        environ = {**world.environ, **base_environ(folder / "client"), "PREFECT_API_URL": url}
+        environ = {**world.environ, **base_environ(folder / "client"), "PREFECT_API_URL": url, **shown}
         for name in (*IN_BLOCKS, "DAILIES_TO"):
             del environ[name]
         production = Production(folder, api, world, environ, stack, server)
