@@ -196,9 +196,8 @@ class Model(Data):
 
     def offer_at(self, provider: str) -> Offer:
         """The offer of this provider. Raises BadInput naming who does offer the model."""
-        for name, offer in self.offers.items():
-            if name == provider:
-                return offer
+        if offer := self.offers.get(provider):
+            return offer
         raise BadInput(f"{provider} does not offer {self.id}; {one_of(self.offers)} does", trouble="model-unknown")
 
     @model_validator(mode="after")

@@ -44,12 +44,16 @@ COLOURS = {
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A batch to watch: its clips with the names and usual seconds of each, and how many are made at once."""
+    """A batch to watch: its clips with the names and usual seconds of each, and how many are made at once.
+
+    `home` are the clips that the run found in S3 and does nothing about: they are not asked for again and again.
+    """
 
     batch: str
     names: Mapping[str, str]
     usual_s: Mapping[str, float]
     in_flight: int
+    home: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -75,8 +79,9 @@ class Watch:
     def look(self) -> list[str]:
         """Read how the clips stand now. Returns a line for each that has come to an end since the last look. Blocks."""
         names, now_s = self.watched.names, time.monotonic()
-        known = dict(self.ledger.briefs_of([*names]))
-        stages = {key: stage_of(known.get(key, ())) for key in names}
+        home = self.watched.home
+        known = dict(self.ledger.briefs_of([key for key in names if key not in home]))
+        stages = {key: Stage.DELIVERED if key in home else stage_of(known.get(key, ())) for key in names}
         changed = [key for key, stage in stages.items() if self.stages and self.stages[key] is not stage]
         for key in changed:
             self.since_s[key] = now_s
@@ -143,7 +148,7 @@ async def progress(runtime: Runtime, batch: Batch) -> AsyncIterator[None]:
     def held() -> list[str]:
         return [limiter.held.describe(name) for name, limiter in runtime.limiters.items() if limiter.held]
 
-    watch = Watch(runtime.ledger, Watched(batch.name, names, usual_s, in_flight), notes=held)
+    watch = Watch(runtime.ledger, Watched(batch.name, names, usual_s, in_flight, batch.delivered_before), notes=held)
     await _looked(watch)  # what is delivered already is no news
     showing = asyncio.create_task(show(watch))
     try:

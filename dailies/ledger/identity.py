@@ -26,7 +26,7 @@ def keys_like(connection: Connection, identities: Sequence[str]) -> Mapping[str,
     found: dict[str, list[str]] = defaultdict(list)
     for start in range(0, len(identities), CHUNK):
         named = t.clip.c.identity.in_(identities[start : start + CHUNK])
-        for identity, key in connection.execute(sa.select(t.clip.c.identity, t.clip.c.clip_key).where(named)):
+        for identity, key in connection.execute(sa.select(t.clip.c.identity, t.clip.c.clip_key).where(named)).all():
             found[identity].append(key)
     wanted = set(identities)
     for clip in _unknown(connection):

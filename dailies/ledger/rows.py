@@ -164,7 +164,7 @@ def _by_clip(
         found: dict[str, list[T]] = defaultdict(list)
         for clip_key, *columns in connection.execute(
             query.where(chosen).order_by(t.attempt.c.clip_key, t.attempt.c.no)
-        ):
+        ).all():
             found[clip_key].append(record(*columns))
         yield from ((key, tuple(attempts)) for key, attempts in found.items())
 

@@ -23,6 +23,8 @@ Alike = tuple[object, ...]
 
 def alike(model: Model, provider: str, resolved: ResolvedOptions) -> Alike:
     """The same for all clips that a provider sells at one price: what text or picture an option holds changes none."""
+    if not resolved.options:
+        return (model.id, provider, resolved.resolution, resolved.aspect_ratio, resolved.duration_s)
     said = {
         name: value if model.options[name].values or model.options[name].type in ("bool", "int", "number") else True
         for name, value in resolved.options.items()

@@ -126,6 +126,10 @@ def test_a_brief_says_of_an_attempt_what_decides_about_its_clip(ledger: Ledger) 
     attempts = [bring_to(ledger, state, key) for state, key in zip(State, plan(ledger, len(State)), strict=True)]
     expected = {a.clip_key: (Brief(a.no, a.provider, a.state, a.failure, a.delivered),) for a in attempts}
     assert dict(ledger.briefs_of([*expected, "unknown"])) == expected
+    assert {key: tuple(a.brief for a in some) for key, some in ledger.attempts_of([*expected]).items()} == expected
+    lying = {a.clip_key: (a.id, a.s3_uri, a.size_bytes, a.state) for a in attempts}
+    found = ledger.lying([*expected]).items()
+    assert {key: (one.id, one.s3_uri, one.size_bytes, one.state) for key, (one,) in found} == lying
 
 
 def test_the_latest_batch_comes_first(ledger: Ledger, clock: FakeClock) -> None:

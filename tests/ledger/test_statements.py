@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from dailies.domain.states import State
 from dailies.ledger import Caps, Ledger
-from tests.ledger.factories import USD, MakeLedger, claim, plan, store
+from tests.ledger.factories import USD, MakeLedger, a_clip, a_row, bring_to, claim, plan, store
 
 ABOUT_THE_TRANSACTION = ("BEGIN", "PRAGMA", "SET LOCAL")
 
@@ -127,3 +128,44 @@ def test_all_leases_of_an_owner_are_renewed_by_one_statement_for_each_provider(
     with counted(ledger) as renewed:
         ledger.renew()
     assert tuple(renewed) == (1, 1, 2)
+
+
+@contextmanager
+def written(ledger: Ledger) -> Iterator[list[str]]:
+    """The statements inside that write, and how many rows each was given."""
+    found: list[str] = []
+
+    def sent(_connection: Any, _cursor: Any, statement: str, given: Any, _context: Any, many: bool) -> None:
+        words = statement.split()
+        if words[0] in ("INSERT", "UPDATE"):
+            found.append(f"{' '.join(words[:3])} {len(given) if many else 1}".replace("INSERT INTO", "INSERT"))
+
+    sa.event.listen(ledger.engine, "before_cursor_execute", sent)
+    yield found
+    sa.event.remove(ledger.engine, "before_cursor_execute", sent)
+
+
+def test_what_is_planned_just_so_again_is_not_written_again(make_ledger: MakeLedger) -> None:
+    """Ten thousand delivered rows are planned in each run: only what changed goes to the disk."""
+    ledger = make_ledger()
+    rows = [a_row(number, a_clip(f"clip {number}")) for number in (1, 2, 3)]
+    quotes = {row.clip.key: USD for row in rows}
+    ledger.plan("smiles", "/smiles.csv", "s3://a", rows, quotes)
+    for row in rows[:2]:
+        bring_to(ledger, State.STORED, row.clip.key)
+    before = ledger.rows("smiles")
+    with written(ledger) as same:
+        ledger.plan("smiles", "/smiles.csv", "s3://a", rows, quotes)
+    assert [words for words in same if "batch_row" in words] == []
+    assert [words for words in same if words.startswith("INSERT clip")] == ["INSERT clip 1"], "that which is not bought"
+    assert ledger.rows("smiles") == before
+    changed = [replace(rows[0], labels={"client": "acme"}), rows[2]]
+    ledger.plan("smiles", "/smiles.csv", "s3://a", changed, quotes)
+    found = {row.id: (row.retired, row.labels.get("client")) for row in ledger.rows("smiles")}
+    assert found == {
+        rows[0].id: (False, "acme"),
+        rows[1].id: (True, rows[1].labels.get("client")),
+        rows[2].id: (False, rows[2].labels.get("client")),
+    }
+    ledger.plan("smiles", "/smiles.csv", "s3://a", rows, quotes)
+    assert ledger.rows("smiles") == before, "a row that comes back counts again"

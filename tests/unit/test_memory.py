@@ -75,3 +75,13 @@ def test_the_collector_looks_seldom_and_then_as_before() -> None:
     with seldom_collected():
         assert gc.get_threshold() == (SELDOM, *before[1:])
     assert gc.get_threshold() == before
+
+
+def test_the_last_of_overlapping_blocks_brings_the_usual_back() -> None:
+    before, first, second = gc.get_threshold(), seldom_collected(), seldom_collected()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert gc.get_threshold()[0] == SELDOM
+    second.__exit__(None, None, None)
+    assert gc.get_threshold() == before
