@@ -128,6 +128,17 @@ def test_the_policy_names_the_very_style_and_script_of_the_page() -> None:
     assert "unsafe" not in page and "default-src &#39;none&#39;" in page
 
 
+def test_both_copies_of_a_page_have_their_own_links_to_the_same_clips() -> None:
+    drawing = Drawing(credits([a_batch_row(1), a_batch_row(2)]), FACTS)
+    here, there = (
+        data_of(drawing.page(link)) for link in (beside("studio", "clips/monday"), from_base("https://cdn.x"))
+    )
+    again = data_of(drawing.page(beside("studio", "clips/monday")))
+    assert here == again and here["clips"] != there["clips"]
+    assert [clip[:-2] for clip in here["clips"]] == [clip[:-2] for clip in there["clips"]]
+    assert {str(clip[-2])[:14] for clip in there["clips"] if clip[-2]} == {"https://cdn.x/"}
+
+
 def test_two_thousand_clips_make_a_page_of_less_than_half_a_megabyte() -> None:
     page = drawn(credits(mixed_rows(2000)), beside("studio", "clips/monday"), FACTS)
     assert len(page.encode()) < 500_000
