@@ -29,8 +29,8 @@ def run(stage: Stage, full: bool) -> Report:
     shares: dict[str, float] = {}
     for places, words in LIMITS.items() if full else [("7", LIMITS["7"])]:
         told = 0.0 if "," in places else _share(stage, places, int(places), full)[0]
-        share, refused = _share(stage, places, ASKED, full)
-        rows.append([words, share, told or "", refused])
+        share, refused, sent = _share(stage, places, ASKED, full)
+        rows.append([words, share, told or "", f"{refused} of {sent}"])
         shares[f"dailies, {words}"] = share
         possible = share / told if told else share
         bars.append(
@@ -41,7 +41,7 @@ def run(stage: Stage, full: bool) -> Report:
                 True,
             )
         )
-        bars.append(Bar(f"{words}: creates refused after the first minute", refused, 0.05))
+        bars.append(Bar(f"{words}: creates refused after the first minute", refused / sent, 0.05))
     note = (
         f"`--in-flight {ASKED}` at a sandbox that refuses more than its limit with a 429, clips of {90 * TIME_SCALE:.0f} s; from the "
         f"{FIRST_S:.0f}th second to the last create. *Used* are the seconds that clips were being made over the seconds that its places "
@@ -53,8 +53,8 @@ def run(stage: Stage, full: bool) -> Report:
     return Report("limits", "Limits found", columns, rows, bars, chart, [note])
 
 
-def _share(stage: Stage, places: str, asked: int, full: bool) -> tuple[float, float]:
-    """Of the places' seconds after the first minute, how much was used; and how many of its creates were refused."""
+def _share(stage: Stage, places: str, asked: int, full: bool) -> tuple[float, int, int]:
+    """Of the places' seconds after the first minute, how much was used; and how many creates were refused, of how many."""
     mean = sum(places_at(places, second) for second in range(int(FOR_S))) / FOR_S
     count = round(mean * (FOR_S if full else FOR_S / 2) / CLIP_S)
     stage.sandbox(TIME_SCALE, 7, places)
@@ -68,4 +68,4 @@ def _share(stage: Stage, places: str, asked: int, full: bool) -> tuple[float, fl
     sent = [at for at in created if at >= since]
     refused = max(0, len(sent) - sum(one.at >= since for one in made))  # one more may have come just before
     print(f"{places}: {len(sent)} creates after the first minute, {refused} refused", file=sys.stderr, flush=True)
-    return used / possible, refused / len(sent)
+    return used / possible, refused, len(sent)

@@ -86,7 +86,7 @@ def _messages(seen: Seen) -> float:
 
 
 def _own_ms(seen: Seen) -> float:
-    return float(sum(ms for what, ms in seen.cpu_ms.items() if what not in ("server", "sender")))
+    return float(sum(ms for what, ms in seen.cpu_ms.items() if what not in ("server", "sender", "this measurement")))
 
 
 def _ledger(seen: Seen) -> list[float]:
