@@ -6,7 +6,6 @@ import logging
 from dataclasses import replace
 from decimal import Decimal
 
-import anyio.to_thread
 from prefect.exceptions import FlowPauseTimeout
 from prefect.input import RunInput
 from pydantic import Field
@@ -14,6 +13,7 @@ from pydantic import Field
 from dailies.domain.counting import how_many
 from dailies.domain.money import show_usd
 from dailies.errors import BadInput
+from dailies.ledger.calling import ledger_call
 from dailies.planning.batch import Batch
 from dailies.runtime import Runtime
 from dailies.steps.approval import ToApprove, to_approve
@@ -74,7 +74,7 @@ async def approve(
         cap = lower if batch.caps.batch_usd is None else min(lower, batch.caps.batch_usd)
         batch = replace(batch, caps=replace(batch.caps, batch_usd=cap))
         approval = replace(approval, usd=min(approval.usd, lower))
-    await anyio.to_thread.run_sync(runtime.ledger.approve, batch.name, approval)
+    await ledger_call(runtime.ledger.approve, batch.name, approval)
     return batch
 
 

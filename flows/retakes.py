@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any
 
-import anyio.to_thread
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
@@ -14,6 +13,7 @@ from pydantic import Field
 
 import tasks
 from dailies.errors import describe_error
+from dailies.ledger.calling import ledger_call
 from dailies.planning.request import BatchName, BatchRequest
 from dailies.runtime import Runtime
 from dailies.steps.retakes import batches_sent_back, retakes_asked
@@ -54,13 +54,13 @@ async def retakes(
     try:
         async with runtime_for_run() as runtime:
             ended: dict[str, State[Any]] = {}
-            for name in await anyio.to_thread.run_sync(batches_sent_back, runtime.ledger, batch or None):
-                before = await anyio.to_thread.run_sync(runtime.ledger.counted, name)
+            for name in await ledger_call(batches_sent_back, runtime.ledger, batch or None):
+                before = await ledger_call(runtime.ledger.counted, name)
                 state = await _one_batch(runtime, name, stop_when_kept, left, approve_above_usd, first=not ended)
                 if state is not None:
                     ended[name] = state
                 if left is not None:
-                    left -= await anyio.to_thread.run_sync(runtime.ledger.counted, name) - before
+                    left -= await ledger_call(runtime.ledger.counted, name) - before
                 if runtime.shutdown.is_set():
                     break
             return over(runtime, round_state(ended))
@@ -77,7 +77,7 @@ async def _one_batch(
     """
     said = {"only": "retake", "stop_when_kept": stop_when_kept}
     try:
-        asked = await anyio.to_thread.run_sync(retakes_asked, runtime.ledger, name, said)
+        asked = await ledger_call(retakes_asked, runtime.ledger, name, said)
         planned = await tasks.plan_retakes(BatchRequest(**asked), left)
         if planned is None:
             return None

@@ -19,6 +19,7 @@ from dailies.domain.figures import Line
 from dailies.domain.money import show_usd
 from dailies.domain.records import BatchRow
 from dailies.errors import BadInput, DailiesError, Misconfigured
+from dailies.ledger.calling import ledger_call
 from dailies.memory import seldom_collected
 from dailies.planning.plan import Plan
 from dailies.planning.request import BatchRequest
@@ -188,7 +189,7 @@ async def _check(settings: Settings, order: BatchRequest, on_record: bool) -> Ch
     async with open_runtime(settings) as runtime:
         plan = await plan_batch(runtime, order, counting("images measured"), on_record)
         (refusal, seen), balances = await _refusal(runtime, order, plan), await _balances(runtime, plan)
-        known = await anyio.to_thread.run_sync(runtime.ledger.attempts_of, [row.clip.key for row in plan.rows])
+        known = await ledger_call(runtime.ledger.attempts_of, [row.clip.key for row in plan.rows])
         rows = [
             BatchRow(
                 plan.batch, row.number, row.id, row.clip, row.clip.key, row.providers, plan.quotes[row.clip.key], row.labels,

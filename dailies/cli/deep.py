@@ -11,12 +11,12 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Literal
 
-import anyio.to_thread
 import httpx
 from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.cli.reachable import hosts_of
 from dailies.errors import DailiesError, Misconfigured, describe_error
+from dailies.ledger.calling import ledger_call
 from dailies.net import Network, reach
 from dailies.prefect_api.access import network_to_api
 from dailies.prefect_api.address import configured_api_url
@@ -45,7 +45,7 @@ SLOW_WRITE_S = 1.0
 
 async def deeper(runtime: Runtime) -> AsyncIterator[Finding]:
     """What is found, one after the other. Nothing of what it writes is left."""
-    yield await anyio.to_thread.run_sync(_ledger_write, runtime)
+    yield await ledger_call(_ledger_write, runtime)
     yield _disk(runtime.home)
     try:
         hosts = await hosts_of(runtime)

@@ -29,6 +29,7 @@ from dailies.domain.troubles import KINDS
 from dailies.environment import change
 from dailies.errors import BadInput, describe_error
 from dailies.hangup import outlasting_the_terminal
+from dailies.ledger.calling import ledger_call
 from dailies.logs import JsonOnStderr
 from dailies.memory import seldom_collected
 from dailies.net import Network
@@ -116,7 +117,7 @@ async def _make(  # noqa: PLR0913 - the same, said
             say(f"The batch comes to {asked.beyond}.")
         if consent.above is None:
             confirm(purchase, consent.given)
-            await anyio.to_thread.run_sync(runtime.ledger.approve, plan.batch, asked.yes)
+            await ledger_call(runtime.ledger.approve, plan.batch, asked.yes)
         async with prefect_api(settings.home, ahead):
             message = await _in_flow(runtime, batch, engine, consent.above)
         credits = await anyio.to_thread.run_sync(final_credits, runtime, batch)

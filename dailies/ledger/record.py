@@ -18,7 +18,7 @@ from dailies.domain.records import Attempt
 from dailies.domain.states import State
 from dailies.failpoints import hit
 from dailies.ledger import DuplicateGeneration, Ledger
-from dailies.ledger.calling import name_of
+from dailies.ledger.calling import ledger_call, name_of
 from dailies.ledger.spool import Spool, Spooled
 
 logger = logging.getLogger("dailies.record")
@@ -66,7 +66,7 @@ async def _kept(spool: Spool, known: KnownAttempt, outcome: CreateOutcome) -> Cr
 
 async def _tell(ledger: Ledger, known: KnownAttempt, outcome: CreateOutcome) -> Attempt | None:
     try:
-        recorded = await anyio.to_thread.run_sync(ledger.tell, known, outcome)
+        recorded = await ledger_call(ledger.tell, known, outcome)
     except DuplicateGeneration as error:
         logger.error("generation %s already belongs to another attempt; %s is in doubt", error, known.attempt.id)
         return None
@@ -103,7 +103,7 @@ async def drain_spool(ledger: Ledger, spool: Spool, note: Callable[[Spooled], No
         hit("before-drain")
         tell = partial(ledger.tell, spooled.known, spooled.outcome, "from the spool")
         try:
-            await anyio.to_thread.run_sync(tell)
+            await ledger_call(tell)
         except DuplicateGeneration as error:
             logger.error("spooled generation %s already belongs to another attempt", error)
         hit("after-drain")
@@ -115,7 +115,7 @@ async def drain_spool(ledger: Ledger, spool: Spool, note: Callable[[Spooled], No
 
 async def _forget(ledger: Ledger, path: Path, spooled: Spooled) -> bool:
     """Delete a file of the spool, once what it holds is read back from the ledger."""
-    if await anyio.to_thread.run_sync(on_record, ledger, spooled):
+    if await ledger_call(on_record, ledger, spooled):
         path.unlink(missing_ok=True)
         return True
     logger.error("%s stays: what it holds is not on record", path)

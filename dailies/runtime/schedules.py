@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 
 import anyio
-import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.domain.schedule import learned_delays
 from dailies.ledger import Ledger
+from dailies.ledger.calling import ledger_call
 
 Kind = tuple[str, str, str | None, int | None]
 """Provider, model, resolution, seconds of video: what a generation's time depends on."""
@@ -29,7 +29,7 @@ class PollSchedules:
         async with self._one_at_a_time:  # fifty clips start at once: one learns, the others wait for it
             until, delays = self._known.get(kind, (0.0, []))
             if not delays or self._clock() >= until:
-                delays = await anyio.to_thread.run_sync(self._learn, kind, typical_s)
+                delays = await ledger_call(self._learn, kind, typical_s)
                 self._known[kind] = (self._clock() + delays[0], delays)  # none comes back before its first look
             return delays
 

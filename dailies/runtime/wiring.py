@@ -23,6 +23,7 @@ from dailies.domain.records import Attempt
 from dailies.domain.urgency import result_ends
 from dailies.errors import Misconfigured
 from dailies.ledger import Ledger, Owner, Spool, open_engine
+from dailies.ledger.calling import ledger_call
 from dailies.ledger.file import LedgerVanished
 from dailies.ledger.rescue import rescue
 from dailies.ledger.spool import Spooled
@@ -140,7 +141,7 @@ class Runtime:
         while True:
             await anyio.sleep(max(0.2, min(shortest / 3, 60)))
             try:
-                await anyio.to_thread.run_sync(self.ledger.renew)
+                await ledger_call(self.ledger.renew)
             except LedgerVanished as error:
                 await self.give_up_buying(error)
             except (SQLAlchemyError, OSError):
@@ -153,7 +154,7 @@ class Runtime:
         self.halted_providers |= dict.fromkeys(provider_names(), str(error))
         logger.error("%s", error)
         try:
-            kept = await anyio.to_thread.run_sync(rescue, self.ledger, self.spool, self.ledger.opened_at)
+            kept = await ledger_call(rescue, self.ledger, self.spool, self.ledger.opened_at)
         except (SQLAlchemyError, OSError) as trouble:
             logger.critical("what is paid for could not be kept in %s: %s", self.spool.folder, trouble)
         else:
@@ -180,7 +181,7 @@ class Runtime:
             await provider.close()
         await self.http.aclose()
         with suppress(SQLAlchemyError, OSError):
-            await anyio.to_thread.run_sync(self.ledger.close)
+            await ledger_call(self.ledger.close)
 
 
 _current: ContextVar[Runtime] = ContextVar("dailies_runtime")

@@ -26,6 +26,7 @@ from dailies.errors import DailiesError, describe_error
 from dailies.failpoints import hit
 from dailies.ledger import Ledger, Spool
 from dailies.ledger.brakes import result_of
+from dailies.ledger.calling import ledger_call
 from dailies.ledger.record import record_outcome
 from dailies.providers.base import Created, Provider
 from dailies.providers.open import open_providers
@@ -163,7 +164,7 @@ class Desk:
         """Count a request that is sent once more; a count is worth no clip."""
         with suppress(SQLAlchemyError, OSError):
             result = result_of(verdict.failure or Failure.NOT_SENT)
-            await anyio.to_thread.run_sync(self._ledger.count_create, provider, result)
+            await ledger_call(self._ledger.count_create, provider, result)
 
     async def _send_once(self, claimed: ClaimedRequest) -> tuple[Verdict, Created | None]:
         window = await self._window(claimed)
@@ -177,7 +178,7 @@ class Desk:
 
     async def _weighed(self, provider: str, created: Created) -> Verdict:
         async def needed() -> Decimal:
-            return await anyio.to_thread.run_sync(self._ledger.usd_in_flight, provider)
+            return await ledger_call(self._ledger.usd_in_flight, provider)
 
         streak = self._streaks.setdefault(provider, Streak())
         return await weighed(self._provider(provider), created.outcome, streak, needed)
@@ -186,7 +187,7 @@ class Desk:
         """What the ledger says of a claim just before its request is sent. None when it can't be asked."""
         asked_at = self._clock()
         try:
-            ours_for_s = await anyio.to_thread.run_sync(self._ledger.ours_for_s, claimed.attempt)
+            ours_for_s = await ledger_call(self._ledger.ours_for_s, claimed.attempt)
         except (SQLAlchemyError, OSError):
             return None
         return SendWindow(min(ours_for_s, claimed.young_until - asked_at), asked_at, self._clock)
@@ -209,7 +210,7 @@ class Desk:
         accepted = f"accepted as {answer.generation_id}" if isinstance(answer, Answer) else "accepted"
         with suppress(SQLAlchemyError, OSError):
             words = f"{accepted}, and the ledger did not take the id"
-            await anyio.to_thread.run_sync(self._ledger.mark_in_doubt, attempt.id, words)
+            await ledger_call(self._ledger.mark_in_doubt, attempt.id, words)
         going_on = f"the next run or `{COLLECT}` goes on from the spool"
         return Verdict(Meaning.IN_DOUBT, f"{accepted}, and the ledger has not taken it yet; {going_on}")
 
@@ -224,14 +225,14 @@ class Desk:
         while True:
             await anyio.sleep(max(0.2, min(shortest / 3, 60)))
             with suppress(SQLAlchemyError, OSError):
-                await anyio.to_thread.run_sync(self._ledger.renew)
+                await ledger_call(self._ledger.renew)
 
     async def close(self) -> None:
         """Close every client."""
         for provider in self._providers.values():
             await provider.close()
         with suppress(SQLAlchemyError, OSError):
-            await anyio.to_thread.run_sync(self._ledger.close)
+            await ledger_call(self._ledger.close)
 
 
 def outcome_of(verdict: Verdict, created: Created | None) -> CreateOutcome:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.errors import DailiesError, describe_error
 from dailies.ledger import Ledger, Owner, Spool, open_engine
+from dailies.ledger.calling import ledger_call
 from dailies.sender.clock import unstoppable_clock
 from dailies.sender.desk import Desk
 from dailies.sender.flow import Flow
@@ -54,7 +55,7 @@ async def serve(connection: socket.socket, closing: asyncio.Event) -> None:
     hello = await read_message(reader)
     if isinstance(hello, Hello):
         try:
-            ledger = await anyio.to_thread.run_sync(open_ledger, hello)
+            ledger = await ledger_call(open_ledger, hello)
         except (DailiesError, SQLAlchemyError, OSError) as error:
             flow.tell(Unable(describe_error(error)))
         else:

@@ -20,6 +20,7 @@ from dailies.domain.earlier_keys import earlier_keys
 from dailies.domain.records import Attempt
 from dailies.errors import Misconfigured
 from dailies.ledger import Adopted
+from dailies.ledger.calling import ledger_call
 from dailies.ledger.record import drain_spool, on_record
 from dailies.planning.batch import Batch
 from dailies.planning.fitting import earlier_digests
@@ -108,7 +109,7 @@ async def _names_to_look_at(runtime: Runtime, batch: Batch, keys: Mapping[str, s
     ways = await abilities_at(runtime, batch.bucket, batch.prefix)
     if ways.may_list:
         try:
-            return await anyio.to_thread.run_sync(_listed, runtime, batch, keys)
+            return await ledger_call(_listed, runtime, batch, keys)
         except StoreRefused as error:
             if not error.denied:
                 raise
@@ -139,9 +140,7 @@ async def _adopt_objects(
     async def work() -> None:
         for name in waiting:
             try:
-                taken = await anyio.to_thread.run_sync(
-                    adopt_object, runtime, batch.bucket, name, batch.name, blind, keys
-                )
+                taken = await ledger_call(adopt_object, runtime, batch.bucket, name, batch.name, blind, keys)
             except (StoreTrouble, StoreRefused) as error:
                 troubles.append(error)
             else:
@@ -202,7 +201,7 @@ async def _adopt_logged(runtime: Runtime, batch: Batch, to_buy: Mapping[str, Row
                 created_at=entry.created_at, note="adopted from the provider's log", usd_charged=entry.found.usd_charged,
                 credits_used=entry.found.credits_used,
             )  # fmt: skip
-            if await anyio.to_thread.run_sync(runtime.ledger.adopt, adopted):
+            if await ledger_call(runtime.ledger.adopt, adopted):
                 logger.warning("%s: the provider's log shows that it was bought already; adopted", row.id)
 
 

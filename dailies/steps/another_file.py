@@ -5,11 +5,10 @@ from __future__ import annotations
 import shlex
 from pathlib import PurePosixPath
 
-import anyio.to_thread
-
 from dailies.domain.clips import slug
 from dailies.domain.sources import is_another_file, located
 from dailies.errors import BadInput
+from dailies.ledger.calling import ledger_call
 from dailies.planning.plan import Plan
 from dailies.runtime import Runtime
 
@@ -20,8 +19,8 @@ async def refuse_another_file(runtime: Runtime, plan: Plan) -> None:
     T0 asks once more, because two files may be planned at the same moment.
     """
     source = located(plan.source)
-    recorded = await anyio.to_thread.run_sync(runtime.ledger.batch_source, plan.batch)
-    known = await anyio.to_thread.run_sync(runtime.ledger.known_clips, plan.batch)
+    recorded = await ledger_call(runtime.ledger.batch_source, plan.batch)
+    known = await ledger_call(runtime.ledger.known_clips, plan.batch)
     asked = [*(row.clip.key for row in plan.rows), *(take.base_key for take in plan.takes), *plan.replaced]
     if recorded and is_another_file(recorded, source, known, asked):
         raise another_files_batch(plan, recorded)

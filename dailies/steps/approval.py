@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-import anyio.to_thread
-
 from dailies.domain.approval import Approval
 from dailies.domain.money import sum_usd
+from dailies.ledger.calling import ledger_call
 from dailies.planning.plan import Plan
 from dailies.runtime import Runtime
 from dailies.steps.clips_on_record import OnRecord
@@ -50,7 +49,7 @@ async def to_approve(runtime: Runtime, plan: Plan, known: OnRecord, part: bool =
     """What a yes would allow, its clips standing as is `known`. The plan is all of its batch, or a `part`."""
     quotes = [plan.quotes[row.clip.key] for row in plan.rows if row.clip.key not in known.taken]
     usd = sum_usd(quotes)
-    counted = await anyio.to_thread.run_sync(runtime.ledger.counted, plan.batch)
-    earlier = await anyio.to_thread.run_sync(runtime.ledger.approval, plan.batch)
+    counted = await ledger_call(runtime.ledger.counted, plan.batch)
+    earlier = await ledger_call(runtime.ledger.approval, plan.batch)
     whole = Approval(len(plan.rows), counted + usd)
     return ToApprove(len(quotes), usd, sum(quote is None for quote in quotes), whole, earlier, part)

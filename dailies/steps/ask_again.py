@@ -10,14 +10,13 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-import anyio.to_thread
-
 from dailies.domain.clips import IMAGE_LISTS, Row, digest_in, listed, without_digest
 from dailies.domain.commands import COLLECT, resolve
 from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import State, current
 from dailies.errors import BadInput, DailiesError, MaybeCharged, NotCharged
 from dailies.ledger import Caps
+from dailies.ledger.calling import ledger_call
 from dailies.planning.batch import Batch
 from dailies.planning.further import place_of
 from dailies.planning.plan import Plan, SentFile
@@ -35,7 +34,7 @@ async def ask_again(runtime: Runtime, attempt: Attempt) -> tuple[Attempt, str]:
     who = f"attempt {attempt.id[:8]}"
     if attempt.state is not State.IN_DOUBT:
         raise BadInput(f"{who} is {attempt.state}: there is nothing to resolve. Nothing was changed")
-    await anyio.to_thread.run_sync(refuse_while_its_sender_lives, runtime.ledger, attempt)
+    await ledger_call(refuse_while_its_sender_lives, runtime.ledger, attempt)
     known = declaration(attempt.provider)
     if known is None or not (known.settling.asks or known.settling.repeats):
         raise BadInput(
@@ -46,7 +45,7 @@ async def ask_again(runtime: Runtime, attempt: Attempt) -> tuple[Attempt, str]:
     try:
         settled = await settle_clip(runtime, batch, row)
     except (MaybeCharged, NotCharged) as error:
-        now = await anyio.to_thread.run_sync(runtime.ledger.attempt, attempt.id)
+        now = await ledger_call(runtime.ledger.attempt, attempt.id)
         return now or attempt, f"{who} stays in doubt: {error}"
     except DailiesError as error:
         raise BadInput(f"{error}. Nothing was changed") from None
@@ -62,7 +61,7 @@ async def _on_record(runtime: Runtime, attempt: Attempt) -> tuple[Batch, Row]:
         rows = [row for row in ledger.rows_of_clips([attempt.clip_key]) if row.batch == attempt.batch]
         return rows, list(ledger.attempts(attempt.clip_key)), parse_s3_uri(to) if to else None
 
-    rows, attempts, place = await anyio.to_thread.run_sync(read)
+    rows, attempts, place = await ledger_call(read)
     speaks = current(attempts)
     if not rows or place is None or speaks is None or speaks.id != attempt.id:
         raise BadInput(f"attempt {attempt.id[:8]} does not speak for its clip any more. Nothing was changed")

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-import anyio.to_thread
-
 from dailies.domain.caps import Caps, ColumnCap
 from dailies.domain.clips import Row
 from dailies.domain.money import ZERO, show_usd, sum_usd
 from dailies.errors import BadInput
 from dailies.ledger import Ledger
+from dailies.ledger.calling import ledger_call
 from dailies.planning.batch import Batch
 from dailies.planning.plan import Plan
 from dailies.runtime import Runtime
@@ -86,7 +85,7 @@ def budgets_on_record(ledger: Ledger, caps: Caps, batch: str | None = None) -> l
 
 async def budgets_of(runtime: Runtime, batch: Batch) -> list[Budget]:
     """The caps that hold for a batch: its own, the day's, the month's, those of its rows' columns, where there are any."""
-    found = await anyio.to_thread.run_sync(budgets_on_record, runtime.ledger, batch.caps, batch.name)
+    found = await ledger_call(budgets_on_record, runtime.ledger, batch.caps, batch.name)
     if not found:
         return []
     taken = await taken_clips(runtime, batch.plan)
@@ -114,7 +113,7 @@ async def check_budgets(runtime: Runtime, batch: Batch) -> None:
     to_buy = [row for row in batch.plan.rows if row.clip.key not in taken]
     if not to_buy:
         return
-    on_record = await anyio.to_thread.run_sync(budgets_on_record, runtime.ledger, batch.caps, batch.name)
+    on_record = await ledger_call(budgets_on_record, runtime.ledger, batch.caps, batch.name)
     for budget in with_needs(on_record, to_buy, batch.plan):
         if budget.expected_usd > budget.cap_usd:
             raise BadInput(

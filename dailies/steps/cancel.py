@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import anyio
-import anyio.to_thread
 
 from dailies.domain.money import ZERO
 from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import State, may_claim
 from dailies.ledger import Ledger, LostOwnership
+from dailies.ledger.calling import ledger_call
 from dailies.providers.base import LookKind, Provider
 from dailies.registry import declaration
 
@@ -82,14 +82,14 @@ async def _cancel(ledger: Ledger, provider: Callable[[str], Provider], wish: Wis
     if wish.attempt is None:
         row = wish.row
         first = row.providers[0] if row.providers else ""
-        ended = await anyio.to_thread.run_sync(ledger.cancel_unsent, row.clip_key, row.batch, first, NOTE)
+        ended = await ledger_call(ledger.cancel_unsent, row.clip_key, row.batch, first, NOTE)
         if ended is None:
             return Cancelled(wish, State.SUBMITTING, None, "it was sent in this moment")
         return Cancelled(wish, ended.state, None, NOTE, ZERO)
     client = provider(wish.attempt.provider)
     agreed = bool(await client.cancel(wish.attempt.asked_by))
     said = "agreed to cancel it" if agreed else "does not cancel it"
-    await anyio.to_thread.run_sync(ledger.noted, wish.attempt.id, f"cancel: {wish.attempt.provider} {said}")
+    await ledger_call(ledger.noted, wish.attempt.id, f"cancel: {wish.attempt.provider} {said}")
     if not agreed:
         return Cancelled(
             wish, wish.attempt.state, False, f"{wish.attempt.provider} {said}: it runs or has ended, and comes home"
@@ -102,22 +102,20 @@ async def _until_ended(ledger: Ledger, client: Provider, wish: Wish, attempt: At
     for pause_s in LOOKS_AFTER_S:
         await anyio.sleep(pause_s)
         look = await client.look(attempt.asked_by)
-        found = await anyio.to_thread.run_sync(ledger.attempt, attempt.id)
+        found = await ledger_call(ledger.attempt, attempt.id)
         if found is None or found.state is not State.SUBMITTED:
             break
         try:
             if look.kind is LookKind.FAILED:
                 charged = look.usd_charged if look.usd_charged is not None else ZERO
-                ended = await anyio.to_thread.run_sync(ledger.generation_failed, found, look.detail, charged)
+                ended = await ledger_call(ledger.generation_failed, found, look.detail, charged)
                 return Cancelled(wish, ended.state, True, look.detail, charged)
             if look.kind is LookKind.READY and look.url:
-                done = await anyio.to_thread.run_sync(
-                    ledger.record_completed, found, look.url, look.usd_charged, look.credits_used
-                )
+                done = await ledger_call(ledger.record_completed, found, look.url, look.usd_charged, look.credits_used)
                 return Cancelled(wish, done.state, True, "it was made all the same, and comes home", look.usd_charged)
         except LostOwnership:
             continue
-    found = await anyio.to_thread.run_sync(ledger.attempt, attempt.id)
+    found = await ledger_call(ledger.attempt, attempt.id)
     state = found.state if found else attempt.state
     return Cancelled(
         wish, state, True, "agreed; it is looked at until it has ended", found.usd_charged if found else None

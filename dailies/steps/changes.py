@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-import anyio.to_thread
-
 from dailies.domain.clips import Clip, Image, Row
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.states import State
+from dailies.ledger.calling import ledger_call
 from dailies.planning.plan import Plan
 from dailies.runtime import Runtime
 
@@ -37,7 +36,7 @@ async def changed_rows(runtime: Runtime, plan: Plan, buying: Sequence[Row]) -> l
         return runtime.ledger.delivered_as(plan.batch, [row.id for row in buying])
 
     keys = {row.clip.key for row in plan.rows}
-    delivered = await anyio.to_thread.run_sync(found) if buying else {}
+    delivered = await ledger_call(found) if buying else {}
     changed = []
     for row in buying:
         earlier = [c for c in delivered.get(row.id, ()) if c.key not in keys and c.take == row.clip.take]
@@ -75,7 +74,7 @@ async def other_content(runtime: Runtime, plan: Plan) -> list[str]:
         briefs = dict(runtime.ledger.briefs_of([row.clip.key for row in rows]))
         return [row for row in rows if any(a.state is not State.FAILED for a in briefs.get(row.clip.key, ()))]
 
-    rows = await anyio.to_thread.run_sync(another) if named else []
+    rows = await ledger_call(another) if named else []
     if not rows:
         return []
     first = ", ".join(f"row {row.sheet_row} ({row.id})" for row in rows[:SHOWN]) + (", …" if len(rows) > SHOWN else "")

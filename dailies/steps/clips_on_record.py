@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import anyio.to_thread
-
 from dailies.domain.records import Attempt, Brief
 from dailies.domain.states import current, may_claim
+from dailies.ledger.calling import ledger_call
 from dailies.planning.plan import Plan
 from dailies.runtime import Runtime
 
@@ -35,7 +34,7 @@ async def clips_on_record(runtime: Runtime, plan: Plan) -> OnRecord:
         briefs = runtime.ledger.briefs_of([row.clip.key for row in plan.rows])
         return on_record(briefs, _forgotten(runtime, plan))
 
-    return await anyio.to_thread.run_sync(read)
+    return await ledger_call(read)
 
 
 def on_record(attempts: Iterable[tuple[str, tuple[Brief, ...]]], forgotten: frozenset[str]) -> OnRecord:
@@ -71,7 +70,7 @@ async def taken_clips(runtime: Runtime, plan: Plan) -> frozenset[str]:
 
 async def forgotten_clips(runtime: Runtime, plan: Plan) -> frozenset[str]:
     """The clip_keys of a plan that a person asked to forget: they are neither bought nor fetched again."""
-    return await anyio.to_thread.run_sync(_forgotten, runtime, plan)
+    return await ledger_call(_forgotten, runtime, plan)
 
 
 def _forgotten(runtime: Runtime, plan: Plan) -> frozenset[str]:

@@ -10,7 +10,6 @@ import time
 from math import inf
 
 import anyio
-import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.domain.brake import GivenUp, Hold
@@ -31,7 +30,7 @@ from dailies.errors import (
     Trouble,
 )
 from dailies.ledger import Unclaimed
-from dailies.ledger.calling import name_of
+from dailies.ledger.calling import ledger_call, name_of
 from dailies.ledger.file import LedgerVanished
 from dailies.logs import about
 from dailies.planning.batch import Batch
@@ -243,8 +242,8 @@ async def _left_by(runtime: Runtime, prepared: Prepared, ended: SenderEnded) -> 
     """What the ledger says of a create whose sender has ended. None: it was never claimed. Raises MaybeCharged."""
     clip_key = prepared.row.clip.key
     try:
-        await anyio.to_thread.run_sync(runtime.ledger.reap)
-        attempts = await anyio.to_thread.run_sync(runtime.ledger.attempts, clip_key)
+        await ledger_call(runtime.ledger.reap)
+        attempts = await ledger_call(runtime.ledger.attempts, clip_key)
     except (SQLAlchemyError, OSError) as error:
         raise MaybeCharged(
             f"{prepared.row.id}: the process that sent it has ended, and the ledger can't be asked what became of it "

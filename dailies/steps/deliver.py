@@ -21,6 +21,7 @@ from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import State
 from dailies.errors import BadInput, DeliveryDelayed, Misconfigured, Trouble, describe_error
 from dailies.failpoints import hit
+from dailies.ledger.calling import ledger_call
 from dailies.logs import about
 from dailies.media.origin import origin_of
 from dailies.media.posters import Still
@@ -82,7 +83,7 @@ async def deliver_clip(runtime: Runtime, attempt_id: str, batch: str) -> Attempt
         await anyio.to_thread.run_sync(
             keep_poster, runtime.s3(), stored, row, still, posters, ways, limiter=runtime.decoders
         )
-        await anyio.to_thread.run_sync(keep_sidecars, runtime.ledger, runtime.s3(), stored.clip_key, ways, uri)
+        await ledger_call(keep_sidecars, runtime.ledger, runtime.s3(), stored.clip_key, ways, uri)
         await anyio.to_thread.run_sync(start_look, runtime, stored, row, file.path, _wanted(runtime, row.clip).audio)
         await anyio.to_thread.run_sync(_tidy, row, file.path, wanted_by.keep_local if wanted_by else None)
         logger.info("%s · stored as %s%s", row.id, uri, f" ({mismatch})" if mismatch else "", extra=about(stored))
@@ -99,7 +100,7 @@ def stop_for_the_store(runtime: Runtime, attempt: Attempt, refused: StoreRefused
 
 
 async def _row_of(runtime: Runtime, attempt: Attempt) -> BatchRow:
-    rows = await anyio.to_thread.run_sync(runtime.ledger.rows_of_clips, [attempt.clip_key])
+    rows = await ledger_call(runtime.ledger.rows_of_clips, [attempt.clip_key])
     return next((row for row in rows if row.batch == attempt.batch), rows[0])
 
 
@@ -185,7 +186,7 @@ async def _told(runtime: Runtime, attempt: Attempt, uri: str, file: Download, mi
     """T4, patient with a ledger that is away: the object is safe, so a later run would only find it again."""
     origin = await anyio.to_thread.run_sync(_origin, file.path)
     stored = (attempt.id, uri, file.sha256, file.size_bytes, mismatch, origin)
-    tell = partial(anyio.to_thread.run_sync, runtime.ledger.record_stored, *stored)
+    tell = partial(ledger_call, runtime.ledger.record_stored, *stored)
     try:
         return await tried_again(tell, PAUSES_S, SQLAlchemyError, OSError)
     except (SQLAlchemyError, OSError) as error:

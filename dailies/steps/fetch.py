@@ -26,6 +26,7 @@ from dailies.domain.results import GONE, SHOWN, is_lost, times_gone
 from dailies.errors import DeliveryDelayed, Misconfigured, ResultLost
 from dailies.failpoints import hit
 from dailies.ledger import LostOwnership
+from dailies.ledger.calling import ledger_call
 from dailies.media.containers import CONTENT_TYPES, Container
 from dailies.media.wholeness import Grade, Verdict, judge
 from dailies.net import UnsafeUrl
@@ -188,7 +189,7 @@ class _Visit:
             if look.url != self.url:
                 self.url = look.url
                 with suppress(LostOwnership, SQLAlchemyError, OSError):
-                    await anyio.to_thread.run_sync(
+                    await ledger_call(
                         self.runtime.ledger.record_completed,
                         self.attempt,
                         look.url,
@@ -208,7 +209,7 @@ class _Visit:
                 return _taken(
                     file, replace(verdict, detail=f"all that came before its address ended: {verdict.detail}")
                 )
-            await anyio.to_thread.run_sync(self.runtime.ledger.result_lost, self.attempt, self.reason)
+            await ledger_call(self.runtime.ledger.result_lost, self.attempt, self.reason)
             raise ResultLost(f"paid, and no URL leads to it any more: {self.reason}. See {STATUS}")
         age = self.runtime.ledger.now() - (self.attempt.completed_at or self.attempt.created_at)
         if age < PATIENCE:
@@ -221,12 +222,12 @@ class _Visit:
         """Whether it is over; each word of the provider that the job is gone, or there again, goes on record."""
         ledger, attempt = self.runtime.ledger, self.attempt
         try:
-            events = await anyio.to_thread.run_sync(ledger.history, attempt.id)
+            events = await ledger_call(ledger.history, attempt.id)
             if self.shown and times_gone(events):
-                await anyio.to_thread.run_sync(ledger.noted, attempt.id, SHOWN)
+                await ledger_call(ledger.noted, attempt.id, SHOWN)
             if self.shown or not self.gone or not self.refused:
                 return False
-            await anyio.to_thread.run_sync(ledger.noted, attempt.id, f"{GONE}{self.gone}")
+            await ledger_call(ledger.noted, attempt.id, f"{GONE}{self.gone}")
             gone_at = [*times_gone(events), ledger.now()]
         except (SQLAlchemyError, OSError):
             return False
@@ -239,7 +240,7 @@ async def delayed(
 ) -> DeliveryDelayed:
     """Keep the reason with the attempt, and make the error that says how to go on."""
     try:
-        await anyio.to_thread.run_sync(runtime.ledger.note_error, attempt.id, reason)
+        await ledger_call(runtime.ledger.note_error, attempt.id, reason)
     except (SQLAlchemyError, OSError):
         logger.error("the ledger can't be told that %s is delayed: %s", attempt.id, reason)
     return kind(f"{reason}. Nothing is lost: run again, or {COLLECT}")

@@ -6,12 +6,12 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 
-import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.domain.clips import Row
 from dailies.domain.records import Attempt
 from dailies.errors import DeliveryDelayed, describe_error
+from dailies.ledger.calling import ledger_call
 from dailies.ledger.record import record_outcome
 from dailies.ledger.rescue import as_spooled
 from dailies.planning.batch import Batch
@@ -28,7 +28,7 @@ def remember(runtime: Runtime, batch: Batch, row: Row, attempt: Attempt) -> None
 async def remember_doubt(runtime: Runtime, batch: Batch, row: Row, attempt_id: str) -> None:
     """Keep a doubt likewise, until the run ends. What the ledger can't tell at this moment is in the spool."""
     with suppress(SQLAlchemyError, OSError):
-        attempt = await anyio.to_thread.run_sync(runtime.ledger.attempt, attempt_id)
+        attempt = await ledger_call(runtime.ledger.attempt, attempt_id)
         if attempt:
             remember(runtime, batch, row, attempt)
 
@@ -38,13 +38,13 @@ async def attempt_on_record(runtime: Runtime, attempt_id: str) -> Attempt:
 
     Raises DeliveryDelayed when that can be told to the spool only, and KeyError for an attempt that nobody knows.
     """
-    found = await anyio.to_thread.run_sync(runtime.ledger.attempt, attempt_id)
+    found = await ledger_call(runtime.ledger.attempt, attempt_id)
     return found or await _write_anew(runtime, attempt_id)
 
 
 async def is_written_anew(runtime: Runtime, attempt_id: str) -> bool:
     """Whether the ledger had forgotten an attempt, which is on record again now. Raises as `attempt_on_record` does."""
-    if await anyio.to_thread.run_sync(runtime.ledger.attempt, attempt_id) is not None:
+    if await ledger_call(runtime.ledger.attempt, attempt_id) is not None:
         return False
     await _write_anew(runtime, attempt_id)
     return True

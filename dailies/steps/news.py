@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-import anyio.to_thread
-
 from dailies.domain.aging import Told, left_in_words, to_tell
 from dailies.domain.commands import COLLECT, STATUS
 from dailies.domain.records import Attempt
 from dailies.domain.states import State
+from dailies.ledger.calling import ledger_call
 from dailies.runtime import Runtime
 
 
@@ -28,7 +27,7 @@ class News:
 
 async def untold(runtime: Runtime) -> list[News]:
     """What nobody was told yet: doubts whose owner died, and what has grown old against its result's life."""
-    return await anyio.to_thread.run_sync(_untold, runtime)
+    return await ledger_call(_untold, runtime)
 
 
 def _untold(runtime: Runtime) -> list[News]:
@@ -59,11 +58,11 @@ def _sentence(what: Told, attempt: Attempt, left: str) -> str:
 async def note_told(runtime: Runtime, told: Iterable[News]) -> None:
     """Put on record that it was told. Who dies before tells it once more."""
     for news in told:
-        await anyio.to_thread.run_sync(runtime.ledger.noted, news.attempt.id, news.what)
+        await ledger_call(runtime.ledger.noted, news.attempt.id, news.what)
 
 
 async def note_doubt_told(runtime: Runtime, clip_key: str) -> None:
     """Put on record that the run which met a doubt has told it."""
-    for attempt in await anyio.to_thread.run_sync(runtime.ledger.attempts, clip_key):
+    for attempt in await ledger_call(runtime.ledger.attempts, clip_key):
         if attempt.state is State.IN_DOUBT and attempt.owner in runtime.owners:
-            await anyio.to_thread.run_sync(runtime.ledger.noted, attempt.id, Told.IN_DOUBT)
+            await ledger_call(runtime.ledger.noted, attempt.id, Told.IN_DOUBT)

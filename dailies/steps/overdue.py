@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 
-import anyio.to_thread
-
 from dailies.domain.records import Attempt
+from dailies.ledger.calling import ledger_call
 from dailies.providers.base import LogUnavailable, Look, LookKind, doubt_of
 from dailies.runtime import Runtime
 
@@ -35,7 +34,7 @@ async def asked_of_the_log(runtime: Runtime, attempt: Attempt, look: Look) -> Lo
             logger.warning("%s · ready as %s, by the provider's log", attempt.generation_id, found.generation_id)
             return other
     if found.usd_charged:
-        await anyio.to_thread.run_sync(runtime.ledger.record_charged, attempt.id, found.usd_charged, found.credits_used)
+        await ledger_call(runtime.ledger.record_charged, attempt.id, found.usd_charged, found.credits_used)
     return Look(
         LookKind.GENERATING, f"{look.detail} (finished by the provider's log, which gives no address)", transient=True
     )

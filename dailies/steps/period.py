@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from dailies.domain.clips import slug
 from dailies.domain.records import BatchRow
+from dailies.ledger.calling import ledger_call
 from dailies.report.credits import Credits, credits_of
 from dailies.report.links import PRESIGNED, beside, from_base, links_end, presigned, report_key
 from dailies.report.page import PageFacts, Ways
@@ -64,11 +65,11 @@ async def report_period(runtime: Runtime, period: Period) -> PeriodReport:
     if not to:
         raise NoDestination("nothing says where the report goes: set DAILIES_TO or pass `to`")
     bucket, prefix = parse_s3_uri(to)
-    rows = await anyio.to_thread.run_sync(_rows, runtime)
+    rows = await ledger_call(_rows, runtime)
     reconciliation = await reconciliation_of(runtime.settings, rows, period.selection) if period.reconcile else None
-    learned = await anyio.to_thread.run_sync(learn_charges, runtime.ledger, reconciliation) if reconciliation else 0
+    learned = await ledger_call(learn_charges, runtime.ledger, reconciliation) if reconciliation else 0
     if learned:
-        rows = await anyio.to_thread.run_sync(_rows, runtime)
+        rows = await ledger_call(_rows, runtime)
     folder = report_key(prefix, FOLDER, slug(period.title, "report"))
     return await anyio.to_thread.run_sync(_put, runtime, period, rows, reconciliation, bucket, folder)
 

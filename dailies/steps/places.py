@@ -11,12 +11,11 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import anyio.to_thread
-
 from dailies.domain.clips import object_key, slug
 from dailies.domain.records import Copy, Lying
 from dailies.domain.states import current
 from dailies.errors import Misconfigured
+from dailies.ledger.calling import ledger_call
 from dailies.planning.batch import Batch
 from dailies.report.sidecars import keep_all_sidecars
 from dailies.runtime import Runtime
@@ -65,7 +64,7 @@ async def look_for_delivered(runtime: Runtime, batch: Batch) -> Seen:
     if not batch.delivered_before:
         return Seen({}, (), {})
     try:
-        return await anyio.to_thread.run_sync(_seen, runtime, batch)
+        return await ledger_call(_seen, runtime, batch)
     except StoreTrouble as error:
         raise _not_asked(error) from error
 
@@ -77,7 +76,7 @@ async def settle_places(runtime: Runtime, batch: Batch) -> Placed:
     """
     seen = await look_for_delivered(runtime, batch)
     try:
-        placed = await anyio.to_thread.run_sync(_settle, runtime, batch, seen)
+        placed = await ledger_call(_settle, runtime, batch, seen)
     except StoreTrouble as error:
         raise _not_asked(error) from error
     for words in seen.sentences():

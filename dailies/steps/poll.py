@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 
-import anyio
-import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.domain.commands import COLLECT
@@ -15,7 +13,7 @@ from dailies.domain.states import State
 from dailies.errors import DailiesError, GenerationFailed, Trouble
 from dailies.failpoints import hit
 from dailies.ledger import LostOwnership
-from dailies.ledger.calling import name_of
+from dailies.ledger.calling import ledger_call, name_of
 from dailies.logs import about
 from dailies.providers.base import Look, LookKind
 from dailies.runtime import Runtime
@@ -52,9 +50,9 @@ async def poll_once(runtime: Runtime, attempt_id: str) -> Attempt:
     try:
         generating = look.kind is LookKind.GENERATING and not look.transient
         if look.kind is not LookKind.READY:  # that is counted as the clip is recorded
-            await anyio.to_thread.run_sync(runtime.ledger.record_polled, attempt, generating)
+            await ledger_call(runtime.ledger.record_polled, attempt, generating)
         if look.strange:
-            await anyio.to_thread.run_sync(runtime.ledger.saw_status, attempt.provider, look.strange)
+            await ledger_call(runtime.ledger.saw_status, attempt.provider, look.strange)
         overdue = look.kind is LookKind.GENERATING and await past_deadline(runtime, attempt)
         return await _judge(
             runtime, attempt, await asked_of_the_log(runtime, attempt, look) if overdue else look, overdue
@@ -79,14 +77,14 @@ async def _judge(runtime: Runtime, attempt: Attempt, look: Look, overdue: bool) 
         case LookKind.READY:
             assert look.url
             hit("before-completed")
-            done = await anyio.to_thread.run_sync(
+            done = await ledger_call(
                 runtime.ledger.record_completed, attempt, look.url, look.usd_charged, look.credits_used, not overdue
             )
             hit("after-completed")
             return done
         case LookKind.FAILED:
             charged = look.usd_charged if look.usd_charged is not None else ZERO
-            await anyio.to_thread.run_sync(runtime.ledger.generation_failed, attempt, look.detail, charged)
+            await ledger_call(runtime.ledger.generation_failed, attempt, look.detail, charged)
             raise GenerationFailed(f"{attempt.provider} failed to make it: {look.detail}. Charged: {show_usd(charged)}")
         case LookKind.GENERATING:
             if look.transient:
@@ -94,7 +92,7 @@ async def _judge(runtime: Runtime, attempt: Attempt, look: Look, overdue: bool) 
                     "%s · %s: %s", attempt.provider, attempt.generation_id, look.detail, extra=about(attempt)
                 )
             if overdue:
-                await anyio.to_thread.run_sync(runtime.ledger.note_error, attempt.id, f"{OVERDUE}: {look.detail}")
+                await ledger_call(runtime.ledger.note_error, attempt.id, f"{OVERDUE}: {look.detail}")
                 raise Overdue(f"still {look.detail} past its deadline; paid, and collected later: {COLLECT}")
             raise StillGenerating(look.detail)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from dailies.errors import Misconfigured
+from dailies.ledger.calling import ledger_call
 from dailies.memory import seldom_collected
 from dailies.planning.batch import Batch
 from dailies.report.credits import Credits, credits_of
@@ -47,7 +48,7 @@ async def report_batch(runtime: Runtime, batch: Batch) -> tuple[Credits, Written
 async def _reported(runtime: Runtime, batch: Batch) -> tuple[Credits, Written]:
     request = batch.request
     await write_all_anew(runtime)
-    credits = await anyio.to_thread.run_sync(batch_credits, runtime, batch)
+    credits = await ledger_call(batch_credits, runtime, batch)
     runtime.batches.reported[batch.name] = credits
     if request.keep_local:
         await anyio.to_thread.run_sync(_fetch_earlier, runtime, batch, credits, Path(request.keep_local).expanduser())

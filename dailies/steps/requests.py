@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
+from dailies.ledger.calling import ledger_call
 from dailies.planning.request import BatchRequest
 from dailies.runtime import Runtime
 
@@ -18,7 +18,7 @@ async def request_of(runtime: Runtime, batch: str) -> BatchRequest | None:
     if made:
         return made.request
     try:
-        asked = await anyio.to_thread.run_sync(runtime.ledger.batch_asked, batch)
+        asked = await ledger_call(runtime.ledger.batch_asked, batch)
     except (SQLAlchemyError, OSError):
         return None
     return BatchRequest.from_asked(asked) if asked.get("prompts") else None

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-import anyio.to_thread
-
 from dailies.domain.commands import COLLECT, STATUS
 from dailies.domain.creates import Accepted
 from dailies.domain.money import show_usd
@@ -16,6 +14,7 @@ from dailies.domain.records import Attempt
 from dailies.domain.states import IllegalMove, State
 from dailies.errors import BadInput, ResultLost
 from dailies.ledger import BoughtAgain, DuplicateGeneration, Ledger, MovedMeanwhile
+from dailies.ledger.calling import ledger_call
 from dailies.providers.base import LOG_MARGIN, LogUnavailable, LookKind
 from dailies.runtime import Runtime
 from dailies.steps.recover import reopen_attempt
@@ -126,8 +125,8 @@ async def settle_charged(runtime: Runtime, attempt: Attempt, generation_id: str)
         raise BadInput(
             f"{who} is {attempt.state}: there is nothing to resolve. Nothing was changed", trouble="not-in-doubt"
         )
-    await anyio.to_thread.run_sync(refuse_while_its_sender_lives, ledger, attempt)
-    holder = await anyio.to_thread.run_sync(ledger.attempt_of_generation, attempt.provider, told)
+    await ledger_call(refuse_while_its_sender_lives, ledger, attempt)
+    holder = await ledger_call(ledger.attempt_of_generation, attempt.provider, told)
     if holder:
         raise BadInput(
             f"generation {told} is on record already: it is {_who(holder)} ({holder.state}). Nothing was changed",
@@ -136,7 +135,7 @@ async def settle_charged(runtime: Runtime, attempt: Attempt, generation_id: str)
     shown = await _shown_in_the_log(runtime, attempt, told) or await _shown_by_a_look(runtime, attempt, told)
     try:
         note = "a person says that it was charged, and the provider shows it"
-        settled = await anyio.to_thread.run_sync(ledger.resolve_found, attempt.id, shown, note, attempt)
+        settled = await ledger_call(ledger.resolve_found, attempt.id, shown, note, attempt)
     except MovedMeanwhile as error:
         raise _moved(attempt, error) from None
     except DuplicateGeneration:

@@ -7,13 +7,12 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-import anyio.to_thread
-
 from dailies.domain.commands import retakes
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.verdicts import Word
 from dailies.errors import BadInput
 from dailies.ledger import Ledger
+from dailies.ledger.calling import ledger_call
 from dailies.planning.batch import Batch
 from dailies.planning.request import BatchRequest
 from dailies.runtime import Runtime
@@ -63,7 +62,7 @@ async def start_retakes(runtime: Runtime, request: BatchRequest, left_usd: Decim
             f"{batch.name}: its retakes come to {show_usd(needed)}, and the round's budget leaves {show_usd(left_usd)}. "
             "Nothing of them was bought"
         )
-    cap = await anyio.to_thread.run_sync(runtime.ledger.counted, batch.name) + left_usd
+    cap = await ledger_call(runtime.ledger.counted, batch.name) + left_usd
     return replace(batch, caps=replace(batch.caps, batch_usd=_lower(batch.caps.batch_usd, cap)))
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import anyio
-import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.domain.clips import Clip
@@ -14,6 +13,7 @@ from dailies.domain.polling import backoff, first_look_s, looks_until
 from dailies.domain.records import Attempt
 from dailies.domain.schedule import from_age
 from dailies.errors import BadInput
+from dailies.ledger.calling import ledger_call
 from dailies.runtime import Runtime
 
 USUAL_S = (90.0, 1800.0)
@@ -50,7 +50,7 @@ async def schedule(runtime: Runtime, attempt_id: str) -> Schedule:
 
 async def _attempt(runtime: Runtime, attempt_id: str) -> Attempt | None:
     try:
-        return await anyio.to_thread.run_sync(runtime.ledger.attempt, attempt_id)
+        return await ledger_call(runtime.ledger.attempt, attempt_id)
     except (SQLAlchemyError, OSError):
         return None
 
@@ -90,7 +90,7 @@ async def _clip(runtime: Runtime, clip_key: str) -> Clip | None:
     if row:
         return row.clip
     try:
-        rows = await anyio.to_thread.run_sync(runtime.ledger.rows_of_clips, [clip_key])
+        rows = await ledger_call(runtime.ledger.rows_of_clips, [clip_key])
     except (SQLAlchemyError, OSError):
         return None
     return rows[0].clip if rows else None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 
 import anyio
-import anyio.to_thread
 
 from dailies.domain.clips import Row
 from dailies.domain.kept_request import KeptRequest
 from dailies.domain.records import Attempt
 from dailies.domain.states import State, current
 from dailies.errors import BadInput, DailiesError, MaybeCharged, NotCharged
+from dailies.ledger.calling import ledger_call
 from dailies.planning.batch import Batch
 from dailies.registry import declaration
 from dailies.runtime import Runtime
@@ -69,14 +69,14 @@ async def settle_clip(runtime: Runtime, batch: Batch, row: Row) -> Attempt:
 
 
 async def _in_doubt(runtime: Runtime, clip_key: str) -> Attempt | None:
-    attempt = current(await anyio.to_thread.run_sync(runtime.ledger.attempts, clip_key))
+    attempt = current(await ledger_call(runtime.ledger.attempts, clip_key))
     return attempt if attempt and attempt.state is State.IN_DOUBT else None
 
 
 async def _prepared_again(runtime: Runtime, batch: Batch, row: Row, attempt: Attempt) -> Prepared | None:
     """The request that was sent, to the byte; None where it may not, or can't, be sent again."""
     known = declaration(attempt.provider)
-    kept = await anyio.to_thread.run_sync(runtime.ledger.kept_request, attempt.id)
+    kept = await ledger_call(runtime.ledger.kept_request, attempt.id)
     if kept is None or known is None or not known.settling.repeats:
         return None
     if runtime.ledger.now() - kept.first_sent_at >= known.settling.key_life:

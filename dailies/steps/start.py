@@ -20,6 +20,7 @@ from dailies.failpoints import hit
 from dailies.ledger import AnotherFile, TakenNumber
 from dailies.ledger.address import shown
 from dailies.ledger.beside import refuse_unsettled_beside
+from dailies.ledger.calling import ledger_call
 from dailies.logs import hidden
 from dailies.memory import seldom_collected
 from dailies.planning.batch import Batch
@@ -116,8 +117,8 @@ async def _matrices(runtime: Runtime, matrix: Sequence[str]) -> dict[str, Table]
 
 async def _recorded(runtime: Runtime, request: BatchRequest) -> tuple[Sheet, Path | None]:
     """The rows of a batch as the ledger has them, and the folder in which its file lay."""
-    rows = await anyio.to_thread.run_sync(runtime.ledger.rows, request.batch_name)
-    row_clips = await anyio.to_thread.run_sync(runtime.ledger.row_clip_of, [row.clip_key for row in rows])
+    rows = await ledger_call(runtime.ledger.rows, request.batch_name)
+    row_clips = await ledger_call(runtime.ledger.row_clip_of, [row.clip_key for row in rows])
     sheet = sheet_on_record(rows, row_clips)
     if not sheet.rows:
         raise BadInput(f"batch {request.batch_name} has no rows on record. Nothing was bought.", trouble="which-one")
@@ -189,7 +190,7 @@ async def _put_on_record(runtime: Runtime, batch: Batch) -> None:
     asked = (located(plan.source), batch.destination, plan.rows, plan.quotes, request.partial, request.asked())
     numbers = partial(runtime.ledger.plan, takes=plan.takes, replaced=plan.replaced)
     try:
-        await anyio.to_thread.run_sync(numbers, batch.name, *asked)
+        await ledger_call(numbers, batch.name, *asked)
     except AnotherFile as error:  # planned since it was looked for
         raise another_files_batch(plan, error.recorded) from error
     except TakenNumber as error:
@@ -217,7 +218,7 @@ async def vetted_batch(runtime: Runtime, request: BatchRequest, plan: Plan, to: 
     missing = [row for row in plan.rows if row.clip.key not in settled]
     if not missing:
         return batch
-    await anyio.to_thread.run_sync(refuse_unsettled_beside, runtime.home, runtime.ledger)
+    await ledger_call(refuse_unsettled_beside, runtime.home, runtime.ledger)
     refuse_short_timeout(runtime.settings, runtime.catalog, missing)
     runtime.open_providers(plan.providers)
     await refuse_without_a_way(runtime, missing)
@@ -249,7 +250,7 @@ async def refuse_another_plan(runtime: Runtime, request: BatchRequest, plan: Pla
     """A shard makes the clips that were dispatched, on the ledger that they were dispatched from, or none."""
     if request.fingerprint is None:
         return
-    if await anyio.to_thread.run_sync(runtime.ledger.batch_destination, plan.batch) is None:
+    if await ledger_call(runtime.ledger.batch_destination, plan.batch) is None:
         raise Misconfigured(
             f"this worker's ledger ({shown(runtime.ledger.engine.url)}) does not know the batch "
             f"{plan.batch} that was dispatched. Set DAILIES_LEDGER_URL to the same Postgres everywhere. Nothing was bought.",

@@ -11,6 +11,7 @@ import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.errors import Misconfigured
+from dailies.ledger.calling import ledger_call
 from dailies.patience import tried_again
 from dailies.runtime import Runtime
 from dailies.storage.abilities import StoreAbilities
@@ -52,13 +53,11 @@ async def abilities_at(runtime: Runtime, bucket: str, prefix: str, dispatched: b
     async with runtime.trying:
         known = runtime.stores.get((bucket, prefix))
         if known is None:
-            known = await anyio.to_thread.run_sync(_on_record, runtime, bucket, prefix, dispatched)
+            known = await ledger_call(_on_record, runtime, bucket, prefix, dispatched)
         if known is None:
             known = await _tried(runtime, bucket, prefix)
             with suppress(SQLAlchemyError, OSError):  # a reading role may ask, too
-                await anyio.to_thread.run_sync(
-                    runtime.ledger.note_store, _place(runtime, bucket, prefix), known.record()
-                )
+                await ledger_call(runtime.ledger.note_store, _place(runtime, bucket, prefix), known.record())
         runtime.stores[bucket, prefix] = known
         return known
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import anyio
-import anyio.to_thread
 
 from dailies.domain.creates import Accepted
 from dailies.domain.money import ZERO
 from dailies.domain.records import Attempt
 from dailies.domain.states import State
 from dailies.ledger import DuplicateGeneration, Ledger, LostOwnership
+from dailies.ledger.calling import ledger_call
 from dailies.providers.base import LogUnavailable, Look, LookKind, Provider, doubt_of
 from dailies.providers.webhooks import Told
 
@@ -57,10 +57,10 @@ class CallRecorder:
     async def _meant(self, provider: Provider, attempt_id: str | None, told: Told) -> Attempt:
         """The attempt of our reference; of a signed call also the one that has the id on record."""
         if attempt_id is not None:
-            attempt = await anyio.to_thread.run_sync(self.ledger.attempt, attempt_id)
+            attempt = await ledger_call(self.ledger.attempt, attempt_id)
         elif told.signed:
             query = self.ledger.attempt_of_generation
-            attempt = await anyio.to_thread.run_sync(query, provider.name, told.generation_id)
+            attempt = await ledger_call(query, provider.name, told.generation_id)
         else:
             attempt = None
         if attempt is None or attempt.provider != provider.name:
@@ -78,7 +78,7 @@ class CallRecorder:
         accepted = Accepted(told.generation_id, handle=handle)
         self.ledger.heir = attempt.owner if attempt.state is State.SUBMITTING else None
         try:
-            return await anyio.to_thread.run_sync(self.ledger.mark_submitted, attempt.id, accepted, NOTE)
+            return await ledger_call(self.ledger.mark_submitted, attempt.id, accepted, NOTE)
         except DuplicateGeneration as error:
             raise UnknownAttempt("this generation belongs to another attempt") from error
 
@@ -87,20 +87,20 @@ class CallRecorder:
         What the ledger or the provider knows to be another attempt's is refused; where neither knows, the reference counts.
         A provider that shows another one for this attempt may not list both yet, where two asked for the same: call again."""
         query = self.ledger.attempt_of_generation
-        if await anyio.to_thread.run_sync(query, provider.name, generation_id):
+        if await ledger_call(query, provider.name, generation_id):
             raise UnknownAttempt("this generation belongs to another attempt")
         own = await self._shown(provider, attempt)
         if own == generation_id:
             return
         if own is not None:
             raise NotOnRecord(f"{provider.name} has another generation for this attempt")
-        for other in await anyio.to_thread.run_sync(self._others, attempt):
+        for other in await ledger_call(self._others, attempt):
             if await self._shown(provider, other) == generation_id:
                 raise UnknownAttempt("the provider has this generation for another attempt")
 
     async def _shown(self, provider: Provider, attempt: Attempt) -> str | None:
         """The generation that the provider itself has for a create, where it can be asked and tells one."""
-        kept = await anyio.to_thread.run_sync(self.ledger.kept_request, attempt.id)
+        kept = await ledger_call(self.ledger.kept_request, attempt.id)
         try:
             found = await provider.find(doubt_of(attempt, self.ledger.now(), kept)) if kept else None
         except LogUnavailable:
@@ -127,13 +127,11 @@ class CallRecorder:
             match look.kind:
                 case LookKind.READY:
                     assert look.url
-                    await anyio.to_thread.run_sync(
-                        ledger.record_completed, attempt, look.url, look.usd_charged, look.credits_used
-                    )
+                    await ledger_call(ledger.record_completed, attempt, look.url, look.usd_charged, look.credits_used)
                     return "ready"
                 case LookKind.FAILED:
                     charged = look.usd_charged if look.usd_charged is not None else ZERO
-                    await anyio.to_thread.run_sync(ledger.generation_failed, attempt, look.detail, charged)
+                    await ledger_call(ledger.generation_failed, attempt, look.detail, charged)
                     return "failed"
                 case LookKind.GENERATING:
                     return "going on"

@@ -16,7 +16,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import anyio.to_thread
 from prefect.events import emit_event
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -26,6 +25,7 @@ from dailies.domain.clips import slug
 from dailies.domain.money import show_usd
 from dailies.domain.records import Attempt
 from dailies.errors import Charged, DailiesError, DeliveryDelayed, MaybeCharged, NotCharged, Stopped
+from dailies.ledger.calling import ledger_call
 from dailies.planning.batch import Batch
 from dailies.runtime import Runtime
 from dailies.steps.budgets import budgets_of
@@ -98,7 +98,7 @@ async def emit_attempt_error(runtime: Runtime, error: DailiesError, label: str, 
     """Emit the event that an error of an attempt that was paid for is worth, if any."""
     if event_name_of(error) is None:
         return
-    attempt = await anyio.to_thread.run_sync(runtime.ledger.attempt, attempt_id)
+    attempt = await ledger_call(runtime.ledger.attempt, attempt_id)
     if attempt:
         emit_error(runtime, error, Subject(label, batch, attempt.clip_key, attempt.provider))
 
@@ -137,7 +137,7 @@ async def emit_budgets(runtime: Runtime, batch: Batch) -> None:
 async def emit_brake(runtime: Runtime, batch: str, provider: str) -> None:
     """Emit an event when a provider's brake on doubt was put on, gave up, or was opened again: once each time."""
     with suppress(SQLAlchemyError, OSError):
-        phase = (await anyio.to_thread.run_sync(runtime.ledger.brakes)).get(provider, Phase.OPEN)
+        phase = (await ledger_call(runtime.ledger.brakes)).get(provider, Phase.OPEN)
         given_up = phase is not Phase.OPEN and provider in runtime.halted_providers
         event_name = "given-up" if given_up else "halted" if phase is not Phase.OPEN else "resumed"
         earlier = runtime.brake_events.get(provider, "resumed")
