@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import pickle
+import re
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import anyio
 import anyio.from_thread
@@ -17,6 +20,7 @@ from dailies.ledger.calling import LedgerUnavailable, ledger_call, name_of
 from dailies.ledger.file import LedgerVanished
 from dailies.ledger.types import LostOwnership
 
+ROOT = Path(__file__).resolve().parents[2]
 AWAY = OperationalError("select", {}, OSError("server closed the connection\nmore"))
 
 
@@ -78,3 +82,22 @@ def test_a_write_is_waited_for_though_its_caller_is_cancelled() -> None:
         assert written.is_set()
 
     anyio.run(cancelled)
+
+
+def past_it(text: str) -> list[int]:
+    """The lines that hand a ledger's method, or a ledger, to a worker thread by themselves."""
+    ends = re.compile(r"(^|\.)_?ledger(\.\w+)?$")
+    calls = (n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Call) and not n.keywords)
+    return [
+        n.lineno
+        for n in calls
+        if ast.unparse(n.func).endswith("to_thread.run_sync") and any(ends.search(ast.unparse(a)) for a in n.args)
+    ]
+
+
+def test_nobody_asks_the_ledger_in_a_thread_past_it() -> None:
+    modules = [path for room in ("dailies", "flows", "tasks") for path in (ROOT / room).rglob("*.py")]
+    texts = {path: path.read_text(encoding="utf-8") for path in modules}
+    found = {str(path.relative_to(ROOT)): past_it(text) for path, text in texts.items() if "to_thread" in text}
+    assert {path: lines for path, lines in found.items() if lines} == {}
+    assert past_it("await anyio.to_thread.run_sync(runtime.ledger.attempts, key)\nf(g)\n") == [1]
