@@ -71,12 +71,19 @@ def _best(middle: Grey, larger: Grey) -> float:
     if larger.shape[0] < high or larger.shape[1] < wide:
         return -1.0
     places = sliding_window_view(larger, (high, wide))
-    wanted = middle - middle.mean()
-    sums = np.tensordot(places, wanted, axes=((2, 3), (0, 1)))
-    means = places.mean(axis=(2, 3))
-    norms = np.sqrt(np.maximum((places**2).mean(axis=(2, 3)) - means**2, 1e-6))
+    sums = np.einsum("yxhw,hw->yx", places, middle - middle.mean())  # no BLAS, whose threads cost more than the sum
+    exact = larger.astype(np.float64)
+    means = _means(exact, high, wide)
+    norms = np.sqrt(np.maximum(_means(exact**2, high, wide) - means**2, 1e-6))
     y, x = np.unravel_index(int(np.argmax(sums / norms)), sums.shape)
     return structure(middle, np.asarray(places[y, x]))
+
+
+def _means(picture: npt.NDArray[np.float64], high: int, wide: int) -> npt.NDArray[np.float64]:
+    """The mean of a picture below a window of this size, wherever that may lie: by sums from the corner."""
+    sums = np.pad(picture, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+    inside = sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]
+    return np.asarray(inside / (high * wide))
 
 
 def structure(one: Grey, other: Grey) -> float:
