@@ -27,7 +27,7 @@ def take_pictures(api: Api, run_id: UUID, folder: Path) -> dict[str, str]:
         "run": (f"/runs/flow-run/{run_id}", "Subflow Runs", 1000),
         "artifacts": ("/artifacts", "clips-monday", 800),
         "totals": (f"/artifacts/artifact/{totals}", "delivered earlier", 1300),
-        "form": (f"/deployments/deployment/{form}/run", "Validate parameters", 2300),
+        "form": (f"/deployments/deployment/{form}/run", "Validate parameters", 3336),
         "automations": ("/automations", "a run without a heartbeat", 1100),
     }
     texts = {}
