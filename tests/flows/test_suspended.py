@@ -9,6 +9,7 @@ from uuid import UUID
 
 import anyio
 import pytest
+import yaml
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import Pause
@@ -16,6 +17,7 @@ from prefect.flow_engine import run_flow_async
 from prefect.states import Cancelling, Pending
 
 from flows.generate import generate_clips
+from tests.e2e.forks import ROOT
 from tests.e2e.harness import World
 from tests.flows.factory import wait_for
 from tests.flows.production import in_production
@@ -52,14 +54,15 @@ class Run:
         await self.client.set_flow_run_state(self.id, Pending(name="AwaitingRetry"), force=True)
 
 
-def with_run(world: World, story: Callable[[Run], Coroutine[Any, Any, None]]) -> None:
-    """Tell a story of one run that needs a yes above a dollar."""
+def with_run(world: World, story: Callable[[Run], Coroutine[Any, Any, None]], **given: Any) -> None:
+    """Tell a story of one run that needs a yes above a dollar; `given` is what it is asked instead."""
 
     async def told() -> None:
         async with get_client() as client:
             flow_id = await client.create_flow(generate_clips)
             deployment = await client.create_deployment(flow_id, name=f"of-{world.bucket}")
-            asked = {"prompts": str(world.prompts), "batch": f"suspended-{world.bucket}", "approve_above_usd": 1.0}
+            asked = {"prompts": str(world.prompts), "batch": f"suspended-{world.bucket}"}
+            asked |= given or {"approve_above_usd": 1.0}
             run = await client.create_flow_run_from_deployment(deployment, parameters=asked)
             with anyio.fail_after(300):
                 await story(Run(world, client, run.id))
@@ -95,6 +98,18 @@ def test_it_leaves_its_process_and_what_was_approved_is_bought_once(
 
     with_run(world, story)
     assert len(world.charges()) == 3 and len(said) == 1
+
+
+def test_one_click_on_the_form_as_it_is_shipped_buys_nothing(world: World) -> None:
+    """With what prefect.yaml fills in, and nothing said: it waits for a yes. Its CSV's path is of the clone."""
+    shipped = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    (preset,) = [one["parameters"] for one in shipped if one["name"] == "generate-clips"]
+
+    async def story(run: Run) -> None:
+        assert await run.execute() == "Suspended"
+
+    with_run(world, story, **(preset | {"prompts": str(ROOT / preset["prompts"])}))
+    assert world.posts() == []
 
 
 def test_a_no_buys_nothing(world: World) -> None:
