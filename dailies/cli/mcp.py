@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from dailies import __version__
 from dailies.cli.models import dollars
 from dailies.environment import AWS_KEYS, read_dotenv, variables
 from dailies.errors import BadInput, Misconfigured, describe_error, trouble_of
@@ -117,7 +118,7 @@ def run_mcp(approve_above: str) -> int:
         raise Misconfigured("this needs the extra `mcp`: pip install 'dailies-video[mcp]'", trouble="extra") from error
     project = Project(Path.cwd(), dollars("--approve-above", approve_above) or Decimal(0))
     told = partial(without_keys, project.folder)
-    server = MCPServer("dailies", instructions=INSTRUCTIONS)
+    server = MCPServer("dailies", instructions=INSTRUCTIONS, version=__version__)
     for tool in (project.models, project.check, project.status, project.report, project.show):
         server.tool(annotations=ToolAnnotations(read_only_hint=True))(told(tool))
     server.tool(annotations=ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True))(

@@ -13,6 +13,7 @@ import psutil
 import pytest
 from mcp import ClientSession, StdioServerParameters, stdio_client
 
+from dailies import __version__
 from tests.e2e.harness import SECRETS, World, until
 
 Ask = Callable[..., Awaitable[dict[str, Any]]]
@@ -26,7 +27,7 @@ def with_tools(world: World, story: Callable[[Ask, ClientSession], Awaitable[Non
 
     async def session() -> None:
         async with stdio_client(started) as (read, write), ClientSession(read, write) as client:
-            await client.initialize()
+            assert (await client.initialize()).server_info.version == __version__
 
             async def ask(name: str, **arguments: Any) -> dict[str, Any]:
                 result = await client.call_tool(name, arguments)
