@@ -182,7 +182,9 @@ class Settings(_ProviderSettings):
         30, description=f"what `{TIDY}` leaves for so many days, where it is told no other"
     )
     dailies_keep_mb: Annotated[int, Field(ge=0)] | None = Field(
-        None, description=f"of what can be made again `{TIDY}` leaves so many MiB, the youngest; else all that is young"
+        None,
+        description=f"of what can be made again, and of local runs in Prefect's history, `{TIDY}` leaves so many MiB, "
+        "the youngest; else all that is young",
     )
     dailies_keep_history_days: Annotated[int, Field(ge=0)] = Field(
         400, description=f"how old the histories are that `{ARCHIVE}` takes, where it is told no other"

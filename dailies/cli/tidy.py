@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,12 +14,12 @@ from dailies.cli.command_settings import settings_here
 from dailies.cli.resolve import span
 from dailies.cli.screen import say
 from dailies.cli.tables import table
-from dailies.domain.commands import UI
 from dailies.domain.states import State
 from dailies.errors import BadInput
 from dailies.forget.leftovers import Leftover, due_downloads, due_remains, remakeable_in, too_old_or_too_much
 from dailies.ledger import Ledger
 from dailies.ledger.remains import remains_in
+from dailies.prefect_api.history import HistoryInUse, history_of, remove_runs, runs_in
 from dailies.runtime import make_home, open_ledger
 from dailies.storage.probe import NAME, STAMP, stale
 from dailies.storage.s3 import S3, StoreRefused, StoreTrouble, parse_s3_uri
@@ -52,13 +53,11 @@ def run_tidy(older_than: str | None, keep_mb: int | None, dry_run: bool, yes: bo
             going = [one for one in going if one.path is None or one.where in still]  # a run may need one by now
     finally:
         ledger.close()
-    gone = going if dry_run else [one for one in going if _removed(one)]
+    gone = going if dry_run else _remove(going)
     if as_json:
         print(json.dumps([entry(one) for one in gone], ensure_ascii=False))
     else:
         print(f"{len(gone)} {'would be' if dry_run else 'were'} removed, {_mib(gone)}")
-    if (settings.home / "prefect").is_dir():
-        say(f"note: Prefect's history of local runs is left as it is; runs can be deleted where `{UI}` shows them")
     return 0 if len(gone) == len(going) else 1
 
 
@@ -70,8 +69,18 @@ def leftovers_of(ledger: Ledger, home: Path, older_than: timedelta, most_bytes: 
     return [
         *due_remains(remains, now, older_than, unsettled),
         *due_downloads(home / "downloads", now, older_than, needless(ledger)),
-        *too_old_or_too_much(remakeable_in(home), now, older_than, most_bytes),
+        *too_old_or_too_much([*remakeable_in(home), *_history(home)], now, older_than, most_bytes),
     ]
+
+
+def _history(home: Path) -> list[Leftover]:
+    """Runs in the local Prefect server's history. One that is in use or not understood is left out, and said."""
+    database = history_of(home)
+    try:
+        return runs_in(database) if database else []
+    except (HistoryInUse, sqlite3.Error, OSError, ValueError) as error:
+        say(f"note: Prefect's history of local runs was left out: {error}")
+        return []
 
 
 def needless(ledger: Ledger) -> Callable[[str], bool]:
@@ -107,6 +116,22 @@ def _probes(ledger: Ledger) -> Iterator[Leftover]:
             stamp = name.rpartition(NAME)[2].partition("-")[0]
             made_at = datetime.strptime(stamp, STAMP).replace(tzinfo=UTC)
             yield Leftover("probe", f"s3://{bucket}/{name}", 0, made_at)
+
+
+def _remove(going: Sequence[Leftover]) -> list[Leftover]:
+    """Remove them. Returns what is gone: runs go from Prefect's history at once, or not at all."""
+    runs = {one.run_id: one.path for one in going if one.run_id and one.path}
+    gone = [one for one in going if not one.run_id and _removed(one)]
+    for database in dict.fromkeys(runs.values()):
+        try:
+            remove_runs(database, [str(run) for run in runs])
+        except (HistoryInUse, sqlite3.Error, OSError) as error:
+            say(
+                f"{database}: what is listed of it stays, or its file is as large as before: {error}. Say the same command again"
+            )
+            continue
+        gone += [one for one in going if one.run_id]
+    return gone
 
 
 def _removed(one: Leftover) -> bool:

@@ -20,7 +20,10 @@ IN_USE = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """One file or folder that may go, or one object in S3 (`path` is None). `where` names it for people."""
+    """One file or folder that may go, one object in S3 (`path` is None), or one run in the database at `path`.
+
+    `where` names it for people.
+    """
 
     kind: str
     where: str
@@ -28,6 +31,7 @@ class Leftover:
     changed_at: datetime
     path: Path | None = None
     attempt_id: str | None = None
+    run_id: str | None = None
 
 
 def due_remains(

@@ -79,16 +79,16 @@ def tidy(
     yes: bool = False,
     json: Annotated[bool, Parameter(help="Print a list of what was, or would be, removed on stdout.")] = False,
 ) -> int:
-    """Remove what is left over: old downloads, images, answers, copies, logs, reports and probes; nothing that is paid for and
-    not in S3.
+    """Remove what is left over: old downloads, images, answers, copies, logs, reports, probes and local runs in Prefect's history;
+    nothing that is paid for and not in S3.
 
     Parameters
     ----------
     older_than
         Only what was last changed so long ago, such as 30d or 12h. Default: DAILIES_KEEP_DAYS.
     keep_mb
-        Of what can be made again (images, catalog answers, reports) keep no more than so many MiB, the youngest. Default:
-        DAILIES_KEEP_MB.
+        Of what can be made again (images, catalog answers, reports) and of Prefect's history keep no more than so many MiB, the
+        youngest. Default: DAILIES_KEEP_MB.
     dry_run
         Only show what would be removed.
     yes
