@@ -31,7 +31,7 @@ POOL_TYPES = tuple(sorted(path.stem for path in (HERE / "work-pools").glob("*.js
 NOTIFY_BLOCK = "dailies-notify"
 HEARTBEAT = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
 PREFECTS_OWN_HEARTBEAT_S = 180
-MISSED = 3  # heartbeats, before a run counts as gone
+MISSED = 3  # heartbeats at least, before a run counts as gone
 
 Say = Callable[[str], None]
 
