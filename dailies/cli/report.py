@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,13 +14,14 @@ from dailies.cli.command_settings import settings_here
 from dailies.cli.screen import say, tell
 from dailies.cli.tables import table
 from dailies.domain.commands import retakes
-from dailies.domain.figures import Totals, totals_of
+from dailies.domain.figures import Line, Totals, totals_of
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import BatchRow
 from dailies.errors import BadInput
 from dailies.ledger import Ledger
 from dailies.registry import declaration
 from dailies.report.credits import Credits, answer_json, credits_of, dump, plain_totals, statuses_json
+from dailies.report.divide import BY_ATTEMPT
 from dailies.report.focus import focus_csv
 from dailies.report.gather import gather_posters
 from dailies.report.kept import kept_by, kept_json
@@ -28,9 +29,9 @@ from dailies.report.links import POSTERS, PRESIGNED, Linker, from_base, links_en
 from dailies.report.page import PageFacts, Ways
 from dailies.report.reconcile import Reconciliation, reconciliation_csv
 from dailies.report.refund import Claim, refund_claims, refund_files
-from dailies.report.rounds import Round, retake_round
+from dailies.report.rounds import Round, is_sent_back, retake_round
 from dailies.report.runs import runs_of
-from dailies.report.select import Selection, chosen, grouped
+from dailies.report.select import Selection, chosen, each_chosen, grouped, groups_in
 from dailies.report.sidecars import keep_all_sidecars
 from dailies.report.write import Extras, report_folder, to_disk, write_report
 from dailies.report.write import replace as replace_file
@@ -64,21 +65,16 @@ def run_report(wanted: Wanted) -> int:
     make_home(settings.home)
     ledger = open_ledger(settings)
     try:
-        rows = _rows(ledger, wanted)
-        chosen(rows, wanted.selection)  # refuses an unknown batch before anything is asked of the provider
-        reconciliation = asyncio.run(reconciliation_of(settings, rows, wanted.selection)) if wanted.reconcile else None
-        if reconciliation and learn_charges(ledger, reconciliation):
-            rows = _rows(ledger, wanted)
-        strange = tuple(ledger.unknown_statuses())
-        runs = runs_of(ledger, dict.fromkeys(row.batch for row in rows))
-        rows = chosen(rows, wanted.selection)
-        next_round = retake_round(ledger, rows)
+        alone = _alone(ledger, wanted)
+        read = _in_one_reading(ledger, wanted, alone) if alone else _whole(settings, ledger, wanted)
+        next_round = retake_round(ledger, read.sent_back)
         budgets = budgets_on_record(ledger, caps_over_all(settings))
+        credits = replace(read.credits, unknown_statuses=tuple(ledger.unknown_statuses()))
         if wanted.sidecars:
-            say(_sidecars(ledger, rows))
+            say(_sidecars(ledger, read.rows))
     finally:
         ledger.close()
-    credits = replace(credits_of(wanted.selection.title, rows), unknown_statuses=strange)
+    rows, reconciliation, runs = read.rows, read.reconciliation, read.runs
     claims = refund_claims(rows, reconciliation) if wanted.refund_pack else []
     folder = _write(settings, credits, wanted, reconciliation, claims, runs)
     if wanted.focus is not None:
@@ -101,6 +97,53 @@ def run_report(wanted: Wanted) -> int:
     if folder:
         print(f"Report: {folder}")
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What the ledger says. `rows` are there only where more than the figures is asked for."""
+
+    credits: Credits
+    sent_back: Sequence[BatchRow]
+    runs: Mapping[str, str]
+    rows: Sequence[BatchRow] = ()
+    reconciliation: Reconciliation | None = None
+
+
+def _alone(ledger: Ledger, wanted: Wanted) -> str | None:
+    """The one batch that is asked about, where its figures are all that is needed: then no row is kept."""
+    more = wanted.reconcile or wanted.refund_pack or wanted.sidecars or wanted.focus is not None
+    if more or wanted.group_by in BY_ATTEMPT:
+        return None
+    names = [wanted.selection.batch] if wanted.selection.batch else ledger.batches()
+    return names[0] if len(names) == 1 else None
+
+
+def _in_one_reading(ledger: Ledger, wanted: Wanted, batch: str) -> _Read:
+    sent_back: list[BatchRow] = []
+
+    def each() -> Iterator[BatchRow]:
+        for row in each_chosen(ledger.each_row(batch), wanted.selection):
+            if is_sent_back(row):
+                sent_back.append(row)
+            yield row
+
+    return _Read(credits_of(wanted.selection.title, each()), sent_back, runs_of(ledger, [batch]))
+
+
+def _whole(settings: Settings, ledger: Ledger, wanted: Wanted) -> _Read:
+    rows = _rows(ledger, wanted)
+    chosen(rows, wanted.selection)  # refuses an unknown batch before anything is asked of the provider
+    reconciliation = asyncio.run(reconciliation_of(settings, rows, wanted.selection)) if wanted.reconcile else None
+    if reconciliation and learn_charges(ledger, reconciliation):
+        rows = _rows(ledger, wanted)
+    runs = runs_of(ledger, dict.fromkeys(row.batch for row in rows))
+    rows = chosen(rows, wanted.selection)
+    return _Read(credits_of(wanted.selection.title, rows), rows, runs, rows, reconciliation)
+
+
+def _groups(rows: Sequence[BatchRow], credits: Credits, name: str) -> dict[str, list[Line]]:
+    return grouped(rows, name) if name in BY_ATTEMPT else groups_in(credits, name)
 
 
 def _sidecars(ledger: Ledger, rows: Sequence[BatchRow]) -> str:
@@ -187,7 +230,7 @@ def _answer(
     if credits.unknown_statuses:
         answer["unknown_statuses"] = statuses_json(credits.unknown_statuses)
     if wanted.group_by:
-        groups = grouped(rows, wanted.group_by)
+        groups = _groups(rows, credits, wanted.group_by)
         answer["groups"] = {value: plain_totals(totals_of(lines)) for value, lines in sorted(groups.items())}
     if reconciliation:
         differences = [
@@ -208,7 +251,7 @@ def _plain(value: object) -> object:
 
 def _print(rows: Sequence[BatchRow], credits: Credits, name: str) -> None:
     table_rows = []
-    for value, lines in sorted(grouped(rows, name).items()):
+    for value, lines in sorted(_groups(rows, credits, name).items()):
         totals = totals_of(lines)
         table_rows.append([value, str(totals.rows), str(totals.delivered + totals.already_delivered), str(totals.failed),
                            str(totals.rows - totals.delivered - totals.already_delivered - totals.failed),

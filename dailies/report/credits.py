@@ -99,6 +99,15 @@ def credits_csv(credits: Credits) -> str:
     return out.getvalue()
 
 
+def credits_csv_bytes(credits: Credits) -> bytes:
+    """The same as UTF-8, never all of it as text and as bytes at once."""
+    out = io.BytesIO()
+    text = io.TextIOWrapper(out, encoding="utf-8", newline="")
+    write_csv(credits, text)
+    text.detach()
+    return out.getvalue()
+
+
 def write_csv(credits: Credits, out: TextIO) -> None:
     """The same, written as it is made."""
     own = own_columns(credits)
@@ -146,6 +155,25 @@ def answer_json(credits: Credits, report_dir: str | None) -> dict[str, Any]:
         "clips": counted,
         **({"uncounted": uncounted} if uncounted else {}),
     }
+
+
+def answer_pieces(credits: Credits, report_dir: str | None) -> Iterator[str]:
+    """The same object as text, clip after clip: of a hundred thousand clips one is there as JSON at a time."""
+    head = {"batch": credits.batch, **plain_totals(credits.totals), "report_dir": report_dir}
+    yield dump(head).removesuffix("}") + ', "clips": ['
+    yield from _clips_text(credits, counted=True)
+    if not all(line.counted for line in credits.lines):
+        yield '], "uncounted": ['
+        yield from _clips_text(credits, counted=False)
+    yield "]}"
+
+
+def _clips_text(credits: Credits, counted: bool) -> Iterator[str]:
+    comma = ""
+    for at, line in enumerate(credits.lines):
+        if line.counted is counted:
+            yield comma + dump(clip_json(credits, at))
+            comma = ", "
 
 
 def clip_json(credits: Credits, at: int) -> dict[str, object]:

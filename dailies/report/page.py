@@ -1,21 +1,18 @@
 """`report.html`: one self-contained page. It asks for nothing but clips and posters, and runs no script but its own.
 
-The clips travel as compressed JSON: two thousand stay small, and no prompt can be taken for markup.
+The clips travel as compressed JSON, more than two thousand in parts (`parts.py`): no prompt can be taken for markup.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import json
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
-from itertools import islice
 from operator import attrgetter
 from typing import Any
 
@@ -32,6 +29,7 @@ from dailies.report.charts import charts_of
 from dailies.report.credits import Credits
 from dailies.report.kept import kept_by
 from dailies.report.links import Linker, Links, origins
+from dailies.report.parts import PART, Packed, Part, links_json, many_of, parts_of, to_json
 from dailies.report.reconcile import Reconciliation
 
 LEFT_OUT = frozenset({"row", "sha256", "outcome", "usd_at_risk", "unreported", "usd_unreported_quoted", "counted",
@@ -39,9 +37,10 @@ LEFT_OUT = frozenset({"row", "sha256", "outcome", "usd_at_risk", "unreported", "
 """Columns that nobody reads on the page; they are in credits.csv."""
 SHOWN = tuple(field.name for field in fields(Line) if field.name not in LEFT_OUT)
 MOST_COMMANDS = 4
-QUICK, AT_ONCE = 2, 100
-"""How hard zlib tries, and how many clips it gets at once. Harder is three times as slow for a tenth fewer bytes."""
 SHARED = ("common.js", "finding.js", "deciding.js")
+THE_OTHERS = "<!-- the other parts -->"
+AT_FIRST = 2
+"""Parts that stand before the script: what is shown at once is there when it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +94,37 @@ class Drawing:
         self.own = own_names(credits)
         self.kept = kept_by(credits)
         self.data = Packed()  # of the clips once for both copies, whose links differ: half a kilobyte a clip
-        self.data.take(clips_data(self.own, clips_json(credits, self.advice, self.own)))
+        self.parts: list[Part] = []
+        clips = clips_json(credits, self.advice, self.own)
+        if len(credits.lines) > PART:
+            self.parts = parts_of(credits.topics, clips)
+            self.data.take(head_data(self.own, many_of(credits, self.own, len(self.parts))))
+        else:
+            self.data.take(clips_data(self.own, clips))
+        self.data.close()
 
     def page(self, link: Linker) -> str:
         """The page with its clips where `link` finds them."""
-        seen = Seen(link)
-        data = self.data.and_then(links_data(self.credits.lines, seen))
+        return "".join(self.pieces(link))
+
+    def pieces(self, link: Linker) -> Iterator[str]:
+        """The same, piece by piece: of many clips the first are there before the script, the others after it."""
+        seen, lines = Seen(link), self.credits.lines
+        parts = [part.block(lines, seen) for part in self.parts]
+        data = self.data.and_then(["}"] if parts else links_data(lines, seen))
+        first = f'<script type="application/octet-stream" id="data">{data}</script>\n'
+        before, _, after = self._html("".join([first, *parts[:AT_FIRST]]), seen).rpartition(THE_OTHERS)
+        yield before
+        yield from parts[AT_FIRST:]
+        yield after
+
+    def _html(self, data: str, seen: Seen) -> str:
         css, js = _asset("report.css"), script(_asset("report.js"))
         html: str = _template().render(
             credits=self.credits, totals=self.credits.totals, facts=self.facts, groups=self.groups, bars=self.bars,
             pillars=self.pillars, kept=self.kept, playable=seen.playable, linked=bool(seen.origins), usd=show_usd,
-            data=Markup(data), css=Markup(css), js=Markup(js), policy=policy(css, js, sorted(seen.origins)),  # noqa: S704
+            data=Markup(data), others=Markup(THE_OTHERS), css=Markup(css), js=Markup(js),  # noqa: S704
+            policy=policy(css, js, sorted(seen.origins)),
         )  # fmt: skip
         return html
 
@@ -131,11 +150,17 @@ def page_data(credits: Credits, own: Sequence[str], clips: Iterable[str], link: 
     yield from links_data(credits.lines, link)
 
 
+def head_data(own: Sequence[str], many: Mapping[str, object] | None = None) -> Iterator[str]:
+    """Its beginning, an object that is still open; of a page in parts with what it says of all its clips (`many`)."""
+    names = [*SHOWN, "labels", "topic", "risk", "commands", "clip", "poster"]
+    head = {"topics": [str(topic) for topic in Topic], "own": own, "fields": names}
+    yield to_json(head | ({"many": many} if many else {})).removesuffix("}")
+
+
 def clips_data(own: Sequence[str], clips: Iterable[str]) -> Iterator[str]:
     """The first part of it, which is the same wherever a page lies."""
-    names = [*SHOWN, "labels", "topic", "risk", "commands", "clip", "poster"]
-    head = _json({"topics": [str(topic) for topic in Topic], "own": own, "fields": names})
-    yield f'{head.removesuffix("}")},"clips":['
+    yield from head_data(own)
+    yield ',"clips":['
     comma = ""
     for clip in clips:
         yield f"{comma}[{clip}]"
@@ -144,12 +169,7 @@ def clips_data(own: Sequence[str], clips: Iterable[str]) -> Iterator[str]:
 
 def links_data(lines: Iterable[Line], link: Linker) -> Iterator[str]:
     """The rest of it: for each clip where its film and its poster are, the last two of its fields."""
-    before = '],"links":['
-    for line in lines:
-        links = link(line)
-        yield f"{before}[{_json(links.clip)},{_json(links.poster)}]"
-        before = ","
-    yield "]}" if before == "," else '],"links":[]}'
+    yield from ("],", *links_json(lines, link), "}")
 
 
 class Seen:
@@ -177,7 +197,7 @@ def clips_json(credits: Credits, advice: Sequence[Advice], own: Sequence[str]) -
             show_usd(line.usd_at_risk) if line.usd_at_risk else None,
             [[command.hint, command.text] for command in one.commands],
         ]  # fmt: skip
-        yield _json(clip)[1:-1]
+        yield to_json(clip)[1:-1]
 
 
 def groups_of(lines: Sequence[Line], advice: Sequence[Advice]) -> list[Group]:
@@ -209,30 +229,6 @@ def _stake(topic: Topic, lines: Sequence[Line]) -> str:
     return f"{show_usd(charged)} charged" if charged else "not charged"
 
 
-class Packed:
-    """The beginning of a text, deflated, that can be ended in several ways without being deflated again."""
-
-    def __init__(self) -> None:
-        self._deflate = zlib.compressobj(QUICK)
-        self._parts: list[bytes] = []
-
-    def take(self, pieces: Iterable[str]) -> None:
-        """More of it."""
-        self._parts += _deflated(self._deflate, pieces)
-
-    def and_then(self, pieces: Iterable[str]) -> str:
-        """The whole with this end, as base64: letters that mean nothing to HTML."""
-        deflate = self._deflate.copy()
-        return base64.b64encode(b"".join([*self._parts, *_deflated(deflate, pieces), deflate.flush()])).decode()
-
-
-def _deflated(deflate: Any, pieces: Iterable[str]) -> Iterator[bytes]:
-    """Some kilobytes at once: a call for each clip would cost more than its letters."""
-    pieces = iter(pieces)
-    while some := "".join(islice(pieces, AT_ONCE)):
-        yield deflate.compress(some.encode("utf-8", "replace"))
-
-
 def policy(css: str, js: str, origins: Sequence[str]) -> str:
     """The Content-Security-Policy: this very style and script, clips and posters from here, and nothing else at all."""
     media = " ".join(["'self'", "file:", *origins])
@@ -245,9 +241,6 @@ def policy(css: str, js: str, origins: Sequence[str]) -> str:
 def script(own: str) -> str:
     """A page's script: what the report and the screening room have in common, then its own part, in one scope."""
     return "\n".join(['"use strict";', "(() => {", *map(_asset, SHARED), own, "})();", ""])
-
-
-_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _digest(text: str) -> str:

@@ -24,7 +24,7 @@ class Round:
 
 def retake_round(ledger: Ledger, rows: Collection[BatchRow]) -> Round:
     """The round for these rows; one reading of the ledger, and none where nothing is sent back."""
-    sent_back = {row.clip_key: row for row in rows if _is_sent_back(row)}
+    sent_back = {row.clip_key: row for row in rows if is_sent_back(row)}
     if not sent_back:
         return Round(0, Decimal(0), 0)
     bases = ledger.row_clip_of(list(sent_back))
@@ -45,6 +45,7 @@ def round_of(sent_back: Mapping[str, BatchRow], takes: Sequence[Sequence[Take]])
     return Round(len(quotes), sum_usd(quotes), quotes.count(None))
 
 
-def _is_sent_back(row: BatchRow) -> bool:
+def is_sent_back(row: BatchRow) -> bool:
+    """Whether a row's clip is to be made again."""
     retake = row.verdict is not None and row.verdict.said.word is Word.RETAKE
     return retake and row.counted and not (row.retired or row.forgotten)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -64,6 +64,17 @@ def chosen(rows: Iterable[BatchRow], selection: Selection) -> list[BatchRow]:
     return [part for row in found for part in [_within(row, selection)] if part]
 
 
+def each_chosen(rows: Iterable[BatchRow], selection: Selection) -> Iterator[BatchRow]:
+    """The same of a single batch, one after another: none of the rows is kept. Raises BadInput at the end where there was none."""
+    any_row = False
+    for row in rows:
+        any_row = True
+        if _is_model(row, selection.model) and (part := _within(row, selection)):
+            yield part
+    if selection.batch and not any_row:
+        raise BadInput(f"the ledger knows no batch {selection.batch!r}", trouble="which-one")
+
+
 def _is_model(row: BatchRow, model: str | None) -> bool:
     name = row.clip.model.casefold()
     return model is None or model.casefold() in (name, name.split("/")[-1])
@@ -103,9 +114,12 @@ def _claim_on_its_clip(row: BatchRow) -> tuple[bool, bool]:
 
 def grouped(rows: Sequence[BatchRow], name: str) -> dict[str, list[Line]]:
     """The report's lines by a column: model, provider, batch, state, day, or one of the team's own. Raises BadInput."""
-    credits = credits_of(
-        "", (part for row in rows for part in divided(row, BY_ATTEMPT[name])) if name in BY_ATTEMPT else rows
-    )
+    parts = (part for row in rows for part in divided(row, BY_ATTEMPT[name])) if name in BY_ATTEMPT else rows
+    return groups_in(credits_of("", parts), name)
+
+
+def groups_in(credits: Credits, name: str) -> dict[str, list[Line]]:
+    """The same from the figures; of a column by which no clip's money is divided (`BY_ATTEMPT`)."""
     key, groups = grouping(credits, name), dict[str, list[Line]]()
     for at, line in enumerate(credits.lines):
         groups.setdefault(key(at), []).append(line)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -19,7 +18,7 @@ WHOLE = ("row", "duration_s", "attempts", "size_bytes", "credits_used", "polls",
 DOLLARS = ("usd_quoted", "usd_charged", "usd_at_risk", "usd_unreported_quoted")
 MOMENTS = ("created_at", "stored_at")
 YES_OR_NO = ("counted", "c2pa")
-FRAME_ROWS = 2000
+SOME_ROWS = 2000
 
 
 def parquet_bytes(credits: Credits) -> bytes:
@@ -32,22 +31,19 @@ def parquet_bytes(credits: Credits) -> bytes:
     schema = pa.schema([(name, types.get(name, pa.string())) for name in names])
     out = io.BytesIO()
     with pq.ParquetWriter(out, schema, compression="zstd") as writer:
-        for frame in credits_frames(credits):
-            writer.write_table(pa.Table.from_pandas(frame, schema, preserve_index=False))
+        for columns in credits_columns(credits):
+            writer.write_table(pa.table(columns, schema=schema))
     return out.getvalue()
 
 
-def credits_frames(credits: Credits) -> Iterator[pd.DataFrame]:
-    """One row per clip as plain objects, some thousands in a frame; the same columns in the same order as `credits.csv`."""
+def credits_columns(credits: Credits) -> Iterator[dict[str, list[object]]]:
+    """The columns of `credits.csv` in its order, by name, of some thousand clips at a time."""
     own = own_columns(credits)
-    columns = pd.Index([*COLUMNS, *own.values()])
-    for start in range(0, len(credits.lines), FRAME_ROWS):
-        some = slice(start, start + FRAME_ROWS)
-        rows = [
-            [*(_value(name, getattr(line, name)) for name in COLUMNS), *(labels.get(name, "") for name in own)]
-            for line, labels in zip(credits.lines[some], credits.labels[some], strict=True)
-        ]
-        yield pd.DataFrame(rows, columns=columns, dtype=object)
+    for start in range(0, len(credits.lines), SOME_ROWS):
+        some = slice(start, start + SOME_ROWS)
+        lines, labels = credits.lines[some], credits.labels[some]
+        columns = {name: [_value(name, getattr(line, name)) for line in lines] for name in COLUMNS}
+        yield columns | {header: [one.get(name, "") for one in labels] for name, header in own.items()}
 
 
 def _value(name: str, value: object) -> object:

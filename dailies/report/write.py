@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
@@ -14,7 +15,7 @@ from typing import TypeVar
 from dailies.domain.clips import slug
 from dailies.errors import Misconfigured
 from dailies.failpoints import hit
-from dailies.report.credits import Credits, answer_json, credits_csv, dump
+from dailies.report.credits import Credits, answer_pieces, credits_csv_bytes
 from dailies.report.links import Linker, beside, on_disk, report_key
 from dailies.report.page import Drawing, PageFacts
 from dailies.storage.s3 import S3, StoreRefused, StoreTrouble
@@ -78,13 +79,13 @@ def write_report(
 
 def figure_files(credits: Credits, folder: Path | None) -> Iterator[tuple[str, bytes | None]]:
     """`credits.csv`, `summary.json` and `credits.parquet`, each made when it is asked for; None where it can't be made."""
-    yield FIGURES, credits_csv(credits).encode()
-    yield "summary.json", (dump(answer_json(credits, str(folder) if folder else None)) + "\n").encode()
+    yield FIGURES, credits_csv_bytes(credits)
+    yield "summary.json", joined(chain(answer_pieces(credits, str(folder) if folder else None), ["\n"]))
     yield "credits.parquet", _guarded("credits.parquet", lambda: _parquet(credits))
 
 
 def _parquet(credits: Credits) -> bytes:
-    from dailies.report.tables import parquet_bytes  # pandas and pyarrow take half a second to load
+    from dailies.report.tables import parquet_bytes  # pyarrow takes a while to load
 
     return parquet_bytes(credits)
 
@@ -94,9 +95,17 @@ def drawing(credits: Credits, facts: PageFacts) -> Callable[[Linker], bytes | No
     made = _guarded(PAGE, lambda: Drawing(credits, facts))
 
     def draw(link: Linker) -> bytes | None:
-        return None if made is None else _guarded(PAGE, lambda: made.page(link).encode("utf-8", "replace"))
+        return None if made is None else _guarded(PAGE, lambda: joined(made.pieces(link), "replace"))
 
     return draw
+
+
+def joined(pieces: Iterable[str], errors: str = "strict") -> bytes:
+    """Text in pieces as UTF-8, never all of it as text and as bytes at once."""
+    out = io.BytesIO()
+    for piece in pieces:
+        out.write(piece.encode("utf-8", errors))
+    return out.getvalue()
 
 
 def _guarded(name: str, make: Callable[[], T]) -> T | None:

@@ -8,6 +8,7 @@ import io
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,11 +31,11 @@ from dailies.ledger import Ledger, Owner, open_engine
 from dailies.media.posters import Still
 from dailies.media.video import inspect
 from dailies.report import page as page_module
-from dailies.report.credits import credits_csv
+from dailies.report.credits import answer_json, credits_csv, dump
 from dailies.report.gather import gather_posters
 from dailies.report.select import Selection
 from dailies.report.tables import parquet_bytes
-from dailies.report.write import write_report
+from dailies.report.write import figure_files, write_report
 from dailies.runtime import Runtime
 from dailies.steps.period import Period, report_period
 from dailies.steps.posters import keep_poster, posters_folder
@@ -114,6 +115,15 @@ def test_parquet_has_the_columns_of_the_csv_with_exact_money_and_utc_times() -> 
     assert table["usd_charged"].to_pylist() == [Decimal("1.26"), None, Decimal("0.000000001")]
     assert str(table.schema.field("created_at").type) in ("timestamp[s, tz=UTC]", "timestamp[ms, tz=UTC]")
     assert pd.read_parquet(io.BytesIO(parquet_bytes(figures)))["attempts"].tolist() == [1, 0, 1]
+
+
+def test_figures_in_pieces_are_the_figures_to_the_byte() -> None:
+    retired = replace(a_batch_row(9, labels={"campaign": 'é, "quoted"\n'}), retired=True)
+    for rows in ([], [a_batch_row(1), a_batch_row(2, None)], [a_batch_row(1), retired]):
+        figures = credits(rows)
+        files = dict(figure_files(figures, Path("/reports/monday")))
+        assert files["credits.csv"] == credits_csv(figures).encode()
+        assert files["summary.json"] == (dump(answer_json(figures, "/reports/monday")) + "\n").encode()
 
 
 def test_an_empty_report_has_a_parquet_file_too() -> None:

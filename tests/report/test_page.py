@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 import zlib
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -29,7 +30,7 @@ from dailies.report.credits import Credits
 from dailies.report.links import Linker, beside, checked_base, from_base, on_disk, origins
 from dailies.report.page import Drawing, PageFacts
 from dailies.report.runs import runs_of
-from dailies.report.select import Selection, chosen, day, grouping
+from dailies.report.select import Selection, chosen, day, each_chosen, grouping
 from tests.report.factories import MADE_AT, a_batch_row, credits, mixed_rows
 
 FACTS = PageFacts(MADE_AT)
@@ -37,11 +38,17 @@ FACTS = PageFacts(MADE_AT)
 
 def data_of(page: str) -> dict[str, Any]:
     """What the page's script would unpack."""
+    unpacked = head_of(page)
+    whole = [[*clip, *links] for clip, links in zip(unpacked["clips"], unpacked["links"], strict=True)]
+    return {**unpacked, "clips": whole}
+
+
+def head_of(page: str) -> dict[str, Any]:
+    """The same as it stands there; of a page in parts all but its clips."""
     packed = re.search(r'<script type="application/octet-stream" id="data">([^<]*)</script>', page)
     assert packed
     unpacked: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(packed[1])))
-    whole = [[*clip, *links] for clip, links in zip(unpacked["clips"], unpacked["links"], strict=True)]
-    return {**unpacked, "clips": whole}
+    return unpacked
 
 
 def topic(row: BatchRow) -> Topic:
@@ -145,6 +152,30 @@ def test_two_thousand_clips_make_a_page_of_less_than_half_a_megabyte() -> None:
     assert len(data_of(page)["clips"]) == 2000
 
 
+def test_a_page_of_many_clips_holds_each_of_them_once_in_parts_the_most_urgent_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in ("page", "parts"):
+        monkeypatch.setattr(f"dailies.report.{module}.PART", 20)
+    figures = credits(mixed_rows(200))
+    page = drawn(figures, beside("studio", "clips/monday"), FACTS)
+    head, whole = head_of(page), figures.topics
+    blocks = re.findall(r'<script type="application/octet-stream" class="part">([^<]*)</script>', page)
+    parts = [json.loads(zlib.decompress(base64.b64decode(block))) for block in blocks]
+    assert (
+        "clips" not in head and head["many"]["parts"] == len(parts) and max(len(part["clips"]) for part in parts) == 20
+    )
+    assert page.index("<script>") > page.index(blocks[1]) and page.index("<script>") < page.index(blocks[2])
+    places = [at for part in parts for at, *_ in part["clips"]]
+    assert places == sorted(range(200), key=lambda at: ([*Topic].index(whole[at]), at))
+    ids = {at: values[head["fields"].index("id")] for part in parts for at, *values in part["clips"]}
+    assert [ids[at] for at in range(200)] == [line.id for line in figures.lines]
+    films = {clip[0]: film for part in parts for clip, (film, _) in zip(part["clips"], part["links"], strict=True)}
+    assert [films[at] for at in range(200)] == [beside("studio", "clips/monday")(line).clip for line in figures.lines]
+    assert head["many"]["all"] == 200 and head["many"]["topics"] == Counter(map(str, whole))
+    assert head["many"]["values"]["model"] == sorted({line.model for line in figures.lines})
+
+
 def test_a_hostile_name_is_escaped_where_the_page_says_it() -> None:
     row = a_batch_row(1, None, batch="<script>alert(1)</script>", labels={"<b>": "<i>"})
     page = drawn(credits([row, a_batch_row(2)], row.batch), on_disk(Path("/none"), None), FACTS)
@@ -232,6 +263,20 @@ def test_a_span_a_provider_and_a_model_are_chosen() -> None:
     assert chosen(rows, Selection(provider="onerouter")) == []
     with pytest.raises(BadInput, match="not a day"):
         day("--until", "tomorrow")
+
+
+def test_of_one_batch_the_same_rows_are_chosen_one_after_another() -> None:
+    rows = mixed_rows(40, days=3)
+    first = next(attempt.created_at.date() for row in rows for attempt in row.attempts)
+    for selection in (
+        Selection(),
+        Selection("monday"),
+        Selection("monday", first, first),
+        Selection(model="veo-3.1-i2v"),
+    ):
+        assert list(each_chosen(iter(rows), selection)) == chosen(rows, selection) != []
+    with pytest.raises(BadInput, match="friday"):
+        list(each_chosen([], Selection("friday")))
 
 
 def test_over_several_batches_a_clip_counts_once_for_the_batch_that_bought_it() -> None:

@@ -208,6 +208,33 @@ def test_two_thousand_clips_are_drawn_as_one_scrolls(visit: Open, tmp_path: Path
     assert seen.complaints == []
 
 
+def test_a_page_in_parts_unpacks_one_as_one_scrolls_and_all_to_look_for_something(
+    visit: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("page", "parts"):
+        monkeypatch.setattr(f"dailies.report.{module}.PART", 200)
+    name, left = written(tmp_path, 1500, files=False), "document.querySelectorAll('script.part').length"
+    seen = visit(name, on_disk=True)
+    page, parts = seen.page, (tmp_path / name).read_text().count('class="part"')
+    expect(page.locator("#shown")).to_have_text("1,500 clips")
+    expect(page.locator("#chips").get_by_role("button", name="all")).to_have_text("all1,500")
+    packed = page.evaluate(left)
+    assert 0 < packed < parts, "only what is shown first is unpacked"
+    assert page.locator("#cards .tag").first.text_content() == "in doubt"
+    for drawn in (120, 240, 360):
+        page.locator("#cards .card").last.scroll_into_view_if_needed()
+        until(page, f"document.querySelectorAll('#cards .card').length > {drawn}")
+    assert 0 < page.evaluate(left) < packed
+    page.locator("#find").fill("shot 1499")
+    expect(page.locator("#shown")).to_have_text("1 of 1,500 clips")
+    assert page.evaluate(left) == 0
+    page.locator("#find").fill("")
+    expect(page.locator("#shown")).to_have_text("1,500 clips")
+    again = visit(f"{name}#sort=by+name", on_disk=True).page
+    assert again.locator("#cards h3 span:first-child").first.inner_text() == "scene-001"
+    assert seen.complaints == []
+
+
 def test_every_control_has_a_name_for_a_screen_reader(visit: Open, forty: str) -> None:
     page = visit(forty).page
     nameless = page.evaluate("""() => [...document.querySelectorAll('button, input, select, a, video, svg[role=img]')]

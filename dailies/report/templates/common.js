@@ -12,24 +12,27 @@
     return node;
   };
 
-  // Clips as objects: each list of values under its fields' names, and what searching and sorting need.
-  const objects = ({ fields, clips, links, own, topics }) => {
-    const join = (...parts) => parts.filter(Boolean).join("\n").toLowerCase();
-    const seats = new Map();
-    const found = clips.map((known, at) => {
-      const values = [...known, ...links[at]];
-      const clip = Object.fromEntries(fields.map((name, i) => [name, values[i]]));
-      const row = `${clip.batch}\n${clip.id}`;
-      if (!seats.has(row)) seats.set(row, at);
-      return Object.assign(clip, {
-        at, row, seat: seats.get(row), rank: topics.indexOf(clip.topic), verdict: clip.verdict || "", note: clip.verdict_note || "",
-        retake_prompt: "", by: clip.verdict_by || "", number: 0,
-        text: join(clip.id, clip.prompt, clip.model, clip.provider, clip.batch, clip.image, clip.error, clip.mismatch, clip.marks, clip.take, ...clip.labels),
-        ids: join(clip.clip_key, clip.generation_id, clip.attempt, clip.s3_uri),
-      });
+  // A clip as an object: its list of values under its fields' names, and what searching and sorting need.
+  const join = (...parts) => parts.filter(Boolean).join("\n").toLowerCase();
+  const object = ({ fields, topics }, values, at) => {
+    const clip = Object.fromEntries(fields.map((name, i) => [name, values[i]]));
+    return Object.assign(clip, {
+      at, row: `${clip.batch}\n${clip.id}`, seat: at, rank: topics.indexOf(clip.topic), verdict: clip.verdict || "", note: clip.verdict_note || "",
+      retake_prompt: "", by: clip.verdict_by || "", number: 0,
+      text: join(clip.id, clip.prompt, clip.model, clip.provider, clip.batch, clip.image, clip.error, clip.mismatch, clip.marks, clip.take, ...clip.labels),
+      ids: join(clip.clip_key, clip.generation_id, clip.attempt, clip.s3_uri),
     });
-    return { clips: found, own, topics };
   };
+  // All takes of a row sit where its first clip does.
+  const seated = (clips) => {
+    const seats = new Map();
+    clips.forEach((clip) => {
+      if (!seats.has(clip.row)) seats.set(clip.row, clip.at);
+      clip.seat = seats.get(clip.row);
+    });
+    return clips;
+  };
+  const objects = ({ clips, links, ...page }) => ({ ...page, clips: seated(clips.map((values, at) => object(page, [...values, ...links[at]], at))) });
 
   // What a look at a clip's footage has found: its marks one by one, and what the filter calls them.
   const marksOf = (clip) => (clip.marks && clip.marks !== "fine" ? clip.marks.split("; ") : []);

@@ -1,6 +1,7 @@
   // What is shown, in which order: search, sort, the lists of columns, topics and verdicts; all of it in the address, so
   // that a link leads to a filter, or to one clip.
-  const finder = ({ clips, own, topics, sort, draw }) => {
+  // Of a page in parts not all clips are there (`parts`, report.js): they are fetched before anything is looked for.
+  const finder = ({ clips, own, topics, sort, draw, parts }) => {
     const VERDICTS = ["undecided", "keep", "retake", "reject"];
     const columns = [
       ["model", (clip) => clip.model], ["provider", (clip) => clip.provider], ["batch", (clip) => clip.batch], ["footage", lookOf],
@@ -18,10 +19,16 @@
       [...state.picks].every(([name, value]) => has(lists.get(name)?.read(clip), value)) &&
       words.every((word) => clip.text.includes(word) || (word.length > 5 && clip.ids.includes(word)));  // short words are in any digest
 
+    const usual = () => !state.find && state.sort === (sort || Object.keys(SORTS)[0]) && !state.topics.size && !state.verdicts.size && !state.picks.size;
     const refresh = (keep) => {
+      if (parts?.left() && !usual()) {
+        $("shown").textContent = `Looking through ${plural(clips.length, "clip")} …`;
+        parts.whole().then(() => refresh(keep));
+        return;
+      }
       const words = state.find.toLowerCase().split(/\s+/).filter(Boolean);
       shown = clips.filter((clip) => clip === keep || passes(clip, words)).sort(SORTS[state.sort]);
-      $("shown").textContent = shown.length === clips.length ? plural(clips.length, "clip") : `${shown.length.toLocaleString("en")} of ${plural(clips.length, "clip")}`;
+      $("shown").textContent = usual() || shown.length === clips.length ? plural(clips.length, "clip") : `${shown.length.toLocaleString("en")} of ${plural(clips.length, "clip")}`;
       draw(shown);
       remember();
     };
@@ -51,7 +58,7 @@
       lists.forEach((list, name) => { list.node.value = state.picks.has(name) ? list.values.indexOf(state.picks.get(name)) : ""; });
       press();
       const key = words.get("clip");
-      return key ? clips.find((clip) => clip.clip_key.startsWith(key)) || null : null;
+      return key ? clips.find((clip) => clip?.clip_key.startsWith(key)) || null : null;
     };
 
     const press = () => document.querySelectorAll("#chips button").forEach((chip) => {
@@ -69,8 +76,9 @@
       make("button", { type: "button", [`data-${kind}`]: label, onclick: () => toggle(kind === "topic" ? state.topics : state.verdicts, label) },
         label, make("b", {}, n.toLocaleString("en")));
     const count = () => {
-      const by = (read) => clips.reduce((found, clip) => found.set(read(clip), (found.get(read(clip)) || 0) + 1), new Map());
-      const topic = by((clip) => clip.topic), verdict = by(verdictOf);
+      const by = (read, said) => (parts?.left() ? new Map(Object.entries(said))
+        : clips.reduce((found, clip) => found.set(read(clip), (found.get(read(clip)) || 0) + 1), new Map()));
+      const topic = by((clip) => clip.topic, parts?.many.topics), verdict = by(verdictOf, parts?.many.verdicts);
       const all = make("button", { type: "button", "data-topic": "", onclick: () => toggle(state.topics, "") }, "all", make("b", {}, clips.length.toLocaleString("en")));
       const some = topics.filter((one) => topic.has(one));
       $("chips").replaceChildren(all, ...some.map((one) => chip("topic", one, topic.get(one))), make("span", { class: "gap" }),
@@ -79,7 +87,7 @@
     };
 
     const list = ([name, read]) => {
-      const values = [...new Set(clips.flatMap(read))];
+      const values = parts ? parts.many.values[name] : [...new Set(clips.flatMap(read))];
       if (values.length < 2 || values.length > 60) return null;
       values.sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
       const options = values.map((value, i) => make("option", { value: i }, value || "(none)"));
@@ -102,7 +110,7 @@
     count();
 
     return {
-      state, refresh, recall, count, press,
+      state, refresh, recall, count, press, usual,
       get shown() { return shown; },
       only: (topic) => { state.topics = new Set([topic]); state.verdicts.clear(); press(); refresh(); },
       at: (clip) => { current = clip; remember(); },

@@ -1,9 +1,45 @@
   const CHUNK = 120;
 
-  const unpack = async () => {
-    const bytes = Uint8Array.from(atob($("data").textContent), (c) => c.charCodeAt(0));
+  const inflated = async (node) => {
+    const bytes = Uint8Array.from(atob(node.textContent), (c) => c.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    return objects(JSON.parse(await new Response(stream).text()));
+    return JSON.parse(await new Response(stream).text());
+  };
+
+  // The parts of a page of many clips, what needs a person most first: one is unpacked when it is scrolled to, all of them
+  // when something is looked for. `clips` has each clip at its place, and holes where none has been unpacked.
+  const inParts = (page, clips) => {
+    const order = [];  // what is unpacked, as the page shows it
+    let next = 0, busy = Promise.resolve();
+    const left = () => next < page.many.parts;
+    const arrived = (nodes) => nodes.length < 2 && document.readyState === "loading"
+      && new Promise((done) => addEventListener("DOMContentLoaded", done, { once: true }));
+    const one = async () => {
+      if (!left()) return;
+      await arrived(document.querySelectorAll("script.part"));
+      const node = document.querySelector("script.part");
+      const part = await inflated(node);
+      part.clips.forEach(([at, ...values], i) => order.push(clips[at] = object(page, [...values, ...part.links[i]], at)));
+      node.remove();
+      next += 1;
+      if (!left()) seated(clips);
+    };
+    const more = () => (busy = busy.then(one));
+    const whole = async () => { while (left()) await more(); };
+    return { many: page.many, order, left, more, whole };
+  };
+
+  // Where verdicts given here are kept, by the browser.
+  const place = `dailies ${document.title} ${$("made").dateTime}`;
+  const before = () => { try { return JSON.parse(localStorage.getItem(place) || "{}"); } catch { return {}; } };  // some keep nothing for a file
+
+  const unpack = async () => {
+    const page = await inflated($("data"));
+    if (!page.many) return objects(page);
+    const clips = new Array(page.many.all), parts = inParts(page, clips);
+    if (location.hash.length > 1 || Object.keys(before()).length) await parts.whole();
+    while (parts.order.length < CHUNK && parts.left()) await parts.more();
+    return { ...page, clips, parts };
   };
 
   const player = (clip) => {
@@ -97,18 +133,15 @@
 
   // Verdicts given on a page without a server are kept by the browser, and exported as a file that dailies imports.
   const kept = (clips) => {
-    const place = `dailies ${document.title} ${$("made").dateTime}`;
     const steps = new Map();  // of each clip, what stood before each verdict given here
     const mine = new Map();
-    try {
-      const before = JSON.parse(localStorage.getItem(place) || "{}");
-      clips.filter((clip) => before[clip.clip_key]).forEach((clip) => {
-        const [verdict, note, retake_prompt, at] = before[clip.clip_key];
-        steps.set(clip, [{ verdict: clip.verdict, note: clip.note, retake_prompt: "" }]);
-        Object.assign(clip, { verdict, note, retake_prompt });
-        mine.set(clip, at);
-      });
-    } catch { /* a browser that keeps nothing for a file */ }
+    const said = before();
+    clips.filter((clip) => said[clip.clip_key]).forEach((clip) => {
+      const [verdict, note, retake_prompt, at] = said[clip.clip_key];
+      steps.set(clip, [{ verdict: clip.verdict, note: clip.note, retake_prompt: "" }]);
+      Object.assign(clip, { verdict, note, retake_prompt });
+      mine.set(clip, at);
+    });
     const store = () => {
       try {
         localStorage.setItem(place, JSON.stringify(Object.fromEntries([...mine].map(([c, at]) => [c.clip_key, [c.verdict, c.note, c.retake_prompt, at]]))));
@@ -127,15 +160,20 @@
     return { steps, mine, store, csv };
   };
 
-  const start = ({ clips, own, topics }) => {
+  const start = ({ clips, own, topics, parts }) => {
     let shown = [], drawn = 0, opened = null;
     const local = kept(clips);
 
+    // The next part is unpacked before it is scrolled to; where that was too late, it is drawn when it is there.
+    const ahead = (list, hungry) => parts.more().then(() => { if (hungry && list === shown) grow(); });
     const grow = () => {
-      const next = shown.slice(drawn, drawn + CHUNK);
+      const all = parts && find.usual();
+      if (all) for (let at = shown.length; at < parts.order.length; at += 1) shown.push(parts.order[at]);
+      const next = shown.slice(drawn, drawn + CHUNK), coming = all && parts.left();
       $("cards").append(...next.map(card));
       drawn += next.length;
-      $("more").hidden = drawn >= shown.length;
+      if (coming && drawn + CHUNK > shown.length) ahead(shown, next.length < CHUNK);
+      $("more").hidden = drawn >= shown.length && !coming;
     };
     const draw = (found) => {
       shown = found;
@@ -144,14 +182,18 @@
       grow();
       if (!shown.length) $("cards").append(make("li", { class: "empty" }, "No clip is like that."));
     };
-    const find = finder({ clips, own, topics, draw });
+    const find = finder({ clips, own, topics, draw, parts });
+    const whole = (then) => (parts?.left() ? parts.whole().then(then) : then());
+    const decided = () => {
+      $("decided").textContent = progress(clips).text;
+      $("decided").hidden = parts?.left() > 0 || !clips.some((clip) => clip.s3_uri);
+    };
 
     const changed = (clip) => {
       const item = $("cards").querySelector(`[data-at="${clip.at}"]`);
       item?.querySelector(".tags")?.replaceChildren(...[badge(clip), tag(clip)].filter(Boolean));
       if (opened === clip && $("detail").open) show(clip);
-      $("decided").textContent = progress(clips).text;
-      find.count();
+      whole(() => { decided(); find.count(); });
     };
     const verdicts = decider({
       before: (clip) => {
@@ -180,7 +222,9 @@
       find.at(clip);
     };
     const step = (by) => {
-      const next = shown[shown.indexOf(opened) + by];
+      const at = shown.indexOf(opened) + by;
+      if (at + 1 >= shown.length) grow();
+      const next = shown[at];
       if (next) open(next);
     };
     const close = () => $("detail").close();
@@ -237,16 +281,15 @@
       setTimeout(() => URL.revokeObjectURL(address), 60_000);
     });
     $("save-all").hidden = !clips.some((clip) => clip.clip);
-    $("save-all").addEventListener("click", () => saveAll(shown));
+    $("save-all").addEventListener("click", () => whole(() => { if (find.usual()) find.refresh(); saveAll(shown); }));
     $("more").firstElementChild.addEventListener("click", grow);
     new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && grow(), { rootMargin: "1200px" }).observe($("more"));
     document.querySelectorAll(".show").forEach((button) => { button.hidden = false; });
     const linked = find.recall();
     find.refresh(linked);
-    addEventListener("hashchange", () => { const clip = find.recall(); find.refresh(clip); if (clip) open(clip); });
+    addEventListener("hashchange", () => whole(() => { const clip = find.recall(); find.refresh(clip); if (clip) open(clip); }));
     local.store();
-    $("decided").textContent = progress(clips).text;
-    $("decided").hidden = !clips.some((clip) => clip.s3_uri);
+    decided();
     if (linked) open(linked);
     document.documentElement.dataset.ready = "yes";
     performance.mark("ready");
