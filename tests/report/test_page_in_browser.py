@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -230,6 +231,16 @@ def test_a_page_in_parts_unpacks_one_as_one_scrolls_and_all_to_look_for_somethin
     assert page.evaluate(left) == 0
     page.locator("#find").fill("")
     expect(page.locator("#shown")).to_have_text("1,500 clips")
+    fresh = visit(name, on_disk=True).page
+    assert fresh.evaluate(left) == packed
+    fresh.locator("#chips").get_by_role("button", name="failed at the provider").click()
+    until(fresh, f"{left} === 0")
+    expect(fresh.locator("#shown")).to_have_text(re.compile(r"^\d+ of 1,500 clips$"))
+    fresh.locator("#chips").get_by_role("button", name="all").click()
+    fresh.locator("#chips").get_by_role("button", name="delivered").click()
+    fresh.keyboard.press("ArrowRight")
+    fresh.keyboard.press("x")
+    expect(fresh.locator("#decided")).to_have_text(re.compile(r"^1 of 1\d{3} decided · 1 reject$"))
     again = visit(f"{name}#sort=by+name", on_disk=True).page
     assert again.locator("#cards h3 span:first-child").first.inner_text() == "scene-001"
     assert seen.complaints == []
