@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import pytest
 
 from dailies.cli.app import main
-from dailies.domain import commands
 
 
 def test_the_ui_is_served_until_ctrl_c(
@@ -29,6 +28,6 @@ def test_the_ui_is_served_until_ctrl_c(
 
     monkeypatch.setattr("dailies.cli.run.local_server", server)
     monkeypatch.setattr("dailies.cli.run.wait_for_interrupt", lambda: seen.append("told"))
-    assert main(commands.UI.split()[1:]) == 0
+    assert main(["ui"]) == 0
     assert seen == [tmp_path / "home", "told", "ended"]
     assert "Prefect UI: http://127.0.0.1:4200" in capsys.readouterr().out
