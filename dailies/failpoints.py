@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import threading
 import time
 from collections import Counter
+from traceback import walk_stack
 
 from dailies.environment import variables
 
@@ -23,9 +26,7 @@ NAMES = (
 """Every failpoint there is; `tests/crash/test_kill.py` kills at each of them."""
 
 VARIABLE = "DAILIES_FAILPOINTS"
-OTHERS_FINISH_S = 0.3
-"""Before it stops itself the process lets its other threads end what they have begun: one that is stopped inside a
-transaction on SQLite keeps everybody else out of the ledger, which is right and not what these tests are about."""
+LEDGER = os.path.join(os.path.dirname(__file__), "ledger", "")
 _passed: Counter[str] = Counter()
 
 
@@ -54,7 +55,18 @@ def _act(name: str, armed: str) -> None:
         if action in ("kill", "kill-both"):
             os.kill(os.getpid(), signal.SIGKILL)
         if action == "stop":
-            time.sleep(OTHERS_FINISH_S)
+            while _others_are_in_the_ledger():
+                time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGSTOP)
         if action == "raise":
             raise Broken(f"failpoint {name}")
+
+
+def _others_are_in_the_ledger() -> bool:
+    """Whether another thread runs the ledger's code. Before it stops itself the process lets these end: one that is stopped
+    inside a transaction on SQLite keeps everybody else out, which is right and not what these tests are about."""
+    frames = sys._current_frames()  # noqa: SLF001 - the standard library's only way to see what other threads do
+    del frames[threading.get_ident()]
+    return any(
+        frame.f_code.co_filename.startswith(LEDGER) for start in frames.values() for frame, _ in walk_stack(start)
+    )

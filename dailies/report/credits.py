@@ -92,15 +92,8 @@ def option_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def credits_csv(credits: Credits) -> str:
-    """One row per clip. Cells that a spreadsheet would run as a formula are quoted with `'`; unknown money is empty."""
-    out = io.StringIO()
-    write_csv(credits, out)
-    return out.getvalue()
-
-
 def credits_csv_bytes(credits: Credits) -> bytes:
-    """The same as UTF-8, never all of it as text and as bytes at once."""
+    """One row per clip, as UTF-8; never all of it as text and as bytes at once."""
     out = io.BytesIO()
     text = io.TextIOWrapper(out, encoding="utf-8", newline="")
     write_csv(credits, text)
@@ -109,7 +102,7 @@ def credits_csv_bytes(credits: Credits) -> bytes:
 
 
 def write_csv(credits: Credits, out: TextIO) -> None:
-    """The same, written as it is made."""
+    """One row per clip. Cells that a spreadsheet would run as a formula are quoted with `'`; unknown money is empty."""
     own = own_columns(credits)
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*COLUMNS, *map(safe_cell, own.values())])

@@ -31,7 +31,7 @@ from dailies.ledger import Ledger, Owner, open_engine
 from dailies.media.posters import Still
 from dailies.media.video import inspect
 from dailies.report import page as page_module
-from dailies.report.credits import answer_json, credits_csv, dump
+from dailies.report.credits import answer_json, credits_csv_bytes, dump, write_csv
 from dailies.report.gather import gather_posters
 from dailies.report.select import Selection
 from dailies.report.tables import parquet_bytes
@@ -110,7 +110,7 @@ def test_parquet_has_the_columns_of_the_csv_with_exact_money_and_utc_times() -> 
     ]
     figures = credits(rows)
     table = pq.read_table(io.BytesIO(parquet_bytes(figures)))
-    header = next(csv.reader(io.StringIO(credits_csv(figures))))
+    header = next(csv.reader(io.StringIO(credits_csv_bytes(figures).decode())))
     assert table.column_names == header == [*COLUMNS, "campaign", "own_state"]
     assert table["usd_charged"].to_pylist() == [Decimal("1.26"), None, Decimal("0.000000001")]
     assert str(table.schema.field("created_at").type) in ("timestamp[s, tz=UTC]", "timestamp[ms, tz=UTC]")
@@ -122,7 +122,8 @@ def test_figures_in_pieces_are_the_figures_to_the_byte() -> None:
     for rows in ([], [a_batch_row(1), a_batch_row(2, None)], [a_batch_row(1), retired]):
         figures = credits(rows)
         files = dict(figure_files(figures, Path("/reports/monday")))
-        assert files["credits.csv"] == credits_csv(figures).encode()
+        write_csv(figures, whole := io.StringIO())
+        assert files["credits.csv"] == whole.getvalue().encode()
         assert files["summary.json"] == (dump(answer_json(figures, "/reports/monday")) + "\n").encode()
 
 
@@ -132,7 +133,7 @@ def test_an_empty_report_has_a_parquet_file_too() -> None:
 
 def test_two_columns_of_the_team_never_share_a_header() -> None:
     figures = credits([a_batch_row(1, labels={"state": "a", "own_state": "b"})])
-    header = next(csv.reader(io.StringIO(credits_csv(figures))))
+    header = next(csv.reader(io.StringIO(credits_csv_bytes(figures).decode())))
     assert len(header) == len(set(header)) == len(COLUMNS) + 2
 
 

@@ -20,7 +20,7 @@ from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import Failure, State
 from dailies.domain.verdicts import Said, Verdict, Word
 from dailies.report.charts import charts_of
-from dailies.report.credits import answer_json, credits_csv, credits_of, table_rows, totals_markdown
+from dailies.report.credits import answer_json, credits_csv_bytes, credits_of, table_rows, totals_markdown
 from dailies.report.focus import focus_csv
 from dailies.report.select import Selection, chosen, grouped
 from tests.report.factories import a_batch_row, an_attempt_of
@@ -118,7 +118,7 @@ def test_every_view_that_covers_all_adds_up_to_the_ledger(rows: list[BatchRow]) 
 def test_files_json_and_pictures_say_what_the_ledger_says(rows: list[BatchRow]) -> None:
     charged, unreported, risk, silent = ledger_sums(rows)
     credits = credits_of("all", chosen(rows, Selection()))
-    cells = list(csv.DictReader(io.StringIO(credits_csv(credits))))
+    cells = list(csv.DictReader(io.StringIO(credits_csv_bytes(credits).decode())))
     assert sum_usd(Decimal(row["usd_charged"]) for row in cells if row["usd_charged"]) == charged
     assert sum_usd(Decimal(row["usd_unreported_quoted"]) for row in cells) == unreported
     assert sum_usd(credits.by_day.values()) == charged + unreported + risk
@@ -225,7 +225,7 @@ def test_an_attempt_that_failed_elsewhere_first_is_money_there_and_a_clip_here()
 def test_options_have_their_columns_on_the_rows_that_have_them() -> None:
     with_options = a_batch_row(1, clip={"options": {"seed": 7, "generate_audio": False}})
     credits = credits_of("monday", [with_options, a_batch_row(2, labels={"seed": "of the team"})])
-    cells = list(csv.DictReader(io.StringIO(credits_csv(credits))))
+    cells = list(csv.DictReader(io.StringIO(credits_csv_bytes(credits).decode())))
     assert [row["seed"] for row in cells] == ["7", "of the team"] and cells[0]["generate_audio"] == "false"
     assert answer_json(credits, None)["clips"][0]["options"] == {"seed": "7", "generate_audio": "false"}
     assert {*grouped([with_options], "seed")} == {"7"}
