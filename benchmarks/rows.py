@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -72,6 +73,11 @@ def run(stage: Stage, full: bool) -> Report:
 
 def mark_delivered(stage: Stage, ledger: Path, batch: str) -> None:
     """Put every planned row of a batch on record as delivered, and a byte into the store where its clip would lie."""
+    stage.fill(on_record(ledger, batch))
+
+
+def on_record(ledger: Path, batch: str) -> Sequence[str]:
+    """Put every planned row of a batch on record as delivered. Returns where their clips would lie."""
     engine = sa.create_engine(f"sqlite:///{ledger}")
     with engine.begin() as connection:
         given = {"batch": batch, "bucket": BUCKET, "now": "2026-01-01 00:00:00.000000"}
@@ -82,6 +88,4 @@ def mark_delivered(stage: Stage, ledger: Path, batch: str) -> None:
             .all()
         )
     engine.dispose()
-    client = stage.s3()
-    for place in places:
-        client.put_object(Bucket=BUCKET, Key=place.removeprefix(f"s3://{BUCKET}/"), Body=b"x")
+    return list(places)

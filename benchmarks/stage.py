@@ -23,6 +23,7 @@ import boto3
 import httpx
 from PIL import Image
 
+from benchmarks.store import FILL
 from dailies.prefect_api.server import LocalServer, local_server
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -132,6 +133,10 @@ class Stage:
         time.sleep(2 * PROBE_WRITES_S)
         found: dict[str, int] = json.loads((self.probe / f"{self.prefect_pid}.json").read_text())["requests"]
         return found
+
+    def fill(self, places: Sequence[str]) -> None:
+        """Put a byte under each of these addresses into the store: past its front, for ten thousand puts take minutes."""
+        httpx.post(f"{self.s3_url}{FILL}", json=list(places), timeout=120).raise_for_status()
 
     @contextmanager
     def line(self, mb_per_s: float) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -10,9 +11,12 @@ import time
 from collections.abc import Callable, Iterable
 from typing import IO, Any
 
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+from moto.s3.models import s3_backends
 
+FILL = "/_fill"
 CHUNK_BYTES = 256 * 1024
 
 
@@ -65,11 +69,28 @@ def behind(line: Line) -> None:
     DomainDispatcherApplication.__call__ = over_the_line  # type: ignore[method-assign, assignment]
 
 
+def fillable() -> None:
+    """Let every moto server of this process take a list of addresses at `FILL`, each an object of one byte from then on."""
+    app: Callable[..., Iterable[bytes]] = DomainDispatcherApplication.__call__
+
+    def filled(self: DomainDispatcherApplication, environ: dict[str, Any], respond: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != FILL:
+            return app(self, environ, respond)
+        for place in json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))):
+            bucket, _, key = place.removeprefix("s3://").partition("/")
+            s3_backends[DEFAULT_ACCOUNT_ID]["aws"].put_object(bucket, key, b"x")
+        respond("204 No Content", [])
+        return []
+
+    DomainDispatcherApplication.__call__ = filled  # type: ignore[method-assign, assignment]
+
+
 def main() -> None:
     """Serve on a free port until the parent is gone; the first line on stdout is the address."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     if len(sys.argv) > 1:
         behind(Line(float(sys.argv[1])))
+    fillable()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

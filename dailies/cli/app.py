@@ -14,6 +14,7 @@ from dailies.cli.letters import never_refuse_a_letter
 from dailies.cli.models import models_app
 from dailies.errors import BadInput, DailiesError, Misconfigured, describe_error, trouble_of
 from dailies.logs import stderr_as_asked
+from dailies.memory import leave_to_the_system
 
 REFUSED, INTERRUPTED = 2, 130
 
@@ -54,7 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     never_refuse_a_letter()
     with stderr_as_asked():
-        return _end_of(tokens)
+        code = _end_of(tokens)
+    if arguments is None:  # the process is this command's, and ends with it
+        leave_to_the_system()
+    return code
 
 
 def _end_of(tokens: Sequence[str]) -> int:

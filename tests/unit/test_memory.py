@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dailies.cli.app import main
 from dailies.memory import SELDOM, seldom_collected
 
 COUNT_HEAPS = """
@@ -85,3 +86,15 @@ def test_the_last_of_overlapping_blocks_brings_the_usual_back() -> None:
     assert gc.get_threshold()[0] == SELDOM
     second.__exit__(None, None, None)
     assert gc.get_threshold() == before
+
+
+def test_a_command_that_is_the_process_leaves_its_garbage_to_the_system(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left = []
+    monkeypatch.setattr("dailies.cli.app.leave_to_the_system", lambda: left.append(True))
+    assert main(["explain", "no-image"]) == main(["explain", "no-image"])
+    assert left == []
+    monkeypatch.setattr("sys.argv", ["dailies", "explain"])
+    main()
+    assert left == [True]
