@@ -49,7 +49,7 @@ def expanded(
     ids, _ = with_ids(sheet.rows)
     rows = tuple(row for raw in sheet.rows for row in _rows(raw, ids[raw.number], axes, each))
     own = (column for axis in axes for column in axis.columns if column not in Names(options).words)
-    note = f"matrix: {_rows_of(len(sheet.rows))} of the file become {len(rows)}, {len(each)} of each"
+    note = f"matrix: {_rows_of(len(sheet.rows))} of the file, with {_combinations_of(len(each))}: {_rows_of(len(rows))}"
     return replace(
         sheet, rows=rows, own_columns=tuple(dict.fromkeys((*sheet.own_columns, *own))), notes=(*sheet.notes, note)
     )
@@ -122,3 +122,7 @@ def _clean(column: str, value: str) -> str:
 
 def _rows_of(count: int) -> str:
     return "1 row" if count == 1 else f"{count} rows"
+
+
+def _combinations_of(count: int) -> str:
+    return "1 combination" if count == 1 else f"{count} combinations each"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -135,7 +135,7 @@ async def make_plan(  # noqa: PLR0913 - what a plan is made of, each with its de
     made = list(prompts.rows)
     bad += prompts.bad
     refused = {b.row for b in bad}  # forty rows without a prompt are not twins as well
-    bad += _twins([m.row for m in made if m.row.sheet_row not in refused])
+    bad += _twins([m.row for m in made if m.row.sheet_row not in refused], catalog.option_words())
     if bad:
         raise BadRows(source, sorted(set(bad), key=lambda b: (b.row, b.column, b.reason)))
     made = [_served(m, view) for m in made]
@@ -146,7 +146,7 @@ async def make_plan(  # noqa: PLR0913 - what a plan is made of, each with its de
     made = [_under_its_key(m, known.get(m.row.clip.identity)) for m in made]
     taken = await anyio.to_thread.run_sync(finals.finals if order.final else with_takes, made, order, record)
     made = list(taken.rows)
-    if bad := _twins([m.row for m in made]):
+    if bad := _twins([m.row for m in made], catalog.option_words()):
         raise BadRows(source, bad)
     quotes: dict[tuple[str, str], Decimal | None] = {}
     origins: Counter[str] = Counter()
@@ -296,15 +296,21 @@ def _quotes(made: PlannedRow, providers: Sequence[str], view: LiveView) -> Quote
     return {name: view.quote(made.model, name, made.resolved)[0] for name in providers}
 
 
-def _twins(rows: Sequence[Row]) -> list[BadRow]:
+def _twins(rows: Sequence[Row], options: Iterable[str]) -> list[BadRow]:
+    """Rows that come to a clip that another one buys: written twice, or told apart by an option that their model does not take."""
+    words = sorted(options)
     first: dict[str, Row] = {}
     bad = []
     for row in rows:
         twin = first.setdefault(row.clip.key, row)
-        if twin is not row:
-            reason = f"asks for the same clip as row {twin.sheet_row} ({twin.id})"
-            cure = "give it another `take` to buy it twice on purpose"
-            bad.append(BadRow(row.sheet_row, "prompt", reason, row.id, cure))
+        if twin is row:
+            continue
+        column, reason = "prompt", f"asks for the same clip as row {twin.sheet_row} ({twin.id})"
+        cure = "give it another `take` to buy it twice on purpose"
+        if idle := next((name for name in words if row.labels.get(name) != twin.labels.get(name)), None):
+            column, reason = idle, f"{reason}: {row.clip.model} takes no {idle}"
+            cure = f"name a model that takes {idle}, or {cure}"
+        bad.append(BadRow(row.sheet_row, column, reason, row.id, cure))
     return bad
 
 

@@ -29,7 +29,7 @@ def test_every_row_with_every_combination() -> None:
     ]  # fmt: skip
     assert found.rows[4].cells["id"] == "row-02-1-x-y" and not with_ids(found.rows)[1]
     assert found.rows[0].labels["mood"] == "calm" and found.own_columns == ()
-    assert found.notes == ("matrix: 2 rows of the file become 8, 4 of each",)
+    assert found.notes == ("matrix: 2 rows of the file, with 4 combinations each: 8 rows",)
 
 
 def test_a_column_of_ones_own_may_fill_prompts_and_values_may_hold_commas() -> None:
@@ -65,7 +65,7 @@ def test_each_line_of_a_file_is_one_combination() -> None:
         ("x/y", "warm, dark", "1"), ("x/y", "warm, dark", "2"), ("z", "cold", "1"), ("z", "cold", "2"),
     ]  # fmt: skip
     assert found.rows[0].cells["id"] == "a-x-y-warm-dark-1" and found.own_columns == ("look",)
-    assert found.notes == ("matrix: 2 rows of the file become 8, 4 of each",)
+    assert found.notes == ("matrix: 2 rows of the file, with 4 combinations each: 8 rows",)
 
 
 @pytest.mark.parametrize(("text", "said"), [
