@@ -63,17 +63,19 @@ class Ledger(Adoption, Archiving, Looks, Statuses, Verdicts, Takes):
     def plan(  # noqa: PLR0913 - what T0 writes, in one call
         self, batch: str, source: str, destination: str, rows: Sequence[Row], quotes: Mapping[str, Decimal | None],
         part: bool = False, asked: Mapping[str, object] | None = None, takes: Sequence[Link] = (),
-        replaced: Sequence[str] = (),
+        replaced: Sequence[str] = (), staying: Sequence[str] = (),
     ) -> None:  # fmt: skip
         """T0: put the rows of a batch on record, where its clips go (`s3://bucket/prefix`), and how the run was asked for.
 
         Repeating it changes nothing but labels, numbers, quotes, the destination and the asking. Rows that are not named have left
         the CSV, unless these are only a `part` of the batch. Raises AnotherFile, with nothing planned, where the batch is
         another file's. `takes` are the numbers of those clips that are further takes of a row; raises TakenNumber.
-        `replaced` are clips that these ones take the place of: their rows have left the batch.
+        `replaced` are clips that these ones take the place of: their rows have left the batch. Those that are `staying` have not,
+        though they are not planned any more.
         """
         with self._write() as connection:
-            write_plan(connection, batch, source, destination, rows, quotes, self.now(), part, asked, takes, replaced)
+            now = self.now()
+            write_plan(connection, batch, source, destination, rows, quotes, now, part, asked, takes, replaced, staying)
 
     def approve(self, batch: str, approval: Approval) -> None:
         """Put on record what a person has said yes to."""

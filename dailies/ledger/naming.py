@@ -50,7 +50,9 @@ def clips_named(ledger: Reader, text: str, batch: str | None = None) -> dict[str
     with ledger.engine.connect() as connection, connection.begin():
         rows = connection.execute(query).all()
     exact = [row for row in rows if row.clip_key == text]
-    return {row.clip_key: "/".join(filter(None, (row.batch, row.row_id, row.take))) for row in exact or rows}
+    found = exact or rows
+    first = "1" if len(found) > 1 else ""
+    return {row.clip_key: "/".join(filter(None, (row.batch, row.row_id, row.take or first))) for row in found}
 
 
 def _meanings(text: str, batch: str | None) -> Iterator[sa.ColumnElement[bool]]:
@@ -66,3 +68,5 @@ def _meanings(text: str, batch: str | None) -> Iterator[sa.ColumnElement[bool]]:
         if len(rest) > 1:
             of_row = (t.batch_row.c.batch == named) & (t.batch_row.c.row_id == "/".join(rest[:-1]))
             yield of_row & (t.clip.c.take == rest[-1])
+            if rest[-1] == "1":  # the row as it stands, whatever its own take is called
+                yield of_row & t.clip.c.clip_key.not_in(sa.select(t.take.c.clip_key))

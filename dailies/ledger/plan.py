@@ -65,8 +65,10 @@ def write_plan(  # noqa: PLR0913 - what T0 writes, in one call
     asked: Mapping[str, object] | None = None,
     takes: Sequence[Link] = (),
     replaced: Sequence[str] = (),
+    staying: Sequence[str] = (),
 ) -> None:
     """Insert the batch, its clips and its rows. Rows that left the CSV stay, marked retired: their money stays on record.
+    Those of clips that are `staying` have not left it, though nothing is planned for them.
 
     A part of a batch says nothing about the rows it leaves out, but of those that it has `replaced`: they left too.
     Raises AnotherFile or TakenNumber.
@@ -97,7 +99,7 @@ def write_plan(  # noqa: PLR0913 - what T0 writes, in one call
     write_identities(connection)
     _name_by_identity(connection, rows)
     write_links(connection, takes, now)
-    keys = {row.clip.key for row in rows}
+    keys = {*(row.clip.key for row in rows), *staying}
     _retire(connection, batch, [key for key in (replaced if part else _standing(connection, batch)) if key not in keys])
     for start in range(0, len(rows), CHUNK):
         _write_rows(connection, batch, rows[start : start + CHUNK], quotes)

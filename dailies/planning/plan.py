@@ -74,6 +74,8 @@ class Plan:
     takes: tuple[Link, ...] = ()
     replaced: tuple[str, ...] = ()
     """Drafts that leave the batch, because what was kept of them is made in full."""
+    forgotten: tuple[str, ...] = ()
+    """Takes of its rows that a person had removed: they stay rows of the batch, and are never made again."""
     further_files: Mapping[tuple[str, str], SentFile] = field(default_factory=dict)
     """Files that are sent beside the first image, by clip_key and option."""
     compared: Mapping[str, Quotes] = field(default_factory=dict)
@@ -178,6 +180,7 @@ async def make_plan(  # noqa: PLR0913 - what a plan is made of, each with its de
         own_columns=sheet.own_columns,
         takes=taken.links,
         replaced=taken.replaced,
+        forgotten=taken.forgotten,
         further_files={
             (m.row.clip.key, name): SentFile(found.path, found.sha256)
             for m in made

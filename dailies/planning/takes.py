@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from dailies.domain.clips import Clip
+from dailies.domain.counting import how_many
 from dailies.domain.takes import SEED, Answer, Link, Take, answers_to, further_numbers, take_clip
 from dailies.planning.request import BatchRequest
 from dailies.planning.rows import PlannedRow
@@ -27,18 +28,24 @@ class Record(Protocol):
         """The keys of clips on record, by their identity."""
         ...
 
+    def forgotten(self, clip_keys: Sequence[str]) -> frozenset[str]:
+        """Those of the clips that a person had removed."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
     """All clips of a plan's rows, take after take, the numbers of the further ones, and what a person should know.
 
-    `replaced` are drafts that leave the batch, because they are made in full.
+    `replaced` are drafts that leave the batch, because they are made in full; `forgotten` are takes of its rows that a person
+    had removed: they stay rows of it, and are never made again.
     """
 
     rows: tuple[PlannedRow, ...]
     links: tuple[Link, ...] = ()
     notes: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
+    forgotten: tuple[str, ...] = ()
 
 
 def with_takes(made: Sequence[PlannedRow], order: BatchRequest, record: Record) -> Taken:
@@ -54,7 +61,10 @@ def with_takes(made: Sequence[PlannedRow], order: BatchRequest, record: Record) 
     known = record.keys_like([row.row.clip.identity for row, _ in found if row.row.clip.key in new])
     rows = [(under_its_key(row, known) if row.row.clip.key in new else row, link) for row, link in found]
     numbered = tuple(replace(link, clip_key=row.row.clip.key) for row, link in rows if link)
-    return Taken(tuple(row for row, _ in rows), numbered, _notes(made, rows, order))
+    unknown = [take.key for some in takes.values() for take in some if take.number > 1 and take.clip is None]
+    forgotten = tuple(sorted(record.forgotten(unknown))) if unknown else ()
+    notes = (*_notes(made, rows, order), *_forgotten_notes(len(forgotten)))
+    return Taken(tuple(row for row, _ in rows), numbered, notes, forgotten=forgotten)
 
 
 Pair = tuple[PlannedRow, Link | None]
@@ -112,3 +122,7 @@ def _notes(made: Sequence[PlannedRow], rows: Sequence[Pair], order: BatchRequest
         return ()
     count = "1 row" if len(made) == 1 else f"{len(made)} rows"
     return (f"takes: {count} of the file make {len(rows)} clips",)
+
+
+def _forgotten_notes(count: int) -> tuple[str, ...]:
+    return (f"{how_many(count, 'take')} forgotten on request: never made again",) if count else ()

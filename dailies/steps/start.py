@@ -188,7 +188,7 @@ async def _put_on_record(runtime: Runtime, batch: Batch) -> None:
     plan, request = batch.plan, batch.request
     hit("before-plan")
     asked = (located(plan.source), batch.destination, plan.rows, plan.quotes, request.partial, request.asked())
-    numbers = partial(runtime.ledger.plan, takes=plan.takes, replaced=plan.replaced)
+    numbers = partial(runtime.ledger.plan, takes=plan.takes, replaced=plan.replaced, staying=plan.forgotten)
     try:
         await ledger_call(numbers, batch.name, *asked)
     except AnotherFile as error:  # planned since it was looked for

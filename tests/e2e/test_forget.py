@@ -118,6 +118,18 @@ def test_one_clip_goes_and_the_others_stay(told: World) -> None:
     assert again.code == 1 and (again.json["already_delivered"], again.json["failed"]) == (2, 1)
 
 
+def test_a_further_take_that_goes_stays_a_row_of_its_batch_and_is_not_made_again(world: World) -> None:
+    world.csv([{"id": "fox", "prompt": "a fox"}])
+    assert world.run("--takes", "2").code == 0
+    assert world.command("forget", "--clip", "batch/fox/2", "--yes").code == 0
+    for asked in ((), ("--takes", "2")):
+        again = world.run(*asked)
+        assert again.code == 1 and "1 take forgotten on request" in again.stderr
+        assert (again.json["rows"], again.json["already_delivered"], again.json["failed"]) == (2, 1, 1)
+        assert [(clip["take"], clip["error"]) for clip in again.json["clips"]] == [("", None), ("2", "forgotten")]
+    assert len(world.sandbox.charges()) == 2
+
+
 @pytest.mark.parametrize(
     "words", [("--batch", "batch"), ("--clip", "batch/fox"), ("--batch", "batch", "--clip", "batch/fox"), ()]
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dailies.domain.takes import Link
 from dailies.errors import BadInput
 from dailies.ledger import Ledger
 from dailies.ledger.naming import clip_named, clips_named
@@ -29,6 +30,19 @@ def test_takes_of_one_row_are_candidates_until_one_is_named(ledger: Ledger) -> N
         clip_named(ledger, "monday/sunrise")
     assert "monday/sunrise/warm" in str(refused.value) and cold in str(refused.value)
     assert clip_named(ledger, "monday/sunrise/warm") == warm
+
+
+def test_take_1_is_the_row_as_it_stands_and_is_shown_so(ledger: Ledger) -> None:
+    base, second = a_row(1, a_clip("one"), id="sunrise"), a_row(2, a_clip("one", take="2"), id="sunrise")
+    link = Link(base.clip.key, 2, second.clip.key)
+    ledger.plan(
+        "monday", "x.csv", "s3://b", [base, second], dict.fromkeys((base.clip.key, second.clip.key)), takes=[link]
+    )
+    with pytest.raises(BadInput) as refused:
+        clip_named(ledger, "monday/sunrise")
+    assert f"monday/sunrise/1    {base.clip.key}" in str(refused.value)
+    assert clip_named(ledger, "monday/sunrise/1") == base.clip.key
+    assert clip_named(ledger, "monday/sunrise/2") == second.clip.key
 
 
 @pytest.mark.parametrize("text", ["", "sunrise", "monday", "monday/", "0123456789ab", "abc", "monday/sun%", "/"])

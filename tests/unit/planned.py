@@ -38,6 +38,9 @@ class Blank:
     def links_of(self, base_keys: Sequence[str]) -> Mapping[str, Any]:
         return {}
 
+    def forgotten(self, clip_keys: Sequence[str]) -> frozenset[str]:
+        return frozenset()
+
     def clips_in(self, batch: str) -> Mapping[str, Any]:
         return {}
 
