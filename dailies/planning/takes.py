@@ -63,8 +63,7 @@ def with_takes(made: Sequence[PlannedRow], order: BatchRequest, record: Record) 
     numbered = tuple(replace(link, clip_key=row.row.clip.key) for row, link in rows if link)
     unknown = [take.key for some in takes.values() for take in some if take.number > 1 and take.clip is None]
     forgotten = tuple(sorted(record.forgotten(unknown))) if unknown else ()
-    notes = (*_notes(made, rows, order), *_forgotten_notes(len(forgotten)))
-    return Taken(tuple(row for row, _ in rows), numbered, notes, forgotten=forgotten)
+    return Taken(tuple(row for row, _ in rows), numbered, _notes(made, rows, forgotten, order), forgotten=forgotten)
 
 
 Pair = tuple[PlannedRow, Link | None]
@@ -117,12 +116,14 @@ def under_its_key(made: PlannedRow, known: Mapping[str, str]) -> PlannedRow:
     return replace(made, row=replace(made.row, clip=replace(clip, known_as=key)))
 
 
-def _notes(made: Sequence[PlannedRow], rows: Sequence[Pair], order: BatchRequest) -> tuple[str, ...]:
-    if order.only is not None or len(rows) == len(made):
+def _notes(
+    made: Sequence[PlannedRow], rows: Sequence[Pair], forgotten: Sequence[str], order: BatchRequest
+) -> tuple[str, ...]:
+    if order.only is not None:
         return ()
-    count = "1 row" if len(made) == 1 else f"{len(made)} rows"
-    return (f"takes: {count} of the file make {len(rows)} clips",)
-
-
-def _forgotten_notes(count: int) -> tuple[str, ...]:
-    return (f"{how_many(count, 'take')} forgotten on request: never made again",) if count else ()
+    said = []
+    if len(rows) > len(made):
+        said.append(f"takes: {how_many(len(made), 'row')} of the file make {how_many(len(rows), 'clip')}")
+    if forgotten:
+        said.append(f"{how_many(len(forgotten), 'take')} forgotten on request: never made again")
+    return tuple(said)
