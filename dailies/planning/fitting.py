@@ -13,13 +13,12 @@ from dataclasses import replace
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
+from statistics import fmean
 
-import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 from dailies.catalog import Model, nearest_size
 from dailies.catalog.values import pick, ratio_of
-from dailies.media.fit import fit_image, upright_image
 from dailies.media.images import BadImage, ImageFacts, measure
 from dailies.planning.images import Measured
 from dailies.planning.request import BatchRequest
@@ -95,6 +94,8 @@ def _made(source: bytes, made: str, derived: Path) -> tuple[Path, ImageFacts, st
 
 
 def _make(source: bytes, made: str) -> bytes:
+    from dailies.media.fit import fit_image, upright_image  # numpy: only where a picture is made
+
     how, _, size = made.partition(" ")
     if how == "upright":
         return upright_image(source)
@@ -128,15 +129,17 @@ def _fitted_to_itself(original: Path, derived: Path) -> tuple[Path, str]:
     return path, sha256
 
 
-def _alike(one: np.ndarray | None, two: np.ndarray | None) -> bool:
-    return one is not None and two is not None and one.shape == two.shape and float(np.abs(one - two).mean()) <= ALIKE
+def _alike(one: Image.Image | None, two: Image.Image | None) -> bool:
+    if one is None or two is None or one.size != two.size:
+        return False
+    return fmean(ImageStat.Stat(ImageChops.difference(one, two)).mean) <= ALIKE
 
 
 @lru_cache(maxsize=64)
-def _pixels(path: Path) -> np.ndarray | None:
+def _pixels(path: Path) -> Image.Image | None:
     try:
         with Image.open(BytesIO(path.read_bytes()), formats=("JPEG",)) as picture:
-            return np.asarray(picture.convert("RGB"), dtype="int16")
+            return picture.convert("RGB")
     except (OSError, ValueError):
         return None
 
