@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import pytest
 from dailies.domain.states import Failure, State
 from dailies.ledger import Owner
 from tests.crash.test_owners import sender_of
-from tests.e2e.forks import KILLED
+from tests.e2e.forks import KILLED, Child
 from tests.e2e.harness import AIML_KEY, ONEROUTER_KEY, World, named, until
 from tests.e2e.invariants import assert_invariants
 
@@ -121,36 +120,31 @@ def test_what_is_parked_when_its_flow_dies_is_set_free(world: World) -> None:
     assert result and result.code == 0 and len(world.charges()) == 1
 
 
-@contextmanager
-def a_run_in_a_shell(world: World, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """`dailies run --json` in an interpreter of its own, with one create at a synchronous provider that takes four seconds."""
+def a_run(world: World, **how: Any) -> Child:
+    """`dailies run --json` in a child that starts its sender as in production, once it has sent its one create, to a synchronous
+    provider that takes four seconds."""
     world.csv(named("a"), provider="onerouter")
     world.sandbox.fault("create", "late", delay_s=4, times=1)
-    command = [sys.executable, "-m", "dailies", "run", str(world.prompts), "--json"]
-    environ = {**world.outside, **options.pop("environ", {})}
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | options
-    with subprocess.Popen(command, cwd=world.folder, env=environ, **quiet) as run:
-        until(lambda: len(world.charges()) == 1, 90)
-        try:
-            yield run
-        finally:
-            run.kill()
+    command = ("run", str(world.prompts), "--json")
+    run = world.services.forks.start(command, world.environ, world.folder, sender=True, **how)
+    until(lambda: len(world.charges()) == 1, 90)
+    return run
 
 
 def test_the_sender_has_a_session_of_its_own_no_console_and_no_key_where_others_could_read_it(world: World) -> None:
     """And it leaves nothing behind: no process, no file."""
-    with a_run_in_a_shell(world) as run:
-        sender = sender_of(world)
-        assert sender != run.pid and os.getsid(sender) == sender
-        seen = Path(f"/proc/{sender}/environ").read_bytes() + Path(f"/proc/{sender}/cmdline").read_bytes()
-        assert b"dailies.sender" in seen
-        assert AIML_KEY.encode() not in seen and ONEROUTER_KEY.encode() not in seen
-        assert {os.readlink(f"/proc/{sender}/fd/{number}") for number in (0, 1, 2)} == {"/dev/null"}
-        shown = world.command("status", "--json").json["unfinished"]
-        assert [entry["sender_pid"] for entry in shown] == [sender]
-        assert f"being sent by process {sender} since" in shown[0]["next"]
-        assert "by process" in world.command("status").stdout
-        assert run.wait(60) == 0
+    run = a_run(world)
+    sender = sender_of(world)
+    assert sender != run.pid and os.getsid(sender) == sender
+    seen = Path(f"/proc/{sender}/environ").read_bytes() + Path(f"/proc/{sender}/cmdline").read_bytes()
+    assert b"dailies.sender" in seen
+    assert AIML_KEY.encode() not in seen and ONEROUTER_KEY.encode() not in seen
+    assert {os.readlink(f"/proc/{sender}/fd/{number}") for number in (0, 1, 2)} == {"/dev/null"}
+    shown = world.command("status", "--json").json["unfinished"]
+    assert [entry["sender_pid"] for entry in shown] == [sender]
+    assert f"being sent by process {sender} since" in shown[0]["next"]
+    assert "by process" in world.command("status").stdout
+    assert run.wait(60) == 0
     until(lambda: not lives(sender))
     assert not list(world.home.glob("sender-*"))
     assert_invariants(world)
@@ -158,43 +152,54 @@ def test_the_sender_has_a_session_of_its_own_no_console_and_no_key_where_others_
 
 def test_a_living_sender_is_nobodys_to_resolve(world: World) -> None:
     """A person who is in a hurry is refused, and the answer is recorded."""
-    with a_run_in_a_shell(world) as run:
-        [attempt] = world.attempts()
-        refused = world.command("resolve", attempt.id, "--resubmit")
-        assert refused.code == 2 and "the process that sent it is there" in refused.stderr, refused.stderr
-        assert world.command("collect").code in (0, 1)
-        assert [a.state for a in world.attempts()] == [State.SUBMITTING]
-        assert run.wait(60) == 0
+    run = a_run(world)
+    [attempt] = world.attempts()
+    refused = world.command("resolve", attempt.id, "--resubmit")
+    assert refused.code == 2 and "the process that sent it is there" in refused.stderr, refused.stderr
+    assert world.command("collect").code in (0, 1)
+    assert [a.state for a in world.attempts()] == [State.SUBMITTING]
+    assert run.wait(60) == 0
     assert_invariants(world)
 
 
+@pytest.mark.engine
 def test_a_run_whose_console_is_gone_goes_on(world: World) -> None:
-    """As when the worker that reads its lines has died: a broken pipe ends nothing, with every line of Prefect's on it."""
+    """As when the worker that reads its lines has died: a broken pipe ends nothing, with every line of Prefect's on it. By an
+    interpreter of its own, which reads what Prefect is to log as it starts."""
+    world.csv(named("a"), provider="onerouter")
+    world.sandbox.fault("create", "late", delay_s=4, times=1)
     chatty = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "DEBUG", "PREFECT_LOGGING_LEVEL": "DEBUG"}
-    with a_run_in_a_shell(world, stderr=subprocess.PIPE, environ=chatty) as run:
-        assert run.stderr
-        run.stderr.close()
-        assert run.wait(90) == 0
+    with subprocess.Popen(
+        [sys.executable, "-m", "dailies", "run", str(world.prompts), "--json"], cwd=world.folder,
+        env={**world.environ, **chatty}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    ) as run:  # fmt: skip
+        try:
+            until(lambda: len(world.charges()) == 1, 90)
+            assert run.stderr
+            run.stderr.close()
+            assert run.wait(90) == 0
+        finally:
+            run.kill()
     assert [attempt.state for attempt in world.attempts()] == [State.STORED]
     assert_invariants(world)
 
 
 def test_a_closed_terminal_under_nohup_ends_nothing(world: World) -> None:
     """SIGHUP that is ignored stays ignored."""
-    with a_run_in_a_shell(world, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as run:
-        run.send_signal(signal.SIGHUP)
-        assert run.wait(60) == 0
+    run = a_run(world, nohup=True)
+    run.signal(signal.SIGHUP)
+    assert run.wait(60) == 0
     assert_invariants(world)
 
 
 def test_a_run_that_is_killed_with_its_whole_process_group_leaves_its_sender_alive(world: World) -> None:
     """As a Prefect runner does that started it in a session of its own."""
-    with a_run_in_a_shell(world, start_new_session=True) as run:
-        sender = sender_of(world)
-        os.killpg(run.pid, signal.SIGKILL)
-        run.wait()
-        assert lives(sender) and Owner.parse(world.attempts()[0].owner).pid == sender
-        until(lambda: [attempt.state for attempt in world.attempts()] == [State.COMPLETED])
+    run = a_run(world, session=True)
+    sender = sender_of(world)
+    os.killpg(run.pid, signal.SIGKILL)
+    assert run.wait() == KILLED
+    assert lives(sender) and Owner.parse(world.attempts()[0].owner).pid == sender
+    until(lambda: [attempt.state for attempt in world.attempts()] == [State.COMPLETED])
     until(lambda: not lives(sender))
     result = assert_invariants(world)
     assert result and result.code == 0 and len(world.charges()) == 1

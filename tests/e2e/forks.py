@@ -7,12 +7,14 @@ the server; `Forks` is the test's side of it.
 from __future__ import annotations
 
 import atexit
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
@@ -81,10 +83,14 @@ class Forks:
         self._reader.join()
         self._server.stdout.close()
 
-    def start(self, arguments: Sequence[str], environ: Mapping[str, str], cwd: Path) -> Child:
-        """Start `dailies ARGUMENTS` with this environment and nothing else in it."""
+    def start(self, arguments: Sequence[str], environ: Mapping[str, str], cwd: Path, **how: Any) -> Child:
+        """Start `dailies ARGUMENTS` with this environment and nothing else in it.
+
+        `how`: `terminal="/dev/pts/…"` is the child's own, in a session of its own; `session=True` is that without a terminal;
+        `sender=True` has it start its sender as in production; `nohup=True` has it ignore SIGHUP.
+        """
         folder = Path(tempfile.mkdtemp(prefix="child-", dir=cwd))
-        order = {"arguments": list(arguments), "environ": dict(environ), "cwd": str(cwd), "folder": str(folder)}
+        order = {"arguments": list(arguments), "environ": dict(environ), "cwd": str(cwd), "folder": str(folder), **how}
         assert self._server.stdin
         self._server.stdin.write(json.dumps(order).encode() + b"\n")
         self._server.stdin.flush()
@@ -126,9 +132,13 @@ def serve() -> None:
     for line in sys.stdin.buffer:
         order = json.loads(line)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # its start is told before its end
+        terminal = order.get("terminal")
+        held = [os.open(terminal, os.O_RDWR | os.O_NOCTTY)] if terminal else []  # never without anybody who has it open
         pid = os.fork()
         if pid == 0:
-            _become(order)
+            _become(order, held)
+        for descriptor in held:
+            os.close(descriptor)
         children.add(pid)
         _tell("started", order["folder"], pid)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
@@ -166,22 +176,27 @@ def _import_everything() -> None:
     boto3.client("s3", region_name="us-east-1")  # reads the service's description, a third of a second
 
 
-def _become(order: dict[str, Any]) -> None:
-    """In the child: run the command and end as an interpreter ends."""
+def _become(order: dict[str, Any], held: list[int]) -> None:
+    """In the child: run the command and end as an interpreter ends. What is held open for it, it opens itself."""
     code = 70
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in a shell's background would ignore it
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-        for number, name in ((1, "stdout"), (2, "stderr")):
-            os.dup2(os.open(Path(order["folder"]) / name, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), number)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        if order.get("nohup"):
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        if order.get("session") or order.get("terminal"):
+            os.setsid()
         os.environ.clear()
         os.environ.update(order["environ"])
         os.chdir(order["cwd"])
+        _be_shown(order)
+        for descriptor in held:
+            os.close(descriptor)
         from tests.e2e.senders import fork_a_sender
 
-        fork_a_sender()
+        if not order.get("sender"):
+            fork_a_sender()
         from prefect.settings import PREFECT_API_URL, temporary_settings
 
         from dailies.cli.app import main
@@ -202,6 +217,28 @@ def _become(order: dict[str, Any]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _be_shown(order: dict[str, Any]) -> None:
+    """Have the child read and write at its terminal, in the encoding that its environment names; else in files."""
+    terminal = order.get("terminal")
+    files = [Path(order["folder"]) / name for name in ("stdout", "stderr")]
+    _open_as(0, terminal or os.devnull, os.O_RDWR if terminal else os.O_RDONLY)
+    for number, file in enumerate(files, 1):
+        _open_as(number, terminal or file, os.O_RDWR if terminal else os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    if terminal:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # what is typed there, such as Ctrl-C, is a signal to the child
+        encoding = os.environ.get("PYTHONIOENCODING", "utf-8")
+        sys.stdin = open(0, encoding=encoding, closefd=False)  # noqa: SIM115 - as long as the process
+        sys.stdout = open(1, "w", encoding=encoding, closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", encoding=encoding, errors="backslashreplace", closefd=False)  # noqa: SIM115
+
+
+def _open_as(number: int, path: str | Path, flags: int) -> None:
+    """A file under this number alone: nobody whom the child starts holds it open as well."""
+    opened = os.open(path, flags | os.O_NOCTTY, 0o600)
+    os.dup2(opened, number)
+    os.close(opened)
 
 
 def _tell(what: str, which: str, value: int) -> None:

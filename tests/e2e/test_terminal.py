@@ -7,9 +7,8 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
-import subprocess
-import sys
 import termios
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -33,11 +32,9 @@ class Terminal:
         self.screens: list[str] = []
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "dailies", *command], cwd=world.folder, stdin=slave, stdout=slave, stderr=slave,
-            env={**world.outside, "TERM": "xterm-256color", "PYTHONUTF8": "1", **environ}, start_new_session=True,
-            preexec_fn=_own_terminal,
-        )  # fmt: skip
+        words = {**world.environ, "TERM": "xterm-256color", **environ}
+        self.process = world.services.forks.start(command, words, world.folder, terminal=os.ttyname(slave))
+        self.ended = False
         os.close(slave)
 
     def read(self, until: str = "", timeout_s: float = 180) -> str:
@@ -78,12 +75,9 @@ class Terminal:
 
     def wait(self) -> int:
         """The exit code."""
-        return self.process.wait(60)
-
-
-def _own_terminal() -> None:
-    """The pseudo-terminal becomes the child's own: what is typed there, such as Ctrl-C, is a signal to it."""
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        code = self.process.wait(60)
+        self.ended = True
+        return code
 
 
 @contextmanager
@@ -93,9 +87,10 @@ def terminal(world: World, columns: int, *command: str, **environ: str) -> Itera
     try:
         yield shown
     finally:
-        if shown.process.poll() is None:
-            shown.process.kill()
-            shown.process.wait(30)
+        if not shown.ended:
+            with suppress(ProcessLookupError):
+                shown.process.signal(signal.SIGKILL)
+            shown.wait()
         with suppress(OSError):
             os.close(shown.master)
 
@@ -104,7 +99,7 @@ def lines_of(screens: Sequence[str]) -> list[str]:
     return [line for screen in screens for line in screen.splitlines()]
 
 
-@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("columns", [pytest.param(80, marks=pytest.mark.engine), 120])
 def test_a_run_asks_shows_a_bar_and_ends_with_a_table(world: World, columns: int) -> None:
     world.csv([{"id": "good", "prompt": "<good>", "takes": "2"}, {"id": "bad", "prompt": "<bad>", "takes": "1"}])
     world.sandbox.fault("create", "status", status=400, match="<bad>")
