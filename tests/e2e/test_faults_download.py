@@ -57,16 +57,15 @@ def test_an_address_is_tried_for_as_long_as_the_job_is_shown(hasty: None, world:
     assert again and again.code == 0 and len(world.posts()) == 2
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 425, 429, 500, 502, 503])
-def test_an_address_that_works_only_after_a_while_comes_home_in_the_same_run(
-    short_visits: None, world: World, status: int
-) -> None:
-    """Storage that is behind, a CDN that has cached the miss: many visits, one run, no POST."""
-    world.csv(1)
-    world.sandbox.fault("download", "status", status=status, times=14)
+def test_an_address_that_works_only_after_a_while_comes_home_in_the_same_run(short_visits: None, world: World) -> None:
+    """Storage that is behind, a CDN that has cached the miss: whatever it says meanwhile, many visits, one run, no POST."""
+    statuses = (400, 401, 403, 404, 410, 425, 429, 500, 502, 503)
+    world.csv(named(*map(str, statuses)))
+    for status in statuses:
+        world.sandbox.fault("download", "status", status=status, times=14, match=f"<{status}>")
     assert world.run().code == 0
     assert_invariants(world)
-    assert len(world.posts()) == 1
+    assert len(world.posts()) == len(statuses)
 
 
 def test_an_address_that_works_late_at_a_synchronous_provider_comes_home_too(short_visits: None, world: World) -> None:

@@ -13,6 +13,9 @@ from dailies.domain.brake import CreateResult, Phase
 from tests.e2e.harness import World, named, until
 from tests.e2e.invariants import assert_invariants
 
+ROWS = 20
+"""More than twice as many as may be in doubt."""
+
 
 @pytest.fixture
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,11 +46,11 @@ def outage(world: World, kind: str = "status", status: int = 503) -> Iterator[No
 def test_an_outage_puts_a_few_in_doubt_and_all_others_are_bought_by_the_same_run(
     brisk: None, world: World, kind: str, status: int
 ) -> None:
-    """Forty of forty rows were in doubt."""
-    world.csv(40)
+    """Once all rows of a batch were in doubt."""
+    world.csv(ROWS)
     with outage(world, kind, status):
         result = world.run()
-    assert result.json["delivered"] + result.json["in_doubt"] == 40, "what was charged is found in the log at the end"
+    assert result.json["delivered"] + result.json["in_doubt"] == ROWS, "what was charged is found in the log at the end"
     assert "nothing more is sent there" in result.stderr
     with world.ledger() as ledger:
         assert ledger.brakes() == {"aiml": Phase.OPEN}
@@ -60,11 +63,11 @@ def test_a_provider_that_stays_away_leaves_the_rest_not_started_and_says_so(
 ) -> None:
     """At most five and the probes are in doubt; the next run begins with one probe."""
     monkeypatch.setattr("dailies.domain.brake.PROBES", 2)
-    world.csv(40)
+    world.csv(ROWS)
     world.sandbox.fault("create", "status", times=None, status=502)
     first = world.run()
     assert first.code == 1 and 5 <= first.json["in_doubt"] <= 7
-    assert first.json["not_started"] == 40 - first.json["in_doubt"]
+    assert first.json["not_started"] == ROWS - first.json["in_doubt"]
     assert f"{first.json['not_started']} not started: aiml" in first.stderr
     world.sandbox.clear_faults()
     world.sandbox.fault("create", "status", times=1, status=502)

@@ -44,7 +44,9 @@ def creates(world: World) -> int:
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lost answer is asked about at once, and after several of them the provider is tried again in a moment."""
     monkeypatch.setattr("dailies.steps.settle.PAUSES_S", (0.0,))
+    monkeypatch.setattr("dailies.domain.brake.FIRST_PROBE_S", 0.05)
 
 
 @pytest.mark.parametrize("provider", ["higgsfield", "runware", "fal"])
