@@ -223,7 +223,7 @@ class World:
         """A command of the first version, whose code lies in a folder. It refuses settings that it does not know."""
         known = {name: value for name, value in self.outside.items() if name not in LATER_SETTINGS}
         command = [sys.executable, "-m", "dailies", *arguments]
-        result = self._in_shell(command, {"PYTHONPATH": str(code), "PYTHONDONTWRITEBYTECODE": "1"}, environ=known)
+        result = self._in_shell(command, {"PYTHONPATH": str(code)}, environ=known)
         self.outputs.append(result)
         return result
 

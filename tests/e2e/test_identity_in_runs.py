@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-import subprocess
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -13,9 +11,8 @@ from PIL import Image, ImageOps
 
 from tests.e2e.harness import Result, World, picture
 from tests.e2e.loopback import Elsewhere
+from tests.ledger.earlier import code_of_the_first_version
 
-FIRST = "48f82a2"
-"""The last version whose keys held signatures, line ends, and digests of derived bytes."""
 OPEN = "alibaba/wan-2-7-i2v"
 
 
@@ -30,16 +27,20 @@ def turned(width: int, height: int, orientation: int = 6) -> bytes:
     return out.getvalue()
 
 
-@pytest.fixture(scope="session")
-def first_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program as it was, from the repository's history; the test is skipped, visibly, where that is not there."""
-    root, folder = Path(__file__).parents[2], tmp_path_factory.mktemp("first")
-    done = subprocess.run(["git", "archive", FIRST, "dailies", "flows", "tasks"], cwd=root, capture_output=True)
-    if done.returncode:
-        pytest.skip(f"{FIRST} is not in this repository's history")
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-        archive.extractall(folder, filter="data")
-    return folder
+OF_THE_FIRST_VERSION = pytest.mark.production
+"""It is run as it was: a program of its own, by Prefect."""
+
+
+@pytest.fixture
+def engine() -> bool:
+    """This version's runs go by the stand-in, in `make production` too."""
+    return False
+
+
+@pytest.fixture
+def first_version() -> Path:
+    """The program as it was: the last version whose keys held signatures, line ends, and digests of derived bytes."""
+    return code_of_the_first_version()
 
 
 def bought_by(world: World, code: Path, *options: str) -> None:
@@ -54,6 +55,7 @@ def nothing_is_bought_again(world: World, result: Result) -> None:
     assert result.json["already_delivered"] == result.json["rows"] == len(world.charges()), result.stderr
 
 
+@OF_THE_FIRST_VERSION
 def test_what_the_first_version_bought_is_known_again(world: World, first_version: Path) -> None:
     """Line ends, composed letters and a fresh signature are no part of a clip, whichever way round."""
     address = f"{world.sandbox.url}/images/1280x720.png?id=7&X-Amz-Signature="
@@ -74,6 +76,7 @@ def test_what_the_first_version_bought_is_known_again(world: World, first_versio
     nothing_is_bought_again(world, world.run())
 
 
+@OF_THE_FIRST_VERSION
 @pytest.mark.parametrize("mode", ["crop", "pad"])
 def test_a_fitted_image_of_the_first_version_is_known_again(
     world: World, first_version: Path, mode: str, monkeypatch: pytest.MonkeyPatch
@@ -88,6 +91,7 @@ def test_a_fitted_image_of_the_first_version_is_known_again(
     nothing_is_bought_again(world, world.run("--fit", mode))
 
 
+@OF_THE_FIRST_VERSION
 def test_what_the_first_version_stored_is_adopted_by_a_ledger_that_knows_nothing(
     world: World, first_version: Path
 ) -> None:
@@ -106,6 +110,7 @@ def test_what_the_first_version_stored_is_adopted_by_a_ledger_that_knows_nothing
     nothing_is_bought_again(world, world.run("--fit", "crop"))
 
 
+@OF_THE_FIRST_VERSION
 def test_a_photo_that_the_first_version_sent_as_stored_is_known_again_and_said(
     world: World, first_version: Path
 ) -> None:
@@ -121,6 +126,7 @@ def test_a_photo_that_the_first_version_sent_as_stored_is_known_again_and_said(
     assert world.run().json["delivered"] == 1
 
 
+@OF_THE_FIRST_VERSION
 @pytest.mark.parametrize("mode", ["crop", "pad"])
 def test_a_photo_of_the_right_size_that_the_first_version_fitted_is_known_again(
     world: World, first_version: Path, mode: str
@@ -137,6 +143,7 @@ def test_a_photo_of_the_right_size_that_the_first_version_fitted_is_known_again(
         nothing_is_bought_again(world, world.run("--fit", mode))
 
 
+@OF_THE_FIRST_VERSION
 def test_a_turned_photo_for_a_model_that_takes_any_size_is_known_again_whatever_fit_says(
     world: World, first_version: Path
 ) -> None:

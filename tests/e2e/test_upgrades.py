@@ -18,10 +18,11 @@ from tests.ledger.earlier import code_of_the_first_version
 BIN = str(Path(sys.executable).parent)
 
 
+@pytest.mark.production
 @pytest.mark.slow
-def test_what_the_first_version_bought_delivered_or_lost_is_not_bought_again(each_world: World, tmp_path: Path) -> None:
+def test_what_the_first_version_bought_delivered_or_lost_is_not_bought_again(each_world: World) -> None:
     """The first version itself makes a batch, with everything that can go wrong in it; then this one runs the same CSV."""
-    code = code_of_the_first_version(tmp_path / "first")
+    code = code_of_the_first_version()
     world = each_world
     world.csv([
         *named("good", "lost", "forbidden", "fails"),
@@ -134,10 +135,10 @@ def test_a_ledger_in_the_home_that_can_not_be_read_is_asked_about(make_world: Ma
     assert refused.code == 2 and "can't be read" in refused.stderr and not world.posts()
 
 
-def test_upgrade_on_request_says_what_it_did(make_world: MakeWorld, tmp_path: Path) -> None:
+def test_upgrade_on_request_says_what_it_did(make_world: MakeWorld) -> None:
     world = make_world()
     world.csv(1)
-    code = code_of_the_first_version(tmp_path / "first")
+    code = code_of_the_first_version()
     assert world.first_version(code, "status").code == 0
     done = world.command("ledger", "upgrade", "--json").json
     assert (done["before"], done["schema"] > 1, Path(done["copy"]).parent) == (1, True, world.home)

@@ -85,7 +85,7 @@ def production(
 
 def begun_by_the_first_version(production: Production, prompts: Path) -> int:
     """It makes a part of the batch and is told to end in the middle. Returns how many clips it was charged for."""
-    world, code = production.world, code_of_the_first_version(production.folder / "first")
+    world, code = production.world, code_of_the_first_version()
     known = {name: value for name, value in world.environ.items() if name not in LATER_SETTINGS}
     environ = {
         **known, **base_environ(production.folder / "first-prefect"), "PREFECT_API_URL": production.api.url,

@@ -121,7 +121,7 @@ def test_whoever_still_has_the_source_open_can_write_nothing_there(move: tuple[s
 
 def test_an_older_version_that_has_it_open_can_write_nothing_there_either(ledger_url: str, tmp_path: Path) -> None:
     """Its paid answer goes to its spool, as with any ledger that does not take it."""
-    holder = first_version(code_of_the_first_version(tmp_path / "first"), "hold", ledger_url)
+    holder = first_version(code_of_the_first_version(), "hold", ledger_url)
     try:
         assert holder.stdin and holder.stdout
         holder.stdout.readline()

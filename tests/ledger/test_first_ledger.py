@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from dailies.domain.creates import Accepted
 from dailies.domain.states import Failure, State
 from dailies.ledger import Caps, Ledger, Unclaimed
-from tests.ledger.earlier import code_of_the_first_version, read_from_the_dump, written_by_the_first_version
+from tests.ledger.earlier import read_from_the_dump, written_by_the_first_version
 from tests.ledger.factories import USD, all_attempts, assert_counters_are_sums, open_ledger
 
 MAY_BE_BOUGHT = {"planned", "not_sent", "superseded"}
 """Never claimed; surely never sent; given up by a person who said that it may be bought again."""
 
 
-def by_the_code(url: str, folder: Path) -> str:
-    return written_by_the_first_version(code_of_the_first_version(folder), url)
-
-
-def by_the_dump(url: str, _folder: Path) -> str:
-    return read_from_the_dump(url)
-
-
-@pytest.fixture(params=[by_the_code, by_the_dump])
-def first(request: pytest.FixtureRequest, ledger_url: str, tmp_path: Path) -> Iterator[Ledger]:
+@pytest.fixture(params=[written_by_the_first_version, read_from_the_dump], ids=["by the code", "by the dump"])
+def first(request: pytest.FixtureRequest, ledger_url: str) -> Iterator[Ledger]:
     """The first version's ledger with one clip in every state, opened by this one."""
-    write: Callable[[str, Path], str] = request.param
-    ledger = open_ledger(write(ledger_url, tmp_path / "code"))
+    write: Callable[[str], str] = request.param
+    ledger = open_ledger(write(ledger_url))
     yield ledger
     ledger.engine.dispose()
 

@@ -36,22 +36,22 @@ from tests.ledger.earlier import (
 from tests.ledger.factories import in_processes, open_ledger
 
 
-@pytest.fixture(scope="module")
-def first_code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def first_code() -> Path:
     """The code of the version that wrote the first ledgers."""
-    return code_of_the_first_version(tmp_path_factory.mktemp("first"))
+    return code_of_the_first_version()
 
 
 @pytest.fixture
-def old_url(first_code: Path, ledger_url: str) -> str:
+def old_url(ledger_url: str) -> str:
     """A ledger that the first version wrote, with one clip in every state."""
-    return written_by_the_first_version(first_code, ledger_url)
+    return written_by_the_first_version(ledger_url)
 
 
 @pytest.fixture
-def old_file(first_code: Path, sqlite_url: str) -> Path:
+def old_file(sqlite_url: str) -> Path:
     """The same as a SQLite file."""
-    return Path(written_by_the_first_version(first_code, sqlite_url).removeprefix("sqlite:///"))
+    return Path(written_by_the_first_version(sqlite_url).removeprefix("sqlite:///"))
 
 
 def says_of_itself(url: str) -> dict[str, str]:
@@ -221,10 +221,10 @@ def test_processes_that_start_at_once_upgrade_once(old_url: str) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("commit", [FIRST, WITH_A_SENDER])
 def test_an_older_worker_that_holds_a_paid_request_records_its_answer_after_the_upgrade(
-    tmp_path: Path, ledger_url: str, commit: str
+    ledger_url: str, commit: str
 ) -> None:
     """Whoever has the ledger open goes on with it: only who opens it anew is asked for its version."""
-    holder = first_version(code_of_the_first_version(tmp_path, commit), "hold", ledger_url)
+    holder = first_version(code_of_the_first_version(commit), "hold", ledger_url)
     try:
         assert holder.stdin and holder.stdout
         attempt_id = holder.stdout.readline().strip()
@@ -305,11 +305,11 @@ def test_a_migration_that_can_not_run_beside_older_programs_waits_for_them(
 
 
 def test_an_upgrade_does_not_wait_long_for_a_table_that_somebody_holds(
-    first_code: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While it waits, everybody who wants that table waits behind it."""
     monkeypatch.setattr(upgrade_module, "LOCK_TIMEOUT_MS", 200)
-    url = written_by_the_first_version(first_code, postgres_url)
+    url = written_by_the_first_version(postgres_url)
     backup = sa.create_engine(url)
     with backup.connect() as connection, connection.begin():
         connection.exec_driver_sql("LOCK TABLE attempt IN ACCESS SHARE MODE")  # as pg_dump does
