@@ -228,16 +228,19 @@ def test_an_account_that_runs_dry_in_mid_batch_stops_claiming(make_world: object
     assert len(world.posts()) == 3, "claiming stops at the first refusal"
 
 
-@pytest.mark.parametrize("body", ["problem", "html"])
-def test_a_403_for_single_clips_is_theirs_while_there_is_money(world: World, body: str) -> None:
-    """A firewall or a moderation that says 403: these clips fail, uncharged, the others are bought in the same run."""
-    world.csv(named("a wall", "good", "another wall", "fine", "a third wall"))
-    world.sandbox.fault("create", "status", status=403, match="wall", times=None, body=body)
+def test_a_403_for_single_clips_is_theirs_while_there_is_money(world: World) -> None:
+    """A firewall or a moderation that says 403, as a problem or as a page: these clips fail, uncharged, the others are bought in
+    the same run."""
+    world.csv(named("a wall", "good", "another wall", "fine", "a page", "a third wall", "another page"))
+    for word, body in (("wall", "problem"), ("page", "html")):
+        world.sandbox.fault("create", "status", status=403, match=word, times=None, body=body)
     first = world.run("--in-flight", "1")
-    assert (first.json["delivered"], first.json["failed"], first.json["not_started"]) == (2, 3, 0)
-    assert "403" in first.clip("a wall")["error"] and first.json["usd_at_risk"] == 0
+    assert (first.json["delivered"], first.json["failed"], first.json["not_started"]) == (2, 5, 0)
+    for refused in ("a wall", "a page"):
+        assert "403" in first.clip(refused)["error"]
+    assert first.json["usd_at_risk"] == 0
     assert_invariants(world)
-    assert len(world.posts()) == 5, "what was refused is not sent again"
+    assert len(world.posts()) == 7, "what was refused is not sent again"
 
 
 @pytest.mark.parametrize("slip", ["/v1", "/models"])
