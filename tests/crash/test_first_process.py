@@ -115,6 +115,7 @@ def test_signals_reach_the_command_and_the_dead_are_buried(tmp_path: Path) -> No
     assert init.wait(20) == 5
 
 
+@pytest.mark.production
 def test_a_killed_run_in_a_container_still_has_its_answer_recorded(world: World) -> None:
     """In a PID namespace of its own, whose end takes every process along: init is PID 1, and waits for the sender."""
     world.csv(named("a"), provider="onerouter")

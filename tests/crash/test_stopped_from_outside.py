@@ -55,6 +55,7 @@ def it_is_in_doubt(world: World) -> None:
     assert len(world.charges()) == 1
 
 
+@pytest.mark.production
 @pytest.mark.parametrize("how", ["it alone", "its process group"])
 def test_a_worker_that_is_told_to_end_and_kills_its_run_costs_no_clip(world: World, how: str) -> None:
     """Only what every version of the program shows is looked at: the next run's answer, charges and S3."""

@@ -66,7 +66,7 @@ def test_an_agent_reads_and_is_refused_what_lies_elsewhere(world: World) -> None
     assert world.charges() == []
 
 
-@pytest.mark.engine
+@pytest.mark.production
 @pytest.mark.parametrize(("limit", "waits"), [("5", False), ("0", True)])
 def test_a_run_goes_on_by_itself_or_waits_for_a_yes(world: World, limit: str, waits: bool) -> None:
     """It answers at once; below the limit the clip is bought and delivered, above it nothing is bought without a person."""

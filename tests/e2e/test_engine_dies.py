@@ -39,6 +39,7 @@ def kill_the_server(world: World) -> None:
     os.kill(note["pid"], signal.SIGKILL)
 
 
+@pytest.mark.production
 @pytest.mark.slow
 def test_a_run_whose_server_is_killed_ends_within_a_minute_of_its_last_clip(world: World) -> None:
     world.csv([{"id": f"clip-{n}", "prompt": "forbidden" if n == 2 else f"clip {n}"} for n in range(3)])

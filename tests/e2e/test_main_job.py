@@ -248,7 +248,7 @@ def test_the_prefect_server_shows_names_states_and_artifacts_of_the_team(world: 
     assert len(json.loads(kinds["table"])) == 5
 
 
-@pytest.mark.engine
+@pytest.mark.production
 @pytest.mark.slow
 def test_a_deployment_on_a_process_work_pool_runs_with_parameters(make_world: MakeWorld, postgres_url: str) -> None:
     """`prefect deploy` reads prefect.yaml, and a process worker runs the flow from this folder."""
