@@ -15,7 +15,12 @@ from typing import Any
 import certifi
 import pytest
 from moto.server import ThreadedMotoServer
-from prefect.settings import PREFECT_API_SSL_CERT_FILE, PREFECT_API_URL, temporary_settings
+from prefect.settings import (
+    PREFECT_API_SSL_CERT_FILE,
+    PREFECT_API_URL,
+    PREFECT_CLIENT_RETRY_EXTRA_CODES,
+    temporary_settings,
+)
 
 import tasks
 from dailies.prefect_api.server import local_server
@@ -61,7 +66,11 @@ def _prefect(authority: str) -> Iterator[Prefect]:
         tempfile.TemporaryDirectory(prefix="dailies-e2e-") as home,
         local_server(Path(home), startup_timeout_s=300) as server,
     ):
-        here = {PREFECT_API_URL: server.api_url, PREFECT_API_SSL_CERT_FILE: authority}
+        here = {
+            PREFECT_API_URL: server.api_url,
+            PREFECT_API_SSL_CERT_FILE: authority,
+            PREFECT_CLIENT_RETRY_EXTRA_CODES: {500},  # what a server answers whose database is busy
+        }
         with temporary_settings(here):  # for runs in this process
             yield Prefect(server.environment({}), server.folder)
         _no_secret_in(server.folder)

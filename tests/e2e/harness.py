@@ -16,11 +16,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import boto3
 import sqlalchemy as sa
@@ -254,7 +255,7 @@ class World:
         os.environ.update({**self.environ, **environ})
         os.chdir(self.folder)
         try:
-            with senders_in_threads(), nullcontext() if self.engine else standin.standing_in():
+            with senders_in_threads(), patient_with_prefect() if self.engine else standin.standing_in():
                 yield
         finally:
             os.chdir(cwd)
@@ -320,6 +321,11 @@ class World:
         return {key: content for key, content in self.objects().items() if key.endswith(".mp4")}
 
 
+def patient_with_prefect() -> AbstractContextManager[object]:
+    """A run in this process whose server is slow waits for it: without its patience it would end this process, and all tests."""
+    return mock.patch("dailies.cli.engine.ENDS_WITHIN_S", 300.0)
+
+
 @cache
 def s3_client(url: str) -> Any:
     """A boto3 client for tests; it is safe for threads and slow to make."""
@@ -353,9 +359,10 @@ def sha256(content: bytes) -> str:
 
 
 def until(condition: Callable[[], object], timeout_s: float = 30) -> None:
-    """Wait for something that another thread or process does."""
-    deadline = time.monotonic() + timeout_s
+    """Wait for something that another thread or process does, and leave it the processor meanwhile."""
+    deadline, pause_s = time.monotonic() + timeout_s, 0.01
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError("it did not happen")
-        time.sleep(0.01)
+        time.sleep(pause_s)
+        pause_s = min(0.05, pause_s * 1.2)

@@ -15,7 +15,7 @@ import pytest
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import VariableCreate
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_RETRY_EXTRA_CODES, temporary_settings
 
 from dailies.errors import Misconfigured
 from dailies.prefect_api.blocks import read_blocks
@@ -25,13 +25,15 @@ from tasks.engine.run import settings_for_run
 
 OTHERS = 250
 """More than the two hundred that a page of Prefect's holds; their names look like ours, and come before them."""
+PATIENT = {PREFECT_CLIENT_RETRY_EXTRA_CODES: {500}}
+"""A server whose database is busy is asked again, as every run of ours asks it again."""
 
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real Prefect server, with more Variables of other people than a page holds."""
     with local_server(tmp_path_factory.mktemp("prefect")) as server:
-        with temporary_settings({PREFECT_API_URL: server.api_url}):
+        with temporary_settings({PREFECT_API_URL: server.api_url, **PATIENT}):
             keep(another=1)  # the server answers before its tables are there
         with closing(sqlite3.connect(server.folder / "prefect.db", timeout=60)) as database, database:
             database.executemany(  # over the API they take minutes
@@ -49,7 +51,7 @@ def here(api: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     before = dict(os.environ)
-    with temporary_settings({PREFECT_API_URL: api}):
+    with temporary_settings({PREFECT_API_URL: api, **PATIENT}):
         yield
     os.environ.clear()
     os.environ.update(before)
