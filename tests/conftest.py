@@ -5,6 +5,7 @@ Postgres starts when the first test asks for it (once per pytest process) and is
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -30,6 +31,12 @@ def pytest_configure() -> None:
     """A property is not wrong because the machine is busy."""
     hypothesis.settings.register_profile("dailies", deadline=None)
     hypothesis.settings.load_profile("dailies")
+
+
+def pytest_collection_finish() -> None:
+    """What is imported and collected by now stays to the end: the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -41,9 +41,7 @@ def python(package: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     root = str(PAGE.parents[1])
     environ = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
     environ |= {"PYTHONPATH": f"{package}{os.pathsep}{root}", "DAILIES_HOME": str(package / "home")}
-    environ |= {
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"
-    }  # the contract needs none, and what is installed here takes seconds to load
+    environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the contract needs none, and what is here takes seconds to load
     return subprocess.run(
         [sys.executable, *arguments], cwd=package, env=environ, capture_output=True, text=True, timeout=300, check=False
     )
