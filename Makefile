@@ -9,7 +9,7 @@ LOCK ?=
 export PYTHONDONTWRITEBYTECODE := # whoever sets it: each of the suite's many processes would compile all that it imports
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench soak production mutants proof deploy docs pictures lock sbom audit rehearsal clean
+.PHONY: help install demo test check format bench soak production mutants proof deploy pinned docs pictures lock sbom audit rehearsal clean
 
 help: ## Show what there is to make
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -74,6 +74,9 @@ proof: install ## Fault x crash point x provider x database: charges, lost, doub
 
 deploy: install ## Bring the configured Prefect API to what prefect.yaml and deployments/ describe
 	$(BIN)/python deployments/deploy.py $(DEPLOY)
+
+pinned: install ## Fails while an image that the files below deployments/ name is named by tag, not by digest
+	$(BIN)/python deployments/pinned.py
 
 docs: install ## Write the pages that come from the code, and build the site strictly into site/
 	$(BIN)/python docs/generate.py

@@ -6,6 +6,7 @@ import fnmatch
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -18,6 +19,7 @@ import pytest
 import yaml
 
 from dailies import __version__
+from deployments import pinned
 from deployments.deploy import POOL
 from deployments.runtime_lock import blocks_of, runtime_lock
 from tests.e2e.forks import ROOT
@@ -63,6 +65,23 @@ def test_the_dockerfile_has_only_known_instructions_and_pinned_base_images() -> 
     (base,) = [argument.partition("=")[2] for argument in of("ARG") if argument.startswith("PYTHON_IMAGE=")]
     assert PINNED.match(base) and {image.split()[0] for image in of("FROM")} == {"${PYTHON_IMAGE}"}
     assert [name for name, _ in instructions()].index("ARG") == 0, "before the first stage, so that both have it"
+
+
+def test_make_pinned_fails_until_each_image_is_named_by_digest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy, digest = shutil.copytree(HERE, tmp_path / "deployments"), f"sha256:{'0' * 64}"
+    named = {image for _, image in pinned.images(copy)}
+    assert {image.partition(":")[0] for image in named} >= {"python", "postgres", "redis", "minio/minio", "dailies"}
+    assert pinned.main(copy) == 1
+    assert set(re.findall(r": (\S+) is named by tag", capsys.readouterr().out)) == named
+    for file in copy.rglob("*"):
+        if file.suffix in ("", ".yaml", ".json") and file.is_file():
+            text = file.read_text().replace("newTag: 0.2.0", f"digest: {digest}")
+            for image in named:
+                text = text.replace(image, f"{image.partition(':')[0]}@{digest}")
+            file.write_text(text)
+    assert pinned.main(copy) == 0
 
 
 def test_the_image_says_what_it_is() -> None:
