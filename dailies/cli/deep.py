@@ -11,14 +11,16 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Literal
 
+import anyio.to_thread
 import httpx
 from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.cli.reachable import hosts_of
+from dailies.domain.clocks import SEEMS_DEAD, describe_skew, grade_skew
 from dailies.errors import DailiesError, Misconfigured, describe_error
 from dailies.ledger.calling import ledger_call
 from dailies.net import Network, reach
-from dailies.prefect_api.access import network_to_api
+from dailies.prefect_api.access import ask_api, network_to_api
 from dailies.prefect_api.address import configured_api_url
 from dailies.runtime import Runtime
 from dailies.storage.s3 import StoreTrouble
@@ -35,17 +37,18 @@ class Finding:
     detail: str
 
 
-SKEW_WARNS, SKEW_IS_WRONG = timedelta(seconds=30), timedelta(minutes=5)
-"""S3 refuses requests that are signed a quarter of an hour off; logs that can't be laid beside each other come sooner."""
 ENDS_SOON, ENDS_NOW = timedelta(days=21), timedelta(days=3)
 LITTLE_BYTES, TOO_LITTLE_BYTES = 5 << 30, 500 << 20
 """A clip of a few seconds has 5 to 50 MB, and some twenty are on their way at once."""
 SLOW_WRITE_S = 1.0
+API_TIMEOUT_S = 10.0
 
 
 async def deeper(runtime: Runtime) -> AsyncIterator[Finding]:
     """What is found, one after the other. Nothing of what it writes is left."""
     yield await ledger_call(_ledger_write, runtime)
+    if runtime.ledger.has_a_clock:
+        yield _ledger_clock(runtime)
     yield _disk(runtime.home)
     try:
         hosts = await hosts_of(runtime)
@@ -62,6 +65,7 @@ async def deeper(runtime: Runtime) -> AsyncIterator[Finding]:
     if api_url and api_url.startswith("https:"):
         yield await _certificate(network_to_api(), "Prefect", api_url, "warning")  # it may be told not to look at it
     if api_url:
+        yield await anyio.to_thread.run_sync(clock_at_prefect, api_url)
         yield await _version()
 
 
@@ -94,31 +98,39 @@ def _proxies(network: Network) -> Finding:
     return Finding("proxy", "ok", "; ".join(ways) or "none is set")
 
 
+def _ledger_clock(runtime: Runtime) -> Finding:
+    skew = runtime.ledger.skew
+    return Finding("clock at the ledger", grade_skew(skew), describe_skew(skew))
+
+
+def clock_at_prefect(api_url: str) -> Finding:
+    """Our clock beside the Prefect server's, which judges by it whether our runs are alive."""
+    what = "clock at Prefect"
+    try:
+        before = datetime.now(UTC)
+        answer = ask_api(api_url, "health", API_TIMEOUT_S)
+        skew = _skew(before, answer)
+    except (httpx.HTTPError, DailiesError, KeyError, ValueError) as error:
+        return Finding(what, "ok", f"is not told ({type(error).__name__})")
+    return Finding(what, grade_skew(skew, SEEMS_DEAD), describe_skew(skew))
+
+
 async def _clock(runtime: Runtime, name: str, url: str) -> Finding:
     """Our clock beside the Date of an answer, whatever that answers; nothing of ours is sent along."""
     what = f"clock at {name}"
     try:
         before = datetime.now(UTC)
         async with runtime.http.stream("HEAD", url) as answer:
-            between = before + (datetime.now(UTC) - before) / 2
-            told = parsedate_to_datetime(answer.headers["Date"])
+            skew = _skew(before, answer)
     except (httpx.HTTPError, DailiesError, KeyError, ValueError) as error:
         return Finding(what, "ok", f"is not told ({type(error).__name__})")
-    skew = between - told.astimezone(UTC)
     return Finding(what, grade_skew(skew), describe_skew(skew))
 
 
-def grade_skew(skew: timedelta) -> Grade:
-    """Whether clocks that differ so much are trouble. Pure."""
-    return "wrong" if abs(skew) > SKEW_IS_WRONG else "warning" if abs(skew) > SKEW_WARNS else "ok"
-
-
-def describe_skew(skew: timedelta) -> str:
-    """`ours is 42 s ahead`; a Date has whole seconds. Pure."""
-    seconds = round(abs(skew).total_seconds())
-    if seconds <= 1:
-        return "agrees with ours"
-    return f"ours is {seconds} s {'ahead' if skew > timedelta(0) else 'behind'}"
+def _skew(before: datetime, answer: httpx.Response) -> timedelta:
+    """How far we are ahead of whoever gave this answer to what was asked at `before`. Raises KeyError, ValueError."""
+    between = before + (datetime.now(UTC) - before) / 2
+    return between - parsedate_to_datetime(answer.headers["Date"]).astimezone(UTC)
 
 
 async def _certificate(network: Network, name: str, url: str, refused: Grade = "wrong") -> Finding:

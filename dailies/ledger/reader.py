@@ -30,20 +30,30 @@ class Reader:
     def __init__(self, engine: Engine, clock: Callable[[], datetime] | None = None) -> None:
         self.engine = engine
         self._clock = clock
-        self._skew = timedelta(0)
+        self._theirs_ahead = timedelta(0)
         self._look_at_the_clock()
 
     def now(self) -> datetime:
         """The ledger's time: the database server's for Postgres, so that machines whose clocks differ agree on leases."""
-        return self._clock() if self._clock else datetime.now(UTC) + self._skew
+        return self._clock() if self._clock else datetime.now(UTC) + self._theirs_ahead
+
+    @property
+    def has_a_clock(self) -> bool:
+        """Whether the ledger's time is another machine's: a database server's."""
+        return self._clock is None and self.engine.dialect.name == "postgresql"
+
+    @property
+    def skew(self) -> timedelta:
+        """How far this machine's clock was ahead of the ledger's when that was last asked; nothing where it is the same clock."""
+        return -self._theirs_ahead
 
     def _look_at_the_clock(self) -> None:
-        if self._clock is not None or self.engine.dialect.name != "postgresql":
+        if not self.has_a_clock:
             return
         with self._read() as connection:
             before = datetime.now(UTC)
             theirs = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
-            self._skew = theirs - (before + (datetime.now(UTC) - before) / 2)
+            self._theirs_ahead = theirs - (before + (datetime.now(UTC) - before) / 2)
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:

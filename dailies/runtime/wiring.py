@@ -19,6 +19,7 @@ import httpx
 from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.catalog import Catalog, load_catalog
+from dailies.domain.clocks import warn_of_skew
 from dailies.domain.records import Attempt
 from dailies.domain.urgency import result_ends
 from dailies.errors import Misconfigured
@@ -211,6 +212,8 @@ async def open_runtime(
     catalog = load_catalog(settings.dailies_models)
     make_home(settings.home)
     book = await anyio.to_thread.run_sync(ledger or open_ledger, settings)
+    if warning := warn_of_skew(book.skew):
+        logger.warning("%s", warning)
     runtime = Runtime(
         settings,
         catalog,

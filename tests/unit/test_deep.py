@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 
 from dailies.cli import deep
 from dailies.cli.commands.serve import doctor
+from dailies.domain.clocks import describe_skew, grade_skew
 from dailies.errors import BadInput
 from dailies.ledger import Ledger
 from dailies.ledger import tables as t
@@ -34,7 +36,25 @@ NAME = "clips.example"
 )
 def test_a_clock_that_is_off_is_said(seconds: float, grade: str, words: str) -> None:
     skew = timedelta(seconds=seconds)
-    assert (deep.grade_skew(skew), deep.describe_skew(skew)) == (grade, words)
+    assert (grade_skew(skew), describe_skew(skew)) == (grade, words)
+
+
+@pytest.mark.parametrize(("minutes", "grade"), [(0, "ok"), (1, "warning"), (4, "wrong")])
+def test_a_clock_behind_prefect_s_is_trouble_sooner_for_its_runs_seem_dead(minutes: int, grade: str) -> None:
+    async def run() -> deep.Finding:
+        date = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
+        async with serve({"/api/health": reply(b"true", f"Date: {date}")}) as server:
+            return await asyncio.to_thread(deep.clock_at_prefect, server.url("/api"))
+
+    assert asyncio.run(run()).grade == grade
+
+
+def test_a_prefect_that_tells_no_time_is_not_blamed() -> None:
+    async def run() -> deep.Finding:
+        async with serve({"/api/health": reply(b"true")}) as server:
+            return await asyncio.to_thread(deep.clock_at_prefect, server.url("/api"))
+
+    assert asyncio.run(run()) == deep.Finding("clock at Prefect", "ok", "is not told (KeyError)")
 
 
 @pytest.mark.parametrize(("days", "grade"), [(90, "ok"), (20, "warning"), (2, "wrong"), (-1, "wrong")])
