@@ -313,8 +313,12 @@ class World:
     def objects(self) -> dict[str, bytes]:
         """All objects of this world's bucket."""
         client = self.s3()
-        found = client.list_objects_v2(Bucket=self.bucket).get("Contents", [])
-        return {item["Key"]: client.get_object(Bucket=self.bucket, Key=item["Key"])["Body"].read() for item in found}
+        return {key: client.get_object(Bucket=self.bucket, Key=key)["Body"].read() for key in self.object_keys()}
+
+    def object_keys(self, prefix: str = "") -> list[str]:
+        """What they are called, however many there are."""
+        pages = self.s3().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
     def clips(self) -> dict[str, bytes]:
         """The clips among the objects."""

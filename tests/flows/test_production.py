@@ -61,7 +61,7 @@ def charges_of(production: Production, batch: str) -> Counter[str]:
 
 def clips_of(production: Production, batch: str) -> list[str]:
     """The clips of one batch in S3."""
-    return [key for key in production.world.clips() if key.startswith(f"clips/{batch}/")]
+    return [key for key in production.world.object_keys(f"clips/{batch}/") if key.endswith(".mp4")]
 
 
 def test_two_hundred_clips_in_shards_survive_a_machine_and_are_charged_once_each(production: Production) -> None:

@@ -98,7 +98,7 @@ def begun_by_the_first_version(production: Production, prompts: Path) -> int:
             assert first.popen.poll() is None, first.text()[-3000:]
             return len(world.charges()) >= max(ROWS // 6, 2)
 
-        wait_for(some_are_bought, 300, first.text)
+        wait_for(some_are_bought, PATIENCE_S, first.text)
         first.popen.send_signal(signal.SIGTERM)
         first.popen.wait(180)
     return len(world.charges())
@@ -167,7 +167,7 @@ def test_a_batch_goes_on_through_all_of_it_and_every_clip_is_charged_once(
 
     assert charges_of(team, BATCH) == Counter({f"clip-{number}": 1 for number in range(1, ROWS + 1)})
     assert len(team.world.charges()) == len(clips_of(team, BATCH)) == ROWS
-    reports = [key for key in team.world.objects() if key.endswith("credits.csv")]
+    reports = [key for key in team.world.object_keys() if key.endswith("credits.csv")]
     assert reports == [f"clips/{BATCH}/credits.csv"]
     report = json.loads(_at_desk(team, "report", "--batch", BATCH, "--json").stdout)
     assert {clip["state"] for clip in report["clips"]} == {"stored"} and len(report["clips"]) == ROWS
