@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Literal
 
 import httpx
+from pydantic import TypeAdapter
 
 from dailies.prefect_api.access import api_trouble
 from dailies.prefect_api.address import configured_api_url
@@ -14,6 +16,11 @@ BATCH_LEAST = 50
 """Below this batch size the recorder commits about one event at a time, 100 a second; a flow of 5,000 clips then loses
 task runs in the UI (measured: 1,491 of 5,000 with the default of 1, none with 200)."""
 
+REMEMBERS_LEAST = timedelta(hours=1)
+FORGETS = (
+    "forgets after a minute whose heartbeat it awaits, so that a run whose machine dies before it is restarted stays Running for ever: "
+    "set PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER=P1D on the server (docs/operations.md)"
+)
 MEMORY_BROKER = "prefect.server.utilities.messaging.memory"
 ADVICE = (
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE=200, …_TASK_RUN_RECORDER_READ_BATCH_SIZE=200, "
@@ -47,4 +54,7 @@ def judge_settings(settings: Mapping[str, Any], url: str) -> tuple[Literal["ok",
         in_memory = server.get("events", {}).get("messaging_broker", MEMORY_BROKER) == MEMORY_BROKER
         after = "drops events silently once 10,000 wait" if in_memory else "falls far behind"
         return "warning", f"API at {url} records about 100 events a second and {after}: set {ADVICE}"
+    remembers = server.get("events", {}).get("expired_bucket_buffer")
+    if remembers is not None and TypeAdapter(timedelta).validate_python(remembers) < REMEMBERS_LEAST:
+        return "warning", f"API at {url} {FORGETS}"
     return "ok", f"API at {url}; its recorder keeps up with large batches"

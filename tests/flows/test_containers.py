@@ -203,6 +203,7 @@ def test_server_and_background_services_keep_up_with_large_batches_and_share_the
     for name in ("server", "services"):
         environment = SERVICES[name]["environment"]
         assert int(environment["PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE"]) >= 200
+        assert environment["PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER"] == "P1D"
         assert environment["PREFECT_MESSAGING_BROKER"] == "prefect_redis.messaging"
         assert environment["PREFECT_API_DATABASE_MIGRATE_ON_START"] == "false"
 

@@ -19,6 +19,7 @@ from dailies.cli.command_settings import settings_here
 from dailies.cli.ready import _kept_by_prefect
 from dailies.errors import Misconfigured
 from dailies.prefect_api.access import api_trouble, ask_api
+from dailies.prefect_api.check import judge_settings
 from deployments.deploy import NOTIFY_BLOCK, notify_block
 from tests.unit.certificate import Authority
 from tests.unit.loopback import Loopback, reply, serve
@@ -192,3 +193,10 @@ def test_the_block_that_tells_people_is_asked_for_by_its_name() -> None:
 
     client: Any = Client()
     assert anyio.run(notify_block, client) == UUID(int=999)
+
+
+@pytest.mark.parametrize(("remembers", "grade"), [("PT1M", "warning"), ("P1D", "ok"), (None, "ok")])
+def test_a_server_that_forgets_whose_heartbeat_it_awaits_is_said(remembers: str | None, grade: str) -> None:
+    told = {"server": {"events": {"expired_bucket_buffer": remembers}}}
+    found, says = judge_settings(told, "http://prefect/api")
+    assert found == grade and ("PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER=P1D" in says) == (grade == "warning")
