@@ -1,4 +1,4 @@
-"""A Prefect server with a password, behind TLS by an authority of its own, below a path, and behind a header: clips are made.
+"""A Prefect server with a password, behind TLS by an authority of its own, below a path, and behind a header: all of it works.
 
 Not part of the usual suite: `make rehearsal`. Deployed, worked and looked at through the gateway alone, websockets included, as a
 team does it that was given nothing else.
@@ -7,15 +7,19 @@ team does it that was given nothing else.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from tests.flows.factory import wait_for
+from tests.flows.factory import process, wait_for
 from tests.flows.gateway import Gateway, gateway
 from tests.flows.production import Front, Production, in_production
 from tests.flows.test_production import at_a_desk, ledger_database
@@ -70,6 +74,15 @@ def events(production: Production, name: str) -> list[Any]:
     return told
 
 
+def without(production: Production, name: str) -> subprocess.CompletedProcess[str]:
+    """`dailies status` of somebody who was not told one of the settings."""
+    environ: Mapping[str, str] = {key: value for key, value in production.environ.items() if key != name}
+    command = [sys.executable, "-m", "dailies", "status"]
+    return subprocess.run(
+        command, cwd=production.folder, env=environ, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
 def test_a_batch_is_made_through_it_and_seen(team: tuple[Production, Gateway]) -> None:
     production, gate = team
     production.worker("one", limit=2)
@@ -82,6 +95,29 @@ def test_a_batch_is_made_through_it_and_seen(team: tuple[Production, Gateway]) -
 
     assert json.loads(desk(production, "status", "--json"))["usd_at_risk"] == 0
     wait_for(lambda: ledger_known(production), 120)
+    desk(production, "collect")
+    command = [sys.executable, "-m", "dailies", "hooks", "--port", "0"]
+    log = production.folder / "hooks.log"
+    with process(command, production.environ, production.folder, log) as hooks:
+        wait_for(lambda: "http://" in hooks.text(), 120, hooks.text)
+
+    before = collects(production)
+    doubt = {
+        "event": "dailies.clip.in-doubt", "id": str(uuid4()), "occurred": datetime.now(UTC).isoformat(),
+        "resource": {"prefect.resource.id": "dailies.clip.a", "prefect.resource.name": "a"}, "payload": {"error": "lost"},
+    }  # fmt: skip
+    production.api.ask(lambda client: client.request("POST", "/events", json=[doubt]))
+    wait_for(lambda: collects(production) > before, 120, production.server.text)
+
+    assert "does not let us in (401)" in refused(production, "PREFECT_API_AUTH_STRING")
+    assert "does not let us in (403)" in refused(production, "PREFECT_CLIENT_CUSTOM_HEADERS")
+    assert "its certificate is not accepted" in refused(production, "PREFECT_API_SSL_CERT_FILE")
+
+
+def collects(production: Production) -> int:
+    """How many runs of `collect` were asked for by an automation."""
+    runs = found(production, "/flow_runs/filter", flows={"name": {"any_": ["collect-clips"]}})
+    return sum(1 for run in runs if "automation" in str(run["created_by"]).lower())
 
 
 def ledger_known(production: Production) -> bool:
@@ -95,3 +131,10 @@ def desk(production: Production, *arguments: str) -> str:
     done = at_a_desk(production, *arguments)
     assert done.returncode == 0, (arguments, done.stdout[-2000:], done.stderr[-2000:])
     return done.stdout
+
+
+def refused(production: Production, name: str) -> str:
+    """What is said to whoever lacks one of the settings."""
+    done = without(production, name)
+    assert done.returncode == 2, (name, done.stdout, done.stderr)
+    return done.stderr
