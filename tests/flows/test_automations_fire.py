@@ -19,7 +19,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.events.schemas.automations import AutomationCore, EventTrigger
-from prefect.states import Failed, Running, Scheduled, Suspended
+from prefect.states import Failed, Pending, Running, Scheduled, Suspended
 
 from deployments.deploy import HERE, NOTIFY_BLOCK, POOL, ensure_automations, ensure_pool
 from tests.flows.factory import Api, prefect_server, wait_for
@@ -137,18 +137,27 @@ def _events() -> list[dict[str, Any]]:
 
 
 async def _waiting(client: PrefectClient) -> dict[str, UUID]:
-    """Two runs that wait for a yes. A last heartbeat of each comes after the server's note of it; one says that this was all."""
+    """Two runs that wait for a yes. A last heartbeat of each comes after the server's note of it; one says that this was all.
+    And one whose machine died while it started it."""
     deployment = await client.read_deployment_by_name("collect-clips/collect")
     runs = {}
     for name in ("said so", "said nothing"):
         made = await client.create_flow_run_from_deployment(deployment.id, name=name, state=Running())
         await client.set_flow_run_state(made.id, Suspended(timeout_seconds=600), force=True)
         runs[name] = made.id
-    return runs
+    made = await client.create_flow_run_from_deployment(deployment.id, name="never begun")
+    for state in (Pending(), State[Any](type=StateType.PENDING, name="Submitting")):
+        await client.set_flow_run_state(made.id, state, force=True)
+    return {**runs, "never begun": made.id}
 
 
 def _last_words(runs: dict[str, UUID]) -> list[dict[str, Any]]:
-    said = [*(("prefect.flow-run.heartbeat", run) for run in runs.values()), ("dailies.run.suspended", runs["said so"])]
+    beats = [("prefect.flow-run.heartbeat", runs[name]) for name in ("said so", "said nothing")]
+    said = [
+        *beats,
+        ("dailies.run.suspended", runs["said so"]),
+        ("prefect.flow-run.pull-step.executed", runs["never begun"]),
+    ]
     return [
         {
             "event": event, "id": str(uuid4()), "occurred": (datetime.now(UTC) + timedelta(seconds=2)).isoformat(),
@@ -175,7 +184,8 @@ def test_each_automation_is_fired_and_its_message_arrives(tmp_path: Path) -> Non
                 lambda: f"said: {said}, not: {[text for text in SAID.values() if not any(text in s for s in said)]}",
             )
             wait_for(lambda: api.ask(_rounds), 60, lambda: "no round of retakes was started")
-            wait_for(lambda: _state(api, waiting["said nothing"]) == "Crashed", 60)
+            silent = [waiting["said nothing"], waiting["never begun"]]
+            wait_for(lambda: [_state(api, run) for run in silent] == ["Crashed"] * 2, 60)
             assert _state(api, waiting["said so"]) == "Suspended", "it was looked at first, and left alone"
             assert api.ask(_rounds) == [{"batch": "smiles", "budget_usd": 10, "approve_above_usd": None}]
         finally:
