@@ -8,16 +8,22 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dailies import __version__
+from tests.e2e.harness import World
+from tests.flows.factory import base_environ, descendants, free_port, process, wait_for
 from tests.flows.test_containers import of
 
 CONTAINER = os.environ.get("DAILIES_IMAGE", "")
 MAY_WRITE = ("/dev", "/home/dailies", "/proc", "/run/lock", "/tmp", "/var/lib/dailies", "/var/tmp")
+FROM_HERE = re.compile(r"(AIML|ONEROUTER|AWS|PREFECT_API)_\w+|DAILIES_(TO|TRUSTED_HOSTS|LOOK|POLL_\w+)|SSL_CERT_FILE")
+"""What of a world's environment the container is given, beside a home of its own."""
 
 pytestmark = [pytest.mark.skipif(not CONTAINER, reason=".ci/image builds it"), pytest.mark.timeout(600)]
 
@@ -40,6 +46,15 @@ def config() -> dict[str, Any]:
     found = subprocess.run(["buildah", "inspect", CONTAINER], capture_output=True, text=True, check=True)
     inside: dict[str, Any] = json.loads(found.stdout)["Docker"]["config"]
     return inside
+
+
+@pytest.fixture
+def environ(world: World, tmp_path: Path) -> dict[str, str]:
+    """A world's provider and store, and its Prefect server, as settings of the container."""
+    given = {name: value for name, value in world.environ.items() if FROM_HERE.fullmatch(name)}
+    for name in [name for name in given if name.endswith("SSL_CERT_FILE")]:
+        del given[name]  # a file of this machine
+    return given
 
 
 def test_it_says_what_it_is_and_starts_as_the_dockerfile_tells() -> None:
@@ -69,3 +84,30 @@ def test_no_compiler_no_installer_and_no_test_tools_are_in_it() -> None:
 def test_it_is_ready_and_knows_its_version() -> None:
     assert __version__ in run("dailies", "--version")
     assert json.loads(run("dailies", "doctor", "--ready", "--json"))["ready"] is True
+
+
+def test_a_batch_is_made_in_it_and_reported(world: World, environ: dict[str, str]) -> None:
+    """What was taken out of its packages is missed by nothing: decoding, tables, Parquet, Prefect's client."""
+    said = json.loads(run("dailies", "run", "data/prompts.csv", "--json", "--batch", "demo", **environ))
+    assert said["delivered"] == said["rows"] == len(world.charges()) == len(world.clips())
+    assert {Path(name).suffix for name in world.objects()} >= {".mp4", ".csv", ".html", ".parquet"}
+
+
+def test_a_worker_starts_by_the_entrypoint_is_healthy_and_ends_when_it_is_told(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    said, port = config(), str(free_port())
+    run("prefect", "--no-prompt", "work-pool", "create", "dailies", "--type", "process", "--overwrite", **environ)
+    command = told(*said["Entrypoint"], *said["Cmd"], **environ, PREFECT_WORKER_WEBSERVER_PORT=port)
+    health = told(*[word.replace("8080", port) for word in said["Healthcheck"]["Test"][1:]])
+    with process(command, {**os.environ, **base_environ(tmp_path)}, tmp_path, tmp_path / "worker.log") as worker:
+        wait_for(lambda: subprocess.run(health, capture_output=True, check=False).returncode == 0, 120, worker.text)
+        first = next(pid for pid in descendants(worker.popen.pid) if _is_the_init(pid))
+        os.kill(first, signal.SIGTERM)
+        worker.popen.wait(60)
+    assert "Traceback" not in worker.text()
+
+
+def _is_the_init(pid: int) -> bool:
+    words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    return words[1:3] == [b"-m", b"dailies.sender.init"]
