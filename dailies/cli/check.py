@@ -13,7 +13,7 @@ import anyio.to_thread
 from dailies.cli.answers import headline, next_command
 from dailies.cli.command_settings import settings_here
 from dailies.cli.screen import counting, say, tell
-from dailies.cli.tables import names_of, table_once
+from dailies.cli.tables import names_in, table_once
 from dailies.domain.commands import COLLECT
 from dailies.domain.figures import Line
 from dailies.domain.money import show_usd
@@ -146,7 +146,7 @@ def _print(credits: Credits, checked: Checked, order: BatchRequest) -> None:
     plan, purchase = checked.plan, checked.purchase
     wanted = {row.clip.key for row in purchase.rows}
     shown = {row.clip.key: row.sheet_row for row in plan.rows}
-    names = names_of(credits.lines)
+    names = names_in(credits)
     lines = [[str(shown[line.clip_key]), names[line.clip_key], line.model, line.provider, line.resolution or "–", line.aspect_ratio or "–",
               f"{line.duration_s} s" if line.duration_s else "–", show_usd(line.usd_quoted),
               "ok" if line.clip_key in wanted else _standing(line)] for line in credits.lines]  # fmt: skip

@@ -14,7 +14,7 @@ from dailies.cli.command_settings import settings_here
 from dailies.cli.screen import say, tell
 from dailies.cli.tables import table
 from dailies.domain.commands import retakes
-from dailies.domain.figures import Line, Totals, totals_of
+from dailies.domain.figures import Totals
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import BatchRow
 from dailies.errors import BadInput
@@ -31,7 +31,7 @@ from dailies.report.reconcile import Reconciliation, reconciliation_csv
 from dailies.report.refund import Claim, refund_claims, refund_files
 from dailies.report.rounds import Round, is_sent_back, retake_round
 from dailies.report.runs import runs_of
-from dailies.report.select import Selection, chosen, each_chosen, grouped, groups_in
+from dailies.report.select import Selection, chosen, each_chosen, summed, sums_in
 from dailies.report.sidecars import keep_all_sidecars
 from dailies.report.write import Extras, report_folder, to_disk, write_report
 from dailies.report.write import replace as replace_file
@@ -142,8 +142,8 @@ def _whole(settings: Settings, ledger: Ledger, wanted: Wanted) -> _Read:
     return _Read(credits_of(wanted.selection.title, rows), rows, runs, rows, reconciliation)
 
 
-def _groups(rows: Sequence[BatchRow], credits: Credits, name: str) -> dict[str, list[Line]]:
-    return grouped(rows, name) if name in BY_ATTEMPT else groups_in(credits, name)
+def _groups(rows: Sequence[BatchRow], credits: Credits, name: str) -> dict[str, Totals]:
+    return summed(rows, name) if name in BY_ATTEMPT else sums_in(credits, name)
 
 
 def _sidecars(ledger: Ledger, rows: Sequence[BatchRow]) -> str:
@@ -205,7 +205,7 @@ def _linker(wanted: Wanted, credits: Credits, folder: Path, home: Path) -> Linke
     copies = Path(base).expanduser().absolute() if base and Path(base).expanduser().is_dir() else None
     if base and base != PRESIGNED and not copies:
         return from_base(base)
-    s3 = S3() if any(line.s3_uri for line in credits.lines) else None
+    s3 = S3() if credits.sums.delivered else None
     to_disk(folder, {})
     gather_posters(credits.lines, folder, home, s3)
     return presigned(s3, folder) if base == PRESIGNED and s3 else on_disk(folder, copies)
@@ -231,7 +231,7 @@ def _answer(
         answer["unknown_statuses"] = statuses_json(credits.unknown_statuses)
     if wanted.group_by:
         groups = _groups(rows, credits, wanted.group_by)
-        answer["groups"] = {value: plain_totals(totals_of(lines)) for value, lines in sorted(groups.items())}
+        answer["groups"] = {value: plain_totals(totals) for value, totals in sorted(groups.items())}
     if reconciliation:
         differences = [
             {name: _plain(value) for name, value in asdict(entry).items()} for entry in reconciliation.differences
@@ -251,8 +251,7 @@ def _plain(value: object) -> object:
 
 def _print(rows: Sequence[BatchRow], credits: Credits, name: str) -> None:
     table_rows = []
-    for value, lines in sorted(_groups(rows, credits, name).items()):
-        totals = totals_of(lines)
+    for value, totals in sorted(_groups(rows, credits, name).items()):
         table_rows.append([value, str(totals.rows), str(totals.delivered + totals.already_delivered), str(totals.failed),
                            str(totals.rows - totals.delivered - totals.already_delivered - totals.failed),
                            show_usd(totals.usd_quoted), show_usd(totals.usd_charged), _unreported(totals),

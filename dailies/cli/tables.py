@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from heapq import nsmallest
 
 from rich.console import Console
 from rich.table import Table
@@ -55,21 +56,23 @@ def table_once(
 def clips_table(credits: Credits) -> None:
     """The clips of a batch, those first that need a person. On a terminal a clip in S3 is shown by its name, below a line
     that says where; into a pipe its whole address is written."""
-    lines = sorted(credits.lines, key=by_urgency)
-    shown = lines if len(lines) <= MOST_ROWS else lines[:MOST_ROWS]
+    shown = nsmallest(MOST_ROWS, credits.lines, key=by_urgency)
     folder = common_folder(shown) if Console().is_terminal else ""
-    names = names_of(lines)
+    names = names_in(credits)
     rows = [[name, *cells(line, folder)[1:]] for line in shown for name in [names[line.clip_key]]]
     table(["clip", "outcome", "charged", "s", "in S3, or why not"], rows, ["charged", "s"])
-    if len(shown) < len(lines):
-        print(f"… and {len(lines) - len(shown)} more in credits.csv")
+    if more := len(credits.clips) - len(shown):
+        print(f"… and {more} more in credits.csv")
     if folder:
         print(f"In S3 below {folder}")
 
 
-def names_of(lines: Sequence[Line]) -> dict[str, str]:
+def names_in(credits: Credits) -> dict[str, str]:
     """What each clip is called by its clip_key, none like another."""
-    return told_apart([(line.clip_key, line.id, line.take, line.counted) for line in lines])
+    columns = ("clip_key", "id", "take", "counted")
+    return told_apart(
+        [clip for block in credits.clips.blocks() for clip in zip(*map(block.column, columns), strict=True)]
+    )
 
 
 def names_within_batches(clips: Sequence[tuple[str, str, str, str]]) -> dict[str, str]:

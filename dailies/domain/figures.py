@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from enum import StrEnum
+from typing import TypeVar
 
 from dailies.domain.marks import Marks
 from dailies.domain.money import NANO, ZERO, show_usd, sum_usd
@@ -127,7 +128,7 @@ COLUMNS = tuple(f.name for f in fields(Line))
 
 def line_of(row: BatchRow, delivered_before: frozenset[str] | None = None) -> Line:
     """One row of the report. Money is that of all the clip's attempts together, so that sums are whole."""
-    attempt, clip = row.attempt, row.clip
+    attempt, clip, attempts = row.attempt, row.clip, row.attempts
     outcome = outcome_of(row, delivered_before)
     verdict, origin = row.verdict, attempt.origin if attempt and attempt.delivered else None
     quoted = row.usd_quoted if attempt is None else attempt.usd_quoted if row.usd_quoted is not None else None
@@ -148,19 +149,19 @@ def line_of(row: BatchRow, delivered_before: frozenset[str] | None = None) -> Li
         prompt=clip.prompt,
         image=clip.image.source,
         attempt=attempt.id if attempt else None,
-        attempts=len(row.attempts),
+        attempts=len(attempts),
         generation_id=attempt.generation_id if attempt else None,
         s3_uri=(row.copy_uri if attempt.delivered else None) or attempt.s3_uri if attempt else None,
         sha256=attempt.sha256 if attempt else None,
         size_bytes=attempt.size_bytes if attempt else None,
         usd_quoted=quoted,
-        usd_charged=_known_sum(a.usd_charged for a in row.attempts if a.generation_id),
-        usd_at_risk=sum_usd(a.usd_at_risk for a in row.attempts),
-        unreported=sum(a.unreported for a in row.attempts),
-        usd_unreported_quoted=sum_usd(a.usd_quoted for a in row.attempts if a.unreported),
-        credits_used=_known_credits(row.attempts),
+        usd_charged=_known_sum([a.usd_charged for a in attempts if a.generation_id and a.usd_charged is not None]),
+        usd_at_risk=_known_sum([a.usd_at_risk for a in attempts]) or ZERO,
+        unreported=sum([a.unreported for a in attempts]),
+        usd_unreported_quoted=_known_sum([a.usd_quoted for a in attempts if a.unreported]) or ZERO,
+        credits_used=_known_credits(attempts),
         seconds=None if seconds is None else round(seconds, 1),
-        polls=sum(a.polls for a in row.attempts),
+        polls=sum([a.polls for a in attempts]),
         created_at=attempt.created_at.isoformat(timespec="seconds") if attempt else None,
         stored_at=attempt.stored_at.isoformat(timespec="seconds") if attempt and attempt.stored_at else None,
         mismatch=attempt.mismatch if attempt else None,
@@ -175,9 +176,8 @@ def line_of(row: BatchRow, delivered_before: frozenset[str] | None = None) -> Li
     )
 
 
-def _known_sum(amounts: Iterable[Decimal | None]) -> Decimal | None:
-    known = [amount for amount in amounts if amount is not None]
-    return sum_usd(known) if known else None
+def _known_sum(known: Sequence[Decimal]) -> Decimal | None:
+    return sum_usd(known) if len(known) > 1 else known[0] if known else None
 
 
 def _known_credits(attempts: Sequence[Attempt]) -> int | None:
@@ -243,40 +243,122 @@ class Totals:
         return ", ".join(said)
 
 
+class Sum:
+    """Lines summed up one after another: what every figure over several clips is made of."""
+
+    __slots__ = (
+        "charged", "count", "credits", "kept", "kept_s", "unreported", "usd_asked", "usd_at_risk", "usd_quoted", "usd_rejected",
+        "usd_unreported",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.count = dict.fromkeys(map(str, Outcome), 0)
+        self.charged: Decimal | None = None
+        """What is known to be charged; None while no charge is known."""
+        self.usd_quoted = self.usd_at_risk = self.usd_unreported = self.usd_rejected = ZERO
+        self.usd_asked = ZERO
+        """What those are quoted at for which something was sent."""
+        self.credits: int | None = None
+        self.unreported = self.kept = self.kept_s = 0
+
+    def add(self, line: Line) -> None:
+        """One more line."""
+        quoted, charged = line.usd_quoted, line.usd_charged
+        if line.counted:
+            self.count[line.outcome] += 1
+            if quoted:
+                self.usd_quoted += quoted
+        if quoted and line.attempt:
+            self.usd_asked += quoted
+        if charged is not None:
+            self.charged = charged if self.charged is None else self.charged + charged
+        if line.usd_at_risk:
+            self.usd_at_risk += line.usd_at_risk
+        if line.unreported:
+            self.unreported += line.unreported
+            self.usd_unreported += line.usd_unreported_quoted
+        if line.credits_used is not None:
+            self.credits = (self.credits or 0) + line.credits_used
+        if line.verdict:
+            self._judge(line)
+
+    def _judge(self, line: Line) -> None:
+        if line.verdict == Word.KEEP and line.counted:
+            self.kept, self.kept_s = self.kept + 1, self.kept_s + (line.duration_s or 0)
+        if line.verdict == Word.REJECT:
+            self.usd_rejected += line.usd_charged or ZERO
+
+    def copy(self) -> Sum:
+        """The same sum, to go on with apart."""
+        other = Sum()
+        for name in self.__slots__:
+            setattr(other, name, getattr(self, name))
+        other.count = dict(self.count)
+        return other
+
+    def and_also(self, more: Sum) -> Sum:
+        """Both together."""
+        both = self.copy()
+        for outcome, number in more.count.items():
+            both.count[outcome] += number
+        for name in (
+            "usd_quoted",
+            "usd_asked",
+            "usd_at_risk",
+            "usd_unreported",
+            "usd_rejected",
+            "unreported",
+            "kept",
+            "kept_s",
+        ):
+            setattr(both, name, getattr(self, name) + getattr(more, name))
+        both.charged = _both(self.charged, more.charged)
+        both.credits = _both(self.credits, more.credits)
+        return both
+
+    @property
+    def rows(self) -> int:
+        """How many rows of a batch are among them."""
+        return sum(self.count.values())
+
+    @property
+    def usd_spent(self) -> Decimal:
+        """What was charged, at the quote where nobody has said, and what is at risk."""
+        return (self.charged or ZERO) + self.usd_at_risk + self.usd_unreported
+
+    def totals(self) -> Totals:
+        """The figures as people get them."""
+        charged = ZERO if self.charged is None and not self.unreported else self.charged
+        return Totals(
+            rows=self.rows,
+            **self.count,
+            usd_quoted=self.usd_quoted,
+            usd_charged=charged,
+            usd_at_risk=self.usd_at_risk,
+            unreported=self.unreported,
+            usd_unreported_quoted=self.usd_unreported,
+            credits_used=self.credits,
+            kept=self.kept,
+            usd_rejected=self.usd_rejected,
+            usd_per_kept_second=(charged / self.kept_s).quantize(NANO) if charged is not None and self.kept_s else None,
+        )
+
+
+N = TypeVar("N", int, Decimal)
+
+
+def _both(one: N | None, other: N | None) -> N | None:
+    return other if one is None else one if other is None else one + other
+
+
+def sum_of(lines: Iterable[Line]) -> Sum:
+    """Lines summed up in one pass."""
+    found = Sum()
+    for line in lines:
+        found.add(line)
+    return found
+
+
 def totals_of(lines: Iterable[Line]) -> Totals:
     """Sum up in one pass."""
-    count = dict.fromkeys(Outcome, 0)
-    charged: Decimal | None = None
-    quoted = at_risk = unreported_quoted = ZERO
-    rejected, unreported, spent = ZERO, 0, None
-    kept = kept_s = 0
-    for line in lines:
-        count[Outcome(line.outcome)] += line.counted
-        if line.counted:
-            quoted += line.usd_quoted or ZERO
-        at_risk += line.usd_at_risk
-        unreported += line.unreported
-        unreported_quoted += line.usd_unreported_quoted
-        if line.usd_charged is not None:
-            charged = (charged or ZERO) + line.usd_charged
-        if line.credits_used is not None:
-            spent = (spent or 0) + line.credits_used
-        if line.verdict == Word.KEEP and line.counted:
-            kept, kept_s = kept + 1, kept_s + (line.duration_s or 0)
-        if line.verdict == Word.REJECT:
-            rejected += line.usd_charged or ZERO
-    if charged is None and not unreported:
-        charged = ZERO
-    return Totals(
-        rows=sum(count.values()),
-        **{str(outcome): number for outcome, number in count.items()},
-        usd_quoted=quoted,
-        usd_charged=charged,
-        usd_at_risk=at_risk,
-        unreported=unreported,
-        usd_unreported_quoted=unreported_quoted,
-        credits_used=spent,
-        kept=kept,
-        usd_rejected=rejected,
-        usd_per_kept_second=(charged / kept_s).quantize(NANO) if charged is not None and kept_s else None,
-    )
+    return sum_of(lines).totals()

@@ -118,6 +118,9 @@ A = TypeVar("A", bound=AttemptStatus)
 
 def current(attempts: Iterable[A]) -> A | None:
     """The attempt that speaks for the clip: the live one, else an orphan that may bring it home, else the latest."""
+    attempts = tuple(attempts)
+    if len(attempts) == 1:
+        return attempts[0]  # as of nearly all clips
     return max(
         attempts,
         key=lambda a: (a.state in LIVE, a.state is State.ORPHANED and a.failure is None, a.no),

@@ -10,16 +10,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import reduce
 from statistics import median
 
-from dailies.domain.figures import Line
+from dailies.domain.figures import Sum
 from dailies.domain.money import ZERO, show_usd, sum_usd
+from dailies.report.sums import Groups, Sums
 
 MOST_BARS = 12
 """More groups than a person compares at a glance are summed up as `others`."""
 MOST_DAYS = 62
-MOST_GROUPS = 40
-"""A column with more values than this is a label, not a grouping."""
 BINS = 14
 
 
@@ -71,51 +71,36 @@ class Pillars:
     last: str
 
 
-def charts_of(
-    lines: Sequence[Line],
-    labels: Sequence[Mapping[str, str]],
-    by_day: Mapping[date, Decimal],
-    at_providers: Sequence[Line],
-) -> tuple[tuple[Bars, ...], tuple[Pillars, ...]]:
+def charts_of(sums: Sums) -> tuple[tuple[Bars, ...], tuple[Pillars, ...]]:
     """Every chart that has something to show: bars by model, provider, batch and own column; days and seconds.
 
-    `at_providers` are the lines with each clip's money at the provider that took it.
+    By provider each clip's money stands at the one that took it.
     """
-    bars = [
-        bars_by("model", [line.model for line in lines], lines),
-        bars_by("provider", [line.provider for line in at_providers], at_providers),
-        bars_by("batch", [line.batch for line in lines], lines),
-    ]
-    for name in dict.fromkeys(name for row in labels for name in row):
-        bars.append(bars_by(name, [row.get(name) or "–" for row in labels], lines))
+    by = {"model": sums.model, "provider": sums.provider, "batch": sums.batch}
+    bars = [bars_of(name, groups) for name, groups in (*by.items(), *sums.own.items())]
     shown = tuple(b for b in bars if b and (b.column == "model" or len(b.bars) > 1))
-    return shown, tuple(p for p in (spend_by_day(by_day), seconds_per_clip(lines)) if p)
+    return shown, tuple(p for p in (spend_by_day(sums.by_day), seconds_per_clip(sums.seconds)) if p)
 
 
-def bars_by(column: str, keys: Sequence[str], lines: Sequence[Line]) -> Bars | None:
+def bars_of(column: str, groups: Groups | None) -> Bars | None:
     """Sums by a column, or None when it has no values or too many."""
-    groups: dict[str, list[Line]] = {}
-    for key, line in zip(keys, lines, strict=True):
-        groups.setdefault(key, []).append(line)
-    if not groups or len(groups) > MOST_GROUPS:
+    if not groups:
         return None
-    ordered = sorted(groups.items(), key=lambda group: (-_spent(group[1]), group[0]))
+    ordered = sorted(groups.items(), key=lambda group: (-group[1].usd_spent, group[0]))
     if len(ordered) > MOST_BARS:
-        rest = [line for _, some in ordered[MOST_BARS - 1 :] for line in some]
-        ordered = [*ordered[: MOST_BARS - 1], (f"{len(ordered) - MOST_BARS + 1} others", rest)]
-    top = max(max(_spent(some), _quoted(some)) for _, some in ordered)
+        rest = [some for _, some in ordered[MOST_BARS - 1 :]]
+        ordered = [*ordered[: MOST_BARS - 1], (f"{len(rest)} others", reduce(Sum.and_also, rest))]
+    top = max(max(some.usd_spent, some.usd_asked) for _, some in ordered)
     return Bars(f"Spend by {column}", column, tuple(_bar(name, some, top) for name, some in ordered))
 
 
-def _bar(name: str, lines: Sequence[Line], top: Decimal) -> Bar:
-    charged, risk, quoted = _charged(lines), sum_usd(line.usd_at_risk for line in lines), _quoted(lines)
-    known = any(line.usd_charged is not None for line in lines)
-    unreported = sum_usd(line.usd_unreported_quoted for line in lines)
-    said = [show_usd(charged)] if known or not unreported else []
+def _bar(name: str, some: Sum, top: Decimal) -> Bar:
+    charged, risk, unreported = some.charged or ZERO, some.usd_at_risk, some.usd_unreported
+    said = [show_usd(charged)] if some.charged is not None or not unreported else []
     said += [f"~{show_usd(unreported)}"] if unreported else []
     return Bar(
-        name, sum(line.counted for line in lines), show_usd(quoted), " + ".join(said), show_usd(risk) if risk else "",
-        _pct(charged + unreported, top), _pct(risk, top), _pct(quoted, top),
+        name, some.rows, show_usd(some.usd_asked), " + ".join(said), show_usd(risk) if risk else "",
+        _pct(charged + unreported, top), _pct(risk, top), _pct(some.usd_asked, top),
     )  # fmt: skip
 
 
@@ -138,9 +123,9 @@ def spend_by_day(by_day: Mapping[date, Decimal]) -> Pillars | None:
     return _pillars(f"Spend by {unit}", summary, unit, "spent or at risk", [(n, v, show_usd(v)) for n, v in values])
 
 
-def seconds_per_clip(lines: Sequence[Line]) -> Pillars | None:
+def seconds_per_clip(seconds: Iterable[float]) -> Pillars | None:
     """How long clips took at the provider, as a histogram. None below five clips."""
-    seconds = sorted(line.seconds for line in lines if line.seconds is not None)
+    seconds = sorted(seconds)
     if len(seconds) < 5:
         return None
     low, step = _steps(seconds[0], seconds[-1])
@@ -176,18 +161,6 @@ def _steps(low: float, high: float) -> tuple[float, float]:
 def _months(first: date, last: date) -> list[str]:
     count = (last.year - first.year) * 12 + last.month - first.month + 1
     return [f"{first.year + (first.month - 1 + n) // 12}-{(first.month - 1 + n) % 12 + 1:02d}" for n in range(count)]
-
-
-def _charged(lines: Iterable[Line]) -> Decimal:
-    return sum_usd(line.usd_charged for line in lines)
-
-
-def _quoted(lines: Iterable[Line]) -> Decimal:
-    return sum_usd(line.usd_quoted for line in lines if line.attempt)
-
-
-def _spent(lines: Sequence[Line]) -> Decimal:
-    return _charged(lines) + sum_usd(line.usd_at_risk + line.usd_unreported_quoted for line in lines)
 
 
 def _share(value: Decimal, top: Decimal) -> float:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import Decimal
-from types import MappingProxyType
-from typing import Any, TextIO
+from heapq import nsmallest
+from types import NoneType
+from typing import Any, cast
 
-from dailies.domain.figures import COLUMNS, Line, Totals, line_of, totals_of
-from dailies.domain.money import ZERO, show_usd
+from dailies.domain.figures import COLUMNS, Line, Totals, line_of
+from dailies.domain.money import show_usd
 from dailies.domain.records import BatchRow, SeenStatus
 from dailies.report.advice import Topic, topic_of
+from dailies.report.blocks import Block, Clips
 from dailies.report.divide import BY_ATTEMPT, divided
+from dailies.report.sums import Sums
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 JSON_CLIP = ("id", "clip_key", "state", "provider", "model", "generation_id", "s3_uri", "sha256", "size_bytes", "usd_quoted",
@@ -25,25 +28,47 @@ JSON_CLIP = ("id", "clip_key", "state", "provider", "model", "generation_id", "s
 
 @dataclass(frozen=True, slots=True)
 class Credits:
-    """A batch's report in figures: lines with what each needs from a person, and the totals. `labels` are the model's
-    options as they were bought and the team's own columns, by name; an option comes before a column of the same name.
-    """
+    """A batch's report in figures: its clips with what each needs from a person, and their sums."""
 
     batch: str
-    lines: tuple[Line, ...]
-    labels: tuple[Mapping[str, str], ...]
-    options: tuple[Mapping[str, str], ...]
-    topics: tuple[Topic, ...]
+    clips: Clips
+    sums: Sums
     totals: Totals
-    by_day: Mapping[date, Decimal]
-    """Dollars spent or at risk by the UTC day of each attempt."""
-    at_providers: tuple[Line, ...]
-    """The lines once more, that of a clip which was tried at several providers in parts."""
+    divided: Mapping[int, Sequence[Line]]
+    """Of clips that were tried at several providers, by their place: the line in parts."""
     unknown_statuses: tuple[SeenStatus, ...] = ()
     """Words that providers used and dailies did not know, in the whole ledger."""
 
+    @property
+    def lines(self) -> Sequence[Line]:
+        """One for each clip."""
+        return self.clips.each(lambda block: block.lines)
 
-NO_LABELS: Mapping[str, str] = MappingProxyType({})
+    @property
+    def labels(self) -> Sequence[Mapping[str, str]]:
+        """The model's options as they were bought and the team's own columns, by name; an option comes before a column of
+        the same name."""
+        return self.clips.each(lambda block: block.labels)
+
+    @property
+    def options(self) -> Sequence[Mapping[str, str]]:
+        """The model's options alone."""
+        return self.clips.each(lambda block: block.options)
+
+    @property
+    def topics(self) -> Sequence[Topic]:
+        """What each clip needs from a person."""
+        return self.clips.each(lambda block: block.topics)
+
+    @property
+    def by_day(self) -> Mapping[date, Decimal]:
+        """Dollars spent or at risk by the UTC day of each attempt."""
+        return self.sums.by_day
+
+    @property
+    def at_providers(self) -> Sequence[Line]:
+        """The lines once more, that of a clip which was tried at several providers in parts."""
+        return [part for at, line in enumerate(self.lines) for part in self.divided.get(at, (line,))]
 
 
 def credits_of(batch: str, rows: Iterable[BatchRow], delivered_before: frozenset[str] | None = None) -> Credits:
@@ -51,23 +76,20 @@ def credits_of(batch: str, rows: Iterable[BatchRow], delivered_before: frozenset
 
     The rows are looked at once and not kept.
     """
-    lines, labels, options, topics, at_providers = [], [], [], [], []
-    by_day: dict[date, Decimal] = {}
+    clips, sums, in_parts = Clips(), Sums(), dict[int, Sequence[Line]]()
     for row in sorted_by_standing(rows):
         line = line_of(row, delivered_before)
-        lines.append(line)
-        options.append(options_of(row))
-        labels.append({**row.labels, **options[-1]} if options[-1] else row.labels or NO_LABELS)
-        topics.append(topic_of(row, line))
-        parts = [*divided(row, BY_ATTEMPT["provider"])]
-        at_providers += [line] if parts == [row] else [line_of(part, delivered_before) for part in parts]
-        for attempt in row.attempts:
-            if usd := attempt.usd_spent:
-                day = attempt.created_at.date()
-                by_day[day] = by_day.get(day, ZERO) + usd
-    return Credits(
-        batch, tuple(lines), tuple(labels), tuple(options), tuple(topics), totals_of(lines), by_day, tuple(at_providers)
-    )
+        options = options_of(row)
+        labels = {**row.labels, **options} if options else row.labels or {}
+        parts: Sequence[Line] = (line,)
+        if len(row.attempts) > 1:
+            several = [*divided(row, BY_ATTEMPT["provider"])]
+            if several != [row]:
+                parts = in_parts[len(clips)] = [line_of(part, delivered_before) for part in several]
+        clips.add(line, labels, options, topic_of(row, line))
+        sums.add(line, labels, options, parts)
+        sums.spent(row.attempts)
+    return Credits(batch, clips, sums, sums.whole.totals(), in_parts)
 
 
 def sorted_by_standing(rows: Iterable[BatchRow]) -> Iterator[BatchRow]:
@@ -83,8 +105,7 @@ def sorted_by_standing(rows: Iterable[BatchRow]) -> Iterator[BatchRow]:
 
 def options_of(row: BatchRow) -> Mapping[str, str]:
     """The model's options that a clip was bought with, as text by name."""
-    options = row.clip.options
-    return {name: option_text(value) for name, value in options.items()} if options else NO_LABELS
+    return {name: option_text(value) for name, value in row.clip.options.items()}
 
 
 def option_text(value: object) -> str:
@@ -93,34 +114,47 @@ def option_text(value: object) -> str:
 
 
 def credits_csv_bytes(credits: Credits) -> bytes:
-    """One row per clip, as UTF-8; never all of it as text and as bytes at once."""
-    out = io.BytesIO()
-    text = io.TextIOWrapper(out, encoding="utf-8", newline="")
-    write_csv(credits, text)
-    text.detach()
-    return out.getvalue()
+    """One row per clip, as UTF-8."""
+    return b"".join(csv_pieces(credits))
 
 
-def write_csv(credits: Credits, out: TextIO) -> None:
-    """One row per clip. Cells that a spreadsheet would run as a formula are quoted with `'`; unknown money is empty."""
+def csv_pieces(credits: Credits) -> Iterator[bytes]:
+    """The same, some hundred rows at a time. Cells that a spreadsheet would run as a formula are quoted with `'`; unknown
+    money is empty."""
     own = own_columns(credits)
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*COLUMNS, *map(safe_cell, own.values())])
-    for line, labels in zip(credits.lines, credits.labels, strict=True):
-        cells = [getattr(line, name) for name in COLUMNS]
-        writer.writerow([safe_cell(cell) for cell in (*cells, *(labels.get(name, "") for name in own))])
+    yield _csv([[*COLUMNS, *map(safe_cell, own.values())]])
+    for block in credits.clips.blocks():
+        columns = [_safe_cells(block.column(name)) for name in COLUMNS]
+        columns += [_safe_cells([labels.get(name, "") for labels in block.labels]) for name in own]
+        yield _csv(zip(*columns, strict=True))
+
+
+def _csv(rows: Iterable[Sequence[object]]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue().encode()
 
 
 def own_columns(credits: Credits) -> dict[str, str]:
     """The team's columns in the order in which they appear, each with its header: its own name unless that is taken."""
     taken, headers = set(COLUMNS), {}
-    for name in dict.fromkeys(name for labels in credits.labels for name in labels):
+    for name in credits.sums.names:
         header = name
         while header in taken:
             header = f"own_{header}"
         taken.add(header)
         headers[name] = header
     return headers
+
+
+def _safe_cells(values: Sequence[object]) -> Sequence[object]:
+    """The cells of a column as `csv` writes them just as `safe_cell` has them: what is no text goes by itself."""
+    kinds = {*map(type, values)}
+    if kinds <= {int, float, bool, NoneType}:
+        return values
+    if kinds <= {str, NoneType}:
+        return [f"'{text}" if text and text[0] in FORMULA_STARTS else text for text in cast(Sequence[str], values)]
+    return [*map(safe_cell, values)]
 
 
 def safe_cell(value: object) -> str:
@@ -139,8 +173,11 @@ def answer_json(credits: Credits, report_dir: str | None) -> dict[str, Any]:
     `clips` are the batch's rows. `uncounted` is there when something else adds to the money: rows that have left the CSV,
     attempts whose clip went on elsewhere.
     """
-    counted = [clip_json(credits, at) for at, line in enumerate(credits.lines) if line.counted]
-    uncounted = [clip_json(credits, at) for at, line in enumerate(credits.lines) if not line.counted]
+    counted: list[dict[str, object]] = []
+    uncounted: list[dict[str, object]] = []
+    for block in credits.clips.blocks():
+        for clip, counts in zip(clips_in(block), block.column("counted"), strict=True):
+            (counted if counts else uncounted).append(clip)
     return {
         "batch": credits.batch,
         **plain_totals(credits.totals),
@@ -151,11 +188,11 @@ def answer_json(credits: Credits, report_dir: str | None) -> dict[str, Any]:
 
 
 def answer_pieces(credits: Credits, report_dir: str | None) -> Iterator[str]:
-    """The same object as text, clip after clip: of a hundred thousand clips one is there as JSON at a time."""
+    """The same object as text, some hundred clips at a time."""
     head = {"batch": credits.batch, **plain_totals(credits.totals), "report_dir": report_dir}
     yield dump(head).removesuffix("}") + ', "clips": ['
     yield from _clips_text(credits, counted=True)
-    if not all(line.counted for line in credits.lines):
+    if credits.totals.rows < len(credits.clips):
         yield '], "uncounted": ['
         yield from _clips_text(credits, counted=False)
     yield "]}"
@@ -163,19 +200,30 @@ def answer_pieces(credits: Credits, report_dir: str | None) -> Iterator[str]:
 
 def _clips_text(credits: Credits, counted: bool) -> Iterator[str]:
     comma = ""
-    for at, line in enumerate(credits.lines):
-        if line.counted is counted:
-            yield comma + dump(clip_json(credits, at))
+    for block in credits.clips.blocks():
+        if found := [
+            clip for clip, counts in zip(clips_in(block), block.column("counted"), strict=True) if counts is counted
+        ]:
+            yield comma + _to_json(found)[1:-1]
             comma = ", "
 
 
-def clip_json(credits: Credits, at: int) -> dict[str, object]:
-    """One clip as JSON; its options and what is not as ordered stand there where there are any."""
-    line = credits.lines[at]
-    rare = {"options": dict(credits.options[at]), "mismatch": line.mismatch}
-    said = {name: value for name, value in rare.items() if value}
-    marks = {"marks": line.marks.record() if line.marks else None}
-    return {name: _number(getattr(line, name)) for name in JSON_CLIP} | marks | said
+def clips_in(block: Block) -> list[dict[str, object]]:
+    """The clips of a block as JSON; its options and what is not as ordered stand there where there are any."""
+    columns = [_numbers(block.column(name)) for name in JSON_CLIP]
+    clips: list[dict[str, object]] = [dict(zip(JSON_CLIP, cells, strict=True)) for cells in zip(*columns, strict=True)]
+    rare = zip(clips, block.column("marks"), block.options, block.column("mismatch"), strict=True)
+    for clip, marks, options, mismatch in rare:
+        clip["marks"] = marks.record() if marks else None
+        if options:
+            clip["options"] = dict(options)
+        if mismatch:
+            clip["mismatch"] = mismatch
+    return clips
+
+
+def _numbers(values: Sequence[object]) -> Sequence[object]:
+    return [*map(_number, values)] if Decimal in map(type, values) else values
 
 
 def statuses_json(seen: Iterable[SeenStatus]) -> list[dict[str, object]]:
@@ -190,11 +238,14 @@ def plain_totals(totals: Totals) -> dict[str, object]:
 
 def dump(answer: Mapping[str, Any]) -> str:
     """JSON text; prompts and errors keep their letters."""
-    return json.dumps(answer, ensure_ascii=False, default=_number)
+    return _to_json(answer)
 
 
 def _number(value: object) -> object:
     return float(value) if isinstance(value, Decimal) else value
+
+
+_to_json = json.JSONEncoder(ensure_ascii=False, default=_number).encode
 
 
 def totals_markdown(credits: Credits, report_uri: str | None) -> str:
@@ -221,7 +272,7 @@ def totals_markdown(credits: Credits, report_uri: str | None) -> str:
 
 def table_rows(credits: Credits, most: int = 5000) -> list[dict[str, str]]:
     """The clips as the Prefect UI's table shows them: what needs a person first."""
-    ordered = sorted(credits.lines, key=by_urgency)
+    ordered = nsmallest(most, credits.lines, key=by_urgency)
     return [
         {
             "clip": line.id,
@@ -236,7 +287,7 @@ def table_rows(credits: Credits, most: int = 5000) -> list[dict[str, str]]:
             "generation": line.generation_id or "",
             "error": line.error or line.mismatch or "",
         }
-        for line in ordered[:most]
+        for line in ordered
     ]
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 from dailies.domain.figures import Line
@@ -15,6 +17,10 @@ from dailies.storage.s3 import S3, StoreRefused, StoreTrouble, parse_s3_uri
 
 logger = logging.getLogger("dailies.report")
 AT_ONCE = 16
+SOME = 1000
+"""Clips that are looked at together."""
+FEW = 50
+"""So many posters are just asked for; of more the store is first asked which of them there are."""
 MOST_BYTES = 1_000_000
 """A poster has some ten kilobytes; whatever is larger is something else."""
 
@@ -22,40 +28,83 @@ MOST_BYTES = 1_000_000
 def gather_posters(lines: Iterable[Line], folder: Path, home: Path, s3: S3 | None) -> int:
     """Bring posters into `folder/posters`. Returns how many are there; a poster that can't be had is left out."""
     target = folder / POSTERS
-    delivered = [line for line in lines if line.s3_uri]
     target.mkdir(parents=True, exist_ok=True, mode=0o700)
-    missing = [line for line in delivered if not _here(line, target, home)]
-    found = _from_s3(missing, target, s3) if s3 and missing else 0
-    return len(delivered) - len(missing) + found
+    near, far = _Near(target, home), _Far(target, s3) if s3 else None
+    delivered, found = (line for line in lines if line.s3_uri), 0
+    while some := [*islice(delivered, SOME)]:
+        missing = [line for line in some if not near.has(line)]
+        found += len(some) - len(missing) + (far.fetch(missing) if far and missing else 0)
+    return found
 
 
-def _here(line: Line, target: Path, home: Path) -> bool:
-    name = poster_file(line)
-    if (target / name).exists():
-        return True
-    try:
-        shutil.copyfile(report_folder(home, line.batch, None) / POSTERS / name, target / name)
-    except OSError:
-        return False
-    return True
+class _Near:
+    """Posters on this disk: in the folder itself, else in those of the batches' own reports."""
 
+    def __init__(self, target: Path, home: Path) -> None:
+        self._target, self._home = target, home
+        self._here = _names(target)
+        self._reports: dict[str, tuple[Path, frozenset[str]]] = {}
 
-def _from_s3(lines: list[Line], target: Path, s3: S3) -> int:
-    refused = False
-
-    def fetch(line: Line) -> bool:
-        nonlocal refused
-        if refused or not line.s3_uri:
+    def has(self, line: Line) -> bool:
+        """Whether a clip's poster is in the folder now."""
+        name = poster_file(line)
+        if name in self._here:
+            return True
+        if line.batch not in self._reports:
+            folder = report_folder(self._home, line.batch, None) / POSTERS
+            self._reports[line.batch] = (folder, _names(folder))
+        folder, names = self._reports[line.batch]
+        if name not in names:
             return False
-        bucket, key = parse_s3_uri(line.s3_uri)
         try:
-            replace(target / poster_file(line), s3.read(bucket, poster_key(key), MOST_BYTES))
+            shutil.copyfile(folder / name, self._target / name)
+        except OSError:
+            return False
+        return True
+
+
+class _Far:
+    """Posters in S3. The first refusal is the end of it."""
+
+    def __init__(self, target: Path, s3: S3) -> None:
+        self._target, self._s3 = target, s3
+        self._refused = False
+        self._listed: dict[tuple[str, str], frozenset[str] | None] = {}
+
+    def fetch(self, lines: Sequence[Line]) -> int:
+        """Bring those that are there. Returns how many."""
+        wanted = [(poster_file(line), *parse_s3_uri(line.s3_uri)) for line in lines if line.s3_uri]
+        if len(wanted) > FEW:
+            wanted = [one for one in wanted if self._may_be_there(*one[1:])]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return sum(pool.map(lambda one: self._fetch(*one), wanted))
+
+    def _may_be_there(self, bucket: str, key: str) -> bool:
+        folder = key.rpartition("/")[0] + "/"
+        if (bucket, folder) not in self._listed:
+            try:
+                names = self._s3.names(bucket, folder)
+                self._listed[bucket, folder] = frozenset(name for name in names if name.endswith(".webp"))
+            except (StoreRefused, StoreTrouble, KeyError):
+                self._listed[bucket, folder] = None  # a key that may read need not be one that may list
+        there = self._listed[bucket, folder]
+        return there is None or poster_key(key) in there
+
+    def _fetch(self, name: str, bucket: str, key: str) -> bool:
+        if self._refused:
+            return False
+        try:
+            replace(self._target / name, self._s3.read(bucket, poster_key(key), MOST_BYTES))
         except StoreRefused as error:
-            refused = True
+            self._refused = True
             logger.info("no posters from S3: %s", error)
         except (StoreTrouble, KeyError, OSError):
             return False
-        return not refused
+        return not self._refused
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return sum(pool.map(fetch, lines))
+
+def _names(folder: Path) -> frozenset[str]:
+    try:
+        return frozenset(entry.name for entry in os.scandir(folder))
+    except OSError:
+        return frozenset()

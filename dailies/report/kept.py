@@ -7,12 +7,9 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
-from dailies.domain.figures import Line, totals_of
-from dailies.domain.verdicts import Word
+from dailies.domain.figures import Sum
 from dailies.report.credits import Credits
-
-MOST_VALUES = 40
-"""A column with more values than this is a label, not a grouping."""
+from dailies.report.sums import Groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +30,12 @@ def kept_by(credits: Credits) -> dict[str, list[Kept]]:
 
     A clip that was tried at several providers counts there in parts, as everywhere.
     """
-    if not any(line.verdict in (Word.KEEP, Word.REJECT) for line in credits.lines):
+    sums = credits.sums
+    if not sums.decided:
         return {}
-    pairs = list(zip(credits.lines, credits.labels, credits.options, strict=True))
-    own = dict.fromkeys(name for _, labels, options in pairs for name in labels if name not in options)
-    found = {
-        "model": _groups((line.model, line) for line in credits.lines),
-        "provider": _groups((line.provider, line) for line in credits.at_providers),
-        **{name: _groups((labels.get(name) or "–", line) for line, labels, _ in pairs) for name in own},
-    }
-    return {name: groups for name, groups in found.items() if len(groups) <= MOST_VALUES}
+    own = {name: sums.own[name] for name in sums.team if name in sums.own}
+    found = {"model": sums.model, "provider": sums.provider, **own}
+    return {name: _groups(groups) for name, groups in found.items() if groups is not None}
 
 
 def kept_json(found: Mapping[str, Iterable[Kept]]) -> dict[str, dict[str, Any]]:
@@ -53,17 +46,19 @@ def kept_json(found: Mapping[str, Iterable[Kept]]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _groups(lines: Iterable[tuple[str, Line]]) -> list[Kept]:
-    by_value: dict[str, list[Line]] = {}
-    for value, line in lines:
-        by_value.setdefault(value, []).append(line)
+def _groups(by_value: Groups) -> list[Kept]:
     groups = [_group(value, some) for value, some in by_value.items()]
     return sorted(groups, key=lambda one: (one.usd_per_kept_second is None, -(one.usd_per_kept_second or 0), one.value))
 
 
-def _group(value: str, lines: list[Line]) -> Kept:
-    totals = totals_of(lines)
-    kept_s = sum(line.duration_s or 0 for line in lines if line.counted and line.verdict == Word.KEEP)
+def _group(value: str, some: Sum) -> Kept:
+    totals = some.totals()
     return Kept(
-        value, totals.rows, totals.kept, kept_s, totals.usd_charged, totals.usd_rejected, totals.usd_per_kept_second
+        value,
+        totals.rows,
+        totals.kept,
+        some.kept_s,
+        totals.usd_charged,
+        totals.usd_rejected,
+        totals.usd_per_kept_second,
     )

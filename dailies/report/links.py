@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from posixpath import basename, relpath
+from typing import NamedTuple, Protocol
 from urllib.parse import quote
 
 from dailies.domain.clips import clip_name
-from dailies.domain.figures import Line
 from dailies.errors import BadInput
 from dailies.storage.presigned import Presigner
 from dailies.storage.s3 import S3, parse_s3_uri
@@ -32,7 +32,26 @@ class Links:
     poster: str | None = None
 
 
-Linker = Callable[[Line], Links]
+class Filed(Protocol):
+    """The part of a clip's line by which its film is found."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def clip_key(self) -> str: ...
+    @property
+    def s3_uri(self) -> str | None: ...
+
+
+class Place(NamedTuple):
+    """That part alone."""
+
+    id: str
+    clip_key: str
+    s3_uri: str | None
+
+
+Linker = Callable[[Filed], Links]
 
 
 def poster_key(clip_key: str) -> str:
@@ -45,7 +64,7 @@ def sidecar_key(clip_key: str) -> str:
     return clip_key.removesuffix(".mp4") + ".json"
 
 
-def poster_file(line: Line) -> str:
+def poster_file(line: Filed) -> str:
     """The name of a clip's poster in a report folder's `posters`."""
     return f"{clip_name(line.id, line.clip_key)}.webp"
 
@@ -55,7 +74,7 @@ def beside(bucket: str, folder: str) -> Linker:
 
     here = f"s3://{bucket}/{folder}/"
 
-    def link(line: Line) -> Links:
+    def link(line: Filed) -> Links:
         if line.s3_uri and line.s3_uri.startswith(here):
             path = line.s3_uri[len(here) :]
         else:
@@ -63,7 +82,7 @@ def beside(bucket: str, folder: str) -> Linker:
             if where is None or where[0] != bucket:
                 return Links()
             path = relpath("/" + where[1], "/" + folder)
-        return Links(quote(path), quote(poster_key(path)))
+        return _quoted("", path)
 
     return link
 
@@ -72,11 +91,16 @@ def from_base(base: str) -> Linker:
     """For a web server or CDN whose root is the bucket's root: the key is appended. Raises BadInput."""
     root = checked_base(base)
 
-    def link(line: Line) -> Links:
+    def link(line: Filed) -> Links:
         where = _place(line)
-        return Links() if where is None else Links(f"{root}/{quote(where[1])}", f"{root}/{quote(poster_key(where[1]))}")
+        return Links() if where is None else _quoted(f"{root}/", where[1])
 
     return link
+
+
+def _quoted(root: str, path: str) -> Links:
+    film = quote(path)
+    return Links(root + film, root + poster_key(film))  # as the poster's own path would be quoted
 
 
 def presigned(s3: S3, folder: Path) -> Linker:
@@ -84,7 +108,7 @@ def presigned(s3: S3, folder: Path) -> Linker:
     local = on_disk(folder, None)
     signers: dict[str, Presigner] = {}
 
-    def link(line: Line) -> Links:
+    def link(line: Filed) -> Links:
         where = _place(line)
         if where is None:
             return Links()
@@ -99,7 +123,7 @@ def wherever(s3: S3, folder: Path, clips: Path | None) -> Linker:
     """For a page in `folder` that is opened on this machine: the copy in `clips` where there is one, else presigned."""
     near, far = on_disk(folder, clips), presigned(s3, folder)
 
-    def link(line: Line) -> Links:
+    def link(line: Filed) -> Links:
         here = near(line)
         return here if here.clip else far(line)
 
@@ -116,7 +140,7 @@ def on_disk(folder: Path, clips: Path | None) -> Linker:
     posters, copies = _names(folder / POSTERS), _names(clips) if clips else frozenset()
     to_clips = Path(os.path.relpath(clips, folder)).as_posix() if clips and copies else ""
 
-    def link(line: Line) -> Links:
+    def link(line: Filed) -> Links:
         where = _place(line)
         names = (f"{clip_name(line.id, line.clip_key)}.mp4", basename(where[1]) if where else "")
         copy = next((name for name in names if name in copies), None)
@@ -149,7 +173,7 @@ def report_key(prefix: str, *folders: str) -> str:
     return "/".join(part.strip("/") for part in (prefix, *folders) if part.strip("/"))
 
 
-def _place(line: Line) -> tuple[str, str] | None:
+def _place(line: Filed) -> tuple[str, str] | None:
     return parse_s3_uri(line.s3_uri) if line.s3_uri else None
 
 

@@ -13,23 +13,22 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
-from operator import attrgetter
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from dailies.domain.clips import IMAGE_LISTS
 from dailies.domain.commands import fetch, import_verdicts, review
 from dailies.domain.figures import Line
 from dailies.domain.marks import Marks
-from dailies.domain.money import show_usd, sum_usd
+from dailies.domain.money import ZERO, show_usd
 from dailies.report.advice import MEANING, Advice, Command, Topic, advice_for
+from dailies.report.blocks import Block
 from dailies.report.charts import charts_of
 from dailies.report.credits import Credits
 from dailies.report.kept import kept_by
-from dailies.report.links import Linker, Links, origins
-from dailies.report.parts import PART, Packed, Part, links_json, many_of, parts_of, to_json
+from dailies.report.links import Filed, Linker, Links, origins
+from dailies.report.parts import PART, Many, Packed, Parts, linked, links_json, listed, to_json
 from dailies.report.reconcile import Reconciliation
 
 LEFT_OUT = frozenset({"row", "sha256", "outcome", "usd_at_risk", "unreported", "usd_unreported_quoted", "counted",
@@ -87,21 +86,34 @@ class Drawing:
 
     def __init__(self, credits: Credits, facts: PageFacts) -> None:
         self.credits, self.facts = credits, facts
-        pairs = zip(credits.topics, credits.lines, strict=True)
-        self.advice = [advice_for(topic, line, facts.runs.get(line.batch)) for topic, line in pairs]
-        self.groups = groups_of(credits.lines, self.advice)
-        self.bars, self.pillars = charts_of(credits.lines, _topical(credits), credits.by_day, credits.at_providers)
+        self.bars, self.pillars = charts_of(credits.sums)
         self.own = own_names(credits)
         self.kept = kept_by(credits)
         self.data = Packed()  # of the clips once for both copies, whose links differ: half a kilobyte a clip
-        self.parts: list[Part] = []
-        clips = clips_json(credits, self.advice, self.own)
-        if len(credits.lines) > PART:
-            self.parts = parts_of(credits.topics, clips)
-            self.data.take(head_data(self.own, many_of(credits, self.own, len(self.parts))))
+        self.parts: Parts | None = None
+        needs = Needs()
+        if len(credits.clips) > PART:
+            self.parts = self._in_parts(needs)
         else:
-            self.data.take(clips_data(self.own, clips))
+            values = (clip for block, advice in self._blocks(needs) for clip in values_in(block, advice, self.own))
+            self.data.take(clips_data(self.own, values))
         self.data.close()
+        self.groups = needs.groups()
+
+    def _blocks(self, needs: Needs) -> Iterator[tuple[Block, list[Advice]]]:
+        for block in self.credits.clips.blocks():
+            advice = advice_in(block, self.facts.runs)
+            needs.take(block, advice)
+            yield block, advice
+
+    def _in_parts(self, needs: Needs) -> Parts:
+        parts, many = Parts(), Many(self.own)
+        for block, advice in self._blocks(needs):
+            many.take(block)
+            parts.take(block, values_in(block, advice, self.own))
+        parts.close()
+        self.data.take(head_data(self.own, many.facts(len(parts))))
+        return parts
 
     def page(self, link: Linker) -> str:
         """The page with its clips where `link` finds them."""
@@ -109,9 +121,9 @@ class Drawing:
 
     def pieces(self, link: Linker) -> Iterator[str]:
         """The same, piece by piece: of many clips the first are there before the script, the others after it."""
-        seen, lines = Seen(link), self.credits.lines
-        parts = [part.block(lines, seen) for part in self.parts]
-        data = self.data.and_then(["}"] if parts else links_data(lines, seen))
+        seen, clips = Seen(link), self.credits.clips
+        parts = self.parts.linked(clips, seen) if self.parts else []
+        data = self.data.and_then(["}"] if parts else links_data(linked(clips, seen)))
         first = f'<script type="application/octet-stream" id="data">{data}</script>\n'
         before, _, after = self._html("".join([first, *parts[:AT_FIRST]]), seen).rpartition(THE_OTHERS)
         yield before
@@ -131,23 +143,15 @@ class Drawing:
 
 def own_names(credits: Credits) -> list[str]:
     """The columns beside ours that a page can filter by: the team's own, and the models' options."""
-    return list(dict.fromkeys(name for labels in _topical(credits) for name in labels))
+    return list(credits.sums.own)
 
 
-def _topical(credits: Credits) -> Sequence[Mapping[str, str]]:
-    """What clips can be told apart by: not their lists of images, of which hardly two are the same."""
-    if not any(name in options for options in credits.options for name in IMAGE_LISTS):
-        return credits.labels
-    return [
-        {name: text for name, text in labels.items() if name not in options or name not in IMAGE_LISTS}
-        for labels, options in zip(credits.labels, credits.options, strict=True)
-    ]
-
-
-def page_data(credits: Credits, own: Sequence[str], clips: Iterable[str], link: Linker) -> Iterator[str]:
+def page_data(credits: Credits, link: Linker) -> Iterator[str]:
     """What a page's script works with, as JSON in pieces: the fields once, then a list for each clip, and one of its links."""
-    yield from clips_data(own, clips)
-    yield from links_data(credits.lines, link)
+    own = own_names(credits)
+    blocks = credits.clips.blocks()
+    yield from clips_data(own, (clip for block in blocks for clip in values_in(block, advice_in(block, {}), own)))
+    yield from links_data(linked(credits.clips, link))
 
 
 def head_data(own: Sequence[str], many: Mapping[str, object] | None = None) -> Iterator[str]:
@@ -157,19 +161,16 @@ def head_data(own: Sequence[str], many: Mapping[str, object] | None = None) -> I
     yield to_json(head | ({"many": many} if many else {})).removesuffix("}")
 
 
-def clips_data(own: Sequence[str], clips: Iterable[str]) -> Iterator[str]:
+def clips_data(own: Sequence[str], clips: Iterable[Sequence[object]]) -> Iterator[str]:
     """The first part of it, which is the same wherever a page lies."""
     yield from head_data(own)
     yield ',"clips":['
-    comma = ""
-    for clip in clips:
-        yield f"{comma}[{clip}]"
-        comma = ","
+    yield from listed(clips)
 
 
-def links_data(lines: Iterable[Line], link: Linker) -> Iterator[str]:
+def links_data(links: Iterable[Sequence[str | None]]) -> Iterator[str]:
     """The rest of it: for each clip where its film and its poster are, the last two of its fields."""
-    yield from ("],", *links_json(lines, link), "}")
+    yield from ("],", *links_json(links), "}")
 
 
 class Seen:
@@ -179,53 +180,93 @@ class Seen:
         self._link = link
         self.playable = False
         self.origins: set[str] = set()
+        self._known: tuple[str, ...] = ()
 
-    def __call__(self, line: Line) -> Links:
+    def __call__(self, line: Filed) -> Links:
         """The links of one clip."""
         found = self._link(line)
         self.playable |= found.clip is not None
-        self.origins.update(origins(found))
+        if not all(url is None or url.startswith(self._known) for url in (found.clip, found.poster)):
+            self.origins.update(origins(found))
+            self._known = tuple(f"{origin}/" for origin in self.origins)
         return found
 
 
-def clips_json(credits: Credits, advice: Sequence[Advice], own: Sequence[str]) -> Iterator[str]:
-    """For each clip what the page shows of it, but its links: the inside of a JSON list."""
-    values = attrgetter(*SHOWN)
-    for line, labels, one in zip(credits.lines, credits.labels, advice, strict=True):
-        clip = [
-            *map(_plain, values(line)), [labels.get(name, "") for name in own], str(one.topic),
-            show_usd(line.usd_at_risk) if line.usd_at_risk else None,
-            [[command.hint, command.text] for command in one.commands],
-        ]  # fmt: skip
-        yield to_json(clip)[1:-1]
+def values_in(block: Block, advice: Sequence[Advice], own: Sequence[str]) -> Iterator[Sequence[object]]:
+    """For each clip of a block what the page shows of it, but its links."""
+    return zip(
+        *(_shown(block.column(name)) for name in SHOWN),
+        [[labels.get(name, "") for name in own] for labels in block.labels],
+        block.topics,
+        [show_usd(usd) if usd else None for usd in block.column("usd_at_risk")],
+        [[[command.hint, command.text] for command in one.commands] for one in advice],
+        strict=True,
+    )
 
 
-def groups_of(lines: Sequence[Line], advice: Sequence[Advice]) -> list[Group]:
-    """What needs a person, the most urgent first."""
-    found = []
-    for topic in Topic:
-        members = [(line, one) for line, one in zip(lines, advice, strict=True) if one.topic is topic]
-        if not members or topic in (Topic.DELIVERED, Topic.RETIRED):
-            continue
-        commands = tuple(dict.fromkeys(command for _, one in members for command in one.shared))
-        shown = commands[:MOST_COMMANDS]
-        own = any(one.own for _, one in members)
-        found.append(
-            Group(topic, MEANING[topic], len(members), _stake(topic, [line for line, _ in members]), shown,
-                  len(commands) - len(shown), own)
-        )  # fmt: skip
-    return found
+def advice_in(block: Block, runs: Mapping[str, str]) -> list[Advice]:
+    """What to do about each clip of a block; `runs` goes on with its batch."""
+    clips = zip(block.topics, block.column("batch"), strict=True)
+    return [
+        NOTHING.get(topic) or advice_for(topic, block.line(at), runs.get(batch))
+        for at, (topic, batch) in enumerate(clips)
+    ]
 
 
-def _stake(topic: Topic, lines: Sequence[Line]) -> str:
-    charged = sum_usd(line.usd_charged for line in lines)
+NOTHING: Mapping[Topic, Advice] = {topic: Advice(topic) for topic in (Topic.DELIVERED, Topic.RETIRED, Topic.FORGOTTEN)}
+"""Where there is nothing to do about a clip, whichever it is."""
+
+
+class Needs:
+    """What needs a person, summed up topic by topic."""
+
+    def __init__(self) -> None:
+        self._of: dict[Topic, Need] = {}
+
+    def take(self, block: Block, advice: Sequence[Advice]) -> None:
+        """The clips of one more block."""
+        columns = [block.column(name) for name in ("usd_quoted", "usd_charged", "usd_at_risk", "usd_unreported_quoted")]
+        for one, *usd in zip(advice, *columns, strict=True):
+            if one.topic not in (Topic.DELIVERED, Topic.RETIRED):
+                self._of.setdefault(one.topic, Need()).take(one, usd)
+
+    def groups(self) -> list[Group]:
+        """Them, the most urgent first."""
+        return [self._of[topic].group(topic) for topic in Topic if topic in self._of]
+
+
+class Need:
+    """The clips of one topic, summed up."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._usd = [ZERO] * 4
+        self._commands: dict[Command, None] = {}
+        self._own = False
+
+    def take(self, advice: Advice, usd: Sequence[Decimal | None]) -> None:
+        """One more; `usd` is what it is quoted at, what was charged, is at risk, and is quoted without a report."""
+        self._count += 1
+        self._usd = [known + (more or ZERO) for known, more in zip(self._usd, usd, strict=True)]
+        self._commands.update(dict.fromkeys(advice.shared))
+        self._own = self._own or bool(advice.own)
+
+    def group(self, topic: Topic) -> Group:
+        """What a page says of them together."""
+        commands = tuple(self._commands)
+        more = max(0, len(commands) - MOST_COMMANDS)
+        return Group(
+            topic, MEANING[topic], self._count, _stake(topic, *self._usd), commands[:MOST_COMMANDS], more, self._own
+        )
+
+
+def _stake(topic: Topic, quoted: Decimal, charged: Decimal, at_risk: Decimal, unreported: Decimal) -> str:
     if topic is Topic.IN_DOUBT:
-        return f"{show_usd(sum_usd(line.usd_at_risk for line in lines))} at risk"
-    unreported = sum_usd(line.usd_unreported_quoted for line in lines)
+        return f"{show_usd(at_risk)} at risk"
     if unreported:
         return f"{show_usd(charged)} charged, about {show_usd(unreported)} not reported"
     if topic is Topic.NOT_STARTED and not charged:
-        return f"{show_usd(sum_usd(line.usd_quoted for line in lines))} quoted"
+        return f"{show_usd(quoted)} quoted"
     return f"{show_usd(charged)} charged" if charged else "not charged"
 
 
@@ -245,6 +286,11 @@ def script(own: str) -> str:
 
 def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _shown(values: Sequence[object]) -> Sequence[object]:
+    """A column as the page shows it."""
+    return [*map(_plain, values)] if {Marks, Decimal} & {*map(type, values)} else values
 
 
 def _plain(value: object) -> object:

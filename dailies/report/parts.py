@@ -9,15 +9,14 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
-from dailies.domain.figures import Line
+from dailies.domain.marks import Marks
 from dailies.report.advice import Topic
-from dailies.report.credits import Credits
-from dailies.report.links import Linker
+from dailies.report.blocks import Block, Clips
+from dailies.report.links import Linker, Place
 
 PART = 2000
 """Clips in a part; a page of no more than these is one part."""
@@ -68,69 +67,104 @@ def _some_at_once(pieces: Iterable[str]) -> Iterator[bytes]:
         yield some.encode("utf-8", "replace")
 
 
+def listed(values: Iterable[Sequence[object]]) -> Iterator[str]:
+    """The inside of a JSON list of lists, in pieces."""
+    values, comma = iter(values), ""
+    while some := [*islice(values, AT_ONCE)]:
+        yield comma + to_json(some)[1:-1]
+        comma = ","
+
+
 class Part:
     """Some clips of one topic, each after its place among all of them; their links are added for each copy of the page."""
 
     def __init__(self) -> None:
-        self.places = array("L")
+        self.clips = 0
         self._packed = Packed()
-        self._some: list[str] = ['{"clips":[']
+        self._some: list[Sequence[object]] = []
+        self._before = '{"clips":['
 
-    def take(self, at: int, clip: str) -> None:
+    def take(self, at: int, values: Sequence[object]) -> None:
         """One more clip."""
-        self._some.append(f"{',' if self.places else ''}[{at},{clip}]")
-        self.places.append(at)
+        self.clips += 1
+        self._some.append((at, *values))
         if len(self._some) == AT_ONCE:
-            self._packed.take(self._some)
+            self._pack()
+
+    def _pack(self) -> None:
+        if self._some:
+            self._packed.take([self._before, to_json(self._some)[1:-1]])
+            self._before = ","
             self._some.clear()
 
     def close(self) -> None:
         """No more clips."""
-        self._packed.take([*self._some, "],"])
+        self._pack()
+        self._packed.take(["],"])
         self._packed.close()
-        self._some.clear()
 
-    def block(self, lines: Sequence[Line], link: Linker) -> str:
-        """The part as it stands on a page."""
-        data = self._packed.and_then(chain(links_json((lines[at] for at in self.places), link), "}"))
+    def block(self, links: Sequence[Sequence[str | None]]) -> str:
+        """The part as it stands on a page where its films and posters are there."""
+        data = self._packed.and_then([*links_json(links), "}"])
         return f'<script type="application/octet-stream" class="part">{data}</script>\n'
 
 
-def parts_of(topics: Iterable[Topic], clips: Iterable[str]) -> list[Part]:
+class Parts:
     """All clips in parts of one topic each, the most urgent topic first."""
-    found: dict[Topic, list[Part]] = {topic: [] for topic in Topic}
-    for at, (topic, clip) in enumerate(zip(topics, clips, strict=True)):
-        parts = found[topic]
-        if not parts or len(parts[-1].places) == PART:
-            parts.append(Part())
-        part = parts[-1]
-        part.take(at, clip)
-        if len(part.places) == PART:
-            part.close()
-    parts = [part for some in found.values() for part in some]
-    for part in parts:
-        if len(part.places) < PART:
-            part.close()
-    return parts
+
+    def __init__(self) -> None:
+        self._of: dict[Topic, list[Part]] = {topic: [] for topic in Topic}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._of.values()))
+
+    def take(self, block: Block, values: Iterable[Sequence[object]]) -> None:
+        """The clips of one more block, by what a page shows of each."""
+        for at, (topic, clip) in enumerate(zip(block.topics, values, strict=True), block.start):
+            parts = self._of[topic]
+            if not parts or parts[-1].clips == PART:
+                parts.append(Part())
+            parts[-1].take(at, clip)
+            if parts[-1].clips == PART:
+                parts[-1].close()
+
+    def close(self) -> None:
+        """No more clips."""
+        for parts in self._of.values():
+            if parts and parts[-1].clips < PART:
+                parts[-1].close()
+
+    def linked(self, clips: Clips, link: Linker) -> list[str]:
+        """Each part as it stands on a page, in their order."""
+        found: dict[Topic, list[str]] = {topic: [] for topic in self._of}
+        links: dict[Topic, list[Sequence[str | None]]] = {topic: [] for topic in self._of}
+        for block in clips.blocks():
+            for topic, one in zip(block.topics, links_in(block, link), strict=True):
+                links[topic].append(one)
+                part = self._of[topic][len(found[topic])]
+                if len(links[topic]) == part.clips:
+                    found[topic].append(part.block(links[topic]))
+                    links[topic] = []
+        return [text for some in found.values() for text in some]
 
 
-def links_json(lines: Iterable[Line], link: Linker) -> Iterator[str]:
-    """Where the film and the poster of each clip are: `"links":[[film,poster],...]`, in pieces."""
+def linked(clips: Clips, link: Linker) -> Iterator[Sequence[str | None]]:
+    """Where the film and the poster of each clip are."""
+    return chain.from_iterable(links_in(block, link) for block in clips.blocks())
+
+
+def links_in(block: Block, link: Linker) -> Iterator[Sequence[str | None]]:
+    """The same of one block's."""
+    for place in map(Place, *map(block.column, Place._fields)):
+        found = link(place)
+        yield found.clip, found.poster
+
+
+def links_json(links: Iterable[Sequence[str | None]]) -> Iterator[str]:
+    """Them as `"links":[[film,poster],...]`, in pieces."""
     yield '"links":['
-    comma = ""
-    for line in lines:
-        found = link(line)
-        yield f"{comma}{to_json([found.clip, found.poster])}"
-        comma = ","
+    yield from listed(links)
     yield "]"
-
-
-def many_of(credits: Credits, own: Sequence[str], parts: int) -> dict[str, object]:
-    """What a page in parts says of all its clips."""
-    many = Many(own)
-    for topic, line, labels in zip(credits.topics, credits.lines, credits.labels, strict=True):
-        many.take(topic, line, labels)
-    return many.facts(parts)
 
 
 class Many:
@@ -142,19 +176,23 @@ class Many:
         self._verdicts: Counter[str] = Counter()
         self._values: dict[str, set[str]] = {name: set() for name in ("model", "provider", "batch", "footage", *own)}
 
-    def take(self, topic: Topic, line: Line, labels: Mapping[str, str]) -> None:
-        """One more clip."""
-        self._topics[str(topic)] += 1
-        if verdict := line.verdict or ("undecided" if line.s3_uri else None):
-            self._verdicts[verdict] += 1
+    def take(self, block: Block) -> None:
+        """The clips of one more block."""
         seen = self._values
-        seen["model"].add(line.model)
-        seen["provider"].add(line.provider)
-        seen["batch"].add(line.batch)
-        seen["footage"].update(_looks(line))
+        self._topics.update(map(str, block.topics))
+        said = zip(block.column("verdict"), block.column("s3_uri"), strict=True)
+        self._verdicts.update([verdict or "undecided" for verdict, uri in said if verdict or uri])
+        for name in ("model", "provider", "batch"):
+            seen[name].update(block.column(name))
+        for uri, marks in {
+            (bool(uri), marks) for uri, marks in zip(block.column("s3_uri"), block.column("marks"), strict=True)
+        }:
+            seen["footage"].update(_looks(uri, marks))
         for name in self._own:
-            if len(seen[name]) <= MOST_VALUES:
-                seen[name].add(labels.get(name, ""))
+            values = seen[name]
+            for labels in block.labels if len(values) <= MOST_VALUES else ():
+                if len(values) <= MOST_VALUES:
+                    values.add(labels.get(name, ""))
 
     def facts(self, parts: int) -> dict[str, object]:
         """As the page's script reads it."""
@@ -163,10 +201,10 @@ class Many:
         return {"all": self._topics.total(), "parts": parts, **counts, "values": values}
 
 
-def _looks(line: Line) -> Iterable[str]:
+def _looks(delivered: bool, marks: Marks | None) -> Iterable[str]:
     """What the filter calls a look at a clip's footage (`lookOf` in `templates/common.js`)."""
-    if not line.s3_uri:
+    if not delivered:
         return ("",)
-    if line.marks is None:
+    if marks is None:
         return ("not looked at",)
-    return ("any mark", *(str(mark.kind) for mark in line.marks.found)) if line.marks.found else ("fine",)
+    return ("any mark", *(str(mark.kind) for mark in marks.found)) if marks.found else ("fine",)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from dailies.domain.figures import Line
+from dailies.domain.figures import Line, Sum, Totals
 from dailies.domain.records import Attempt, BatchRow
 from dailies.errors import BadInput
 from dailies.report.credits import Credits, credits_of
@@ -114,29 +114,46 @@ def _claim_on_its_clip(row: BatchRow) -> tuple[bool, bool]:
 
 def grouped(rows: Sequence[BatchRow], name: str) -> dict[str, list[Line]]:
     """The report's lines by a column: model, provider, batch, state, day, or one of the team's own. Raises BadInput."""
-    parts = (part for row in rows for part in divided(row, BY_ATTEMPT[name])) if name in BY_ATTEMPT else rows
-    return groups_in(credits_of("", parts), name)
-
-
-def groups_in(credits: Credits, name: str) -> dict[str, list[Line]]:
-    """The same from the figures; of a column by which no clip's money is divided (`BY_ATTEMPT`)."""
-    key, groups = grouping(credits, name), dict[str, list[Line]]()
+    credits = _by_attempt(rows, name)
+    groups: dict[str, list[Line]] = {}
+    key = grouping(credits, name)
     for at, line in enumerate(credits.lines):
         groups.setdefault(key(at), []).append(line)
     return groups
 
 
+def summed(rows: Sequence[BatchRow], name: str) -> dict[str, Totals]:
+    """The sums by a column in which the attempts of one clip may differ (`BY_ATTEMPT`)."""
+    return sums_in(_by_attempt(rows, name), name)
+
+
+def _by_attempt(rows: Sequence[BatchRow], name: str) -> Credits:
+    parts = (part for row in rows for part in divided(row, BY_ATTEMPT[name])) if name in BY_ATTEMPT else rows
+    return credits_of("", parts)
+
+
+def sums_in(credits: Credits, name: str) -> dict[str, Totals]:
+    """The sums by a column by which no clip's money is divided. Raises BadInput."""
+    sums = credits.sums
+    found = {"model": sums.model, "batch": sums.batch}.get(name) if name not in sums.names else None
+    if found is None:
+        key, found = grouping(credits, name), dict[str, Sum]()
+        for at, line in enumerate(credits.lines):
+            found.setdefault(key(at), Sum()).add(line)
+    return {value: some.totals() for value, some in found.items()}
+
+
 def grouping(credits: Credits, name: str) -> Callable[[int], str]:
     """How to group the report's lines by a column: gives each line's value by its place. Raises BadInput."""
     lines, labels = credits.lines, credits.labels
-    own = {label for row in labels for label in row}
+    own = credits.sums.names
     if name == "day":
         return lambda at: (lines[at].created_at or "not bought")[:10]
     if name in own:
         return lambda at: labels[at].get(name) or "–"
     if name in Line.__dataclass_fields__:
         return lambda at: str(getattr(lines[at], name) or "–")
-    choices = ", ".join(sorted(own | {"batch", "model", "provider", "state", "outcome", "day"}))
+    choices = ", ".join(sorted({*own, "batch", "model", "provider", "state", "outcome", "day"}))
     raise BadInput(f"--group-by {name}: there is no such column; there are {choices}")
 
 

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
 
 from dailies.domain.clips import slug
 from dailies.errors import Misconfigured
 from dailies.failpoints import hit
-from dailies.report.credits import Credits, answer_pieces, credits_csv_bytes
+from dailies.report.credits import Credits, answer_pieces, csv_pieces
 from dailies.report.links import Linker, beside, on_disk, report_key
 from dailies.report.page import Drawing, PageFacts
-from dailies.storage.s3 import S3, StoreRefused, StoreTrouble
+from dailies.storage.s3 import S3, Body, StoreRefused, StoreTrouble
 from dailies.system import AS_IT_STANDS
 
 logger = logging.getLogger("dailies.report")
-T = TypeVar("T")
 KINDS = {
     ".csv": "text/csv; charset=utf-8", ".json": "application/json", ".html": "text/html; charset=utf-8",
     ".parquet": "application/vnd.apache.parquet", ".zip": "application/zip", ".txt": "text/plain; charset=utf-8",
@@ -65,55 +64,89 @@ def write_report(
     extras = extras or Extras()
     key = report_key(prefix, slug(credits.batch, "batch"))
     store, disk = Store(s3, bucket, key), Disk(folder)
-    for name, content in chain(figure_files(credits, folder), extras.files.items()):
+    for name, pieces in figure_pieces(credits, folder).items():
+        _give(name, pieces, store, disk)
+    for name, content in extras.files.items():
         store.take(name, content)
-        disk.take(name, content)
+        disk.take(name, [content])
     draw = drawing(credits, extras.facts)
-    if s3:
-        store.take(PAGE, draw(beside(bucket, key)))
-    disk.take(PAGE, draw(extras.link or on_disk(folder, None)))
+    with suppress(NotMade):
+        if store.open:
+            store.take(PAGE, b"".join(draw(beside(bucket, key))))
+        disk.take(PAGE, draw(extras.link or on_disk(folder, None)))
     disk.check()
     hit("after-report")
     return Written(folder, store.uri)
 
 
+Pieces = Callable[[], Iterator[bytes]]
+"""Makes the content of a file, piece by piece, each time anew."""
+
+
+class NotMade(Exception):
+    """A file can't be made; that is logged."""
+
+
+def _give(name: str, pieces: Pieces, store: Store, disk: Disk) -> None:
+    """Write a file as it is made, and put it into S3 from there; where the disk does not take it, from memory."""
+    try:
+        path = disk.take(name, pieces())
+        if store.open:
+            store.take(name, path or b"".join(pieces()))
+    except NotMade:
+        return
+
+
+def figure_pieces(credits: Credits, folder: Path | None) -> Mapping[str, Pieces]:
+    """`credits.csv`, `summary.json` and `credits.parquet`, by their names."""
+
+    def summary() -> Iterator[bytes]:
+        return (piece.encode() for piece in chain(answer_pieces(credits, str(folder) if folder else None), ["\n"]))
+
+    return {
+        FIGURES: lambda: csv_pieces(credits),
+        "summary.json": summary,
+        "credits.parquet": lambda: _guarded("credits.parquet", lambda: _parquet(credits)),
+    }
+
+
 def figure_files(credits: Credits, folder: Path | None) -> Iterator[tuple[str, bytes | None]]:
-    """`credits.csv`, `summary.json` and `credits.parquet`, each made when it is asked for; None where it can't be made."""
-    yield FIGURES, credits_csv_bytes(credits)
-    yield "summary.json", joined(chain(answer_pieces(credits, str(folder) if folder else None), ["\n"]))
-    yield "credits.parquet", _guarded("credits.parquet", lambda: _parquet(credits))
+    """The same as whole contents, each made when it is asked for; None where it can't be made."""
+    return ((name, whole(pieces())) for name, pieces in figure_pieces(credits, folder).items())
 
 
-def _parquet(credits: Credits) -> bytes:
-    from dailies.report.tables import parquet_bytes  # pyarrow takes a while to load
+def _parquet(credits: Credits) -> Iterator[bytes]:
+    from dailies.report.tables import parquet_pieces  # pyarrow takes a while to load
 
-    return parquet_bytes(credits)
+    return parquet_pieces(credits)
 
 
-def drawing(credits: Credits, facts: PageFacts) -> Callable[[Linker], bytes | None]:
-    """Draws `report.html` for a place whose links it is given; None where it can't be drawn."""
-    made = _guarded(PAGE, lambda: Drawing(credits, facts))
+def drawing(credits: Credits, facts: PageFacts) -> Callable[[Linker], Iterator[bytes]]:
+    """Draws `report.html` for a place whose links it is given, piece by piece. Raises NotMade with the first of them."""
+    drawn = cache(lambda: Drawing(credits, facts))
 
-    def draw(link: Linker) -> bytes | None:
-        return None if made is None else _guarded(PAGE, lambda: joined(made.pieces(link), "replace"))
+    def draw(link: Linker) -> Iterator[bytes]:
+        return _guarded(PAGE, lambda: (piece.encode("utf-8", "replace") for piece in drawn().pieces(link)))
 
     return draw
 
 
-def joined(pieces: Iterable[str], errors: str = "strict") -> bytes:
-    """Text in pieces as UTF-8, never all of it as text and as bytes at once."""
-    out = io.BytesIO()
-    for piece in pieces:
-        out.write(piece.encode("utf-8", errors))
-    return out.getvalue()
-
-
-def _guarded(name: str, make: Callable[[], T]) -> T | None:
+def whole(pieces: Iterable[bytes]) -> bytes | None:
+    """The content of a file; None where it can't be made."""
     try:
-        return make()
-    except Exception:  # the clips are paid for and stored: a picture of them must not fail the run that made them
-        logger.exception("%s could not be made; the figures are in %s", name, FIGURES)
+        return b"".join(pieces)
+    except NotMade:
         return None
+
+
+def _guarded(name: str, make: Pieces) -> Iterator[bytes]:
+    try:
+        yield from make()
+    except (
+        Exception
+    ) as error:  # the clips are paid for and stored: a picture of them must not fail the run that made them
+        logger.exception("%s could not be made; the figures are in %s", name, FIGURES)
+        raise NotMade from error
 
 
 class Store:
@@ -128,13 +161,19 @@ class Store:
         """The address of the page (else of the figures) once all is there; None when S3 did not take it all."""
         return (self._uris.get(PAGE) or self._uris.get(FIGURES)) if self._s3 else None
 
-    def take(self, name: str, content: bytes | None) -> None:
+    @property
+    def open(self) -> bool:
+        """Whether it takes anything (more)."""
+        return self._s3 is not None
+
+    def take(self, name: str, content: bytes | Path | None) -> None:
         """Put one file, if there is one."""
         if self._s3 is None or content is None:
             return
-        key = report_key(self._folder, name)
+        key, put = report_key(self._folder, name), self._s3.put_small
         try:
-            self._uris[name] = self._s3.put_bytes(self._bucket, key, content, KINDS[Path(name).suffix])
+            body = Body.of(content) if isinstance(content, bytes) else Body.in_file(content)
+            self._uris[name] = put(self._bucket, key, body, KINDS[Path(name).suffix])
         except (StoreRefused, StoreTrouble) as error:
             logger.warning("the report is not in S3: %s", error)
             self._s3 = None
@@ -151,15 +190,18 @@ class Disk:
         except OSError as error:
             self._error = error
 
-    def take(self, name: str, content: bytes | None) -> None:
-        """Write one file, if there is one."""
-        if self._error or content is None:
-            return
+    def take(self, name: str, pieces: Iterable[bytes]) -> Path | None:
+        """Write one file. Returns where it is; None where it can't be written. What making it raises comes out as it is."""
+        if self._error:
+            return None
+        path = self._folder / name
         try:
-            (self._folder / name).parent.mkdir(exist_ok=True, mode=0o700)
-            replace(self._folder / name, content)
+            path.parent.mkdir(exist_ok=True, mode=0o700)
+            replace_by(path, pieces)
         except OSError as error:
             self._error = error
+            return None
+        return path
 
     def check(self) -> None:
         """Raise Misconfigured if anything could not be written."""
@@ -174,13 +216,23 @@ def to_disk(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write a few files, or only make the folder. Raises Misconfigured."""
     disk = Disk(folder)
     for name, content in files.items():
-        disk.take(name, content)
+        disk.take(name, [content])
     disk.check()
 
 
 def replace(path: Path, content: bytes) -> None:
     """Write a file whole: who reads it sees the old or the new one. Raises OSError."""
+    replace_by(path, [content])
+
+
+def replace_by(path: Path, pieces: Iterable[bytes]) -> None:
+    """The same as its content comes. Raises what making it raises, too: then the old one stays."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | AS_IT_STANDS, 0o600), "wb") as file:
-        file.write(content)
-    part.replace(path)
+    try:
+        with open(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | AS_IT_STANDS, 0o600), "wb") as file:
+            for piece in pieces:
+                file.write(piece)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

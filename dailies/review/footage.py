@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from dailies.domain.figures import Line
 from dailies.domain.records import BatchRow
 from dailies.domain.verdicts import Comment, Verdict
 from dailies.ledger import Ledger
-from dailies.report.advice import advice_for
 from dailies.report.credits import credits_of
-from dailies.report.links import Links
-from dailies.report.page import clips_json, own_names, page_data
+from dailies.report.links import Filed, Links
+from dailies.report.page import page_data
 from dailies.report.select import Selection, chosen
 
 
@@ -34,10 +32,7 @@ class Footage:
         rows = chosen((row for name in names for row in self._ledger.each_row(name)), Selection(self._batch))
         credits = credits_of(self.title, rows)
         self._rows = {row.clip_key: row for row in rows}
-        pairs = zip(credits.topics, credits.lines, strict=True)
-        own = own_names(credits)
-        clips = clips_json(credits, [advice_for(topic, line, None) for topic, line in pairs], own)
-        return page_data(credits, own, clips, here)
+        return page_data(credits, here)
 
     def __contains__(self, clip_key: str) -> bool:
         return clip_key in self._rows
@@ -60,7 +55,7 @@ class Footage:
         return self._ledger.batch_source(row.batch)
 
 
-def here(line: Line) -> Links:
+def here(line: Filed) -> Links:
     """Film and poster of a clip as the page asks for them."""
     return Links(f"clip/{line.clip_key}", f"poster/{line.clip_key}") if line.s3_uri else Links()
 

@@ -19,7 +19,7 @@ from dailies.report.reconcile import Reconciliation, reconciliation_csv
 from dailies.report.refund import refund_claims, refund_files
 from dailies.report.runs import runs_of
 from dailies.report.select import Selection, chosen
-from dailies.report.write import PAGE, Store, drawing, figure_files
+from dailies.report.write import PAGE, Store, drawing, figure_files, whole
 from dailies.runtime import Runtime
 from dailies.steps.deliver import NoDestination
 from dailies.steps.reconcile import learn_charges, reconciliation_of
@@ -101,17 +101,12 @@ def _put(
         store.take(name, content)
     if reconciliation:
         store.take("reconciliation.csv", reconciliation_csv(reconciliation).encode())
-    store.take(
-        PAGE,
-        drawing(
-            credits,
-            PageFacts(
-                now,
-                runs_of(runtime.ledger, dict.fromkeys(row.batch for row in rows)),
-                selection.detail,
-                Ways.of(selection.batch, links_end(now) if period.link_base == PRESIGNED else None),
-                reconciliation,
-            ),
-        )(link),
+    facts = PageFacts(
+        now,
+        runs_of(runtime.ledger, dict.fromkeys(row.batch for row in rows)),
+        selection.detail,
+        Ways.of(selection.batch, links_end(now) if period.link_base == PRESIGNED else None),
+        reconciliation,
     )
+    store.take(PAGE, whole(drawing(credits, facts)(link)))
     return PeriodReport(credits, store.uri, reconciliation)

@@ -67,6 +67,12 @@ class Body:
         """Content in memory."""
         return cls(content, hashlib.sha256(content).hexdigest())
 
+    @classmethod
+    def in_file(cls, path: Path) -> Body:
+        """Content in a file, read once for its digest."""
+        with path.open("rb") as file:
+            return cls(path, hashlib.file_digest(file, "sha256").hexdigest())
+
     @property
     def size_bytes(self) -> int:
         """How long it is."""
@@ -130,7 +136,10 @@ class S3:
 
         A store that does not take these ways is asked again with fewer headers.
         """
-        body = Body.of(content)
+        return self.put_small(bucket, key, Body.of(content), content_type, ways)
+
+    def put_small(self, bucket: str, key: str, body: Body, content_type: str, ways: StoreAbilities = USUAL) -> str:
+        """The same of content in memory or in a file."""
         in_a_way_it_takes(
             replace(ways, conditional=False), lambda way: self.put(bucket, key, body, content_type, {}, way)
         )

@@ -31,7 +31,7 @@ from dailies.ledger import Ledger, Owner, open_engine
 from dailies.media.posters import Still
 from dailies.media.video import inspect
 from dailies.report import page as page_module
-from dailies.report.credits import answer_json, credits_csv_bytes, dump, write_csv
+from dailies.report.credits import Credits, answer_json, credits_csv_bytes, dump, safe_cell
 from dailies.report.gather import gather_posters
 from dailies.report.select import Selection
 from dailies.report.tables import parquet_bytes
@@ -117,13 +117,25 @@ def test_parquet_has_the_columns_of_the_csv_with_exact_money_and_utc_times() -> 
     assert pd.read_parquet(io.BytesIO(parquet_bytes(figures)))["attempts"].tolist() == [1, 0, 1]
 
 
-def test_figures_in_pieces_are_the_figures_to_the_byte() -> None:
+def by_the_cell(figures: Credits) -> str:
+    """`credits.csv` in the plainest way: line by line, cell by cell."""
+    own, out = [*dict.fromkeys(name for labels in figures.labels for name in labels)], io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*COLUMNS, *own])
+    for line, labels in zip(figures.lines, figures.labels, strict=True):
+        cells = [getattr(line, name) for name in COLUMNS]
+        writer.writerow([safe_cell(cell) for cell in (*cells, *(labels.get(name, "") for name in own))])
+    return out.getvalue()
+
+
+def test_figures_in_pieces_are_the_figures_to_the_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dailies.report.blocks.BLOCK", 7)
+    monkeypatch.setattr("dailies.report.blocks.LOOSE", 1)
     retired = replace(a_batch_row(9, labels={"campaign": 'é, "quoted"\n'}), retired=True)
-    for rows in ([], [a_batch_row(1), a_batch_row(2, None)], [a_batch_row(1), retired]):
+    for rows in ([], [a_batch_row(1), a_batch_row(2, None)], [a_batch_row(1), retired], [*mixed_rows(40), retired]):
         figures = credits(rows)
         files = dict(figure_files(figures, Path("/reports/monday")))
-        write_csv(figures, whole := io.StringIO())
-        assert files["credits.csv"] == whole.getvalue().encode()
+        assert files["credits.csv"] == by_the_cell(figures).encode()
         assert files["summary.json"] == (dump(answer_json(figures, "/reports/monday")) + "\n").encode()
 
 

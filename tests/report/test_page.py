@@ -19,18 +19,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dailies.domain.figures import line_of
+from dailies.domain.figures import line_of, sum_of
 from dailies.domain.records import BatchRow
 from dailies.domain.states import Failure, State
 from dailies.errors import BadInput
 from dailies.planning.request import BatchRequest
 from dailies.report.advice import Topic, advice_for, topic_of
-from dailies.report.charts import MOST_BARS, bars_by, charts_of, seconds_per_clip, spend_by_day
+from dailies.report.charts import MOST_BARS, bars_of, charts_of, seconds_per_clip, spend_by_day
 from dailies.report.credits import Credits
 from dailies.report.links import Linker, beside, checked_base, from_base, on_disk, origins
 from dailies.report.page import Drawing, PageFacts
 from dailies.report.runs import runs_of
 from dailies.report.select import Selection, chosen, day, each_chosen, grouping
+from dailies.report.sums import Sums
 from tests.report.factories import MADE_AT, a_batch_row, credits, mixed_rows
 
 FACTS = PageFacts(MADE_AT)
@@ -213,8 +214,7 @@ def test_an_odd_key_can_not_leave_its_link() -> None:
 
 def test_bars_add_up_and_sum_the_smallest_as_others() -> None:
     rows = [a_batch_row(n, usd_quoted=Decimal(n)) for n in range(1, 21)]
-    lines = [line_of(row) for row in rows]
-    bars = bars_by("id", [line.id for line in lines], lines)
+    bars = bars_of("id", {row.id: sum_of([line_of(row)]) for row in rows})
     assert bars and len(bars.bars) == MOST_BARS
     assert bars.bars[0].charged == "$20.00" and bars.bars[0].quoted == "$20.00"
     assert (
@@ -223,8 +223,14 @@ def test_bars_add_up_and_sum_the_smallest_as_others() -> None:
 
 
 def test_a_column_of_labels_is_no_chart() -> None:
-    lines = [line_of(a_batch_row(n)) for n in range(50)]
-    assert bars_by("id", [line.id for line in lines], lines) is None
+    rows = [a_batch_row(n, labels={"shot": str(n), "take": str(n % 40)}) for n in range(50)]
+    assert [bars.column for bars in charts_of(credits(rows).sums)[0]] == ["model", "take"]
+
+
+def test_a_column_that_comes_late_has_the_clips_before_it_too() -> None:
+    rows = [a_batch_row(n, labels={} if n < 3 else {"campaign": "spring"}) for n in range(5)]
+    (bars,) = [one for one in charts_of(credits(rows).sums)[0] if one.column == "campaign"]
+    assert {bar.name: (bar.clips, bar.charged) for bar in bars.bars} == {"–": (3, "$3.78"), "spring": (2, "$2.52")}
 
 
 def test_days_without_spend_are_shown_and_a_long_span_is_by_month() -> None:
@@ -243,13 +249,13 @@ def test_the_histogram_counts_every_clip_once(seconds: list[float]) -> None:
     lines = [
         line_of(a_batch_row(n, created_at=at, completed_at=at + timedelta(seconds=s))) for n, s in enumerate(seconds)
     ]
-    chart = seconds_per_clip(lines)
+    chart = seconds_per_clip(line.seconds for line in lines if line.seconds is not None)
     assert chart and sum(int(pillar.value.split()[0]) for pillar in chart.pillars) == len(seconds)
     assert len(chart.pillars) <= 30
 
 
 def test_an_empty_report_has_a_page_too() -> None:
-    assert charts_of([], [], {}, []) == ((), ())
+    assert charts_of(Sums()) == ((), ())
     assert "0 of 0 delivered" in drawn(credits([]), on_disk(Path("/none"), None), FACTS)
 
 

@@ -1,0 +1,152 @@
+"""The clips of a report in blocks: of a hundred thousand some hundred are there as objects at a time, the others packed."""
+
+from __future__ import annotations
+
+import pickle
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter, eq
+from typing import Any, TypeVar, overload
+
+from dailies.domain.figures import COLUMNS, Line
+from dailies.report.advice import Topic
+
+T = TypeVar("T")
+BLOCK = 500
+"""Clips in a block."""
+LOOSE = 20
+"""Blocks that are not deflated: of ten thousand clips it saves less than it costs."""
+QUICK = 1
+_cells = attrgetter(*COLUMNS)
+
+
+class Block:
+    """Some clips one after another, from place `start` on: their columns, and what the figures say of each."""
+
+    def __init__(
+        self,
+        start: int,
+        columns: Sequence[Sequence[Any]],
+        labels: Sequence[Mapping[str, str]],
+        options: Sequence[Mapping[str, str]],
+        topics: Sequence[Topic],
+    ) -> None:
+        self.start, self.labels, self.options, self.topics = start, labels, options, topics
+        self._columns = columns
+
+    def __len__(self) -> int:
+        return len(self.topics)
+
+    def column(self, name: str) -> Sequence[Any]:
+        """What each clip has in a column of `credits.csv`."""
+        return self._columns[_AT[name]]
+
+    @cached_property
+    def lines(self) -> Sequence[Line]:
+        """The clips as lines."""
+        return [Line(*cells) for cells in zip(*self._columns, strict=True)]
+
+    def line(self, at: int) -> Line:
+        """One of them."""
+        return Line(*(column[at] for column in self._columns))
+
+
+_AT = {name: at for at, name in enumerate(COLUMNS)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    content: bytes
+    deflated: bool
+
+    @classmethod
+    def of(cls, values: object, deflated: bool) -> _Packed:
+        content = pickle.dumps(values, pickle.HIGHEST_PROTOCOL)
+        return cls(zlib.compress(content, QUICK) if deflated else content, deflated)
+
+    def block(self, start: int) -> Block:
+        content = zlib.decompress(self.content) if self.deflated else self.content
+        return Block(start, *pickle.loads(content))  # noqa: S301 - what this very object has packed
+
+
+class Clips:
+    """All clips of a report, in its order. They are added one after another, and then read block by block."""
+
+    def __init__(self) -> None:
+        self._packed: list[_Packed] = []
+        self._cells: list[tuple[Any, ...]] = []
+        self._labels: list[Mapping[str, str]] = []
+        self._options: list[Mapping[str, str]] = []
+        self._topics: list[Topic] = []
+        self._latest: Block | None = None
+
+    def add(self, line: Line, labels: Mapping[str, str], options: Mapping[str, str], topic: Topic) -> None:
+        """One more clip."""
+        self._cells.append(_cells(line))
+        self._labels.append(labels)
+        self._options.append(options)
+        self._topics.append(topic)
+        if len(self._cells) == BLOCK:
+            values = self._open()
+            self._packed.append(_Packed.of(values, deflated=len(self._packed) >= LOOSE))
+            self._cells, self._labels, self._options, self._topics = [], [], [], []
+
+    def _open(self) -> tuple[Any, ...]:
+        columns = [*zip(*self._cells, strict=True)] or [() for _ in COLUMNS]
+        return columns, self._labels, self._options, self._topics
+
+    def __len__(self) -> int:
+        return BLOCK * len(self._packed) + len(self._cells)
+
+    def blocks(self) -> Iterator[Block]:
+        """All of them, block by block."""
+        for number, packed in enumerate(self._packed):
+            yield packed.block(BLOCK * number)
+        if self._cells:
+            yield Block(BLOCK * len(self._packed), *self._open())
+
+    def block_with(self, at: int) -> Block:
+        """The block that holds the clip at a place; the same as before where it is asked for again."""
+        number = at // BLOCK
+        if self._latest is None or self._latest.start != BLOCK * number:
+            packed = number < len(self._packed)
+            self._latest = (
+                self._packed[number].block(BLOCK * number) if packed else Block(BLOCK * number, *self._open())
+            )
+        return self._latest
+
+    def each(self, of: Callable[[Block], Sequence[T]]) -> Each[T]:
+        """What blocks have of each clip, as one sequence."""
+        return Each(self, of)
+
+
+class Each(Sequence[T]):
+    """One thing of each clip: read from the first to the last it unpacks each block once."""
+
+    def __init__(self, clips: Clips, of: Callable[[Block], Sequence[T]]) -> None:
+        self._clips, self._of = clips, of
+
+    def __len__(self) -> int:
+        return len(self._clips)
+
+    def __iter__(self) -> Iterator[T]:
+        for block in self._clips.blocks():
+            yield from self._of(block)
+
+    @overload
+    def __getitem__(self, at: int) -> T: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[T]: ...
+    def __getitem__(self, at: int | slice) -> T | Sequence[T]:
+        if isinstance(at, slice):
+            return [self[one] for one in range(*at.indices(len(self)))]
+        place = range(len(self))[at]  # from the end too; raises IndexError beyond it
+        block = self._clips.block_with(place)
+        return self._of(block)[place - block.start]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
