@@ -19,6 +19,7 @@ from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import BatchRow
 from dailies.errors import BadInput
 from dailies.ledger import Ledger
+from dailies.memory import seldom_collected
 from dailies.registry import declaration
 from dailies.report.credits import Credits, answer_json, credits_of, dump, plain_totals, statuses_json
 from dailies.report.divide import BY_ATTEMPT
@@ -61,6 +62,11 @@ class Wanted:
 
 def run_report(wanted: Wanted) -> int:
     """The credits of one batch or all, over any span, grouped by a column. Exit code 0: a report is no verdict."""
+    with seldom_collected():
+        return _run_report(wanted)
+
+
+def _run_report(wanted: Wanted) -> int:
     settings = settings_here()
     make_home(settings.home)
     ledger = open_ledger(settings)

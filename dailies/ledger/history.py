@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
+from decimal import Decimal
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from dailies.domain.money import sum_usd
 from dailies.domain.schedule import Bracket
 from dailies.domain.states import State
 from dailies.ledger import tables as t
@@ -62,3 +64,32 @@ def under_way_query(provider: str, kind: str, since: datetime) -> sa.Select[tupl
 def _bracket(submitted_at: datetime, generating_at: datetime | None, completed_at: datetime | None) -> Bracket:
     after_s = (generating_at - submitted_at).total_seconds() if generating_at else 0.0
     return Bracket(after_s, (completed_at - submitted_at).total_seconds() if completed_at else math.inf)
+
+
+IN_FLIGHT = (State.SUBMITTING, State.SUBMITTED, State.IN_DOUBT)
+
+
+def usd_in_flight(connection: Connection, provider: str, since: datetime) -> Decimal:
+    """Quoted dollars of what a provider has under way, and of what became ready after `since`.
+
+    Each half is answered from an index of its own: what is under way by the one of what is unfinished, whoever makes it; the
+    other by the kinds that the provider ever made, for the moment of completion stands behind them in the index.
+    """
+    a = t.attempt.c
+    under_way = a.state.in_([str(state) for state in IN_FLIGHT])
+    waiting = connection.execute(sa.select(a.provider, a.usd_quoted).where(under_way & t.IS_UNFINISHED)).all()
+    ready = (a.provider == provider) & (a.completed_at > since) & ~under_way
+    of_kinds = [a.kind.is_(None), *(a.kind == kind for kind in kinds_of(connection, provider))]
+    asked = (sa.select(sa.func.sum(a.usd_quoted)).where(ready & of_kind) for of_kind in of_kinds)
+    lately = [connection.execute(query).scalar() for query in asked]
+    return sum_usd([*(usd for maker, usd in waiting if maker == provider), *lately])
+
+
+def kinds_of(connection: Connection, provider: str) -> list[str]:
+    """The kinds of clips that a provider was asked for: from one to the next in the index, however many attempts there are."""
+    a, found = t.attempt.c, list[str]()
+    next_one = sa.select(sa.func.min(a.kind)).where(a.provider == provider, a.kind > sa.bindparam("last"))
+    last: str | None = ""
+    while (last := connection.execute(next_one, {"last": last}).scalar()) is not None:
+        found.append(last)
+    return found

@@ -113,11 +113,8 @@ class Reader:
 
     def usd_in_flight(self, provider: str, posted_after: timedelta = timedelta(minutes=2)) -> Decimal:
         """Quoted dollars of what is in flight at a provider, or came home so lately that its charge may not be posted yet."""
-        under_way = t.attempt.c.state.in_([State.SUBMITTING, State.SUBMITTED, State.IN_DOUBT])
-        lately = t.attempt.c.completed_at > self.now() - posted_after
-        mine = (t.attempt.c.provider == provider) & (under_way | lately)
         with self._read() as connection:
-            return connection.execute(sa.select(sa.func.sum(t.attempt.c.usd_quoted)).where(mine)).scalar() or ZERO
+            return history.usd_in_flight(connection, provider, self.now() - posted_after)
 
     def attempt_of_generation(self, provider: str, generation_id: str) -> Attempt | None:
         """The attempt under which a provider's generation is on record."""

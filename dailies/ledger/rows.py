@@ -45,7 +45,7 @@ STATES: Mapping[str, State] = {str(state): state for state in State}
 FAILURES: Mapping[str | None, Failure | None] = {None: None, "": None, **{str(one): one for one in Failure}}
 ATTEMPT = tuple(Attempt.__dataclass_fields__)
 _DIFFERENT: Mapping[str, Callable[[Any], Any]] = {
-    "batch": same, "provider": same, "owner": same, "state": STATES.__getitem__, "failure": FAILURES.__getitem__,
+    "batch": sys.intern, "provider": sys.intern, "owner": sys.intern, "state": STATES.__getitem__, "failure": FAILURES.__getitem__,
     "marks": Marks.of_record, "origin": Origin.of_record,
 }  # fmt: skip
 AS_RECORD = [(ATTEMPT.index(name), record) for name, record in _DIFFERENT.items()]
@@ -181,9 +181,10 @@ def batch_rows(connection: Connection, where: sa.ColumnElement[bool]) -> Iterato
         .where(where)
         .order_by(t.batch_row.c.batch, t.batch_row.c.retired, t.batch_row.c.number)
     )
+    judged = connection.execute(sa.select(sa.func.max(t.verdict.c.id))).scalar() is not None
     for rows in connection.execute(query, execution_options={"yield_per": CHUNK}).partitions():
         keys = sorted({row.clip_key for row in rows})
-        attempts, verdicts = dict(attempts_of(connection, keys)), verdicts_of(connection, keys)
+        attempts, verdicts = dict(attempts_of(connection, keys)), verdicts_of(connection, keys) if judged else {}
         for batch, key, number, row_id, providers, usd_quoted, labels, retired, copy_uri, erased_at, *clip in rows:
             yield BatchRow(
                 same(batch), number, row_id, _clip(*clip), key, tuple(map(same, providers.split(","))), usd_quoted, labels,

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import Decimal
 from heapq import nsmallest
-from types import NoneType
-from typing import Any, cast
+from typing import Any
 
 from dailies.domain.figures import COLUMNS, Line, Totals, line_of
 from dailies.domain.money import show_usd
 from dailies.domain.records import BatchRow, SeenStatus
 from dailies.report.advice import Topic, topic_of
 from dailies.report.blocks import Block, Clips
+from dailies.report.cells import as_float, csv_cells, json_texts
 from dailies.report.divide import BY_ATTEMPT, divided
 from dailies.report.sums import Sums
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 JSON_CLIP = ("id", "clip_key", "state", "provider", "model", "generation_id", "s3_uri", "sha256", "size_bytes", "usd_quoted",
              "usd_charged", "credits_used", "polls", "seconds", "duration_s", "error", "take", "verdict")  # fmt: skip
 
@@ -122,17 +119,12 @@ def csv_pieces(credits: Credits) -> Iterator[bytes]:
     """The same, some hundred rows at a time. Cells that a spreadsheet would run as a formula are quoted with `'`; unknown
     money is empty."""
     own = own_columns(credits)
-    yield _csv([[*COLUMNS, *map(safe_cell, own.values())]])
+    yield f"{','.join(csv_cells([*COLUMNS, *own.values()]))}\n".encode()
     for block in credits.clips.blocks():
-        columns = [_safe_cells(block.column(name)) for name in COLUMNS]
-        columns += [_safe_cells([labels.get(name, "") for labels in block.labels]) for name in own]
-        yield _csv(zip(*columns, strict=True))
-
-
-def _csv(rows: Iterable[Sequence[object]]) -> bytes:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows)
-    return out.getvalue().encode()
+        columns = [csv_cells(block.column(name)) for name in COLUMNS]
+        columns += [csv_cells([labels.get(name, "") for labels in block.labels]) for name in own]
+        rows = map(",".join, zip(*columns, strict=True))
+        yield "".join(f"{row}\n" for row in rows).encode()
 
 
 def own_columns(credits: Credits) -> dict[str, str]:
@@ -145,26 +137,6 @@ def own_columns(credits: Credits) -> dict[str, str]:
         taken.add(header)
         headers[name] = header
     return headers
-
-
-def _safe_cells(values: Sequence[object]) -> Sequence[object]:
-    """The cells of a column as `csv` writes them just as `safe_cell` has them: what is no text goes by itself."""
-    kinds = {*map(type, values)}
-    if kinds <= {int, float, bool, NoneType}:
-        return values
-    if kinds <= {str, NoneType}:
-        return [f"'{text}" if text and text[0] in FORMULA_STARTS else text for text in cast(Sequence[str], values)]
-    return [*map(safe_cell, values)]
-
-
-def safe_cell(value: object) -> str:
-    """A value as CSV text that no spreadsheet takes for a formula. Numbers of our own stay numbers."""
-    if value is None:
-        return ""
-    if isinstance(value, Decimal):
-        return f"{value.normalize():f}" if value else "0"
-    text = str(value)
-    return "'" + text if isinstance(value, str) and text.startswith(FORMULA_STARTS) else text
 
 
 def answer_json(credits: Credits, report_dir: str | None) -> dict[str, Any]:
@@ -201,11 +173,26 @@ def answer_pieces(credits: Credits, report_dir: str | None) -> Iterator[str]:
 def _clips_text(credits: Credits, counted: bool) -> Iterator[str]:
     comma = ""
     for block in credits.clips.blocks():
-        if found := [
-            clip for clip, counts in zip(clips_in(block), block.column("counted"), strict=True) if counts is counted
-        ]:
-            yield comma + _to_json(found)[1:-1]
+        found = [
+            text for text, counts in zip(_texts_in(block), block.column("counted"), strict=True) if counts is counted
+        ]
+        if found:
+            yield comma + ", ".join(found)
             comma = ", "
+
+
+CLIP_TEXT = "{" + ", ".join(f'"{name}": %s' for name in (*JSON_CLIP, "marks"))
+
+
+def _texts_in(block: Block) -> Iterator[str]:
+    """`clips_in` as JSON text."""
+    columns = [json_texts(block.column(name), as_float) for name in JSON_CLIP]
+    marks = [_to_json(one.record()) if one else "null" for one in block.column("marks")]
+    rare = zip(block.options, block.column("mismatch"), strict=True)
+    texts = map(CLIP_TEXT.__mod__, zip(*columns, marks, strict=True))
+    for text, (options, mismatch) in zip(texts, rare, strict=True):
+        said = {name: value for name, value in (("options", options), ("mismatch", mismatch)) if value}
+        yield f"{text}, {_to_json(said)[1:]}" if said else text + "}"
 
 
 def clips_in(block: Block) -> list[dict[str, object]]:

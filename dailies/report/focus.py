@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from dailies.domain.records import Attempt, BatchRow
-from dailies.report.credits import safe_cell
+from dailies.report.cells import safe_cell
 
 COSTS = ("BilledCost", "ContractedCost", "EffectiveCost", "ListCost")
 COLUMNS = (

@@ -15,7 +15,8 @@ from dailies.domain.figures import Line
 from dailies.domain.verdicts import Word
 from dailies.errors import BadInput
 from dailies.planning.fill import filled
-from dailies.report.credits import Credits, safe_cell
+from dailies.report.cells import safe_cell
+from dailies.report.credits import Credits
 
 USUAL_NAMES: Final = "{id}_{take}"
 COLUMNS: Final = (

@@ -20,7 +20,10 @@ from dailies.storage.s3 import S3, parse_s3_uri
 PRESIGNED = "presigned"
 PRESIGNED_S = 7 * 24 * 3600  # the longest that AWS Signature Version 4 allows
 POSTERS = "posters"
+_PLAIN = re.compile(r"[A-Za-z0-9._~/-]+")
 _PATH = re.compile(r"(/[A-Za-z0-9._~%\-]*)*")
+_IN_S3 = re.compile(r"s3://([a-z0-9.-]+)/([A-Za-z0-9._~-][A-Za-z0-9._~/-]*[A-Za-z0-9._~-])")
+"""Addresses that say what they mean as they stand."""
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9._\-]+(:\d+)?|https?://\[[0-9A-Fa-f:]+\](:\d+)?")
 
 
@@ -99,7 +102,7 @@ def from_base(base: str) -> Linker:
 
 
 def _quoted(root: str, path: str) -> Links:
-    film = quote(path)
+    film = path if _PLAIN.fullmatch(path) else quote(path)
     return Links(root + film, root + poster_key(film))  # as the poster's own path would be quoted
 
 
@@ -174,7 +177,10 @@ def report_key(prefix: str, *folders: str) -> str:
 
 
 def _place(line: Filed) -> tuple[str, str] | None:
-    return parse_s3_uri(line.s3_uri) if line.s3_uri else None
+    if not line.s3_uri:
+        return None
+    plain = _IN_S3.fullmatch(line.s3_uri)
+    return (plain[1], plain[2]) if plain else parse_s3_uri(line.s3_uri)
 
 
 def _names(folder: Path | None) -> frozenset[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -20,10 +20,10 @@ from markupsafe import Markup
 
 from dailies.domain.commands import fetch, import_verdicts, review
 from dailies.domain.figures import Line
-from dailies.domain.marks import Marks
 from dailies.domain.money import ZERO, show_usd
 from dailies.report.advice import MEANING, Advice, Command, Topic, advice_for
 from dailies.report.blocks import Block
+from dailies.report.cells import json_texts
 from dailies.report.charts import charts_of
 from dailies.report.credits import Credits
 from dailies.report.kept import kept_by
@@ -161,14 +161,14 @@ def head_data(own: Sequence[str], many: Mapping[str, object] | None = None) -> I
     yield to_json(head | ({"many": many} if many else {})).removesuffix("}")
 
 
-def clips_data(own: Sequence[str], clips: Iterable[Sequence[object]]) -> Iterator[str]:
+def clips_data(own: Sequence[str], clips: Iterable[str]) -> Iterator[str]:
     """The first part of it, which is the same wherever a page lies."""
     yield from head_data(own)
     yield ',"clips":['
-    yield from listed(clips)
+    yield from listed(f"[{clip}]" for clip in clips)
 
 
-def links_data(links: Iterable[Sequence[str | None]]) -> Iterator[str]:
+def links_data(links: Iterable[str]) -> Iterator[str]:
     """The rest of it: for each clip where its film and its poster are, the last two of its fields."""
     yield from ("],", *links_json(links), "}")
 
@@ -192,16 +192,21 @@ class Seen:
         return found
 
 
-def values_in(block: Block, advice: Sequence[Advice], own: Sequence[str]) -> Iterator[Sequence[object]]:
-    """For each clip of a block what the page shows of it, but its links."""
-    return zip(
-        *(_shown(block.column(name)) for name in SHOWN),
-        [[labels.get(name, "") for name in own] for labels in block.labels],
-        block.topics,
-        [show_usd(usd) if usd else None for usd in block.column("usd_at_risk")],
-        [[[command.hint, command.text] for command in one.commands] for one in advice],
-        strict=True,
-    )
+def values_in(block: Block, advice: Sequence[Advice], own: Sequence[str]) -> Iterator[str]:
+    """For each clip of a block what the page shows of it, but its links: the inside of a JSON list."""
+    columns = [json_texts(block.column(name), _dollars) for name in SHOWN]
+    labels = [json_text(tuple(labels.get(name, "") for name in own)) for labels in block.labels]
+    risks = [_dollars(usd) if usd else "null" for usd in block.column("usd_at_risk")]
+    commands = [to_json([[c.hint, c.text] for c in one.commands]) if one.commands else "[]" for one in advice]
+    return map(",".join, zip(*columns, labels, map(json_text, block.topics), risks, commands, strict=True))
+
+
+json_text = lru_cache(1000)(to_json)
+
+
+@lru_cache(10_000)
+def _dollars(usd: Decimal) -> str:
+    return to_json(show_usd(usd))
 
 
 def advice_in(block: Block, runs: Mapping[str, str]) -> list[Advice]:
@@ -286,17 +291,6 @@ def script(own: str) -> str:
 
 def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _shown(values: Sequence[object]) -> Sequence[object]:
-    """A column as the page shows it."""
-    return [*map(_plain, values)] if {Marks, Decimal} & {*map(type, values)} else values
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Marks):
-        return str(value)
-    return show_usd(value) if isinstance(value, Decimal) else value
 
 
 def _asset(name: str) -> str:

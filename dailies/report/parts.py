@@ -12,6 +12,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
+from json.encoder import encode_basestring
 
 from dailies.domain.marks import Marks
 from dailies.report.advice import Topic
@@ -67,43 +68,29 @@ def _some_at_once(pieces: Iterable[str]) -> Iterator[bytes]:
         yield some.encode("utf-8", "replace")
 
 
-def listed(values: Iterable[Sequence[object]]) -> Iterator[str]:
-    """The inside of a JSON list of lists, in pieces."""
-    values, comma = iter(values), ""
-    while some := [*islice(values, AT_ONCE)]:
-        yield comma + to_json(some)[1:-1]
-        comma = ","
-
-
 class Part:
     """Some clips of one topic, each after its place among all of them; their links are added for each copy of the page."""
 
     def __init__(self) -> None:
         self.clips = 0
         self._packed = Packed()
-        self._some: list[Sequence[object]] = []
-        self._before = '{"clips":['
+        self._some: list[str] = ['{"clips":[']
 
-    def take(self, at: int, values: Sequence[object]) -> None:
+    def take(self, at: int, clip: str) -> None:
         """One more clip."""
+        self._some.append(f"{',' if self.clips else ''}[{at},{clip}]")
         self.clips += 1
-        self._some.append((at, *values))
         if len(self._some) == AT_ONCE:
-            self._pack()
-
-    def _pack(self) -> None:
-        if self._some:
-            self._packed.take([self._before, to_json(self._some)[1:-1]])
-            self._before = ","
+            self._packed.take(self._some)
             self._some.clear()
 
     def close(self) -> None:
         """No more clips."""
-        self._pack()
-        self._packed.take(["],"])
+        self._packed.take([*self._some, "],"])
         self._packed.close()
+        self._some.clear()
 
-    def block(self, links: Sequence[Sequence[str | None]]) -> str:
+    def block(self, links: Sequence[str]) -> str:
         """The part as it stands on a page where its films and posters are there."""
         data = self._packed.and_then([*links_json(links), "}"])
         return f'<script type="application/octet-stream" class="part">{data}</script>\n'
@@ -118,9 +105,9 @@ class Parts:
     def __len__(self) -> int:
         return sum(map(len, self._of.values()))
 
-    def take(self, block: Block, values: Iterable[Sequence[object]]) -> None:
+    def take(self, block: Block, clips: Iterable[str]) -> None:
         """The clips of one more block, by what a page shows of each."""
-        for at, (topic, clip) in enumerate(zip(block.topics, values, strict=True), block.start):
+        for at, (topic, clip) in enumerate(zip(block.topics, clips, strict=True), block.start):
             parts = self._of[topic]
             if not parts or parts[-1].clips == PART:
                 parts.append(Part())
@@ -137,7 +124,7 @@ class Parts:
     def linked(self, clips: Clips, link: Linker) -> list[str]:
         """Each part as it stands on a page, in their order."""
         found: dict[Topic, list[str]] = {topic: [] for topic in self._of}
-        links: dict[Topic, list[Sequence[str | None]]] = {topic: [] for topic in self._of}
+        links: dict[Topic, list[str]] = {topic: [] for topic in self._of}
         for block in clips.blocks():
             for topic, one in zip(block.topics, links_in(block, link), strict=True):
                 links[topic].append(one)
@@ -148,23 +135,35 @@ class Parts:
         return [text for some in found.values() for text in some]
 
 
-def linked(clips: Clips, link: Linker) -> Iterator[Sequence[str | None]]:
-    """Where the film and the poster of each clip are."""
+def linked(clips: Clips, link: Linker) -> Iterator[str]:
+    """Where the film and the poster of each clip are, each as a JSON list."""
     return chain.from_iterable(links_in(block, link) for block in clips.blocks())
 
 
-def links_in(block: Block, link: Linker) -> Iterator[Sequence[str | None]]:
+def links_in(block: Block, link: Linker) -> Iterator[str]:
     """The same of one block's."""
     for place in map(Place, *map(block.column, Place._fields)):
         found = link(place)
-        yield found.clip, found.poster
+        yield f"[{_text(found.clip)},{_text(found.poster)}]"
 
 
-def links_json(links: Iterable[Sequence[str | None]]) -> Iterator[str]:
+def _text(link: str | None) -> str:
+    return "null" if link is None else encode_basestring(link)
+
+
+def links_json(links: Iterable[str]) -> Iterator[str]:
     """Them as `"links":[[film,poster],...]`, in pieces."""
     yield '"links":['
     yield from listed(links)
     yield "]"
+
+
+def listed(texts: Iterable[str]) -> Iterator[str]:
+    """Texts with commas between them, in pieces."""
+    texts, comma = iter(texts), ""
+    while some := ",".join(islice(texts, AT_ONCE)):
+        yield comma + some
+        comma = ","
 
 
 class Many:

@@ -19,7 +19,7 @@ from dailies.domain.commands import resolve
 from dailies.domain.money import ZERO, show_usd, sum_usd
 from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import State
-from dailies.report.credits import safe_cell
+from dailies.report.cells import safe_cell
 
 LATE = timedelta(hours=24)
 """A charge is posted some time after `completed`; the documents do not say how long. After a day it is missing."""

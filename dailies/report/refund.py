@@ -16,7 +16,7 @@ from dailies.domain.clips import clip_name
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import State
-from dailies.report.credits import safe_cell
+from dailies.report.cells import safe_cell
 from dailies.report.reconcile import Reconciliation, Verdict
 
 BROKEN = "it does not decode"

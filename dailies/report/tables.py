@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+from array import array
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import islice
+from decimal import Decimal
+from functools import lru_cache
+from itertools import accumulate, islice
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dailies.domain.figures import COLUMNS
-from dailies.report.blocks import Block
 from dailies.report.credits import Credits, own_columns
 
 WHOLE = ("row", "duration_s", "attempts", "size_bytes", "credits_used", "polls", "unreported")
@@ -40,19 +42,63 @@ def parquet_pieces(credits: Credits) -> Iterator[bytes]:
     with pq.ParquetWriter(out, schema, compression="zstd") as writer:
         blocks = credits.clips.blocks()
         while some := [*islice(blocks, A_GROUP)]:
-            columns = [_column(name, some) for name in COLUMNS]
+            columns = [[value for block in some for value in block.column(name)] for name in COLUMNS]
             columns += [[labels.get(name, "") for block in some for labels in block.labels] for name in own]
-            arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+            arrays = [array_of(values, field.type) for values, field in zip(columns, schema, strict=True)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
             yield out.taken()
     yield out.taken()
 
 
-def _column(name: str, blocks: Sequence[Block]) -> list[object]:
-    values = [value for block in blocks for value in block.column(name)]
-    if name in MOMENTS:
-        return [None if text is None else int(datetime.fromisoformat(text).timestamp()) for text in values]
-    return [None if marks is None else str(marks) for marks in values] if name == "marks" else values
+def array_of(values: Sequence[Any], kind: Any) -> Any:
+    """A column in Arrow's own form. `pyarrow.array` would do it too, and load pandas to ask whether a list is one of its."""
+    known = [value is not None for value in values]
+    if pa.types.is_string(kind):
+        return _texts(["" if value is None else str(value) for value in values], _bits(known))
+    if pa.types.is_boolean(kind):
+        content = _bits(list(map(bool, values)), needed=True)
+    elif pa.types.is_decimal(kind):
+        content = b"".join([_ZERO if usd is None else _billionths(usd) for usd in values])
+    elif pa.types.is_floating(kind):
+        content = array("d", [0.0 if value is None else value for value in values]).tobytes()
+    elif pa.types.is_timestamp(kind):
+        content = array("q", [0 if text is None else _second(text) for text in values]).tobytes()
+    else:
+        content = array("q", [0 if value is None else value for value in values]).tobytes()
+    return pa.Array.from_buffers(kind, len(values), [_buffer(_bits(known)), _buffer(content)])
+
+
+def _texts(texts: Sequence[str], known: bytes | None) -> Any:
+    together = "".join(texts)
+    content = together.encode()
+    plain = len(content) == len(together)
+    lengths = map(len, texts if plain else [text.encode() for text in texts])
+    offsets = array("i", accumulate(lengths, initial=0)).tobytes()
+    return pa.Array.from_buffers(pa.string(), len(texts), [_buffer(known), _buffer(offsets), _buffer(content)])
+
+
+def _buffer(content: bytes | None) -> Any:
+    return None if content is None else pa.py_buffer(content)
+
+
+def _bits(flags: Sequence[bool], needed: bool = False) -> bytes | None:
+    """Flags as a bitmap, the first in the lowest bit; None where all of them are set and nobody needs to be told."""
+    if not needed and all(flags):
+        return None
+    number = int("0" + "".join(["1" if flag else "0" for flag in reversed(flags)]), 2)
+    return number.to_bytes((len(flags) + 7) // 8, "little")
+
+
+_ZERO = bytes(16)
+
+
+@lru_cache(10_000)
+def _billionths(usd: Decimal) -> bytes:
+    return int(usd.scaleb(9)).to_bytes(16, "little", signed=True)
+
+
+def _second(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp())
 
 
 class _Out(io.RawIOBase):

@@ -122,6 +122,26 @@ def test_counts_and_unfinished_tell_where_a_batch_stands(ledger: Ledger) -> None
     assert [ledger.attempts(a.clip_key) for a in attempts] == [(a,) for a in attempts]
 
 
+def test_what_is_in_flight_is_what_may_not_be_posted_yet(ledger: Ledger) -> None:
+    """Under way, or ready for less than two minutes; of whatever kind, and of an earlier version's that has none."""
+    states = [*State] * 3
+    attempts = [bring_to(ledger, state, key) for state, key in zip(states, plan(ledger, len(states)), strict=True)]
+    a, third = t.attempt.c, len(State)
+    with ledger.engine.begin() as connection:
+        for number, attempt in enumerate(attempts):
+            values: dict[str, Any] = {"kind": ("one", None, "another")[number // third]}
+            if number % 2 and attempt.completed_at:
+                values["completed_at"] = attempt.completed_at - timedelta(minutes=3)
+            connection.execute(t.attempt.update().where(a.id == attempt.id).values(values))
+    now, mine = ledger.now(), [ledger.attempts(attempt.clip_key)[0] for attempt in attempts]
+    under_way = {State.SUBMITTING, State.SUBMITTED, State.IN_DOUBT}
+    lately = [one for one in mine if one.completed_at and one.completed_at > now - timedelta(minutes=2)]
+    counted = {one.id for one in mine if one.state in under_way} | {one.id for one in lately}
+    assert lately and len(counted) < len(mine)
+    assert ledger.usd_in_flight("aiml") == USD * len(counted)
+    assert ledger.usd_in_flight("another") == ZERO
+
+
 def test_a_brief_says_of_an_attempt_what_decides_about_its_clip(ledger: Ledger) -> None:
     attempts = [bring_to(ledger, state, key) for state, key in zip(State, plan(ledger, len(State)), strict=True)]
     expected = {a.clip_key: (Brief(a.no, a.provider, a.state, a.failure, a.delivered),) for a in attempts}

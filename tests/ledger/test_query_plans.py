@@ -22,6 +22,9 @@ HOT: dict[str, Callable[[Ledger], Any]] = {
     "unfinished": lambda ledger: ledger.unfinished(),
     "unsettled": lambda ledger: ledger.unsettled(),
     "lost": lambda ledger: ledger.lost(NOON),
+    "usd in flight": lambda ledger: ledger.usd_in_flight("aiml"),
+    "how long they took": lambda ledger: ledger.generation_times("aiml", "m", "720p", 4),
+    "lying": lambda ledger: ledger.lying([KEY]),
     "whose generation": lambda ledger: ledger.attempt_of_generation("aiml", "gen-1"),
     "reap": lambda ledger: ledger.reap(),
     "renew": lambda ledger: ledger.renew(),
@@ -88,6 +91,26 @@ def test_a_hot_query_never_reads_a_whole_table(filled: Ledger, name: str) -> Non
 def test_a_lease_is_renewed_by_what_its_owner_has_open_not_by_all_that_its_provider_ever_had(filled: Ledger) -> None:
     steps = [step for step in plans(filled, lambda ledger: ledger.renew()) if "attempt" in step]
     assert len(steps) == 2 and all("attempt_unfinished" in step for step in steps), steps
+
+
+def test_what_is_in_flight_is_found_without_all_that_a_provider_ever_had(filled: Ledger) -> None:
+    steps = [step for step in plans(filled, lambda ledger: ledger.usd_in_flight("aiml")) if "attempt" in step]
+    assert not [step for step in steps if step.endswith("(provider=?)")], steps
+    assert any("attempt_unfinished" in step for step in steps), steps
+    assert any("(provider=? AND kind=? AND completed_at>?)" in step for step in steps), steps
+
+
+def test_postgres_finds_what_is_in_flight_by_the_same_indexes(postgres_url: str) -> None:
+    with ledgers_on(postgres_url, FakeClock()) as make:
+        ledger = make()
+        bring_to(ledger, State.STORED, plan(ledger)[0])
+        with ledger.engine.begin() as connection:
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            sent = sent_by(ledger, lambda one: one.usd_in_flight("aiml"))
+            seen = explained(connection, sent, "EXPLAIN")
+    bounds = [step for step in seen if "Index Cond" in step]
+    assert any("attempt_unfinished" in step for step in seen), seen
+    assert any("kind" in step and "completed_at >" in step for step in bounds), seen
 
 
 def test_postgres_renews_a_lease_by_the_same_index(postgres_url: str) -> None:

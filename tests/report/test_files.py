@@ -31,7 +31,8 @@ from dailies.ledger import Ledger, Owner, open_engine
 from dailies.media.posters import Still
 from dailies.media.video import inspect
 from dailies.report import page as page_module
-from dailies.report.credits import Credits, answer_json, credits_csv_bytes, dump, safe_cell
+from dailies.report.cells import safe_cell
+from dailies.report.credits import Credits, answer_json, credits_csv_bytes, dump
 from dailies.report.gather import gather_posters
 from dailies.report.select import Selection
 from dailies.report.tables import parquet_bytes
