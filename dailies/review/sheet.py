@@ -14,7 +14,7 @@ from dailies.domain.records import BatchRow
 from dailies.domain.text import clean_label, clean_prompt
 from dailies.domain.verdicts import NOTHING_SAID, Said, Word, take_meant
 from dailies.errors import BadRow, BadRows
-from dailies.report.credits import FORMULA_STARTS
+from dailies.report.cells import FORMULA_STARTS
 from dailies.sheets.csv_text import read_csv
 from dailies.sheets.table import Line, Table
 from dailies.sheets.workbook import is_workbook, read_workbook
