@@ -168,7 +168,7 @@ def tables_page() -> str:
 
 
 def _type(kind: Any) -> str:
-    return {"Usd": "dollars", "Utc": "UTC time"}.get(type(kind).__name__, type(kind).__name__.lower())
+    return {"Usd": "dollars", "Utc": "UTC time", "Words": "json"}.get(type(kind).__name__, type(kind).__name__.lower())
 
 
 def _key(column: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -23,7 +23,7 @@ from dailies.ledger.calling import ledger_call
 from dailies.memory import seldom_collected
 from dailies.planning.plan import Plan
 from dailies.planning.request import BatchRequest
-from dailies.report.credits import Credits, answer_json, credits_of, dump
+from dailies.report.credits import Credits, clips_in, credits_of, dump, plain_totals
 from dailies.runtime import Runtime, open_runtime
 from dailies.settings import Settings
 from dailies.steps.adopt import adopt_known
@@ -93,7 +93,9 @@ def _run_check(order: BatchRequest, json: bool, on_record: bool) -> int:
     done = checked.purchase.delivered
     credits = credits_of(checked.plan.batch, checked.rows, done)
     if json:
-        print(dump(_answer(credits, checked)))
+        for piece in _answer(credits, checked):
+            print(piece, end="")
+        print()
     else:
         _print(credits, checked, order)
     for note in checked.notes:
@@ -106,15 +108,25 @@ def _run_check(order: BatchRequest, json: bool, on_record: bool) -> int:
     return 0
 
 
-def _answer(credits: Credits, checked: Checked) -> dict[str, Any]:
-    answer, done = answer_json(credits, None), checked.purchase.delivered
-    shown = {row.clip.key: row.sheet_row for row in checked.plan.rows}
-    verdicts = ["delivered" if line.clip_key in done else "ok" for line in credits.lines]
-    answer["clips"] = [
-        {**clip, "check": verdict, "verdict": verdict, "row": shown[line.clip_key], **_compared(checked.plan, line)}
-        for clip, line, verdict in zip(answer["clips"], credits.lines, verdicts, strict=True)
-    ]
-    answer |= {
+def _answer(credits: Credits, checked: Checked) -> Iterator[str]:
+    """The JSON object as text, some hundred clips at a time."""
+    done, rows = checked.purchase.delivered, {row.clip.key: row.sheet_row for row in checked.plan.rows}
+    head = {"batch": credits.batch, **plain_totals(credits.totals), "report_dir": None}
+    yield dump(head).removesuffix("}") + ', "clips": ['
+    comma = ""
+    for block in credits.clips.blocks():
+        clips = clips_in(block)
+        for clip, key in zip(clips, block.column("clip_key"), strict=True):
+            verdict = "delivered" if key in done else "ok"
+            clip |= {"check": verdict, "verdict": verdict, "row": rows[key], **_compared(checked.plan, key)}
+        yield comma + dump(clips)[1:-1]
+        comma = ", "
+    yield "], " + dump(_beside(checked)).removeprefix("{")
+
+
+def _beside(checked: Checked) -> dict[str, Any]:
+    """What the answer has after its clips."""
+    answer: dict[str, Any] = {
         "to_buy": len(checked.purchase.rows), "usd_to_buy": float(checked.purchase.usd),
         "seconds_expected": round(checked.purchase.seconds), "notes": list(checked.notes),
         "beyond_approval": checked.beyond_approval or None,
@@ -130,9 +142,9 @@ def _answer(credits: Credits, checked: Checked) -> dict[str, Any]:
     return answer
 
 
-def _compared(plan: Plan, line: Line) -> dict[str, Any]:
+def _compared(plan: Plan, clip_key: str) -> dict[str, Any]:
     """What each provider would ask for a clip that is made where it is cheapest; nothing for another."""
-    quotes = plan.compared.get(line.clip_key, {})
+    quotes = plan.compared.get(clip_key, {})
     return {"quotes": {name: None if usd is None else float(usd) for name, usd in quotes.items()}} if quotes else {}
 
 

@@ -38,7 +38,7 @@ from dailies.planning.plan import Plan
 from dailies.planning.request import BatchRequest
 from dailies.prefect_api.address import configured_api_url
 from dailies.prefect_api.server import local_server
-from dailies.report.credits import Credits, answer_json, credits_of, dump
+from dailies.report.credits import Credits, answer_json, answer_pieces, credits_of, dump
 from dailies.report.write import report_folder
 from dailies.runtime import Runtime, open_runtime
 from dailies.settings import Settings, load_settings
@@ -226,7 +226,9 @@ async def prefect_api(home: Path, ahead: Ahead | None = None) -> AsyncIterator[s
 def show_result(credits: Credits, folder: str, json: bool, sentence: str) -> None:
     """The result: one JSON object on stdout, or a table people like to read."""
     if json:
-        print(dump(answer_json(credits, folder)))
+        for piece in answer_pieces(credits, folder):
+            print(piece, end="")
+        print()
         return
     from dailies.cli.tables import clips_table
 

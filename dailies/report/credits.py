@@ -223,7 +223,7 @@ def plain_totals(totals: Totals) -> dict[str, object]:
     return {name: _number(value) for name, value in asdict(totals).items()}
 
 
-def dump(answer: Mapping[str, Any]) -> str:
+def dump(answer: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
     """JSON text; prompts and errors keep their letters."""
     return _to_json(answer)
 
