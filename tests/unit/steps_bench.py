@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
 import anyio
+from sqlalchemy.engine import make_url
 
 from dailies.catalog import Catalog, load_catalog
 from dailies.domain.account import AccountStatus
@@ -37,6 +38,8 @@ from tests.ledger.factories import USD, FakeClock, a_row, bring_to, ledgers_on
 
 R = TypeVar("R")
 CATALOG: list[Catalog] = []
+EMPTY: list[bytes] = []
+"""A ledger's file with nothing in it."""
 GENERATING, FAILED = Look(LookKind.GENERATING, "generating"), Look(LookKind.FAILED, "the upstream failed")
 READY = Look(LookKind.READY, "completed", "https://cdn.example/clip.mp4?signature=s3cr3t", USD, 1_260_000)
 
@@ -259,7 +262,13 @@ class Bench:
 
 
 def bench_on(url: str, folder: Path, clock: FakeClock) -> Iterator[Bench]:
-    """A bench on a ledger of its own, for a fixture to hand on."""
+    """A bench on a ledger of its own, for a fixture to hand on: a copy of an empty one, which is made once."""
+    file = Path(str(make_url(url).database))
+    if not EMPTY:
+        with ledgers_on(url, clock) as make:
+            make()
+        EMPTY.append(file.read_bytes())
+    file.write_bytes(EMPTY[0])
     with ledgers_on(url, clock) as make:
         yield Bench(make(), clock, folder)
 

@@ -10,11 +10,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from dailies.domain.brake import GivenUp, Hold, Phase
 from dailies.domain.caps import Caps, ColumnCap
+from dailies.domain.creates import PaidRequest
 from dailies.domain.outcomes import Meaning, Verdict
 from dailies.domain.records import Attempt
 from dailies.domain.states import Failure, State
@@ -22,10 +24,12 @@ from dailies.errors import Busy, DailiesError, MaybeCharged, Misconfigured, NotS
 from dailies.ledger import Unclaimed
 from dailies.ledger.file import LedgerVanished
 from dailies.planning.batch import Batch
+from dailies.runtime import Runtime
 from dailies.sender.line import SenderEnded
-from dailies.sender.protocol import Broken, Ended, NotClaimed, NotTaken, Parked, Sold
+from dailies.sender.protocol import Broken, Ended, NotClaimed, NotTaken, Parked, Repetition, Result, Sold
 from dailies.steps import create
-from dailies.steps.create import AlreadyTaken, BudgetReached, create_clip
+from dailies.steps.create import AlreadyTaken, BudgetReached, create_clip, repeat_create
+from dailies.steps.prepare import Prepared
 from tests.ledger.factories import USD, FakeClock, a_clip, a_row, bring_to, claim
 from tests.unit.steps_bench import Bench, Ordered, bench_on, row_of
 
@@ -156,6 +160,13 @@ def test_a_claim_that_is_not_granted_says_why(
         assert error.value.trouble == "budget"
 
 
+def test_the_budgets_of_all_columns_that_hold_for_a_row_are_named(bench: Bench) -> None:
+    caps = Caps(columns=(ColumnCap("campaign", "spring", USD), ColumnCap("client", "acme", USD)))
+    batch = bench.batch(rows=(a_row(1, labels={"campaign": "spring", "client": "acme"}),), caps=caps)
+    with pytest.raises(BudgetReached, match="the budget of campaign=spring or client=acme is used up"):
+        buy(bench, batch, Ordered(NotClaimed(1, Unclaimed.COLUMN_BUDGET)))
+
+
 def test_the_budget_of_a_row_without_a_cap_by_column_is_its_own(bench: Bench) -> None:
     with pytest.raises(BudgetReached, match="the budget of its row is used up"):
         buy(bench, bench.batch(), Ordered(NotClaimed(1, Unclaimed.COLUMN_BUDGET)))
@@ -173,6 +184,14 @@ def test_who_is_held_or_not_taken_asks_again(bench: Bench, caplog: pytest.LogCap
     assert [r.getMessage() for r in caplog.records if "last 3 answers" in r.getMessage()] == [
         "aiml's last 3 answers were lost: nothing more is sent there; one create is tried in 0 s"
     ]
+
+
+def test_a_single_hold_is_told_too(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    batch = bench.batch()
+    attempt = bring_to(bench.ledger, State.SUBMITTED, batch.plan.rows[0].clip.key)
+    with caplog.at_level(logging.WARNING, "dailies.create"):
+        buy(bench, batch, Ordered(NotClaimed(1, Hold(0.0, Phase.HALTED, 3))), Ordered(None, Sold(1, attempt)))
+    assert sum("last 3 answers" in record.getMessage() for record in caplog.records) == 1
 
 
 def test_what_was_never_sent_is_sent_again_a_few_times(bench: Bench) -> None:
@@ -228,6 +247,18 @@ def test_a_provider_without_room_is_passed_by_where_another_may_be_asked(
     with pytest.raises(Busy, match="aiml was too busy for too long"):
         buy(bench, bench.batch(rows=(row,)))
     assert bench.sender.orders == []
+
+
+def test_at_a_rows_last_provider_room_is_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(create, "BUSY_BEFORE_MOVING_ON_S", 0.0)
+    monkeypatch.setattr("dailies.runtime.limiter.CreateRequest.room", _a_moment)
+    row = row_of(a_row(1), ("onerouter", "aiml"))
+    with pytest.raises(AlreadyTaken):
+        buy(bench, bench.batch(rows=(row,)), Ordered(NotClaimed(1, Unclaimed.TAKEN)))
+
+
+async def _a_moment(*_: object) -> None:
+    await anyio.sleep(0.01)
 
 
 async def _for_ever(*_: object) -> None:
@@ -290,6 +321,114 @@ def test_a_ledger_that_vanished_stops_all_buying(bench: Bench, monkeypatch: pyte
         buy(bench, batch)
     assert bench.sender.orders == [] and set(bench.halted.values()) == {"the ledger's file is gone"}
     assert len(bench.halted) > 3
+
+
+def test_a_ledger_that_vanished_while_a_claim_was_refused_stops_all_buying(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sender's words are about a file that is not the ledger any more."""
+    looks = [None, LedgerVanished("the ledger's file is gone")]
+
+    def vanishes() -> None:
+        if found := looks.pop(0):
+            raise found
+
+    monkeypatch.setattr(bench.ledger, "require_at_its_path", vanishes)
+    with pytest.raises(Stopped, match="row-1: not started; the ledger's file is gone"):
+        buy(bench, bench.batch(), Ordered(NotClaimed(1, "no such table")))
+    assert set(bench.halted.values()) == {"the ledger's file is gone"}
+
+
+def test_at_a_stopped_provider_nothing_is_built(bench: Bench) -> None:
+    """And what is to be ordered again meets the stop as well."""
+    bench.halted["aiml"] = "no credits"
+    with pytest.raises(Stopped, match="row-1: not started; aiml was stopped: no credits"):
+        buy(bench, bench.batch(usd=None))  # it has no price, which nobody finds out
+    bench.halted.clear()
+
+    class Late(Ordered):
+        async def claimed(self) -> Result | None:
+            bench.halted["aiml"] = "no credits"
+            return NotTaken(1)
+
+    with pytest.raises(Stopped, match="row-1: not started; aiml was stopped: no credits"):
+        buy(bench, bench.batch(), Late(None))
+    assert len(bench.sender.orders) == 1
+
+
+def test_what_was_ordered_is_waited_for_although_the_run_is_cancelled(bench: Bench) -> None:
+    """Until its answer is on record and remembered."""
+    batch = bench.batch()
+    attempt = bring_to(bench.ledger, State.SUBMITTED, batch.plan.rows[0].clip.key)
+
+    async def cancelled(runtime: Runtime) -> None:
+        with anyio.CancelScope() as scope:
+
+            class Slow(Ordered):
+                async def result(self) -> Result:
+                    scope.cancel()
+                    await anyio.lowlevel.checkpoint()
+                    return Sold(1, attempt)
+
+            bench.sender.creates = [Slow(None)]
+            await create_clip(runtime, batch, batch.plan.rows[0], "aiml")
+
+    bench.run(cancelled)
+    assert list(bench.bought) == [attempt.id] and bench.bought[attempt.id].known.row.id == "row-1"
+
+
+def test_what_was_bought_counts_at_its_provider_until_its_place_is_left(bench: Bench) -> None:
+    """And at no other; a create that is refused counts no more."""
+    batch = bench.batch()
+    row = batch.plan.rows[0]
+    attempt = bring_to(bench.ledger, State.SUBMITTED, row.clip.key)
+
+    async def held(runtime: Runtime) -> tuple[int, int]:
+        limiter = runtime.limiter("aiml")
+        async with limiter.slot(row.clip.key):
+            with pytest.raises(AlreadyTaken):
+                await create_clip(runtime, batch, row, "aiml")
+            before = limiter.ceiling.held + limiter.ceiling.unanswered
+            await create_clip(runtime, batch, row, "aiml")
+            return before, limiter.ceiling.held
+
+    bench.sender.creates = [Ordered(NotClaimed(1, Unclaimed.TAKEN)), Ordered(None, Sold(1, attempt))]
+    assert bench.run(held) == (0, 1)
+
+
+def repetition(bench: Bench) -> tuple[Prepared, Attempt]:
+    """An attempt in doubt, whose request is ready to be sent once more."""
+    batch = bench.batch()
+    doubt = bench.attempt(State.IN_DOUBT, batch)
+    request = PaidRequest("https://api.example/v1", {"prompt": "she smiles"}, {"Idempotency-Key": "k"})
+    return Prepared(batch, batch.plan.rows[0], "aiml", {}, "d" * 64, USD, (doubt.id, request)), doubt
+
+
+def test_a_request_is_repeated_as_it_was_sent(bench: Bench) -> None:
+    """By the sender; the clip counts at its provider, and is remembered."""
+    prepared, doubt = repetition(bench)
+    bench.sender.creates = [Ordered(None, Sold(1, doubt))]
+
+    async def repeated(runtime: Runtime) -> tuple[Attempt, int]:
+        limiter = runtime.limiter("aiml")
+        async with limiter.slot(prepared.row.clip.key):
+            return await repeat_create(runtime, prepared), limiter.ceiling.held
+
+    assert bench.run(repeated) == (doubt, 1) and list(bench.bought) == [doubt.id]
+    (order,) = bench.sender.orders
+    assert isinstance(order, Repetition) and (order.attempt_id, order.row) == (doubt.id, prepared.row)
+    assert prepared.again and (order.request, order.provider, order.source, order.destination) == (
+        prepared.again[1], "aiml", "smiles.csv", "s3://clips/smiles",
+    )  # fmt: skip
+    assert order.at_once and order.at_once >= 1
+
+
+def test_at_a_stopped_provider_nothing_is_repeated(bench: Bench) -> None:
+    prepared, _ = repetition(bench)
+    bench.halted["aiml"] = "no credits"
+    with pytest.raises(Stopped, match="row-1: not started; aiml was stopped: no credits"):
+        bench.run(repeat_create, prepared)
+    assert bench.sender.orders == []
 
 
 @pytest.mark.parametrize("allowed", [True, False])
