@@ -21,6 +21,7 @@ from dailies.domain.states import State
 from dailies.errors import Misconfigured
 from dailies.ledger.spool import Spooled
 from dailies.planning.batch import Batch
+from dailies.planning.plan import SentFile
 from dailies.providers.base import Found, Logged, LogUnavailable
 from dailies.steps import adopt
 from dailies.steps.adopt import adopt_everything, adopt_known, adopt_object, keys_of
@@ -66,11 +67,12 @@ def known(bench: Bench, batch: Batch) -> list[Attempt]:
     return [attempt for row in batch.plan.rows for attempt in found.get(row.clip.key, ())]
 
 
-def test_a_clip_in_the_store_is_on_record_with_all_that_it_says(bench: Bench) -> None:
+def test_a_clip_in_the_store_is_on_record_with_all_that_it_says(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     """Whatever its row is called now, and once; its neighbour is to be bought."""
     batch = bench.batch(2, on_record=False)
     name = lay(bench, batch, key=f"smiles/elsewhere/other-{batch.plan.rows[0].clip.key[:12]}.mp4")
     (attempt,) = known(bench, batch)
+    assert f"found in S3 and adopted, not bought again: s3://clips/{name}" in caplog.messages
     assert (attempt.clip_key, attempt.id, attempt.batch) == (batch.plan.rows[0].clip.key, f"{1:032x}", "smiles")
     assert (attempt.state, attempt.s3_uri, attempt.sha256) == (State.STORED, f"s3://clips/{name}", DIGEST)
     assert (attempt.provider, attempt.generation_id, attempt.size_bytes) == ("aiml", "video_1", len(CLIP))
@@ -183,6 +185,24 @@ def test_a_clip_of_an_earlier_version_has_todays_key(bench: Bench) -> None:
     assert (attempt.clip_key, attempt.state) == (row.clip.key, State.STORED)
 
 
+def test_a_fitted_image_was_known_by_what_an_encoder_made_of_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file that is sent says which digests may have stood for it; without one there are none."""
+    image = replace(a_clip().image, sha256="a" * 64, made="crop 16:9")
+    batch = bench.batch(rows=(a_row(1, a_clip(image=image)),), on_record=False)
+    (row,) = batch.plan.rows
+    sent = SentFile(Path("/home/sent.png"), "b" * 64, Path("/home/original.png"))
+
+    def digests(*told: object) -> list[str]:
+        assert told == (sent.path, sent.sha256, "crop 16:9", sent.fitted_of)
+        return ["c" * 64]
+
+    monkeypatch.setattr(adopt, "earlier_digests", digests)
+    assert keys_of(batch, batch.rows) == {row.clip.key: row.clip.key}
+    fitted = replace(batch, plan=replace(batch.plan, files={row.clip.key: sent}))
+    earlier = earlier_keys(row.clip, ["c" * 64])
+    assert earlier and keys_of(fitted, batch.rows) == dict.fromkeys((row.clip.key, *earlier), row.clip.key)
+
+
 @pytest.mark.parametrize("name", ["no clip", "another clip's digits"])
 def test_an_object_whose_name_is_not_its_clips_is_left(bench: Bench, name: str) -> None:
     batch = bench.batch(on_record=False)
@@ -207,7 +227,7 @@ def logged(batch: Batch, at: int = 0, key: str = "", succeeded: bool = True) -> 
     return Logged(reference, NOON, Found(f"video_{at}", succeeded, Decimal("1.3"), 1_300_000))
 
 
-def test_a_clip_in_the_log_is_on_record_and_collected(bench: Bench) -> None:
+def test_a_clip_in_the_log_is_on_record_and_collected(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     """What did not succeed, and what is nobody's, is not."""
     batch = bench.batch(3, on_record=False)
     stranger = replace(logged(batch), reference="somebody.elses")
@@ -225,6 +245,7 @@ def test_a_clip_in_the_log_is_on_record_and_collected(bench: Bench) -> None:
         1_300_000,
     )
     assert attempt.created_at == NOON and "adopted from the provider's log" in bench.notes(attempt)
+    assert "row-1: the provider's log shows that it was bought already; adopted" in caplog.messages
     assert bench.vendor.asked == [("finished", NOON - adopt.LOOK_BACK, NOON + timedelta(hours=1))]
     assert [(row.id, row.clip.model) for row in bench.ledger.rows_of_clips([attempt.clip_key])] == [
         ("row-1", "openai/sora-2-pro-i2v")
