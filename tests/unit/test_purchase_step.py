@@ -78,6 +78,9 @@ def test_each_provider_makes_its_own_at_the_same_time_and_the_slowest_is_waited_
     assert (found.seconds, found.learned) == (2 * TYPICAL_S, False)
     found = bought({SORA: FIVE, fal: [Bracket(0.0, 2.0)] * 5}, a_plan(*rows), 1, known())
     assert (found.seconds, found.learned) == (40.0, True)
+    both = [rows[0], a_row(4, a_clip("long", duration_s=8))]
+    times = {SORA: FIVE, (*SORA[:3], 8): [Bracket(0.0, 6.0)] * 5}
+    assert bought(times, a_plan(*both), 1, known()).seconds == 43.0, "kinds at one provider add up"
     assert anyio.run(usual_seconds, runtime({SORA: FIVE, fal: [Bracket(0.0, 2.0)] * 5}), a_plan(*rows)) == {
         rows[0].clip.key: 40.0, rows[1].clip.key: 1.0, rows[2].clip.key: 1.0,
     }  # fmt: skip
@@ -120,8 +123,8 @@ def test_a_purchase_is_said_so_that_it_adds_up() -> None:
 @pytest.mark.parametrize("part", [True, False])
 @pytest.mark.parametrize("earlier", [None, Approval(2, Decimal(3))])
 def test_what_is_to_be_approved_is_what_is_left_beside_what_was_bought(part: bool, earlier: Approval | None) -> None:
-    rows = [a_row(number) for number in range(1, 5)]
-    plan = a_plan(*rows, quotes=[USD, Decimal(2), None, None])
+    rows = [a_row(number) for number in range(1, 6)]
+    plan = a_plan(*rows, quotes=[USD, Decimal(2), None, None, None])
     asked: list[str] = []
 
     def told(answer: Any) -> Any:
@@ -132,8 +135,8 @@ def test_what_is_to_be_approved_is_what_is_left_beside_what_was_bought(part: boo
         return tell
 
     one = runtime(counted=told(Decimal(5)), approval=told(earlier))
-    found = anyio.run(to_approve, one, plan, known(rows[:1], rows[3:]), part)
-    assert found == ToApprove(2, Decimal(2), 1, Approval(4, Decimal(7)), earlier, part) and set(asked) == {"smiles"}
+    found = anyio.run(to_approve, one, plan, known(rows[:1], rows[3:4]), part)
+    assert found == ToApprove(3, Decimal(2), 2, Approval(5, Decimal(7)), earlier, part) and set(asked) == {"smiles"}
 
 
 def test_a_plan_is_whole_unless_it_is_said_to_be_a_part() -> None:

@@ -1,0 +1,254 @@
+"""The step that asks for a paid clip's bytes: what is taken, what is kept until better comes, and when hope ends."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dailies.domain.records import Attempt
+from dailies.domain.states import State
+from dailies.errors import DeliveryDelayed, Misconfigured, ResultLost
+from dailies.media.containers import Container
+from dailies.media.wholeness import Grade, Verdict
+from dailies.net import UnsafeUrl
+from dailies.providers.base import Look
+from dailies.steps import fetch as steps_fetch
+from dailies.steps.fetch import PATIENCE, Fetched, NotYet, fetch
+from dailies.storage.download import Download, DownloadFailed, UrlExpired
+from tests.ledger.factories import FakeClock
+from tests.unit.steps_bench import FAILED, GENERATING, READY, Bench, bench_on
+
+URL = "https://cdn.example/clip.mp4?signature=s3cr3t"
+GRADES = {
+    b"whole": Verdict(Grade.WHOLE, Container.MP4), b"film": Verdict(Grade.WHOLE, Container.WEBM),
+    b"odd": Verdict(Grade.ODD, Container.MP4, "can't prove it"), b"cut": Verdict(Grade.CUT, Container.MP4, "cut short"),
+    b"what": Verdict(Grade.UNKNOWN, None, "unknown bytes"), b"page": Verdict(Grade.NO_CLIP, None, "a page"),
+}  # fmt: skip
+GONE = replace(FAILED, gone=True, detail="no such job")
+
+
+class Visits:
+    """Visits to a clip's address with the network doubled: `answers` are what comes, the last again and again."""
+
+    def __init__(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.bench = bench
+        self.answers: list[bytes | Exception] = []
+        self.urls: list[str] = []
+        self.broke_off = ""
+        monkeypatch.setattr(steps_fetch, "PAUSES_S", (0.0, 0.0))
+        monkeypatch.setattr(steps_fetch, "download", self.download)
+        monkeypatch.setattr(steps_fetch, "judge", self.judge)
+
+    async def download(self, url: str, folder: Path, attempt_id: str, **_: Any) -> Download:
+        self.urls.append(url)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        folder.mkdir(exist_ok=True)
+        digest = hashlib.sha256(answer).hexdigest()
+        path = folder / f"{attempt_id}.{digest}"
+        path.write_bytes(answer)
+        return Download(path, len(answer), digest, True, self.broke_off)
+
+    def judge(self, path: Path, told_whole: bool | None) -> Verdict:
+        return GRADES[path.read_bytes().partition(b" ")[0]]
+
+    def visit(self, attempt: Attempt, *answers: bytes | Exception) -> Fetched:
+        self.answers = [*answers]
+        return self.bench.run(fetch, attempt)
+
+    def lay(self, attempt: Attempt, content: bytes, ending: str = "", digest: str = "") -> Path:
+        """A file that an earlier visit has kept."""
+        path = self.bench.folder / "downloads" / f"{attempt.id}.{digest or hashlib.sha256(content).hexdigest()}{ending}"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+        return path
+
+    @property
+    def kept(self) -> list[bytes]:
+        """What the folder of downloads holds."""
+        return sorted(path.read_bytes() for path in (self.bench.folder / "downloads").iterdir())
+
+
+@pytest.fixture
+def bench(sqlite_url: str, tmp_path: Path, clock: FakeClock) -> Iterator[Bench]:
+    for bench in bench_on(sqlite_url, tmp_path, clock):
+        bench.vendor.looks = [READY]
+        yield bench
+
+
+@pytest.fixture
+def visits(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Visits:
+    return Visits(bench, monkeypatch)
+
+
+@pytest.fixture
+def attempt(bench: Bench) -> Attempt:
+    return bench.attempt(State.COMPLETED)
+
+
+def test_a_whole_clip_is_taken_at_once(visits: Visits, attempt: Attempt) -> None:
+    """And from the disk when it is asked for again."""
+    found = visits.visit(attempt, b"whole")
+    assert (found.odd, found.container, found.content_type) == ("", Container.MP4, "video/mp4")
+    assert visits.urls == [URL] and visits.bench.vendor.asked == []
+    assert found.file.path.name == f"{attempt.id}.{hashlib.sha256(b'whole').hexdigest()}.mp4"
+    again = visits.visit(attempt, b"page")
+    assert again.file.path == found.file.path and (again.file.size_bytes, len(visits.urls)) == (5, 1)
+
+
+def test_a_file_that_is_not_what_its_name_says_is_fetched_again(visits: Visits, attempt: Attempt) -> None:
+    """Files of others, and of another length of name, are nobody's business."""
+    visits.lay(attempt, b"whole garbled", ".mp4", "0" * 64)
+    visits.lay(replace(attempt, id="f" * 32), b"whole other", ".mp4")
+    visits.lay(attempt, b"whole long", ".part.mp4")
+    assert visits.visit(attempt, b"whole").file.path.read_bytes() == b"whole"
+    assert visits.kept == [b"whole", b"whole long", b"whole other"]
+
+
+def test_what_is_no_mp4_is_taken_and_marked(visits: Visits, attempt: Attempt) -> None:
+    assert visits.visit(attempt, b"film").odd == "a WebM instead of an MP4"
+    assert steps_fetch._taken(Download(Path("x"), 1, "x"), GRADES[b"what"]) == Fetched(
+        Download(Path("x"), 1, "x"), None, "no known kind of video; unknown bytes"
+    )
+    assert Fetched(Download(Path("x"), 1, "x"), None).content_type == "application/octet-stream"
+
+
+def test_what_can_not_prove_to_be_whole_is_taken_when_the_same_came_twice(visits: Visits, attempt: Attempt) -> None:
+    found = visits.visit(attempt, b"odd 1", b"odd 2", b"odd 1")
+    assert (found.odd, found.file.path.read_bytes(), len(visits.urls)) == ("can't prove it", b"odd 1", 3)
+    assert visits.kept == [b"odd 1"] and len(visits.bench.vendor.asked) == 2
+
+
+def test_what_an_earlier_visit_kept_counts(visits: Visits, attempt: Attempt) -> None:
+    visits.lay(attempt, b"odd 1")
+    assert visits.visit(attempt, b"odd 1").file.path.suffix == ".mp4" and len(visits.urls) == 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "kept"),
+    [
+        ((b"cut", b"cut longer", b"cut"), b"cut longer"), ((b"odd", b"cut much longer", b"page"), b"odd"),
+        ((b"what longer", b"cut", b"what longest"), b"cut"), ((b"cut a", b"cut b", b"page"), b"cut b"),
+    ],
+)  # fmt: skip
+def test_the_best_that_came_is_kept_until_better_comes(
+    visits: Visits, attempt: Attempt, answers: tuple[bytes, ...], kept: bytes
+) -> None:
+    """By its grade, then by its length, then the latest; and the clip waits, paid."""
+    with pytest.raises(NotYet, match=r"^the download fails: .*\. Nothing is lost: run again, or dailies collect$"):
+        visits.visit(attempt, *answers)
+    assert visits.kept == [kept] and len(visits.urls) == 3
+    now = visits.bench.again(attempt)
+    assert now.state is State.COMPLETED and str(now.error).startswith("the download fails: ")
+
+
+def test_why_nothing_was_taken_is_said(visits: Visits, attempt: Attempt) -> None:
+    visits.broke_off = "the line broke"
+    with pytest.raises(NotYet, match=r"^the download fails: the line broke; cut short\."):
+        visits.visit(attempt, b"cut")
+    with pytest.raises(NotYet, match=r"^the download fails: HTTP 502\."):
+        visits.visit(attempt, DownloadFailed("HTTP 502"))
+
+
+def test_after_a_while_a_run_visits_no_more(visits: Visits, attempt: Attempt) -> None:
+    """To the second; then what came twice is taken although nobody knows what it is."""
+    visits.bench.clock.advance(PATIENCE.total_seconds() - 1)
+    with pytest.raises(NotYet):
+        visits.visit(attempt, b"what")
+    visits.bench.clock.advance(1)
+    with pytest.raises(DeliveryDelayed) as error:
+        visits.visit(attempt, b"page")
+    assert type(error.value) is DeliveryDelayed
+    found = visits.visit(attempt, b"what")
+    assert (found.odd, found.container) == ("no known kind of video; unknown bytes", None)
+
+
+def test_a_fresh_look_may_show_another_address(visits: Visits, attempt: Attempt) -> None:
+    """Which is tried, and on record with what the provider says of the cost."""
+    moved = replace(READY, url="https://cdn.example/moved.mp4")
+    visits.bench.vendor.looks = [moved]
+    assert visits.visit(attempt, UrlExpired("HTTP 403"), b"whole").odd == ""
+    assert visits.urls == [URL, moved.url] and visits.bench.vendor.asked == [("look", attempt.generation_id)]
+    now = visits.bench.again(attempt)
+    assert (now.result_url, now.usd_charged, now.credits_used) == (moved.url, moved.usd_charged, moved.credits_used)
+
+
+def test_without_an_address_the_provider_is_asked_first(visits: Visits, attempt: Attempt) -> None:
+    assert visits.visit(replace(attempt, result_url=None), b"whole").odd == "" and visits.urls == [READY.url]
+    other = replace(visits.bench.attempt(State.COMPLETED, visits.bench.batch(2), 1), result_url=None)
+    visits.bench.vendor.looks = [GENERATING]
+    with pytest.raises(NotYet, match=rf"a fresh look at {other.generation_id} gives no address \(generating\)"):
+        visits.visit(other, b"whole")
+    with pytest.raises(NotYet, match="the download fails: there is no address"):
+        visits.visit(replace(other, generation_id=None), b"whole")
+    assert len(visits.urls) == 1
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words", "told"),
+    [
+        (Misconfigured("the disk is full"), r"^the disk is full\. Nothing is lost", 1),
+        (UnsafeUrl("it leads home"), r"^its address is refused: it leads home\. Nothing is lost", 0),
+    ],
+)
+def test_what_no_further_try_heals_is_said_at_once(
+    visits: Visits, attempt: Attempt, trouble: Exception, words: str, told: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR, "dailies.fetch")
+    with pytest.raises(DeliveryDelayed, match=words) as error:
+        visits.visit(attempt, trouble)
+    assert len(visits.urls) == 1 and type(error.value) is DeliveryDelayed
+    assert str(visits.bench.again(attempt).error) in str(error.value) and len(caplog.messages) == told
+
+
+def gone(visits: Visits, attempt: Attempt, *answers: bytes | Exception, look: Look = GONE) -> Fetched:
+    visits.bench.vendor.looks = [look]
+    return visits.visit(attempt, *answers)
+
+
+def test_a_clip_is_lost_when_its_address_is_refused_its_job_unknown_and_its_life_over(
+    visits: Visits, attempt: Attempt
+) -> None:
+    """Not by one of these alone."""
+    refused = UrlExpired("HTTP 403")
+    with pytest.raises(NotYet):
+        gone(visits, attempt, refused)
+    visits.bench.clock.advance(timedelta(days=30).total_seconds())
+    with pytest.raises(DeliveryDelayed, match="HTTP 502"):
+        gone(visits, attempt, DownloadFailed("HTTP 502"))
+    with pytest.raises(DeliveryDelayed, match="HTTP 403"):
+        gone(visits, attempt, refused, look=GENERATING)
+    with pytest.raises(DeliveryDelayed, match="HTTP 403"):
+        gone(visits, attempt, refused, look=READY)
+    assert visits.bench.again(attempt).state is State.COMPLETED
+    with pytest.raises(ResultLost, match=r"^paid, and no URL leads to it any more: HTTP 403\. See dailies status"):
+        gone(visits, attempt, refused)
+    assert visits.bench.again(attempt).state is State.RESULT_LOST
+
+
+def test_what_had_come_of_a_lost_clip_is_stored_as_evidence(visits: Visits, attempt: Attempt) -> None:
+    visits.lay(attempt, b"cut")
+    visits.bench.clock.advance(timedelta(days=30).total_seconds())
+    found = gone(visits, attempt, UrlExpired("HTTP 403"))
+    assert found.odd == "all that came before its address ended: cut short" and found.file.path.read_bytes() == b"cut"
+    assert visits.bench.again(attempt).state is State.COMPLETED
+
+
+def test_each_word_that_a_job_is_gone_or_there_again_is_on_record(visits: Visits, attempt: Attempt) -> None:
+    with pytest.raises(NotYet):
+        gone(visits, attempt, UrlExpired("HTTP 403"))
+    with pytest.raises(NotYet):
+        gone(visits, attempt, UrlExpired("HTTP 403"), look=READY)
+    with pytest.raises(NotYet):
+        gone(visits, attempt, UrlExpired("HTTP 403"), look=READY)
+    assert [note for note in visits.bench.notes(attempt) if note.startswith(("gone", "shown"))] == [
+        "gone: no such job", "shown again",
+    ]  # fmt: skip
