@@ -43,7 +43,7 @@ def spent(bench: Bench) -> Batch:
     bench.clock.advance(2 * DAY_S)
     bench.attempt(State.SUBMITTED, batch, 1)
     bench.ledger.plan("frowns", "frowns.csv", "s3://clips/frowns", [batch.plan.rows[2]], batch.plan.quotes)
-    claim(bench.ledger, batch.plan.rows[2].clip.key, batch="frowns")
+    claim(bench.ledger, batch.plan.rows[2].clip.key, Decimal(1), "frowns")
     return batch
 
 
@@ -51,8 +51,8 @@ def test_each_cap_has_what_counts_against_it_and_what_is_needed(bench: Bench) ->
     """In the order batch, day, month, columns. A column's where no row has its value is no cap of the batch."""
     batch = spent(bench)
     counted = {
-        "batch": (Decimal(10), 2 * USD), "day": (Decimal(20), 2 * USD), "month": (Decimal(30), 3 * USD),
-        "campaign=spring": (Decimal(40), 3 * USD), "campaign=autumn": (Decimal(50), ZERO),
+        "batch": (Decimal(10), 2 * USD), "day": (Decimal(20), USD + 1), "month": (Decimal(30), 2 * USD + 1),
+        "campaign=spring": (Decimal(40), 2 * USD + 1), "campaign=autumn": (Decimal(50), ZERO),
     }  # fmt: skip
     found = budgets_on_record(bench.ledger, batch.caps, batch.name)
     assert {one.name: (one.cap_usd, one.counted_usd) for one in found} == counted and list(counted) == [
@@ -115,13 +115,13 @@ def test_the_caps_over_all_batches_are_the_settings() -> None:
     ("caps", "title", "counted", "missing"),
     [
         (Caps(batch_usd=Decimal(4)), "batch budget of $4.00", "$2.52", "$1.04"),
-        (Caps(day_usd=Decimal(4)), "daily budget of $4.00", "$2.52", "$1.04"),
-        (Caps(month_usd=Decimal(6)), "monthly budget of $6.00", "$3.78", "$0.30"),
+        (Caps(day_usd=Decimal(4)), "daily budget of $4.00", "$2.26", "$0.78"),
+        (Caps(month_usd=Decimal(6)), "monthly budget of $6.00", "$3.52", "$0.04"),
         (
             Caps(columns=(ColumnCap("campaign", "spring", Decimal(6)),)),
             "budget of campaign=spring of $6.00",
-            "$3.78",
-            "$0.30",
+            "$3.52",
+            "$0.04",
         ),
     ],
 )
@@ -146,7 +146,7 @@ def test_a_batch_may_use_its_budget_to_the_cent(bench: Bench) -> None:
 
 def test_rows_that_would_fit_are_found_in_order_ten_are_named(bench: Bench) -> None:
     """Dear ones are passed by; none may fit, and an unpriced one always does."""
-    batch = bench.batch(14, caps=Caps(batch_usd=12 * USD))
+    batch = bench.batch(14, caps=Caps(batch_usd=11 * USD))
     keys = [row.clip.key for row in batch.plan.rows]
     dear = replace(batch.plan, quotes=dict.fromkeys(keys, USD) | {keys[1]: 20 * USD})
     with pytest.raises(BadInput) as error:
