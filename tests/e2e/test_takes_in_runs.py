@@ -201,7 +201,7 @@ def test_a_matrix_is_counted_and_priced_before_it_is_bought(world: World) -> Non
     matrix = ("--matrix", "mood=calm,wild", "--matrix", "duration=4,8")
     looked = world.command("check", str(world.prompts), *matrix, "--json").json
     assert (looked["to_buy"], looked["rows"]) == (8, 8)
-    assert "matrix: 2 rows of the file become 8, 4 of each" in looked["notes"]
+    assert "matrix: 2 rows of the file, with 4 combinations each: 8 rows" in looked["notes"]
     assert world.run(*matrix, "--budget", "5").code == 2 and not world.charges()
 
 

@@ -26,7 +26,9 @@ KEYS = (
 @pytest.fixture(autouse=True)
 def one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways of signing see the same clock, and no account but this one."""
-    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda *_: datetime(2026, 11, 27, 8, 0, tzinfo=UTC))
+    moment = datetime(2026, 11, 27, 8, 0, tzinfo=UTC)
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda *_: moment)
+    monkeypatch.setattr("botocore.auth.time.time", moment.timestamp)  # the older signature's
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
         monkeypatch.delenv(name, raising=False)
