@@ -104,7 +104,7 @@ def test_a_worker_starts_by_the_entrypoint_is_healthy_and_ends_when_it_is_told(
         wait_for(lambda: subprocess.run(health, capture_output=True, check=False).returncode == 0, 120, worker.text)
         first = next(pid for pid in descendants(worker.popen.pid) if _is_the_init(pid))
         os.kill(first, signal.SIGTERM)
-        worker.popen.wait(60)
+        wait_for(lambda: worker.popen.poll() is not None, 120, worker.text)
     assert "Traceback" not in worker.text()
 
 
