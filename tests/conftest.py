@@ -33,6 +33,12 @@ def pytest_configure() -> None:
     hypothesis.settings.load_profile("dailies")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with a test that may take as long as it likes come first: last, they would leave the other workers idle."""
+    patient = {item.path for item in items if (limit := item.get_closest_marker("timeout")) and limit.args == (0,)}
+    items.sort(key=lambda item: item.path not in patient)
+
+
 def pytest_collection_finish() -> None:
     """What is imported and collected by now stays to the end: the garbage collector need not look at it again and again."""
     gc.collect()
