@@ -1,7 +1,8 @@
 """What `check` and `run` of delivered rows cost beside another version: `python -m benchmarks.against TREE [ROWS] [ROUNDS]`.
 
 TREE is a checkout of the other version. Both plan the same CSV on ledgers of their own, all of it is put on record as
-delivered and into one store, and then they take turns under the same interpreter. Prints a table of CPU and wall seconds.
+delivered and lies in one store, a real S3 server (SeaweedFS) that answers as quickly as one does, and then they take turns under
+the same interpreter. Prints a table of CPU and wall seconds.
 """
 
 from __future__ import annotations
@@ -10,14 +11,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from benchmarks.report import machine
 from benchmarks.rows import IMAGES, on_record
 from benchmarks.stage import BUCKET, ROOT, Ran, Stage, dailies, run, stage
+from tests.storage.seaweed import Seaweed
 
+ACCOUNT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 COMMANDS: Mapping[str, tuple[str, ...]] = {"check": ("--json",), "run": ("--json", "--yes")}
 
 
@@ -25,10 +31,13 @@ def main() -> None:
     """Stage both versions, let them take turns, print medians and their ratio."""
     other, numbers = Path(sys.argv[1]).absolute(), [int(text) for text in sys.argv[2:]]
     rows, rounds = (*numbers, *(10_000, 3)[len(numbers) :])
-    with stage() as made:
+    with stage() as made, Seaweed(Path(tempfile.mkdtemp(dir=made.folder))) as store:
         made.sandbox(0.0)
+        made.s3(store.url, *ACCOUNT.values()).create_bucket(Bucket=BUCKET)
         prompts = made.csv(rows, "rows", IMAGES)
-        sides = {name: environ_of(made, name, tree, prompts) for name, tree in (("other", other), ("this", ROOT))}
+        sides = {
+            name: environ_of(made, store.url, name, tree, prompts) for name, tree in (("other", other), ("this", ROOT))
+        }
         found: dict[tuple[str, str], list[Ran]] = {}
         for number in range(rounds):
             for command, options in COMMANDS.items():
@@ -41,13 +50,21 @@ def main() -> None:
     print(table(found))
 
 
-def environ_of(made: Stage, name: str, tree: Path, prompts: Path) -> dict[str, str]:
+def environ_of(made: Stage, store: str, name: str, tree: Path, prompts: Path) -> dict[str, str]:
     """One version's world: its ledger has planned all rows and has them as delivered, and the store holds them."""
-    environ = made.environ(name, PYTHONPATH=str(tree), DAILIES_TO=f"s3://{BUCKET}/rows")
+    where = {"DAILIES_TO": f"s3://{BUCKET}/rows", "AWS_ENDPOINT_URL_S3": store, **ACCOUNT}
+    environ = made.environ(name, PYTHONPATH=str(tree), **where)
     plan = [sys.executable, "-m", "benchmarks.plan_rows", str(prompts)]
     subprocess.run(plan, env=environ, cwd=tree, check=True, capture_output=True)
-    made.fill(on_record(made.folder / name / "ledger.db", prompts.stem))
+    fill(made.s3(store, *ACCOUNT.values()), on_record(made.folder / name / "ledger.db", prompts.stem))
     return environ
+
+
+def fill(client: Any, places: Sequence[str]) -> None:
+    """A byte under each address."""
+    names = [place.removeprefix(f"s3://{BUCKET}/") for place in places]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: client.put_object(Bucket=BUCKET, Key=name, Body=b"x"), names))
 
 
 def table(found: Mapping[tuple[str, str], list[Ran]]) -> str:

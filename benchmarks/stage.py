@@ -148,10 +148,10 @@ class Stage:
         finally:
             _stop(process)
 
-    def s3(self, url: str = "") -> Any:
-        """A boto3 client of the store, or of the one at `url`."""
+    def s3(self, url: str = "", key: str = "bench", secret: str = "bench") -> Any:
+        """A boto3 client of the store, or of the one at `url`, which may know another account."""
         return boto3.client(
-            "s3", endpoint_url=url or self.s3_url, region_name="us-east-1", aws_access_key_id="bench", aws_secret_access_key="bench"
+            "s3", endpoint_url=url or self.s3_url, region_name="us-east-1", aws_access_key_id=key, aws_secret_access_key=secret
         )  # fmt: skip
 
     def csv(self, rows: int, name: str = "batch", images: int = 1) -> Path:
