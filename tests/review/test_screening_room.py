@@ -49,7 +49,7 @@ def enter(browser: Browser) -> Iterator[Enter]:
 
 def selected(page: Page) -> str:
     """The name of the selected clip."""
-    return page.locator("#cards .card[aria-current=true] h3 > span:first-child").inner_text()
+    return page.locator("#cards .card[aria-current=true] h3 > span:first-child").text_content() or ""
 
 
 def press(page: Page, *keys: str) -> None:
