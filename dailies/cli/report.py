@@ -32,7 +32,7 @@ from dailies.report.reconcile import Reconciliation, reconciliation_csv
 from dailies.report.refund import Claim, refund_claims, refund_files
 from dailies.report.rounds import Round, is_sent_back, retake_round
 from dailies.report.runs import runs_of
-from dailies.report.select import Selection, chosen, each_chosen, summed, sums_in
+from dailies.report.select import Selection, chosen, each_chosen, grouped
 from dailies.report.sidecars import keep_all_sidecars
 from dailies.report.write import Extras, report_folder, to_disk, write_report
 from dailies.report.write import replace as replace_file
@@ -148,10 +148,6 @@ def _whole(settings: Settings, ledger: Ledger, wanted: Wanted) -> _Read:
     return _Read(credits_of(wanted.selection.title, rows), rows, runs, rows, reconciliation)
 
 
-def _groups(rows: Sequence[BatchRow], credits: Credits, name: str) -> dict[str, Totals]:
-    return summed(rows, name) if name in BY_ATTEMPT else sums_in(credits, name)
-
-
 def _sidecars(ledger: Ledger, rows: Sequence[BatchRow]) -> str:
     """Have a true sidecar beside each clip that is in S3, and say of how many."""
     lying = dict.fromkeys(row.clip_key for row in rows if row.attempt and row.attempt.delivered and not row.forgotten)
@@ -236,7 +232,7 @@ def _answer(
     if credits.unknown_statuses:
         answer["unknown_statuses"] = statuses_json(credits.unknown_statuses)
     if wanted.group_by:
-        groups = _groups(rows, credits, wanted.group_by)
+        groups = grouped(rows, credits, wanted.group_by)
         answer["groups"] = {value: plain_totals(totals) for value, totals in sorted(groups.items())}
     if reconciliation:
         differences = [
@@ -257,7 +253,7 @@ def _plain(value: object) -> object:
 
 def _print(rows: Sequence[BatchRow], credits: Credits, name: str) -> None:
     table_rows = []
-    for value, totals in sorted(_groups(rows, credits, name).items()):
+    for value, totals in sorted(grouped(rows, credits, name).items()):
         table_rows.append([value, str(totals.rows), str(totals.delivered + totals.already_delivered), str(totals.failed),
                            str(totals.rows - totals.delivered - totals.already_delivered - totals.failed),
                            show_usd(totals.usd_quoted), show_usd(totals.usd_charged), _unreported(totals),

@@ -357,8 +357,3 @@ def sum_of(lines: Iterable[Line]) -> Sum:
     for line in lines:
         found.add(line)
     return found
-
-
-def totals_of(lines: Iterable[Line]) -> Totals:
-    """Sum up in one pass."""
-    return sum_of(lines).totals()

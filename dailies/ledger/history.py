@@ -77,12 +77,13 @@ def usd_in_flight(connection: Connection, provider: str, since: datetime) -> Dec
     """
     a = t.attempt.c
     under_way = a.state.in_([str(state) for state in IN_FLIGHT])
-    waiting = connection.execute(sa.select(a.provider, a.usd_quoted).where(under_way & t.IS_UNFINISHED)).all()
     ready = (a.provider == provider) & (a.completed_at > since) & ~under_way
     of_kinds = [a.kind.is_(None), *(a.kind == kind for kind in kinds_of(connection, provider))]
-    asked = (sa.select(sa.func.sum(a.usd_quoted)).where(ready & of_kind) for of_kind in of_kinds)
-    lately = [connection.execute(query).scalar() for query in asked]
-    return sum_usd([*(usd for maker, usd in waiting if maker == provider), *lately])
+    both = sa.union_all(
+        sa.select(a.provider, a.usd_quoted).where(under_way & t.IS_UNFINISHED),
+        *(sa.select(a.provider, a.usd_quoted).where(ready & of_kind) for of_kind in of_kinds),
+    )  # in one statement: a clip that becomes ready meanwhile is counted once
+    return sum_usd(usd for maker, usd in connection.execute(both) if maker == provider)
 
 
 def kinds_of(connection: Connection, provider: str) -> list[str]:

@@ -110,13 +110,8 @@ def option_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def credits_csv_bytes(credits: Credits) -> bytes:
-    """One row per clip, as UTF-8."""
-    return b"".join(csv_pieces(credits))
-
-
 def csv_pieces(credits: Credits) -> Iterator[bytes]:
-    """The same, some hundred rows at a time. Cells that a spreadsheet would run as a formula are quoted with `'`; unknown
+    """One row per clip, as UTF-8, some hundred rows at a time. Cells that a spreadsheet would run as a formula are quoted with `'`; unknown
     money is empty."""
     own = own_columns(credits)
     yield f"{','.join(csv_cells([*COLUMNS, *own.values()]))}\n".encode()

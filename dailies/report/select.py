@@ -112,28 +112,17 @@ def _claim_on_its_clip(row: BatchRow) -> tuple[bool, bool]:
     return not row.retired, row.attempt is not None and row.attempt.batch == row.batch
 
 
-def grouped(rows: Sequence[BatchRow], name: str) -> dict[str, list[Line]]:
-    """The report's lines by a column: model, provider, batch, state, day, or one of the team's own. Raises BadInput."""
-    credits = _by_attempt(rows, name)
-    groups: dict[str, list[Line]] = {}
-    key = grouping(credits, name)
-    for at, line in enumerate(credits.lines):
-        groups.setdefault(key(at), []).append(line)
-    return groups
+def grouped(rows: Sequence[BatchRow], credits: Credits, name: str) -> dict[str, Totals]:
+    """The sums of a report by a column: model, provider, batch, state, day, or one of the team's own. Raises BadInput.
+
+    `credits` are the figures of `rows`. Where the attempts of one clip may differ (`BY_ATTEMPT`), its money is divided.
+    """
+    if name in BY_ATTEMPT:
+        credits = credits_of("", (part for row in rows for part in divided(row, BY_ATTEMPT[name])))
+    return _sums_in(credits, name)
 
 
-def summed(rows: Sequence[BatchRow], name: str) -> dict[str, Totals]:
-    """The sums by a column in which the attempts of one clip may differ (`BY_ATTEMPT`)."""
-    return sums_in(_by_attempt(rows, name), name)
-
-
-def _by_attempt(rows: Sequence[BatchRow], name: str) -> Credits:
-    parts = (part for row in rows for part in divided(row, BY_ATTEMPT[name])) if name in BY_ATTEMPT else rows
-    return credits_of("", parts)
-
-
-def sums_in(credits: Credits, name: str) -> dict[str, Totals]:
-    """The sums by a column by which no clip's money is divided. Raises BadInput."""
+def _sums_in(credits: Credits, name: str) -> dict[str, Totals]:
     sums = credits.sums
     found = {"model": sums.model, "batch": sums.batch}.get(name) if name not in sums.names else None
     if found is None:

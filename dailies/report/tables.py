@@ -25,13 +25,8 @@ A_GROUP = 4
 """Blocks of clips that are one row group of the file."""
 
 
-def parquet_bytes(credits: Credits) -> bytes:
-    """The file's bytes."""
-    return b"".join(parquet_pieces(credits))
-
-
 def parquet_pieces(credits: Credits) -> Iterator[bytes]:
-    """The same, row group by row group. Money is decimal(18, 9), moments are UTC timestamps, what is not known is null."""
+    """The file's bytes, row group by row group. Money is decimal(18, 9), moments are UTC timestamps, what is not known is null."""
     types: dict[str, Any] = (
         dict.fromkeys(WHOLE, pa.int64()) | dict.fromkeys(DOLLARS, pa.decimal128(18, 9)) | dict.fromkeys(YES_OR_NO, pa.bool_())
         | {"seconds": pa.float64()} | dict.fromkeys(MOMENTS, pa.timestamp("s", tz="UTC"))

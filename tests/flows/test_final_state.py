@@ -10,10 +10,10 @@ from typing import Any
 import anyio
 import pytest
 
-from dailies.domain.figures import Totals, totals_of
+from dailies.domain.figures import Totals, sum_of
 from flows.shared import final_state
 
-NOTHING = totals_of(())
+NOTHING = sum_of(()).totals()
 
 
 def ended(totals: Totals, stopping: bool = False) -> tuple[str, str]:

@@ -100,6 +100,12 @@ def test_what_is_in_flight_is_found_without_all_that_a_provider_ever_had(filled:
     assert any("(provider=? AND kind=? AND completed_at>?)" in step for step in steps), steps
 
 
+def test_what_is_in_flight_is_asked_in_one_statement(filled: Ledger) -> None:
+    """In two, a clip that becomes ready between them would be counted twice, or not at all."""
+    sent = sent_by(filled, lambda ledger: ledger.usd_in_flight("aiml"))
+    assert len([statement for statement, _ in sent if "usd_quoted" in statement]) == 1
+
+
 def test_postgres_finds_what_is_in_flight_by_the_same_indexes(postgres_url: str) -> None:
     with ledgers_on(postgres_url, FakeClock()) as make:
         ledger = make()

@@ -32,10 +32,10 @@ from dailies.media.posters import Still
 from dailies.media.video import inspect
 from dailies.report import page as page_module
 from dailies.report.cells import safe_cell
-from dailies.report.credits import Credits, answer_json, credits_csv_bytes, dump
+from dailies.report.credits import Credits, answer_json, csv_pieces, dump
 from dailies.report.gather import gather_posters
 from dailies.report.select import Selection
-from dailies.report.tables import parquet_bytes
+from dailies.report.tables import parquet_pieces
 from dailies.report.write import figure_files, write_report
 from dailies.runtime import Runtime
 from dailies.steps.period import Period, report_period
@@ -110,12 +110,12 @@ def test_parquet_has_the_columns_of_the_csv_with_exact_money_and_utc_times() -> 
         a_batch_row(3, usd_charged=Decimal("0.000000001")),
     ]
     figures = credits(rows)
-    table = pq.read_table(io.BytesIO(parquet_bytes(figures)))
-    header = next(csv.reader(io.StringIO(credits_csv_bytes(figures).decode())))
+    table = pq.read_table(io.BytesIO(b"".join(parquet_pieces(figures))))
+    header = next(csv.reader(io.StringIO(b"".join(csv_pieces(figures)).decode())))
     assert table.column_names == header == [*COLUMNS, "campaign", "own_state"]
     assert table["usd_charged"].to_pylist() == [Decimal("1.26"), None, Decimal("0.000000001")]
     assert str(table.schema.field("created_at").type) in ("timestamp[s, tz=UTC]", "timestamp[ms, tz=UTC]")
-    assert pd.read_parquet(io.BytesIO(parquet_bytes(figures)))["attempts"].tolist() == [1, 0, 1]
+    assert pd.read_parquet(io.BytesIO(b"".join(parquet_pieces(figures))))["attempts"].tolist() == [1, 0, 1]
 
 
 def by_the_cell(figures: Credits) -> str:
@@ -141,12 +141,12 @@ def test_figures_in_pieces_are_the_figures_to_the_byte(monkeypatch: pytest.Monke
 
 
 def test_an_empty_report_has_a_parquet_file_too() -> None:
-    assert pq.read_table(io.BytesIO(parquet_bytes(credits([])))).num_rows == 0
+    assert pq.read_table(io.BytesIO(b"".join(parquet_pieces(credits([]))))).num_rows == 0
 
 
 def test_two_columns_of_the_team_never_share_a_header() -> None:
     figures = credits([a_batch_row(1, labels={"state": "a", "own_state": "b"})])
-    header = next(csv.reader(io.StringIO(credits_csv_bytes(figures).decode())))
+    header = next(csv.reader(io.StringIO(b"".join(csv_pieces(figures)).decode())))
     assert len(header) == len(set(header)) == len(COLUMNS) + 2
 
 

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dailies.domain.figures import Line, Outcome, totals_of
+from dailies.domain.figures import Line, Outcome, Totals, sum_of
 from dailies.domain.money import ZERO, sum_usd
 from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import Failure, State
 from dailies.domain.verdicts import Said, Verdict, Word
 from dailies.report.charts import charts_of
-from dailies.report.credits import answer_json, credits_csv_bytes, credits_of, table_rows, totals_markdown
+from dailies.report.credits import answer_json, credits_of, csv_pieces, table_rows, totals_markdown
 from dailies.report.focus import focus_csv
 from dailies.report.select import Selection, chosen, grouped
 from tests.report.factories import a_batch_row, an_attempt_of
@@ -83,13 +83,21 @@ def ledger_sums(rows: Sequence[BatchRow]) -> tuple[Decimal, Decimal, Decimal, in
 
 
 def shown_sums(lines: Sequence[Line]) -> tuple[Decimal, Decimal, Decimal, int]:
-    totals = totals_of(lines)
+    return shown(sum_of(lines).totals())
+
+
+def shown(totals: Totals) -> tuple[Decimal, Decimal, Decimal, int]:
     return totals.usd_charged or ZERO, totals.usd_unreported_quoted, totals.usd_at_risk, totals.unreported
 
 
-def added(parts: Sequence[Sequence[Line]]) -> tuple[Decimal, Decimal, Decimal, int]:
-    sums = [shown_sums(lines) for lines in parts]
+def added(parts: Sequence[Totals]) -> tuple[Decimal, Decimal, Decimal, int]:
+    sums = [shown(totals) for totals in parts]
     return tuple(sum((s[i] for s in sums), 0 if i == 3 else ZERO) for i in range(4))  # type: ignore[return-value]
+
+
+def by_column(rows: Sequence[BatchRow], name: str) -> dict[str, Totals]:
+    """As `dailies report --group-by` shows it."""
+    return grouped(rows, credits_of("", rows), name)
 
 
 @example([replace(a_batch_row(1, None), retired=True)])
@@ -97,10 +105,10 @@ def added(parts: Sequence[Sequence[Line]]) -> tuple[Decimal, Decimal, Decimal, i
 def test_every_view_that_covers_all_adds_up_to_the_ledger(rows: list[BatchRow]) -> None:
     whole, everything = ledger_sums(rows), chosen(rows, Selection())
     assert shown_sums(credits_of("all", everything).lines) == whole
-    by_provider = [credits_of("", chosen(rows, Selection(provider=name))).lines for name in PROVIDERS]
+    by_provider = [credits_of("", chosen(rows, Selection(provider=name))).totals for name in PROVIDERS]
     assert added(by_provider) == whole
     days = [date(2026, 11, n) for n in range(1, 5)]
-    assert added([credits_of("", chosen(rows, Selection(since=day, until=day))).lines for day in days]) == whole
+    assert added([credits_of("", chosen(rows, Selection(since=day, until=day))).totals for day in days]) == whole
     for column in (
         "provider",
         "day",
@@ -111,14 +119,14 @@ def test_every_view_that_covers_all_adds_up_to_the_ledger(rows: list[BatchRow]) 
         "verdict",
         *(["campaign"] if credits_of("", everything).lines else []),  # rows that left the CSV unbought have no line
     ):
-        assert added([*grouped(everything, column).values()]) == whole
+        assert added([*by_column(everything, column).values()]) == whole
 
 
 @given(histories())
 def test_files_json_and_pictures_say_what_the_ledger_says(rows: list[BatchRow]) -> None:
     charged, unreported, risk, silent = ledger_sums(rows)
     credits = credits_of("all", chosen(rows, Selection()))
-    cells = list(csv.DictReader(io.StringIO(credits_csv_bytes(credits).decode())))
+    cells = list(csv.DictReader(io.StringIO(b"".join(csv_pieces(credits)).decode())))
     assert sum_usd(Decimal(row["usd_charged"]) for row in cells if row["usd_charged"]) == charged
     assert sum_usd(Decimal(row["usd_unreported_quoted"]) for row in cells) == unreported
     assert sum_usd(credits.by_day.values()) == charged + unreported + risk
@@ -157,13 +165,13 @@ def test_verdicts_divide_the_same_money(rows: list[BatchRow]) -> None:
     charged, *_ = ledger_sums(rows)
     credits = credits_of("all", chosen(rows, Selection()))
     totals, answer = credits.totals, answer_json(credits, None)
-    by_word = grouped(chosen(rows, Selection()), "verdict")
+    by_word = by_column(chosen(rows, Selection()), "verdict")
     rejected = {
         a.id: a for row in rows if said_of(row) == Word.REJECT for a in row.attempts if a.generation_id
     }.values()
     assert totals.usd_rejected == sum_usd(a.usd_charged for a in rejected) <= charged
-    assert totals.usd_rejected == sum_usd(totals_of(lines).usd_rejected for lines in by_word.values())
-    assert totals.kept == sum(totals_of(lines).kept for lines in by_word.values())
+    assert totals.usd_rejected == sum_usd(some.usd_rejected for some in by_word.values())
+    assert totals.kept == sum(some.kept for some in by_word.values())
     kept_s = sum(line.duration_s or 0 for line in credits.lines if line.counted and line.verdict == Word.KEEP)
     assert (totals.usd_per_kept_second is None) == (not kept_s or totals.usd_charged is None)
     if totals.usd_per_kept_second is not None:
@@ -180,9 +188,9 @@ def said_of(row: BatchRow) -> Word | None:
 @given(histories())
 def test_a_clip_is_counted_once_however_its_attempts_are_divided(rows: list[BatchRow]) -> None:
     everything = chosen(rows, Selection())
-    counted = totals_of(credits_of("", everything).lines).rows
+    counted = sum_of(credits_of("", everything).lines).totals().rows
     for column in ("provider", "day", "batch"):
-        assert sum(totals_of(lines).rows for lines in grouped(everything, column).values()) == counted
+        assert sum(some.rows for some in by_column(everything, column).values()) == counted
 
 
 def test_a_row_that_was_edited_after_it_was_delivered_keeps_its_money() -> None:
@@ -223,10 +231,10 @@ def test_an_attempt_that_failed_elsewhere_first_is_money_there_and_a_clip_here()
 def test_options_have_their_columns_on_the_rows_that_have_them() -> None:
     with_options = a_batch_row(1, clip={"options": {"seed": 7, "generate_audio": False}})
     credits = credits_of("monday", [with_options, a_batch_row(2, labels={"seed": "of the team"})])
-    cells = list(csv.DictReader(io.StringIO(credits_csv_bytes(credits).decode())))
+    cells = list(csv.DictReader(io.StringIO(b"".join(csv_pieces(credits)).decode())))
     assert [row["seed"] for row in cells] == ["7", "of the team"] and cells[0]["generate_audio"] == "false"
     assert answer_json(credits, None)["clips"][0]["options"] == {"seed": "7", "generate_audio": "false"}
-    assert {*grouped([with_options], "seed")} == {"7"}
+    assert {*by_column([with_options], "seed")} == {"7"}
 
 
 @pytest.mark.parametrize(("state", "changes", "expected"), [

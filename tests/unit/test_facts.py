@@ -11,7 +11,7 @@ from dailies.domain.marks import Kind, Mark, Marks
 from dailies.domain.origin import Origin
 from dailies.domain.states import State
 from dailies.domain.verdicts import Said, Verdict, Word
-from dailies.report.credits import credits_csv_bytes, credits_of
+from dailies.report.credits import credits_of, csv_pieces
 from dailies.report.facts import SCHEMA, facts_of, is_facts
 from dailies.report.sidecars import places_of, sidecar
 from tests.ledger.factories import NOON
@@ -69,6 +69,6 @@ def test_the_copy_of_another_batch_tells_of_its_row() -> None:
 
 
 def test_the_report_has_the_columns() -> None:
-    header, first = credits_csv_bytes(credits_of("monday", [ROW])).decode().splitlines()
+    header, first = b"".join(csv_pieces(credits_of("monday", [ROW]))).decode().splitlines()
     cells = dict(zip(header.split(","), first.split(","), strict=True))
     assert (cells["c2pa"], cells["digital_source_type"]) == ("True", "trainedAlgorithmicMedia")

@@ -23,7 +23,7 @@ from dailies.planning.images import Measured
 from dailies.planning.plan import Plan
 from dailies.prompts import RawRow
 from dailies.providers.openrouter.client import OpenRouter
-from dailies.report.credits import credits_csv_bytes, credits_of
+from dailies.report.credits import credits_of, csv_pieces
 from dailies.report.facts import _settings
 from dailies.report.page import Drawing, PageFacts
 from dailies.settings import Settings
@@ -190,7 +190,7 @@ def test_the_report_groups_by_them_nowhere_and_its_csv_has_them() -> None:
     drawn = Drawing(credits, PageFacts(MADE_AT))
     assert "reference_images" not in drawn.own and "seed" in drawn.own
     assert "reference_images" not in {bars.column for bars in drawn.bars}
-    assert SIDE in credits_csv_bytes(credits).decode()
+    assert SIDE in b"".join(csv_pieces(credits)).decode()
 
 
 def test_no_signature_of_theirs_goes_into_the_facts_beside_a_clip() -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dailies.domain.figures import line_of, totals_of
+from dailies.domain.figures import line_of, sum_of
 from dailies.domain.records import BatchRow
 from dailies.domain.states import State
 from dailies.domain.verdicts import NOTHING_SAID, Said, Verdict, Word, first_take, take_meant, undo_of
@@ -170,10 +170,10 @@ def test_a_row_that_left_its_csv_is_meant_only_where_no_other_has_its_id() -> No
 def test_dollars_per_kept_second_are_all_charges_over_the_seconds_that_were_kept() -> None:
     kept, sent_back, rejected = takes("", "2", "3")
     rows = [judged(kept, Word.KEEP), judged(sent_back, Word.RETAKE), judged(rejected, Word.REJECT)]
-    totals = totals_of([line_of(row) for row in rows])
+    totals = sum_of([line_of(row) for row in rows]).totals()
     assert (totals.kept, totals.usd_rejected) == (1, Decimal("1.26"))
     assert totals.usd_per_kept_second == Decimal("3.78") / 4
-    assert totals_of([line_of(row) for row in rows[1:]]).usd_per_kept_second is None
+    assert sum_of([line_of(row) for row in rows[1:]]).totals().usd_per_kept_second is None
 
 
 def test_the_json_tells_takes_and_verdicts_of_each_clip() -> None:
