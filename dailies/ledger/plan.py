@@ -100,7 +100,9 @@ def write_plan(  # noqa: PLR0913 - what T0 writes, in one call
     _name_by_identity(connection, rows)
     write_links(connection, takes, now)
     keys = {*(row.clip.key for row in rows), *staying}
-    _retire(connection, batch, [key for key in (replaced if part else _standing(connection, batch)) if key not in keys])
+    left = [key for key in (replaced if part else _standing(connection, batch)) if key not in keys]
+    _mark_retired(connection, batch, left, True)
+    _mark_retired(connection, batch, staying, False)  # an earlier version took them for rows that had left
     for start in range(0, len(rows), CHUNK):
         _write_rows(connection, batch, rows[start : start + CHUNK], quotes)
 
@@ -131,10 +133,10 @@ def _standing(connection: Connection, batch: str) -> Sequence[str]:
     return connection.execute(sa.select(t.batch_row.c.clip_key).where(mine)).scalars().all()
 
 
-def _retire(connection: Connection, batch: str, clip_keys: Sequence[str]) -> None:
+def _mark_retired(connection: Connection, batch: str, clip_keys: Sequence[str], retired: bool) -> None:
     for start in range(0, len(clip_keys), CHUNK):
         those = t.batch_row.c.clip_key.in_(clip_keys[start : start + CHUNK])
-        connection.execute(sa.update(t.batch_row).where(t.batch_row.c.batch == batch, those).values(retired=True))
+        connection.execute(sa.update(t.batch_row).where(t.batch_row.c.batch == batch, those).values(retired=retired))
 
 
 def _refuse_another_file(connection: Connection, batch: str, source: str, asked: Sequence[str]) -> None:

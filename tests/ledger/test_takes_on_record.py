@@ -82,3 +82,15 @@ def test_what_was_made_in_full_takes_its_drafts_place_and_no_other_row_leaves(le
     put(ledger, draft, FURTHER[2], beside, links=(link(2),))  # all drafts once more
     again = {row.clip_key: row.retired for row in ledger.rows("smiles")}
     assert again == {final.clip.key: True, beside.clip.key: False, draft.clip.key: False, FURTHER[2].clip.key: False}
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["", "after a version that let it leave"])
+def test_a_take_that_stays_is_a_row_though_nothing_is_planned_for_it(ledger: Ledger, earlier: bool) -> None:
+    put(ledger, BASE, FURTHER[2], FURTHER[3], links=(link(2), link(3)))
+    if earlier:
+        put(ledger, BASE)
+    ledger.plan(
+        "smiles", "smiles.csv", "s3://c/s", [BASE], {BASE.clip.key: USD}, staying=(FURTHER[2].clip.key,)
+    )  # fmt: skip
+    left = {row.clip_key: row.retired for row in ledger.rows("smiles")}
+    assert left == {BASE.clip.key: False, FURTHER[2].clip.key: False, FURTHER[3].clip.key: True}
