@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -31,6 +32,16 @@ def pytest_configure() -> None:
     """A property is not wrong because the machine is busy."""
     hypothesis.settings.register_profile("dailies", deadline=None)
     hypothesis.settings.load_profile("dailies")
+    _pass_signals_on()
+
+
+def _pass_signals_on() -> None:
+    """Behind `nohup`, or in a script's background, signals are ignored, and what the tests start would ignore them too. A
+    handler of ours, though it does nothing, is not passed on."""
+    for name in ("SIGHUP", "SIGINT"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
