@@ -1,4 +1,5 @@
-"""Writes deployments/requirements.lock: the pins of requirements.lock that a run needs, without those of tests and tools.
+"""Writes deployments/requirements.lock: the pins of requirements.lock that a run and a Prefect server need, without those of
+tests and tools.
 
 The image installs these with their hashes. A test says when they must be written again: `python deployments/runtime_lock.py`.
 """
@@ -54,9 +55,11 @@ def needed(dependencies: Iterable[str]) -> set[str]:
 
 
 def runtime_lock(lock: str, pyproject: str) -> str:
-    """The part of a lock file that is needed to install the project and to run it."""
-    project = tomllib.loads(pyproject)
-    blocks, names = blocks_of(lock), needed(project["project"]["dependencies"] + project["build-system"]["requires"])
+    """The part of a lock file that is needed to install the project, to run it, and to run Prefect's servers."""
+    parsed = tomllib.loads(pyproject)
+    project, build = parsed["project"], parsed["build-system"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["server"] + build["requires"]
+    blocks, names = blocks_of(lock), needed(wanted)
     return "".join(blocks[name] for name in sorted(names & blocks.keys()))
 
 

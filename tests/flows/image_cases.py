@@ -10,15 +10,17 @@ import os
 import re
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from dailies import __version__
 from tests.e2e.harness import World
 from tests.flows.factory import base_environ, descendants, free_port, process, wait_for
-from tests.flows.test_containers import of
+from tests.flows.test_containers import SERVICES, of, with_port
 
 CONTAINER = os.environ.get("DAILIES_IMAGE", "")
 MAY_WRITE = ("/dev", "/home/dailies", "/proc", "/run/lock", "/tmp", "/var/lib/dailies", "/var/tmp")
@@ -102,12 +104,42 @@ def test_a_worker_starts_by_the_entrypoint_is_healthy_and_ends_when_it_is_told(
     health = told(*[word.replace("8080", port) for word in said["Healthcheck"]["Test"][1:]])
     with process(command, {**os.environ, **base_environ(tmp_path)}, tmp_path, tmp_path / "worker.log") as worker:
         wait_for(lambda: subprocess.run(health, capture_output=True, check=False).returncode == 0, 120, worker.text)
-        first = next(pid for pid in descendants(worker.popen.pid) if _is_the_init(pid))
+        first = next(pid for pid in descendants(worker.popen.pid) if _is(pid, "-m", "dailies.sender.init"))
         os.kill(first, signal.SIGTERM)
         wait_for(lambda: worker.popen.poll() is not None, 120, worker.text)
     assert "Traceback" not in worker.text()
 
 
-def _is_the_init(pid: int) -> bool:
-    words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    return words[1:3] == [b"-m", b"dailies.sender.init"]
+def test_the_server_of_the_compose_file_starts_in_it_and_shows_its_pages(tmp_path: Path) -> None:
+    port, environ = (
+        free_port(),
+        {
+            name: value
+            for name, value in SERVICES["server"]["environment"].items()
+            if not name.startswith(
+                ("PREFECT_MESSAGING", "PREFECT_REDIS", "PREFECT_SERVER_EVENTS_CAUSAL", "PREFECT_SERVER_CONC")
+            )
+            and name not in ("PREFECT_SERVER_DOCKET_URL", "PREFECT_SERVER_UI_API_URL", "DO_NOT_TRACK")
+        },
+    )  # no Redis is here
+    environ["PREFECT_API_DATABASE_CONNECTION_URL"] = "sqlite+aiosqlite:////tmp/served.db"
+    assert "prefect_redis" in run("python", "-c", "import prefect_redis.messaging; print(prefect_redis.__name__)")
+    run(*SERVICES["migrate"]["command"], **environ)
+    command = told(*with_port(SERVICES["server"]["command"], port), **environ)
+    with process(command, {**os.environ, **base_environ(tmp_path)}, tmp_path, tmp_path / "server.log") as server:
+        page = f"http://127.0.0.1:{port}/dashboard"
+        wait_for(lambda: _says(page, "<html"), 120, server.text)
+        os.kill(next(pid for pid in descendants(server.popen.pid) if _is(pid, "server", "start")), signal.SIGTERM)
+        wait_for(lambda: server.popen.poll() is not None, 120, server.text)
+
+
+def _says(address: str, word: str) -> bool:
+    with suppress(httpx.HTTPError):
+        return word in httpx.get(address, trust_env=False, timeout=5).text
+    return False
+
+
+def _is(pid: int, *words: str) -> bool:
+    """Whether a process of Python has these words behind the program's name."""
+    said = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+    return tuple(said[1:3]) == words or tuple(said[2:4]) == words

@@ -14,9 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import boto3
 import httpx
 import pytest
 import yaml
+from botocore.exceptions import ClientError
 
 from dailies import __version__
 from deployments import pinned
@@ -29,7 +31,11 @@ HERE = ROOT / "deployments"
 DOCKERFILE = (HERE / "Dockerfile").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load((HERE / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-PINNED = re.compile(r"^[\w./-]+:(?!latest)[\w.-]*\d+\.\d+[\w.-]*$|^[\w./-]+:RELEASE\.[\w-]+$")
+BASE = re.compile(r"^[\w./-]+:[\w.-]*\d+\.\d+[\w.-]*@sha256:[0-9a-f]{64}$")
+PINNED = re.compile(r"^ +image: ([\w./-]+@sha256:[0-9a-f]{64}) +# (\d+\.[\w.-]+)$", re.MULTILINE)
+"""In a compose file an image has a tag or a digest; beside the digest stands the tag, for the reader."""
+TAGS = dict(PINNED.findall((HERE / "compose.yaml").read_text()))
+OURS = f"dailies:{__version__}"
 KNOWN = {
     "ARG",
     "CMD",
@@ -63,25 +69,28 @@ def of(kind: str) -> list[str]:
 def test_the_dockerfile_has_only_known_instructions_and_pinned_base_images() -> None:
     assert {name for name, _ in instructions()} <= KNOWN
     (base,) = [argument.partition("=")[2] for argument in of("ARG") if argument.startswith("PYTHON_IMAGE=")]
-    assert PINNED.match(base) and {image.split()[0] for image in of("FROM")} == {"${PYTHON_IMAGE}"}
+    assert BASE.match(base) and {image.split()[0] for image in of("FROM")} == {"${PYTHON_IMAGE}"}
     assert [name for name, _ in instructions()].index("ARG") == 0, "before the first stage, so that both have it"
 
 
 def test_make_pinned_fails_until_each_image_is_named_by_digest(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Others' images are; our own has none before somebody has built it, and who did writes it into their clone."""
     copy, digest = shutil.copytree(HERE, tmp_path / "deployments"), f"sha256:{'0' * 64}"
     named = {image for _, image in pinned.images(copy)}
-    assert {image.partition(":")[0] for image in named} >= {"python", "postgres", "redis", "minio/minio", "dailies"}
+    names = {"python", "postgres", "redis", "chrislusf/seaweedfs", "dailies"}
+    assert {re.split("[:@]", image)[0] for image in named} == names
     assert pinned.main(copy) == 1
-    assert set(re.findall(r": (\S+) is named by tag", capsys.readouterr().out)) == named
+    assert set(re.findall(r": (\S+) is named by tag", capsys.readouterr().out)) == {OURS}
     for file in copy.rglob("*"):
-        if file.suffix in ("", ".yaml", ".json") and file.is_file():
-            text = file.read_text().replace("newTag: 0.2.0", f"digest: {digest}")
-            for image in named:
-                text = text.replace(image, f"{image.partition(':')[0]}@{digest}")
-            file.write_text(text)
+        if file.suffix in (".yaml", ".json"):
+            text = file.read_text().replace(f"newTag: {__version__}", f"digest: {digest}")
+            file.write_text(text.replace(OURS, f"dailies@{digest}"))
     assert pinned.main(copy) == 0
+    compose = copy / "compose.yaml"
+    compose.write_text(re.sub(r"redis@sha256:\w+", "redis:7.4.5-alpine", compose.read_text()))
+    assert pinned.main(copy) == 1
 
 
 def test_the_image_says_what_it_is() -> None:
@@ -153,7 +162,7 @@ def test_everything_the_image_copies_is_let_through_and_tests_and_secrets_are_no
 
 def test_every_image_of_the_compose_file_is_pinned_and_every_lasting_service_has_a_healthcheck() -> None:
     for name, service in SERVICES.items():
-        assert PINNED.match(service["image"]), f"{name}: {service['image']}"
+        assert service["image"] == OURS or service["image"] in TAGS, f"{name}: {service['image']}"
         lasting = service.get("restart") == "unless-stopped"
         in_image = service["image"].startswith("dailies:") and "--with-healthcheck" in service["command"]
         if lasting and name != "services":  # Prefect's background services listen on no port
@@ -193,10 +202,25 @@ def test_nothing_listens_beyond_this_machine() -> None:
         assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", [])), name
 
 
-def test_the_prefect_image_is_the_version_that_the_project_is_locked_to() -> None:
-    locked = re.search(r"^prefect==(\S+)", (ROOT / "requirements.lock").read_text(), re.M)
-    assert locked and SERVICES["server"]["image"].startswith(f"prefecthq/prefect:{locked[1]}-")
-    assert yaml.safe_load((ROOT / "prefect.yaml").read_text())["prefect-version"] == locked[1]
+def test_prefects_own_processes_are_of_the_version_that_the_project_is_locked_to() -> None:
+    """They run from our image, by their own command and not by the init of a worker; it holds what they share events by."""
+    for name in ("migrate", "server", "services"):
+        service = SERVICES[name]
+        assert (service["image"], service["entrypoint"], service["command"][0]) == (OURS, [], "prefect")
+        assert "healthcheck" in service, "the image's own asks a worker"
+    blocks = blocks_of((HERE / "requirements.lock").read_text())
+    assert {"prefect", "prefect-redis", "redis", "asyncpg"} <= blocks.keys()
+    assert blocks["prefect"].startswith(
+        f"prefect=={yaml.safe_load((ROOT / 'prefect.yaml').read_text())['prefect-version']} "
+    )
+
+
+def test_a_read_only_server_writes_only_where_it_may() -> None:
+    for name in ("migrate", "server", "services"):
+        service = SERVICES[name]
+        assert service["read_only"] and service["tmpfs"] == ["/tmp"]
+        for setting in ("HOME", "PREFECT_HOME", "PREFECT_SERVER_UI_STATIC_DIRECTORY"):
+            assert service["environment"][setting].startswith("/tmp")
 
 
 def test_server_and_background_services_keep_up_with_large_batches_and_share_their_events() -> None:
@@ -241,7 +265,8 @@ def test_only_settings_that_exist_are_set() -> None:
 
 def as_here(command: list[str]) -> list[str]:
     """A container's command with the programs of this environment."""
-    programs = {"prefect": [sys.executable, "-m", "prefect"], "python": [sys.executable]}
+    weed = shutil.which("weed", path=str(Path(sys.executable).parent)) or "weed"
+    programs = {"prefect": [sys.executable, "-m", "prefect"], "python": [sys.executable], "mini": [weed, "mini"]}
     return [*programs[command[0]], *command[1:]]
 
 
@@ -260,6 +285,49 @@ def test_the_sandbox_of_the_compose_file_starts_and_its_healthcheck_finds_it(tmp
         wait_for(lambda: "http://" in sandbox.text(), 60, sandbox.text)
         check = [word.replace("8790", str(port)) for word in as_here(service["healthcheck"]["test"][1:])]
         assert subprocess.run(check, check=False, timeout=30).returncode == 0
+
+
+def test_the_store_of_the_compose_file_has_the_bucket_and_takes_a_clip_once_and_from_nobody_else(
+    tmp_path: Path,
+) -> None:
+    """SeaweedFS's own command, from its wheel of the same version, on free ports of loopback."""
+    service, port = SERVICES["store"], free_port()
+    assert f"\nseaweedfs-bin=={TAGS[service['image']]} " in (ROOT / "requirements.lock").read_text()
+    ports = [f"-{name}.port{kind}={free_port()}" for name in ("master", "volume", "filer", "s3", "admin")
+             for kind in ("", ".grpc") if (name, kind) != ("s3", "")]  # fmt: skip
+    given = [word.replace("/data", str(tmp_path / "data")) for word in as_here(service["command"])]
+    local = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.port={port}", f"-s3.localSocket={tmp_path}/s3.sock"]
+    environ = base_environ(tmp_path) | {"AWS_ACCESS_KEY_ID": "dailies", "AWS_SECRET_ACCESS_KEY": "dailies-secret"}
+    (tmp_path / "data").mkdir()
+    with process([*given, *local, *ports], environ, tmp_path, tmp_path / "log") as store:
+        health = service["healthcheck"]["test"][-1].replace("8333", str(port))
+        wait_for(lambda: _answers(health) and _buckets(port, "dailies-secret") == ["dailies"], 60, store.text)
+        with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
+            _buckets(port, "another")
+        clip = {"Bucket": "dailies", "Key": "clips/a.mp4", "Body": b"paid", "IfNoneMatch": "*"}
+        _s3(port, "dailies-secret").put_object(**clip)
+        with pytest.raises(ClientError, match="PreconditionFailed"):
+            _s3(port, "dailies-secret").put_object(**clip)
+
+
+def _answers(address: str) -> bool:
+    with suppress(httpx.HTTPError):
+        return httpx.get(address, trust_env=False, timeout=2).status_code == 200
+    return False
+
+
+def _s3(port: int, secret: str) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{port}",
+        region_name="us-east-1",
+        aws_access_key_id="dailies",
+        aws_secret_access_key=secret,
+    )
+
+
+def _buckets(port: int, secret: str) -> list[str]:
+    return [bucket["Name"] for bucket in _s3(port, secret).list_buckets()["Buckets"]]
 
 
 @pytest.mark.production
