@@ -16,6 +16,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 HERE = Path(__file__).resolve().parent
+PYTHONS: tuple[dict[str, str], ...] = ({}, {"python_version": "3.11", "python_full_version": "3.11.0"})
+"""What a dependency's condition is asked with: this Python, and the oldest that runs the project, as a Debian may have it."""
 PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?==")
 
 
@@ -48,8 +50,8 @@ def needed(dependencies: Iterable[str]) -> set[str]:
             continue  # of another platform, or an extra that nobody installed: the lock says
         for text in declared:
             child = Requirement(text)
-            extras = ["", *requirement.extras]
-            if child.marker is None or any(child.marker.evaluate({"extra": extra}) for extra in extras):
+            asked = ({"extra": extra, **python} for extra in ("", *requirement.extras) for python in PYTHONS)
+            if child.marker is None or any(child.marker.evaluate(environment) for environment in asked):
                 left.append(child)
     return {name for name, _ in found}
 
