@@ -127,8 +127,8 @@ def test_the_server_of_the_compose_file_starts_in_it_and_shows_its_pages(tmp_pat
     run(*SERVICES["migrate"]["command"], **environ)
     command = told(*with_port(SERVICES["server"]["command"], port), **environ)
     with process(command, {**os.environ, **base_environ(tmp_path)}, tmp_path, tmp_path / "server.log") as server:
-        page = f"http://127.0.0.1:{port}/dashboard"
-        wait_for(lambda: _says(page, "<html"), 120, server.text)
+        page = f"http://127.0.0.1:{port}/"
+        wait_for(lambda: _says(page, "<html"), 300, server.text)
         os.kill(next(pid for pid in descendants(server.popen.pid) if _is(pid, "server", "start")), signal.SIGTERM)
         wait_for(lambda: server.popen.poll() is not None, 120, server.text)
 
