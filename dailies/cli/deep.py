@@ -13,12 +13,11 @@ from typing import Literal
 
 import anyio.to_thread
 import httpx
-from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.cli.reachable import hosts_of
 from dailies.domain.clocks import SEEMS_DEAD, describe_skew, grade_skew
 from dailies.errors import DailiesError, Misconfigured, describe_error
-from dailies.ledger.calling import ledger_call
+from dailies.ledger.calling import LEDGER_AWAY, ledger_call
 from dailies.net import Network, reach
 from dailies.prefect_api.access import ask_api, network_to_api
 from dailies.prefect_api.address import configured_api_url
@@ -73,7 +72,7 @@ def _ledger_write(runtime: Runtime) -> Finding:
     began = time.monotonic()
     try:
         runtime.ledger.try_to_write()
-    except (SQLAlchemyError, OSError) as error:
+    except LEDGER_AWAY as error:
         return Finding("ledger write", "wrong", f"the ledger can't be written: {describe_error(error)}")
     took_s = time.monotonic() - began
     return Finding("ledger write", "warning" if took_s > SLOW_WRITE_S else "ok", f"{took_s * 1000:.0f} ms")

@@ -17,7 +17,6 @@ import anyio.to_thread
 from rich.console import Group
 from rich.live import Live
 from rich.text import Text
-from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.cli.screen import console, say
 from dailies.domain.estimate import show_time
@@ -27,6 +26,7 @@ from dailies.domain.records import Attempt
 from dailies.domain.states import current
 from dailies.domain.takes import told_apart
 from dailies.ledger import Ledger
+from dailies.ledger.calling import LEDGER_AWAY
 from dailies.planning.batch import Batch
 from dailies.runtime import Runtime
 from dailies.steps.purchase import usual_seconds
@@ -198,6 +198,6 @@ async def _looked(watch: Watch) -> list[str]:
     """A look off the event loop; a ledger that is away is said in the line, and asked again."""
     try:
         return await anyio.to_thread.run_sync(watch.look)
-    except (SQLAlchemyError, OSError):
+    except LEDGER_AWAY:
         watch.line = "the ledger can't be reached just now"
         return []

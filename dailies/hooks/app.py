@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from dailies.errors import describe_error
 from dailies.ledger import Ledger
+from dailies.ledger.calling import LEDGER_AWAY
 from dailies.ledger.metering import metering_of
 from dailies.report.prometheus import CONTENT_TYPE, metrics_text
 
@@ -59,7 +60,7 @@ def create_app(ledger: Ledger, receive: Receive = knows_no_reference) -> Starlet
     async def healthz(_: Request) -> Response:
         try:
             await run_in_threadpool(ledger.brakes)
-        except (SQLAlchemyError, OSError) as error:
+        except LEDGER_AWAY as error:
             return PlainTextResponse(f"the ledger does not answer: {describe_error(error)}", 503)
         return PlainTextResponse("ok")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, TypeVarTuple
+from typing import Final, TypeVar, TypeVarTuple
 
 import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,6 +22,10 @@ class LedgerUnavailable(SQLAlchemyError):
         super().__init__(words)
         self.kind = kind or type(self).__name__
         self.orig = orig
+
+
+LEDGER_AWAY: Final = (SQLAlchemyError, OSError)
+"""What whoever asks the ledger meets while it can't be reached, or its file is gone: no news of what was asked, and no refusal."""
 
 
 async def ledger_call(call: Callable[[*Args], T], *args: *Args) -> T:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
-from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.domain.commands import resolve
 from dailies.domain.creates import Accepted, CreateOutcome, Doubtful, KnownAttempt
@@ -18,7 +17,7 @@ from dailies.domain.records import Attempt
 from dailies.domain.states import State
 from dailies.failpoints import hit
 from dailies.ledger import DuplicateGeneration, Ledger
-from dailies.ledger.calling import ledger_call, name_of
+from dailies.ledger.calling import LEDGER_AWAY, ledger_call, name_of
 from dailies.ledger.spool import Spool, Spooled
 
 logger = logging.getLogger("dailies.record")
@@ -44,7 +43,7 @@ async def record_outcome(ledger: Ledger, spool: Spool, known: KnownAttempt, outc
         await anyio.sleep(pause_s)
         try:
             recorded = await _tell(ledger, known, outcome)
-        except (SQLAlchemyError, OSError) as error:
+        except LEDGER_AWAY as error:
             path = path or await _spooled(spool, spooled, error)  # the folder may have been moved away at that moment
             continue
         if path:

@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable
 
 import anyio
-from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.domain.schedule import learned_delays
 from dailies.ledger import Ledger
-from dailies.ledger.calling import ledger_call
+from dailies.ledger.calling import LEDGER_AWAY, ledger_call
 
 Kind = tuple[str, str, str | None, int | None]
 """Provider, model, resolution, seconds of video: what a generation's time depends on."""
@@ -36,6 +35,6 @@ class PollSchedules:
     def _learn(self, kind: Kind, typical_s: float) -> list[float]:
         try:
             history = self._ledger.generation_times(*kind)
-        except (SQLAlchemyError, OSError):
+        except LEDGER_AWAY:
             history = []
         return learned_delays(typical_s, history)

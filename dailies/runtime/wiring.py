@@ -16,7 +16,6 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import httpx
-from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.catalog import Catalog, load_catalog
 from dailies.domain.clocks import warn_of_skew
@@ -24,7 +23,7 @@ from dailies.domain.records import Attempt
 from dailies.domain.urgency import result_ends
 from dailies.errors import Misconfigured
 from dailies.ledger import Ledger, Owner, Spool, open_engine
-from dailies.ledger.calling import ledger_call
+from dailies.ledger.calling import LEDGER_AWAY, ledger_call
 from dailies.ledger.file import LedgerVanished
 from dailies.ledger.rescue import rescue
 from dailies.ledger.spool import Spooled
@@ -145,7 +144,7 @@ class Runtime:
                 await ledger_call(self.ledger.renew)
             except LedgerVanished as error:
                 await self.give_up_buying(error)
-            except (SQLAlchemyError, OSError):
+            except LEDGER_AWAY:
                 pass
 
     async def give_up_buying(self, error: LedgerVanished) -> None:
@@ -156,7 +155,7 @@ class Runtime:
         logger.error("%s", error)
         try:
             kept = await ledger_call(rescue, self.ledger, self.spool, self.ledger.opened_at)
-        except (SQLAlchemyError, OSError) as trouble:
+        except LEDGER_AWAY as trouble:
             logger.critical("what is paid for could not be kept in %s: %s", self.spool.folder, trouble)
         else:
             logger.warning("%d clips that are paid for or in doubt are kept in %s", kept, self.spool.folder)
@@ -181,7 +180,7 @@ class Runtime:
         for provider in (*self._providers.values(), *self._askers.values()):
             await provider.close()
         await self.http.aclose()
-        with suppress(SQLAlchemyError, OSError):
+        with suppress(*LEDGER_AWAY):
             await ledger_call(self.ledger.close)
 
 

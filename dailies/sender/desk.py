@@ -14,7 +14,6 @@ from decimal import Decimal
 
 import anyio
 import anyio.to_thread
-from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.domain.commands import COLLECT
 from dailies.domain.creates import Accepted, CreateOutcome, Doubtful, Free, KnownAttempt
@@ -26,7 +25,7 @@ from dailies.errors import DailiesError, describe_error
 from dailies.failpoints import hit
 from dailies.ledger import Ledger, Spool
 from dailies.ledger.brakes import result_of
-from dailies.ledger.calling import ledger_call
+from dailies.ledger.calling import LEDGER_AWAY, ledger_call
 from dailies.ledger.record import record_outcome
 from dailies.providers.base import Created, Provider
 from dailies.providers.open import open_providers
@@ -123,7 +122,7 @@ class Desk:
         try:
             await hold.take()
             claimed = await anyio.to_thread.run_sync(self._claim, purchase, hold)
-        except (DailiesError, SQLAlchemyError, OSError) as error:
+        except (DailiesError, *LEDGER_AWAY) as error:
             return NotClaimed(create, describe_error(error))
         if not isinstance(claimed, ClaimedRequest):
             return NotClaimed(create, claimed)
@@ -162,7 +161,7 @@ class Desk:
 
     async def _count(self, provider: str, verdict: Verdict) -> None:
         """Count a request that is sent once more; a count is worth no clip."""
-        with suppress(SQLAlchemyError, OSError):
+        with suppress(*LEDGER_AWAY):
             result = result_of(verdict.failure or Failure.NOT_SENT)
             await ledger_call(self._ledger.count_create, provider, result)
 
@@ -188,7 +187,7 @@ class Desk:
         asked_at = self._clock()
         try:
             ours_for_s = await ledger_call(self._ledger.ours_for_s, claimed.attempt)
-        except (SQLAlchemyError, OSError):
+        except LEDGER_AWAY:
             return None
         return SendWindow(min(ours_for_s, claimed.young_until - asked_at), asked_at, self._clock)
 
@@ -208,7 +207,7 @@ class Desk:
         """In doubt for everybody, where the ledger takes at least that; else it is once this process has ended."""
         answer = created and created.outcome
         accepted = f"accepted as {answer.generation_id}" if isinstance(answer, Answer) else "accepted"
-        with suppress(SQLAlchemyError, OSError):
+        with suppress(*LEDGER_AWAY):
             words = f"{accepted}, and the ledger did not take the id"
             await ledger_call(self._ledger.mark_in_doubt, attempt.id, words)
         going_on = f"the next run or `{COLLECT}` goes on from the spool"
@@ -224,14 +223,14 @@ class Desk:
         shortest = min(self._settings.lease_s(name) for name in provider_names())
         while True:
             await anyio.sleep(max(0.2, min(shortest / 3, 60)))
-            with suppress(SQLAlchemyError, OSError):
+            with suppress(*LEDGER_AWAY):
                 await ledger_call(self._ledger.renew)
 
     async def close(self) -> None:
         """Close every client."""
         for provider in self._providers.values():
             await provider.close()
-        with suppress(SQLAlchemyError, OSError):
+        with suppress(*LEDGER_AWAY):
             await ledger_call(self._ledger.close)
 
 

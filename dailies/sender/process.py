@@ -14,11 +14,10 @@ from contextlib import suppress
 
 import anyio
 import anyio.to_thread
-from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.errors import DailiesError, describe_error
 from dailies.ledger import Ledger, Owner, Spool, open_engine
-from dailies.ledger.calling import ledger_call
+from dailies.ledger.calling import LEDGER_AWAY, ledger_call
 from dailies.sender.clock import unstoppable_clock
 from dailies.sender.desk import Desk
 from dailies.sender.flow import Flow
@@ -56,7 +55,7 @@ async def serve(connection: socket.socket, closing: asyncio.Event) -> None:
     if isinstance(hello, Hello):
         try:
             ledger = await ledger_call(open_ledger, hello)
-        except (DailiesError, SQLAlchemyError, OSError) as error:
+        except (DailiesError, *LEDGER_AWAY) as error:
             flow.tell(Unable(describe_error(error)))
         else:
             desk = Desk(hello.settings, ledger, Spool(hello.settings.home / "spool"), flow.tell, unstoppable_clock())

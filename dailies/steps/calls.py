@@ -6,14 +6,12 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from dailies.catalog import Catalog
 from dailies.domain.clips import IMAGE_LISTS
 from dailies.domain.records import Attempt
 from dailies.hooks.app import Answer, Call
 from dailies.ledger import Ledger
-from dailies.ledger.calling import name_of
+from dailies.ledger.calling import LEDGER_AWAY, name_of
 from dailies.providers.base import Provider
 from dailies.providers.webhooks import BadSignature, CannotVerify, Unreadable, attempt_of
 from dailies.settings import Settings
@@ -52,7 +50,7 @@ class Receiver:
             return Answer(400, str(error))
         except UnknownAttempt as error:
             return Answer(404, str(error))
-        except (NotOnRecord, CannotVerify, SQLAlchemyError, OSError) as error:
+        except (NotOnRecord, CannotVerify, *LEDGER_AWAY) as error:
             logger.warning("%s: a call is not on record now (%s)", call.provider, name_of(error))
             return Answer(503, "not on record now; call again")
 

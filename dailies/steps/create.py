@@ -10,7 +10,6 @@ import time
 from math import inf
 
 import anyio
-from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.domain.brake import GivenUp, Hold
 from dailies.domain.clips import Row
@@ -30,7 +29,7 @@ from dailies.errors import (
     Trouble,
 )
 from dailies.ledger import Unclaimed
-from dailies.ledger.calling import ledger_call, name_of
+from dailies.ledger.calling import LEDGER_AWAY, ledger_call, name_of
 from dailies.ledger.file import LedgerVanished
 from dailies.logs import about
 from dailies.planning.batch import Batch
@@ -244,7 +243,7 @@ async def _left_by(runtime: Runtime, prepared: Prepared, ended: SenderEnded) -> 
     try:
         await ledger_call(runtime.ledger.reap)
         attempts = await ledger_call(runtime.ledger.attempts, clip_key)
-    except (SQLAlchemyError, OSError) as error:
+    except LEDGER_AWAY as error:
         raise MaybeCharged(
             f"{prepared.row.id}: the process that sent it has ended, and the ledger can't be asked what became of it "
             f"({name_of(error)}). It is not bought again; see {STATUS}"

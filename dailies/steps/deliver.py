@@ -10,7 +10,6 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
-from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.catalog import ResolvedOptions, expected_video
 from dailies.domain.clips import Clip, clip_name, object_key
@@ -21,7 +20,7 @@ from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import State
 from dailies.errors import BadInput, DeliveryDelayed, Misconfigured, Trouble, describe_error
 from dailies.failpoints import hit
-from dailies.ledger.calling import ledger_call
+from dailies.ledger.calling import LEDGER_AWAY, ledger_call
 from dailies.logs import about
 from dailies.media.origin import origin_of
 from dailies.media.posters import Still
@@ -188,8 +187,8 @@ async def _told(runtime: Runtime, attempt: Attempt, uri: str, file: Download, mi
     stored = (attempt.id, uri, file.sha256, file.size_bytes, mismatch, origin)
     tell = partial(ledger_call, runtime.ledger.record_stored, *stored)
     try:
-        return await tried_again(tell, PAUSES_S, SQLAlchemyError, OSError)
-    except (SQLAlchemyError, OSError) as error:
+        return await tried_again(tell, PAUSES_S, *LEDGER_AWAY)
+    except LEDGER_AWAY as error:
         raise DeliveryDelayed(f"stored as {uri}, but the ledger can't be told: run {COLLECT}") from error
 
 

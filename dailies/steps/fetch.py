@@ -18,7 +18,6 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
-from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.domain.commands import COLLECT, STATUS
 from dailies.domain.records import Attempt
@@ -26,7 +25,7 @@ from dailies.domain.results import GONE, SHOWN, is_lost, times_gone
 from dailies.errors import DeliveryDelayed, Misconfigured, ResultLost
 from dailies.failpoints import hit
 from dailies.ledger import LostOwnership
-from dailies.ledger.calling import ledger_call
+from dailies.ledger.calling import LEDGER_AWAY, ledger_call
 from dailies.media.containers import CONTENT_TYPES, Container
 from dailies.media.wholeness import Grade, Verdict, judge
 from dailies.net import UnsafeUrl
@@ -188,7 +187,7 @@ class _Visit:
             self.shown, self.gone = True, ""
             if look.url != self.url:
                 self.url = look.url
-                with suppress(LostOwnership, SQLAlchemyError, OSError):
+                with suppress(LostOwnership, *LEDGER_AWAY):
                     await ledger_call(
                         self.runtime.ledger.record_completed,
                         self.attempt,
@@ -229,7 +228,7 @@ class _Visit:
                 return False
             await ledger_call(ledger.noted, attempt.id, f"{GONE}{self.gone}")
             gone_at = [*times_gone(events), ledger.now()]
-        except (SQLAlchemyError, OSError):
+        except LEDGER_AWAY:
             return False
         life = result_life(attempt.provider)
         return is_lost(ledger.now(), attempt.completed_at or attempt.created_at, life, gone_at, attempt.polls > 0)
@@ -241,7 +240,7 @@ async def delayed(
     """Keep the reason with the attempt, and make the error that says how to go on."""
     try:
         await ledger_call(runtime.ledger.note_error, attempt.id, reason)
-    except (SQLAlchemyError, OSError):
+    except LEDGER_AWAY:
         logger.error("the ledger can't be told that %s is delayed: %s", attempt.id, reason)
     return kind(f"{reason}. Nothing is lost: run again, or {COLLECT}")
 

@@ -6,12 +6,10 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from dailies.domain.clips import Row
 from dailies.domain.records import Attempt
 from dailies.errors import DeliveryDelayed, describe_error
-from dailies.ledger.calling import ledger_call
+from dailies.ledger.calling import LEDGER_AWAY, ledger_call
 from dailies.ledger.record import record_outcome
 from dailies.ledger.rescue import as_spooled
 from dailies.planning.batch import Batch
@@ -27,7 +25,7 @@ def remember(runtime: Runtime, batch: Batch, row: Row, attempt: Attempt) -> None
 
 async def remember_doubt(runtime: Runtime, batch: Batch, row: Row, attempt_id: str) -> None:
     """Keep a doubt likewise, until the run ends. What the ledger can't tell at this moment is in the spool."""
-    with suppress(SQLAlchemyError, OSError):
+    with suppress(*LEDGER_AWAY):
         attempt = await ledger_call(runtime.ledger.attempt, attempt_id)
         if attempt:
             remember(runtime, batch, row, attempt)
@@ -55,7 +53,7 @@ async def write_all_anew(runtime: Runtime) -> None:
     for attempt_id in list(runtime.bought):
         try:
             await attempt_on_record(runtime, attempt_id)
-        except (DeliveryDelayed, SQLAlchemyError, OSError) as error:
+        except (DeliveryDelayed, *LEDGER_AWAY) as error:
             logger.error("%s", describe_error(error))
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from dailies.domain.commands import COLLECT
 from dailies.domain.money import ZERO, show_usd
 from dailies.domain.records import OVERDUE, Attempt
@@ -13,7 +11,7 @@ from dailies.domain.states import State
 from dailies.errors import DailiesError, GenerationFailed, Trouble
 from dailies.failpoints import hit
 from dailies.ledger import LostOwnership
-from dailies.ledger.calling import ledger_call, name_of
+from dailies.ledger.calling import LEDGER_AWAY, ledger_call, name_of
 from dailies.logs import about
 from dailies.providers.base import Look, LookKind
 from dailies.runtime import Runtime
@@ -57,7 +55,7 @@ async def poll_once(runtime: Runtime, attempt_id: str) -> Attempt:
         return await _judge(
             runtime, attempt, await asked_of_the_log(runtime, attempt, look) if overdue else look, overdue
         )
-    except (SQLAlchemyError, OSError) as error:
+    except LEDGER_AWAY as error:
         raise StillGenerating(f"the ledger can't be reached ({name_of(error)})") from error
     except (LostOwnership, KeyError) as error:
         if await is_written_anew(runtime, attempt.id):
@@ -68,7 +66,7 @@ async def poll_once(runtime: Runtime, attempt_id: str) -> Attempt:
 async def _attempt(runtime: Runtime, attempt_id: str) -> Attempt:
     try:
         return await attempt_on_record(runtime, attempt_id)
-    except (SQLAlchemyError, OSError) as error:
+    except LEDGER_AWAY as error:
         raise StillGenerating(f"the ledger can't be reached ({name_of(error)})") from error
 
 

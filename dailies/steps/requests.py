@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from dailies.ledger.calling import ledger_call
+from dailies.ledger.calling import LEDGER_AWAY, ledger_call
 from dailies.planning.request import BatchRequest
 from dailies.runtime import Runtime
 
@@ -19,6 +17,6 @@ async def request_of(runtime: Runtime, batch: str) -> BatchRequest | None:
         return made.request
     try:
         asked = await ledger_call(runtime.ledger.batch_asked, batch)
-    except (SQLAlchemyError, OSError):
+    except LEDGER_AWAY:
         return None
     return BatchRequest.from_asked(asked) if asked.get("prompts") else None

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import anyio
-from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.domain.clips import Clip
 from dailies.domain.polling import backoff, first_look_s, looks_until
 from dailies.domain.records import Attempt
 from dailies.domain.schedule import from_age
 from dailies.errors import BadInput
-from dailies.ledger.calling import ledger_call
+from dailies.ledger.calling import LEDGER_AWAY, ledger_call
 from dailies.runtime import Runtime
 
 USUAL_S = (90.0, 1800.0)
@@ -51,7 +50,7 @@ async def schedule(runtime: Runtime, attempt_id: str) -> Schedule:
 async def _attempt(runtime: Runtime, attempt_id: str) -> Attempt | None:
     try:
         return await ledger_call(runtime.ledger.attempt, attempt_id)
-    except (SQLAlchemyError, OSError):
+    except LEDGER_AWAY:
         return None
 
 
@@ -91,7 +90,7 @@ async def _clip(runtime: Runtime, clip_key: str) -> Clip | None:
         return row.clip
     try:
         rows = await ledger_call(runtime.ledger.rows_of_clips, [clip_key])
-    except (SQLAlchemyError, OSError):
+    except LEDGER_AWAY:
         return None
     return rows[0].clip if rows else None
 

@@ -8,10 +8,9 @@ from datetime import timedelta
 
 import anyio
 import anyio.to_thread
-from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.errors import Misconfigured
-from dailies.ledger.calling import ledger_call
+from dailies.ledger.calling import LEDGER_AWAY, ledger_call
 from dailies.patience import tried_again
 from dailies.runtime import Runtime
 from dailies.storage.abilities import StoreAbilities
@@ -56,7 +55,7 @@ async def abilities_at(runtime: Runtime, bucket: str, prefix: str, dispatched: b
             known = await ledger_call(_on_record, runtime, bucket, prefix, dispatched)
         if known is None:
             known = await _tried(runtime, bucket, prefix)
-            with suppress(SQLAlchemyError, OSError):  # a reading role may ask, too
+            with suppress(*LEDGER_AWAY):  # a reading role may ask, too
                 await ledger_call(runtime.ledger.note_store, _place(runtime, bucket, prefix), known.record())
         runtime.stores[bucket, prefix] = known
         return known

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from prefect.events import emit_event
-from sqlalchemy.exc import SQLAlchemyError
 
 from dailies.domain.aging import Told
 from dailies.domain.brake import Phase
@@ -25,7 +24,7 @@ from dailies.domain.clips import slug
 from dailies.domain.money import show_usd
 from dailies.domain.records import Attempt
 from dailies.errors import Charged, DailiesError, DeliveryDelayed, MaybeCharged, NotCharged, Stopped
-from dailies.ledger.calling import ledger_call
+from dailies.ledger.calling import LEDGER_AWAY, ledger_call
 from dailies.planning.batch import Batch
 from dailies.runtime import Runtime
 from dailies.steps.budgets import budgets_of
@@ -105,7 +104,7 @@ async def emit_attempt_error(runtime: Runtime, error: DailiesError, label: str, 
 
 async def emit_untold(runtime: Runtime) -> None:
     """Emit what nobody was told yet of paid clips: doubts that dead processes left, and what grows old. Once each."""
-    with suppress(SQLAlchemyError, OSError):
+    with suppress(*LEDGER_AWAY):
         found = await untold(runtime)
         for news in found:
             attempt = news.attempt
@@ -122,7 +121,7 @@ async def emit_untold(runtime: Runtime) -> None:
 async def emit_doubt(runtime: Runtime, error: MaybeCharged, clip: Subject) -> None:
     """Emit that a create's answer was lost, and keep on record that it was told."""
     emit_error(runtime, error, clip)
-    with suppress(SQLAlchemyError, OSError):
+    with suppress(*LEDGER_AWAY):
         await note_doubt_told(runtime, clip.clip_key)
 
 
@@ -136,7 +135,7 @@ async def emit_budgets(runtime: Runtime, batch: Batch) -> None:
 
 async def emit_brake(runtime: Runtime, batch: str, provider: str) -> None:
     """Emit an event when a provider's brake on doubt was put on, gave up, or was opened again: once each time."""
-    with suppress(SQLAlchemyError, OSError):
+    with suppress(*LEDGER_AWAY):
         phase = (await ledger_call(runtime.ledger.brakes)).get(provider, Phase.OPEN)
         given_up = phase is not Phase.OPEN and provider in runtime.halted_providers
         event_name = "given-up" if given_up else "halted" if phase is not Phase.OPEN else "resumed"
