@@ -27,6 +27,7 @@ from dailies.ledger import Ledger, Spool
 from dailies.ledger.brakes import result_of
 from dailies.ledger.calling import LEDGER_AWAY, ledger_call
 from dailies.ledger.record import record_outcome
+from dailies.media.unchanged import PictureChanged
 from dailies.providers.base import Created, Provider
 from dailies.providers.open import open_providers
 from dailies.providers.refusals import weighed
@@ -51,7 +52,7 @@ from dailies.sender.protocol import (
     SendAgain,
     Sold,
 )
-from dailies.sender.shelf import Hold, PictureChanged, Shelf
+from dailies.sender.shelf import Hold, Shelf
 from dailies.settings import Settings
 
 logger = logging.getLogger("dailies.sender")

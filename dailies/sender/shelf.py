@@ -12,11 +12,7 @@ from typing import NamedTuple
 import anyio.to_thread
 
 from dailies.domain.pictures import Picture, data_uri
-from dailies.errors import BadInput
-
-
-class PictureChanged(BadInput):
-    """A picture's file can't be read any more, or has other bytes than were planned."""
+from dailies.media.unchanged import read_unchanged
 
 
 class Text(NamedTuple):
@@ -112,12 +108,5 @@ class Hold:
 
 
 def _read(picture: Picture) -> Text:
-    path = Path(picture.path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise PictureChanged(f"{path.name} can't be read any more: {error.strerror}") from error
-    if hashlib.sha256(content).hexdigest() != picture.sha256:
-        raise PictureChanged(f"{path.name} has changed since it was checked; run again to plan with the new one")
-    text = data_uri(content, picture.format)
+    text = data_uri(read_unchanged(Path(picture.path), picture.sha256), picture.format)
     return Text(text, hashlib.sha256(text).hexdigest())

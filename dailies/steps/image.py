@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
@@ -17,6 +17,7 @@ from dailies.domain.addresses import is_address
 from dailies.domain.clips import IMAGE_LISTS, Row
 from dailies.domain.pictures import Images, Picture
 from dailies.media.images import HEAD_BYTES, BadImage, Unfinished, as_sent, data_uri, measure
+from dailies.media.unchanged import read_unchanged, readable, size_unchanged
 from dailies.planning.batch import Batch
 from dailies.planning.further import is_image, named_in, place_of
 from dailies.planning.images import read_object
@@ -31,7 +32,7 @@ TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 async def image_url(runtime: Runtime, batch: Batch, row: Row, takes_data_uri: bool) -> str | Picture | None:
     """What goes into the request's image field; None where the clip is made of its prompt alone.
 
-    Raises BadImage when the file is no longer the one that was measured.
+    Raises PictureChanged when the file is no longer the one that was measured.
     """
     image = row.clip.image
     if not image:
@@ -48,7 +49,8 @@ async def image_url(runtime: Runtime, batch: Batch, row: Row, takes_data_uri: bo
 async def further_images(
     runtime: Runtime, batch: Batch, row: Row, model: Model, takes_data_uri: bool
 ) -> dict[str, Images]:
-    """What goes into the request for options that are images, by option. Raises BadImage as above."""
+    """What goes into the request for options that are images, by option. Raises PictureChanged, or BadImage for one
+    that is not at hand."""
     found: dict[str, Images] = {}
     for name in row.clip.options:
         if is_image(model, name):
@@ -80,7 +82,7 @@ async def _further_image(
 
 
 async def as_text(image: str | Picture) -> str:
-    """An image as it stands in a request's bytes. Raises BadImage when the file is no longer the one that was measured."""
+    """An image as it stands in a request's bytes. Raises PictureChanged when the file is no longer the one that was measured."""
     if isinstance(image, str):
         return image
     content = await anyio.to_thread.run_sync(read_unchanged, Path(image.path), image.sha256)
@@ -101,38 +103,14 @@ def _content(runtime: Runtime, batch: Batch, row: Row) -> bytes:
     return read_unchanged(file.path, file.sha256)
 
 
-def read_unchanged(path: Path, sha256: str) -> bytes:
-    """A local image's bytes. Raises BadImage when they are not the ones that the clip's identity was made of."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BadImage(f"{path.name} can't be read any more: {error.strerror}") from error
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise BadImage(f"{path.name} has changed since it was checked; run again to plan with the new one")
-    return content
-
-
 def _picture(path: Path, sha256: str, format: str | None = None) -> Picture:
-    """A file as what is sent of it. Read once, however many clips are made of it. Raises BadImage as above."""
-    try:
-        found = path.stat()
-        if _digest(path, found.st_ino, found.st_mtime_ns, found.st_size) != sha256:
-            raise BadImage(f"{path.name} has changed since it was checked; run again to plan with the new one")
-        return Picture(os.path.abspath(path), sha256, format or _format(path), found.st_size)
-    except OSError as error:
-        raise BadImage(f"{path.name} can't be read any more: {error.strerror}") from error
+    """A file as what is sent of it. Raises PictureChanged."""
+    size_bytes = size_unchanged(path, sha256)
+    return Picture(os.path.abspath(path), sha256, format or _format(path, size_bytes), size_bytes)
 
 
-@lru_cache(maxsize=4096)
-def _digest(path: Path, *_as_it_is: int) -> str:
-    """The digest of a file of this number, time and size. What changes and keeps all three is noticed before it is sent."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _format(path: Path) -> str:
-    size_bytes = path.stat().st_size
-    with path.open("rb") as file:
+def _format(path: Path, size_bytes: int) -> str:
+    with readable(path), path.open("rb") as file:
         head = file.read(HEAD_BYTES)
         try:
             return measure(head, size_bytes).format

@@ -20,10 +20,10 @@ from dailies.errors import describe_error
 from dailies.logs import about
 from dailies.media.footage import Bought, image_grey, look
 from dailies.media.likeness import Grey
+from dailies.media.unchanged import read_unchanged
 from dailies.planning.images import read_object
 from dailies.report.sidecars import keep_sidecars
 from dailies.runtime import Runtime
-from dailies.steps.image import read_unchanged
 
 logger = logging.getLogger("dailies.look")
 ENDING = ".look"

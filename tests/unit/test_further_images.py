@@ -15,6 +15,7 @@ from dailies.catalog import load_catalog
 from dailies.domain.clips import without_digest
 from dailies.errors import BadInput, BadRows
 from dailies.media.images import BadImage, ImageFacts
+from dailies.media.unchanged import PictureChanged
 from dailies.planning.images import Measured
 from dailies.planning.plan import Plan
 from dailies.steps.image import as_text, further_images
@@ -71,7 +72,7 @@ def test_a_file_goes_out_as_its_bytes_and_is_recorded_by_them(tmp_path: Path) ->
     again = made(str(found.rows[0].clip.options["last_image"]), file)
     assert again.rows[0].clip.key == found.rows[0].clip.key, "as it stands on record it is the same row"
     file.write_bytes(PNG + b"x")
-    with pytest.raises(BadImage, match="has changed"):
+    with pytest.raises(PictureChanged, match="has changed"):
         sent(found)
 
 

@@ -22,9 +22,10 @@ from dailies.domain.kept_request import LONGEST_TEXT, content_digest, keep
 from dailies.domain.outcomes import Fault
 from dailies.domain.pictures import Picture, data_uri, pictures_in, written_out
 from dailies.media import images
+from dailies.media.unchanged import PictureChanged
 from dailies.providers.http import ApiClient, Reply
 from dailies.sender.claims import request_for
-from dailies.sender.shelf import Hold, PictureChanged, Shelf
+from dailies.sender.shelf import Hold, Shelf
 from dailies.settings import Settings
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)

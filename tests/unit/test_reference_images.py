@@ -19,6 +19,7 @@ from dailies.domain.creates import PaidRequest, Reference
 from dailies.domain.kept_request import keep
 from dailies.errors import BadInput, BadRows
 from dailies.media.images import BadImage, ImageFacts
+from dailies.media.unchanged import PictureChanged
 from dailies.planning.images import Measured
 from dailies.planning.plan import Plan
 from dailies.prompts import RawRow
@@ -104,7 +105,7 @@ def test_files_and_addresses_in_one_cell_go_out_in_their_order(tmp_path: Path) -
         "as it stands on record it is the same row"
     )
     folder.files["coat.png"].write_bytes(b"other")
-    with pytest.raises(BadImage, match="has changed"):
+    with pytest.raises(PictureChanged, match="has changed"):
         sent(found)
 
 
