@@ -173,7 +173,6 @@ async def advance(run: Run, row: Row, provider: str) -> Accepted | TryNext | Don
     if step is Step.FOLLOW:
         waited = await tasks.wait_for_owner(row.id, key)
         step = waited if isinstance(waited, Step) else Step.NOTHING
-    attempt = await speaking_attempt(runtime, key) or ""
     match step:
         case Step.BUY if runtime.shutdown.is_set():
             return Done()
@@ -183,7 +182,7 @@ async def advance(run: Run, row: Row, provider: str) -> Accepted | TryNext | Don
             bought = await tasks.create(row.id, run.batch.name, key, provider)
             return Accepted(bought) if isinstance(bought, str) else TryNext()
         case Step.COLLECT:
-            found = await tasks.take_over(row.id, attempt)
+            found = await tasks.take_over(row.id, await speaking_attempt(runtime, key) or "")
         case Step.SETTLE:
             found = await tasks.settle(row.id, run.batch.name, key)
         case Step.FOLLOW | Step.REOPEN | Step.NOTHING:

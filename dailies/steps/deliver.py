@@ -64,12 +64,13 @@ async def deliver_clip(runtime: Runtime, attempt_id: str, batch: str) -> Attempt
         file, still = fetched.file, Still()
         compared = await anyio.to_thread.run_sync(_compare, runtime, row, file.path, still, limiter=runtime.decoders)
         mismatch = "; ".join(filter(None, (fetched.odd, compared))) or None
+        place = await ledger_call(destination, runtime, attempt)
         try:
-            ways = await abilities_at(runtime, *destination(runtime, attempt))
-            uri = await _store(runtime, attempt, row, fetched, ways)
+            ways = await abilities_at(runtime, *place)
+            uri = await _store(runtime, place, attempt, row, fetched, ways)
         except (StoreRefused, StoreTrouble) as error:
             if isinstance(error, StoreRefused):
-                stop_for_the_store(runtime, attempt, error)
+                stop_for_the_store(runtime, place, error)
             reason = f"{NOT_STORED}: {error}. The clip is paid for and kept as {file.path}"
             await anyio.to_thread.run_sync(flush, file.path)
             raise await delayed(runtime, attempt, reason) from error
@@ -77,7 +78,8 @@ async def deliver_clip(runtime: Runtime, attempt_id: str, batch: str) -> Attempt
         stored = await _told(runtime, attempt, uri, file, mismatch)
         hit("after-stored")
         runtime.bought.pop(attempt.id, None)  # from now on the store's metadata remembers it as well
-        bought_for, wanted_by = await request_of(runtime, row.batch), await request_of(runtime, batch)
+        bought_for = await request_of(runtime, row.batch)
+        wanted_by = bought_for if batch == row.batch else await request_of(runtime, batch)
         posters = posters_folder(runtime.home, row.batch, bought_for)
         await anyio.to_thread.run_sync(
             keep_poster, runtime.s3(), stored, row, still, posters, ways, limiter=runtime.decoders
@@ -89,9 +91,8 @@ async def deliver_clip(runtime: Runtime, attempt_id: str, batch: str) -> Attempt
         return stored
 
 
-def stop_for_the_store(runtime: Runtime, attempt: Attempt, refused: StoreRefused) -> None:
-    """Buy nothing more for batches whose clips go where this one can't be stored."""
-    place = destination(runtime, attempt)
+def stop_for_the_store(runtime: Runtime, place: tuple[str, str], refused: StoreRefused) -> None:
+    """Buy nothing more for batches whose clips go to this bucket and prefix, where none can be stored."""
     for batch in runtime.batches:
         if batch.place == place:
             for provider in batch.plan.providers:
@@ -136,10 +137,11 @@ def _wanted(runtime: Runtime, clip: Clip) -> Wanted:
     return Wanted(**asdict(expected_video(model, resolved)))
 
 
-async def _store(runtime: Runtime, attempt: Attempt, row: BatchRow, fetched: Fetched, ways: StoreAbilities) -> str:
+async def _store(
+    runtime: Runtime, place: tuple[str, str], attempt: Attempt, row: BatchRow, fetched: Fetched, ways: StoreAbilities
+) -> str:
     """Put the clip under its key and see that it is there. Returns its URI."""
-    bucket, prefix = destination(runtime, attempt)
-    file = fetched.file
+    (bucket, prefix), file = place, fetched.file
     parcel = await anyio.to_thread.run_sync(pack, attempt, row, file, ways, fetched.content_type)
     key = object_key(prefix, row.batch, row.id, attempt.clip_key)
     beside = key.removesuffix(".mp4") + f"-{file.sha256[:8]}.mp4"
@@ -174,7 +176,7 @@ async def _put(runtime: Runtime, bucket: str, key: str, parcel: Parcel) -> bool:
 
 def destination(runtime: Runtime, attempt: Attempt) -> tuple[str, str]:
     """Bucket and prefix for a clip: where its own batch goes by the record, as it was planned last, whatever batch is in
-    hand; the setting's only for a batch that was never planned here."""
+    hand; the setting's only for a batch that was never planned here. Blocks."""
     uri = runtime.ledger.batch_destination(attempt.batch) or runtime.settings.dailies_to
     if not uri:
         raise NoDestination(f"nothing says where the clips of batch {attempt.batch} go: set DAILIES_TO or pass --to")
