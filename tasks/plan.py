@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from dailies.planning.batch import Batch
 from dailies.planning.request import BatchRequest
 from dailies.runtime import current_runtime
-from dailies.steps.start import plan_batch, start_batch
+from dailies.steps.start import begin_batch
 from dailies.telemetry import span
 from tasks.engine.events import emit_budgets
 
@@ -20,6 +20,6 @@ async def plan(request: BatchRequest) -> Batch:
     batch = runtime.batches.asked_for(request)
     if batch is None:
         with span("plan", batch=request.batch_name):
-            batch = await start_batch(runtime, request, await plan_batch(runtime, request))
+            batch = await begin_batch(runtime, request)
     await emit_budgets(runtime, batch)
     return batch

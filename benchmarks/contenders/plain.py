@@ -15,7 +15,7 @@ from dailies.steps.deliver import deliver_clip
 from dailies.steps.poll import StillGenerating, poll_once
 from dailies.steps.report import report_batch
 from dailies.steps.schedule import schedule, until
-from dailies.steps.start import plan_batch, start_batch
+from dailies.steps.start import begin_batch
 
 
 async def make(runtime: Runtime, batch: Batch, row: Row) -> None:
@@ -38,7 +38,7 @@ async def main(prompts: str, in_flight: int) -> None:
     """The batch, with its report."""
     async with open_runtime(load_settings({"dailies_in_flight": in_flight})) as runtime:
         order = BatchRequest(prompts=prompts)
-        batch = runtime.batches.add(await start_batch(runtime, order, await plan_batch(runtime, order)))
+        batch = runtime.batches.add(await begin_batch(runtime, order))
         async with asyncio.TaskGroup() as clips:
             for row in batch.plan.rows:
                 clips.create_task(make(runtime, batch, row))

@@ -32,7 +32,7 @@ from dailies.sandbox import Sandbox, SandboxConfig
 from dailies.sandbox.server import serve
 from dailies.settings import Settings, load_settings
 from dailies.steps.report import final_credits
-from dailies.steps.start import plan_batch, start_batch
+from dailies.steps.start import begin_batch
 from dailies.storage.s3 import S3
 
 BUCKET, TIME_SCALE, KEY = "dailies-demo", 0.03, "sandbox-key"
@@ -78,7 +78,7 @@ async def _make(settings: Settings, prompts: str, output: Path, engine: Engine) 
     )
     async with open_runtime(settings) as runtime:
         await anyio.to_thread.run_sync(lambda: S3().client.create_bucket(Bucket=BUCKET))
-        batch = runtime.batches.add(await start_batch(runtime, order, await plan_batch(runtime, order)))
+        batch = runtime.batches.add(await begin_batch(runtime, order))
         from flows.generate import generate_clips
 
         async with progress(runtime, batch):

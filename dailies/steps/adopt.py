@@ -26,7 +26,7 @@ from dailies.planning.batch import Batch
 from dailies.planning.fitting import earlier_digests
 from dailies.providers.base import LogUnavailable
 from dailies.runtime import Runtime
-from dailies.steps.clips_on_record import delivered_clips, forgotten_clips, taken_clips
+from dailies.steps.clips_on_record import OnRecord, clips_on_record
 from dailies.steps.store import abilities_at
 from dailies.steps.stored_purchase import read_purchase
 from dailies.storage.metadata import cut
@@ -39,19 +39,23 @@ HEADS_AT_ONCE = 16
 LOOK_AT_IT = "Where a later version of dailies wrote it, run that one; else look at it, and move it out of that folder"
 
 
-async def adopt_known(runtime: Runtime, batch: Batch) -> None:
+async def adopt_known(runtime: Runtime, batch: Batch) -> OnRecord:
     """Before anything is bought: take in what spool, store and log know of clips that are not home by the ledger.
 
-    One listing where a clip is not home, and one query of each provider's log where one is to be bought. Raises Misconfigured
-    when they can't be asked, or when the spool holds what the ledger does not take.
+    One listing where a clip is not home, and one query of each provider's log where one is to be bought. Returns how the
+    batch's clips stand then. Raises Misconfigured when they can't be asked, or when the spool holds what the ledger does not take.
     """
     await _adopt_spooled(runtime)
-    away = _without(batch.rows, await delivered_clips(runtime, batch.plan) | await forgotten_clips(runtime, batch.plan))
-    if away:
-        keys = await anyio.to_thread.run_sync(keys_of, batch, away)
-        await _adopt_stored(runtime, batch, keys)
-        to_buy = _without(away, await taken_clips(runtime, batch.plan))
-        await _adopt_logged(runtime, batch, to_buy, keys)
+    known = await clips_on_record(runtime, batch.plan)
+    away = _without(batch.rows, known.settled)
+    if not away:
+        return known
+    keys = await anyio.to_thread.run_sync(keys_of, batch, away)
+    if await _adopt_stored(runtime, batch, keys):
+        known = await clips_on_record(runtime, batch.plan)
+    if await _adopt_logged(runtime, batch, _without(away, known.taken), keys):
+        known = await clips_on_record(runtime, batch.plan)
+    return known
 
 
 def keys_of(batch: Batch, rows: Mapping[str, Row]) -> dict[str, str]:
@@ -92,16 +96,19 @@ def _not_taken(runtime: Runtime) -> list[Path]:
     return [path for path, spooled in runtime.spool if not on_record(runtime.ledger, spooled)]
 
 
-async def _adopt_stored(runtime: Runtime, batch: Batch, keys: Mapping[str, str]) -> None:
-    """Adopt the clips of a plan that lie anywhere below its destination, and all that its own folder holds of lost rows."""
+async def _adopt_stored(runtime: Runtime, batch: Batch, keys: Mapping[str, str]) -> bool:
+    """Adopt the clips of a plan that lie anywhere below its destination, and all that its own folder holds of lost rows.
+    Whether there were any."""
     try:
         names = await _names_to_look_at(runtime, batch, keys)
-        for attempt in await _adopt_objects(runtime, batch, names, keys):
-            logger.warning("found in S3 and adopted, not bought again: %s", attempt.s3_uri)
+        adopted = await _adopt_objects(runtime, batch, names, keys)
     except (StoreTrouble, StoreRefused) as error:
         raise Misconfigured(
             f"S3 can't be asked whether clips are there already ({error}). Nothing was bought.", trouble="store"
         ) from error
+    for attempt in adopted:
+        logger.warning("found in S3 and adopted, not bought again: %s", attempt.s3_uri)
+    return bool(adopted)
 
 
 async def _names_to_look_at(runtime: Runtime, batch: Batch, keys: Mapping[str, str]) -> list[str]:
@@ -178,13 +185,13 @@ def adopt_object(
     return runtime.ledger.adopt(replace(purchase, clip_key=keys.get(purchase.clip_key, purchase.clip_key)))
 
 
-async def _adopt_logged(runtime: Runtime, batch: Batch, to_buy: Mapping[str, Row], keys: Mapping[str, str]) -> None:
-    """Adopt the clips of a plan that a provider's log shows as bought by us, to be polled and delivered.
+async def _adopt_logged(runtime: Runtime, batch: Batch, to_buy: Mapping[str, Row], keys: Mapping[str, str]) -> bool:
+    """Adopt the clips of a plan that a provider's log shows as bought by us, to be polled and delivered. Whether there were any.
 
     Our reference ends in the clip's key, or in that of its time. Finished requests only; what is still generating is not in the log.
     """
     by_reference = {key[:24]: to_buy[today] for key, today in keys.items() if today in to_buy}
-    now = runtime.ledger.now()
+    now, found = runtime.ledger.now(), False
     for name in dict.fromkeys(provider for row in to_buy.values() for provider in row.providers):
         try:
             log = await runtime.provider(name).finished(now - LOOK_BACK, now + timedelta(hours=1))
@@ -203,6 +210,8 @@ async def _adopt_logged(runtime: Runtime, batch: Batch, to_buy: Mapping[str, Row
             )  # fmt: skip
             if await ledger_call(runtime.ledger.adopt, adopted):
                 logger.warning("%s: the provider's log shows that it was bought already; adopted", row.id)
+                found = True
+    return found
 
 
 async def adopt_everything(runtime: Runtime) -> list[str]:

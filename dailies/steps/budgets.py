@@ -85,12 +85,15 @@ def budgets_on_record(ledger: Ledger, caps: Caps, batch: str | None = None) -> l
 
 async def budgets_of(runtime: Runtime, batch: Batch) -> list[Budget]:
     """The caps that hold for a batch: its own, the day's, the month's, those of its rows' columns, where there are any."""
-    found = await ledger_call(budgets_on_record, runtime.ledger, batch.caps, batch.name)
-    if not found:
-        return []
-    taken = await taken_clips(runtime, batch.plan)
-    to_buy = [row for row in batch.plan.rows if row.clip.key not in taken]
+    found, to_buy = await _caps_and_rows(runtime, batch)
     return with_needs(found, to_buy, batch.plan)
+
+
+async def _caps_and_rows(runtime: Runtime, batch: Batch) -> tuple[list[Budget], list[Row]]:
+    """The caps that there are, and the rows of a batch that are to be bought, which are asked for where there is a cap."""
+    found = await ledger_call(budgets_on_record, runtime.ledger, batch.caps, batch.name)
+    taken = await taken_clips(runtime, batch.plan) if found else frozenset(batch.rows)
+    return found, [row for row in batch.plan.rows if row.clip.key not in taken]
 
 
 def with_needs(budgets: Iterable[Budget], to_buy: Sequence[Row], plan: Plan) -> list[Budget]:
@@ -109,12 +112,8 @@ async def check_budgets(runtime: Runtime, batch: Batch) -> None:
     refuse_near_names(batch.caps, batch.plan.rows)
     if all(row.clip.key in batch.delivered_before for row in batch.plan.rows):
         return
-    taken = await taken_clips(runtime, batch.plan)
-    to_buy = [row for row in batch.plan.rows if row.clip.key not in taken]
-    if not to_buy:
-        return
-    on_record = await ledger_call(budgets_on_record, runtime.ledger, batch.caps, batch.name)
-    for budget in with_needs(on_record, to_buy, batch.plan):
+    found, to_buy = await _caps_and_rows(runtime, batch)
+    for budget in with_needs(found, to_buy, batch.plan) if to_buy else ():
         if budget.expected_usd > budget.cap_usd:
             raise BadInput(
                 _too_small(budget, [row for row in to_buy if budget.counts(row)], batch.plan), trouble="budget"

@@ -58,19 +58,9 @@ def standing_of(runtime: Runtime, plan: Plan, known: Mapping[str, Sequence[Attem
     return on_record(briefs, _forgotten(runtime, plan))
 
 
-async def delivered_clips(runtime: Runtime, plan: Plan) -> frozenset[str]:
-    """The clip_keys of a plan that are in S3."""
-    return (await clips_on_record(runtime, plan)).delivered
-
-
 async def taken_clips(runtime: Runtime, plan: Plan) -> frozenset[str]:
     """The clip_keys of a plan that may not be bought: bought already, maybe bought, refused for good, or forgotten."""
     return (await clips_on_record(runtime, plan)).taken
-
-
-async def forgotten_clips(runtime: Runtime, plan: Plan) -> frozenset[str]:
-    """The clip_keys of a plan that a person asked to forget: they are neither bought nor fetched again."""
-    return await ledger_call(_forgotten, runtime, plan)
 
 
 def _forgotten(runtime: Runtime, plan: Plan) -> frozenset[str]:

@@ -42,7 +42,7 @@ from dailies.sheets.table import Table
 from dailies.steps.adopt import adopt_known
 from dailies.steps.another_file import another_files_batch, refuse_another_file
 from dailies.steps.budgets import caps_over_all, check_budgets
-from dailies.steps.clips_on_record import clips_on_record, delivered_clips
+from dailies.steps.clips_on_record import clips_on_record
 from dailies.steps.places import settle_places
 from dailies.steps.reachable import refuse_without_a_way
 from dailies.steps.store import store_notes, tried_before_buying
@@ -161,6 +161,11 @@ def _object_beside(image: str, csv_uri: str) -> str:
     return image if path.startswith("/") or ".." in path.split("/") else f"{csv_uri.rsplit('/', 1)[0]}/{path}"
 
 
+async def begin_batch(runtime: Runtime, request: BatchRequest) -> Batch:
+    """A batch planned and put on record: all that stands before its first clip. Raises what either refuses."""
+    return await start_batch(runtime, request, await plan_batch(runtime, request))
+
+
 async def start_batch(runtime: Runtime, request: BatchRequest, plan: Plan) -> Batch:
     """Everything that can refuse a batch before its first cent; then T0. Raises Misconfigured or BadInput."""
     to = request.to or runtime.settings.dailies_to
@@ -175,9 +180,9 @@ async def start_batch(runtime: Runtime, request: BatchRequest, plan: Plan) -> Ba
     for words in store_notes(runtime):
         logger.warning(words)
     if len(batch.delivered_before) < len(plan.rows):
-        if request.fingerprint is None:  # a shard's batch was looked for by its dispatch
-            await adopt_known(runtime, batch)
-        batch = replace(batch, delivered_before=await delivered_clips(runtime, plan))
+        dispatched = request.fingerprint is not None  # then its dispatch has looked for the batch
+        known = await (clips_on_record(runtime, plan) if dispatched else adopt_known(runtime, batch))
+        batch = replace(batch, delivered_before=known.delivered)
         await check_budgets(runtime, batch)
     placed = await settle_places(runtime, batch)
     return replace(batch, delivered_before=batch.delivered_before - set(placed.gone))

@@ -19,7 +19,7 @@ from dailies.runtime import open_runtime
 from dailies.steps.inbox import Delivered, batch_of, inbox_folder
 from dailies.steps.report import batch_credits
 from dailies.steps.shards import open_shards
-from dailies.steps.start import plan_batch, start_batch
+from dailies.steps.start import begin_batch, plan_batch
 from tests.e2e.harness import World
 
 
@@ -119,7 +119,7 @@ async def _start(world: World, order: BatchRequest) -> str:
     from dailies.settings import load_settings
 
     async with open_runtime(load_settings(dotenv=False)) as runtime:
-        batch = await start_batch(runtime, order, await plan_batch(runtime, order))
+        batch = await begin_batch(runtime, order)
         lines = batch_credits(runtime, batch).lines
         assert {line.clip_key for line in lines} >= batch.rows.keys()
         return " ".join(row.id for row in batch.plan.rows)
@@ -139,7 +139,7 @@ def _open(world: World, order: BatchRequest, size: int) -> list[str]:
 
     async def opened() -> list[str]:
         async with open_runtime(load_settings(dotenv=False)) as runtime:
-            batch = await start_batch(runtime, order, await plan_batch(runtime, order))
+            batch = await begin_batch(runtime, order)
             return [shard.rows for shard in await open_shards(runtime, batch, size)]
 
     with world.here():

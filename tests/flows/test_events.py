@@ -37,7 +37,7 @@ from dailies.steps import recover as steps
 from dailies.steps.budgets import Budget
 from dailies.steps.create import AlreadyTaken, BudgetReached
 from dailies.steps.poll import Overdue
-from dailies.steps.start import plan_batch, start_batch
+from dailies.steps.start import begin_batch
 from deployments.deploy import HERE
 from tasks.engine import events
 from tasks.engine.asking import SUSPENDED
@@ -255,7 +255,7 @@ def _in_runtime(
 
     async def acted() -> None:
         async with open_runtime(load_settings(dotenv=False)) as runtime:
-            runtime.batches.add(await start_batch(runtime, order, await plan_batch(runtime, order)))
+            runtime.batches.add(await begin_batch(runtime, order))
             await act(runtime)
 
     with world.here():

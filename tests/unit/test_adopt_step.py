@@ -104,7 +104,7 @@ def test_names_are_listed_below_the_destination_and_read_only_where_they_may_be_
     bench.shelf.objects["clips", f"smiles/smiles/x-{a_clip('gone').key[:12]}.mp4"] = CLIP, {}
     bench.attempt(State.STORED, bench.batch(2), 1)
     bench.shelf.objects["clips", f"smiles/smiles/x-{row.clip.key[:12]}.mp4"] = CLIP, {}
-    assert bench.run(adopt_known, batch) is None and bench.shelf.heads == []
+    assert bench.run(adopt_known, batch).taken and bench.shelf.heads == []
 
 
 def test_at_the_top_of_a_bucket_everything_is_below(bench: Bench) -> None:
@@ -257,6 +257,24 @@ def test_the_log_may_know_the_key_of_its_time(bench: Bench) -> None:
     (earlier, *_) = sorted(earlier_keys(batch.plan.rows[0].clip))
     bench.vendor.log = [logged(batch, key=earlier)]
     assert [attempt.clip_key for attempt in known(bench, batch)] == [batch.plan.rows[0].clip.key]
+
+
+def test_the_clips_are_told_as_they_stand_with_what_was_taken_in(bench: Bench) -> None:
+    """From the store, from a log, from both; a log is not asked for what the store has shown."""
+    batch = bench.batch(3, on_record=False)
+    one, two, three = (row.clip.key for row in batch.plan.rows)
+
+    def stand() -> tuple[set[str], set[str]]:
+        found = bench.run(adopt_known, batch)
+        return {*found.delivered}, {*found.taken}
+
+    bench.vendor.log = [logged(batch, 1)]
+    assert stand() == (set(), {two})
+    lay(bench, batch, generation_id="video_s")
+    assert stand() == ({one}, {one, two})
+    lay(bench, batch, 2)
+    bench.vendor.asked.clear()
+    assert stand() == ({one, three}, {one, two, three}) and bench.vendor.asked == []
 
 
 def test_each_provider_that_may_be_asked_for_a_clip_is_asked_once(bench: Bench) -> None:

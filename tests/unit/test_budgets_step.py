@@ -170,6 +170,13 @@ def test_a_row_counts_for_the_column_that_is_short_alone(bench: Bench) -> None:
         bench.run(check_budgets, bench.batch(rows=rows, caps=caps))
 
 
+def test_without_a_cap_nobody_asks_what_is_to_be_bought(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred thousand clips are a long question."""
+    monkeypatch.setattr(bench.ledger, "briefs_of", None)
+    bench.run(check_budgets, bench.batch(2))
+    assert bench.run(budgets_of, bench.batch(2)) == []
+
+
 @pytest.mark.parametrize("known", ["delivered before", "bought since"])
 def test_nothing_left_to_buy_needs_no_budget(bench: Bench, known: str) -> None:
     batch = bench.batch(1, caps=Caps(batch_usd=Decimal(1)))
