@@ -45,9 +45,9 @@ def show_model(model_id: str) -> str:
     return command("models", "show", model_id)
 
 
-def check_with_model(model_id: str, prompts: str = "prompts.csv") -> str:
+def check_with_model(model_id: str) -> str:
     """What a CSV would cost with this model."""
-    return command("check", prompts, "--model", model_id)
+    return command("check", "prompts.csv", "--model", model_id)
 
 
 def review(batch: str | None = None) -> str:

@@ -8,12 +8,15 @@ MAX_DELAYS = 50  # Prefect refuses more than 50 retry delays; past the end the l
 JITTER = 0.3  # Prefect's factor: each wait is 0.75 to 1.3 of its delay, so that a batch does not poll in step
 
 
-def backoff(first_s: float, cap_s: float, factor: float = 1.5) -> list[float]:
+FACTOR = 1.5  # each delay is so many times the one before
+
+
+def backoff(first_s: float, cap_s: float) -> list[float]:
     """Exponential delays from `first_s` up to `cap_s`, the cap last. Always at least one, at most 50."""
     first_s = max(first_s, 0.01)
     cap_s = max(cap_s, first_s)
-    steps = min(MAX_DELAYS - 1, max(0, math.ceil(math.log(cap_s / first_s, factor))))
-    return [*(min(cap_s, first_s * factor**i) for i in range(steps)), cap_s]
+    steps = min(MAX_DELAYS - 1, max(0, math.ceil(math.log(cap_s / first_s, FACTOR))))
+    return [*(min(cap_s, first_s * FACTOR**i) for i in range(steps)), cap_s]
 
 
 def first_look_s(typical_s: float, cap_s: float) -> float:

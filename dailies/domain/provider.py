@@ -30,13 +30,12 @@ class Settling:
     """How a lost answer is settled, in this order; a person is the last of every list.
 
     `holds_for`: how long after the create the free question still tells; None: it is not documented. `key_life`: how long the
-    same key is the same request. `silence_is_free`: that nothing is found proves that nothing was charged.
+    same key is the same request.
     """
 
     by: tuple[SettledBy, ...] = ()
     holds_for: timedelta | None = None
     key_life: timedelta = UNDOCUMENTED_KEY_LIFE
-    silence_is_free: bool = False
 
     @property
     def asks(self) -> bool:

@@ -165,10 +165,10 @@ class Reader:
             found += r.attempts_in(connection, [state for state in states if state in t.REOPENABLE], t.IS_REOPENABLE)
         return sorted(found, key=lambda a: a.created_at)
 
-    def like(self, prefix: str, most: int = 10) -> list[Attempt]:
-        """Attempts whose id begins so: for people, who type the first digits."""
+    def like(self, prefix: str) -> list[Attempt]:
+        """The latest ten attempts whose id begins so: for people, who type the first digits."""
         begins = t.attempt.c.id.startswith(prefix, autoescape=True)
-        query = sa.select(t.attempt).where(begins).order_by(t.attempt.c.created_at.desc()).limit(most)
+        query = sa.select(t.attempt).where(begins).order_by(t.attempt.c.created_at.desc()).limit(10)
         with self._read() as connection:
             return [r.to_attempt(row) for row in connection.execute(query).mappings()]
 

@@ -12,13 +12,11 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageCms, ImageFilter, ImageOps
 
-from dailies.media.headers import ImageFormat
 from dailies.media.images import BadImage, measure
 
-FIT_FORMAT: ImageFormat = "jpeg"
-"""What `fit_image` writes: at this quality a twentieth to a third of a PNG, and requests carry it as base64."""
 JPEG_QUALITY = 95
-"""With colour at full resolution no loss is seen; libjpeg's own advice is not to go higher."""
+"""With colour at full resolution no loss is seen, at a twentieth to a third of a PNG, and requests carry it as base64; libjpeg's
+own advice is not to go higher."""
 ENERGY_PX = 256
 """Long side of the copy on which detail is measured; finer noise would only mislead."""
 CENTRE_BIAS = 0.3
@@ -27,22 +25,16 @@ BORDER_BRIGHTNESS = 0.6
 """The blurred border is darkened, so that the picture stands out from its own copy."""
 
 
-def fit_image(
-    source: bytes,
-    width: int,
-    height: int,
-    mode: Literal["crop", "pad"],
-    border: Literal["blur", "black"] = "blur",
-) -> bytes:
+def fit_image(source: bytes, width: int, height: int, mode: Literal["crop", "pad"]) -> bytes:
     """Make a JPEG of exactly width x height pixels, upright, sRGB, transparency over white.
 
-    `crop` fills the frame and cuts where there is least to see; `pad` keeps all of the image within a border.
+    `crop` fills the frame and cuts where there is least to see; `pad` keeps all of the image within its own blur.
     Raises BadImage when the source isn't a PNG, JPEG or WebP that can be decoded.
     """
     if width < 1 or height < 1:
         raise ValueError(f"can't fit an image to {width}x{height}")
     image = _decode(source, max(width, height))
-    fitted = _crop(image, width, height) if mode == "crop" else _pad(image, width, height, border)
+    fitted = _crop(image, width, height) if mode == "crop" else _pad(image, width, height)
     out = BytesIO()
     fitted.save(out, "JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=True)
     return out.getvalue()
@@ -144,11 +136,11 @@ def _energy(image: Image.Image) -> tuple[list[float], list[float]]:
     return detail.sum(axis=0).tolist(), detail.sum(axis=1).tolist()
 
 
-def _pad(image: Image.Image, width: int, height: int, border: Literal["blur", "black"]) -> Image.Image:
+def _pad(image: Image.Image, width: int, height: int) -> Image.Image:
     inner = ImageOps.contain(image, (width, height), Image.Resampling.LANCZOS)
     if inner.size == (width, height):
         return inner
-    frame = Image.new("RGB", (width, height)) if border == "black" else _blurred(image, width, height)
+    frame = _blurred(image, width, height)
     frame.paste(inner, ((width - inner.width) // 2, (height - inner.height) // 2))
     return frame
 

@@ -11,6 +11,8 @@ from PIL import Image, ImageStat
 
 from dailies.media.video import BadVideo, inspect
 
+MOST_PX = 480
+"""On the long side."""
 LOOK_FOR_S = 2.0
 """Fades from black are over by then."""
 DARK, FLAT = 16.0, 6.0
@@ -23,22 +25,21 @@ picture is the same to 0.004 (0.973 for 0.975, 0.984 for 0.985), for one or two 
 class Still:
     """The first picture that shows something, of those that it takes; else the first."""
 
-    def __init__(self, max_px: int = 480) -> None:
-        self._max_px = max_px
+    def __init__(self) -> None:
         self._image: Image.Image | None = None
 
     def take(self, frame: VideoFrame) -> bool:
         """A clip's next picture. Whether no more are needed."""
         if self._image is not None and (frame.time or 0.0) > LOOK_FOR_S:
             return True
-        image = _small(frame, self._max_px)
+        image = _small(frame)
         shows = shows_something(image)
         if shows or self._image is None:
             self._image = image
         return shows
 
     def webp(self) -> bytes:
-        """The picture as a WebP of at most `max_px` on its long side. Raises BadVideo where none came."""
+        """The picture as a WebP of at most MOST_PX on its long side. Raises BadVideo where none came."""
         if self._image is None:
             raise BadVideo("no picture for a poster")
         out = BytesIO()
@@ -46,9 +47,9 @@ class Still:
         return out.getvalue()
 
 
-def poster(path: Path, max_px: int = 480) -> bytes:
+def poster(path: Path) -> bytes:
     """Cut a clip's poster. Raises BadVideo when nothing can be decoded."""
-    still = Still(max_px)
+    still = Still()
     with suppress(BadVideo):
         inspect(path, still.take)
     return still.webp()
@@ -60,9 +61,9 @@ def shows_something(image: Image.Image) -> bool:
     return stats.mean[0] >= DARK and stats.stddev[0] >= FLAT
 
 
-def _small(frame: VideoFrame, max_px: int) -> Image.Image:
+def _small(frame: VideoFrame) -> Image.Image:
     # Shrunk before it becomes an image: sixty pictures of a dark 4k clip would take seconds otherwise.
-    scale = min(1.0, max_px / max(frame.width, frame.height))
+    scale = min(1.0, MOST_PX / max(frame.width, frame.height))
     width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
     pixels = frame.to_ndarray(format="rgb24", width=width, height=height)
     return Image.fromarray(pixels).rotate(frame.rotation, expand=True)

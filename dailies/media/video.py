@@ -48,7 +48,6 @@ class VideoFacts:
     height: int
     duration_s: float
     has_audio: bool
-    video_codec: str
     size_bytes: int
     fps: float | None = None
 
@@ -107,9 +106,8 @@ def _facts(container: InputContainer, stream: VideoStream, size_bytes: int, take
     shown_s = _through_all_samples(container, stream, told_s or 0.0)
     duration_s = told_s or shown_s
     width, height = (first.height, first.width) if first.rotation % 180 else (first.width, first.height)
-    codec = stream.codec_context.name
     fps = float(stream.average_rate) if stream.average_rate else None
-    return VideoFacts(width, height, duration_s, bool(container.streams.audio), codec, size_bytes, fps)
+    return VideoFacts(width, height, duration_s, bool(container.streams.audio), size_bytes, fps)
 
 
 def _first_pictures(container: InputContainer, stream: VideoStream, takes: Takes) -> VideoFrame:

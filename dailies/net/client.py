@@ -10,7 +10,7 @@ address in any spelling, and a name that resolves here to one. A name that only 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -62,7 +62,6 @@ async def get_vetted(
     trust: Trust,
     *,
     max_redirects: int = MAX_REDIRECTS,
-    headers: Mapping[str, str] | None = None,
     auth: httpx.Auth | None = None,
 ) -> AsyncIterator[httpx.Response]:
     """Stream the answer to a GET; each redirect is checked like the URL itself, and closed unread. `auth` is shown to this
@@ -72,7 +71,7 @@ async def get_vetted(
     """
     target = check_url(url, trust)
     for _ in range(max_redirects + 1):
-        async with client.stream("GET", target, headers=headers, auth=auth, follow_redirects=False) as response:
+        async with client.stream("GET", target, auth=auth, follow_redirects=False) as response:
             if response.next_request is None:
                 yield response
                 return

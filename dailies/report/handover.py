@@ -18,7 +18,6 @@ from dailies.planning.fill import filled
 from dailies.report.cells import safe_cell
 from dailies.report.credits import Credits
 
-USUAL_NAMES: Final = "{id}_{take}"
 COLUMNS: Final = (
     "id",
     "take",

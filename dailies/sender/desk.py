@@ -46,7 +46,6 @@ from dailies.sender.protocol import (
     Parked,
     Purchase,
     Refusal,
-    Repeat,
     Repetition,
     Reply,
     SendAgain,
@@ -94,7 +93,7 @@ class Desk:
         for create, instructions in self._instructions.items():
             instructions.put_nowait(GiveUp(create))
 
-    async def buy(self, order: Buy | Repeat) -> None:
+    async def buy(self, order: Buy) -> None:
         """One create, from its claim to its record. Whatever goes wrong with it ends no other."""
         if self.closing:
             self._tell(NotTaken(order.create))

@@ -21,7 +21,6 @@ from dailies.sender.protocol import (
     Parked,
     Purchase,
     Ready,
-    Repeat,
     Repetition,
     Reply,
     Result,
@@ -130,7 +129,7 @@ class Line:
     async def order(self, number: int, purchase: Purchase | Repetition) -> PendingCreate:
         """Hand a purchase to the sender."""
         create = self.pending[number] = PendingCreate(number, purchase.provider, self)
-        await self.send(Buy(number, purchase) if isinstance(purchase, Purchase) else Repeat(number, purchase))
+        await self.send(Buy(number, purchase))
         return create
 
     async def send(self, message: Message) -> None:
@@ -146,7 +145,7 @@ class Line:
             self._writer.close()
 
     async def close(self) -> None:
-        """BatchRequest no more, and see the process end."""
+        """Order no more, and see the process end."""
         self.closing = True
         self._writer.close()
         with anyio.move_on_after(ENDS_WITHIN_S):

@@ -22,7 +22,7 @@ from dailies.sender.clock import unstoppable_clock
 from dailies.sender.desk import Desk
 from dailies.sender.flow import Flow
 from dailies.sender.handover import received
-from dailies.sender.protocol import Buy, GiveUp, Hello, Ready, Repeat, SendAgain, Unable, read_message
+from dailies.sender.protocol import Buy, GiveUp, Hello, Ready, SendAgain, Unable, read_message
 from dailies.system import ignore, signals
 
 LEDGER_CALLS_AT_ONCE = 3
@@ -82,7 +82,7 @@ async def _work(desk: Desk, reader: asyncio.StreamReader, flow: Flow, closing: a
     async with anyio.create_task_group() as creates:
         while (message := await read_message(reader)) is not None:
             match message:
-                case Buy() | Repeat():
+                case Buy():
                     creates.start_soon(desk.buy, message)
                 case SendAgain() | GiveUp():
                     desk.instruct(message)

@@ -2,7 +2,6 @@
 
     flow ─► Hello                                        ─► Ready | Unable
     flow ─► Buy          ─► Claimed ─► Sold | Ended | Parked   (NotClaimed or NotTaken: nothing was sent)
-    flow ─► Repeat       ─► the same, for an attempt that is in doubt
     flow ─► SendAgain    ─► Sold | Ended | Parked
     flow ─► GiveUp       ─► Ended
 
@@ -82,14 +81,6 @@ class Purchase:
 
 
 @dataclass(frozen=True, slots=True)
-class Buy:
-    """Claim this clip and send its request once."""
-
-    create: int
-    purchase: Purchase
-
-
-@dataclass(frozen=True, slots=True)
 class Repetition:
     """A create in doubt that is sent once more with its own key. `request` is what was sent, made again to the byte."""
 
@@ -103,11 +94,11 @@ class Repetition:
 
 
 @dataclass(frozen=True, slots=True)
-class Repeat:
-    """Claim this attempt anew and send its request again, once."""
+class Buy:
+    """Claim this clip, or this attempt in doubt anew, and send its request once."""
 
     create: int
-    purchase: Repetition
+    purchase: Purchase | Repetition
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +183,7 @@ class Said:
 
 Result = Sold | Ended | Parked | NotClaimed | NotTaken | Broken
 Reply = Result | Claimed | Said
-Message = Hello | Ready | Unable | Buy | Repeat | SendAgain | GiveUp | Reply
+Message = Hello | Ready | Unable | Buy | SendAgain | GiveUp | Reply
 
 
 def framed(message: Message) -> bytes:

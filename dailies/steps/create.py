@@ -84,7 +84,7 @@ async def _room(row: Row, provider: str, request: CreateRequest) -> None:
 
 
 async def _buy(runtime: Runtime, prepared: Prepared, request: CreateRequest) -> Attempt:
-    """BatchRequest the create, and again while the provider's brake is on. From the order to the answer on record Ctrl-C and
+    """Order the create, and again while the provider's brake is on. From the order to the answer on record Ctrl-C and
     SIGTERM are waited out."""
     bought: Attempt | None = None
     limiter, senders_lost = runtime.limiter(prepared.provider), 0
