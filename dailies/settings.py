@@ -235,6 +235,11 @@ class Settings(_ProviderSettings):
         """How long an owner may be silent: never less than twice the create timeout."""
         return max(self.dailies_lease_s, 2 * self.create_timeout_s(provider))
 
+    @property
+    def renewal_s(self) -> float:
+        """How often an owner says that it lives: thrice within its shortest lease, at least once a minute."""
+        return max(0.2, min(min(map(self.lease_s, declared())) / 3, 60))
+
     def require_key(self, provider: str) -> SecretStr:
         """The provider's key. Raises Misconfigured that says what to set."""
         key = self.api_key(provider)

@@ -137,9 +137,8 @@ class Runtime:
 
     async def keep_lease(self) -> None:
         """Tell the others for ever that this owner lives; trouble with the ledger is tried again."""
-        shortest = min(self.settings.lease_s(name) for name in provider_names())
         while True:
-            await anyio.sleep(max(0.2, min(shortest / 3, 60)))
+            await anyio.sleep(self.settings.renewal_s)
             try:
                 await ledger_call(self.ledger.renew)
             except LedgerVanished as error:

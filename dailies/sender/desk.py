@@ -31,7 +31,6 @@ from dailies.media.unchanged import PictureChanged
 from dailies.providers.base import Created, Provider
 from dailies.providers.open import open_providers
 from dailies.providers.refusals import weighed
-from dailies.registry import provider_names
 from dailies.sender.claims import ClaimedRequest, claim, claim_again
 from dailies.sender.clock import Clock, SendWindow
 from dailies.sender.flow import create_in_hand
@@ -220,9 +219,8 @@ class Desk:
 
     async def keep_leases(self) -> None:
         """Tell the others for ever that this process lives; trouble with the ledger is tried again."""
-        shortest = min(self._settings.lease_s(name) for name in provider_names())
         while True:
-            await anyio.sleep(max(0.2, min(shortest / 3, 60)))
+            await anyio.sleep(self._settings.renewal_s)
             with suppress(*LEDGER_AWAY):
                 await ledger_call(self._ledger.renew)
 

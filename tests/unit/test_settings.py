@@ -181,3 +181,11 @@ def test_one_place_reads_the_environment() -> None:
     files = [file for room in ("dailies", "flows", "tasks", "deployments") for file in (ROOT / room).rglob("*.py")]
     readers = [str(f.relative_to(ROOT)) for f in files if any(word in f.read_text("utf-8") for word in READERS)]
     assert readers == ["dailies/environment.py"]
+
+
+@pytest.mark.parametrize(
+    ("lease_s", "timeout_s", "often"), [(30, 1, 10), (30, 20, 40 / 3), (300, 1, 60), (0.1, 0.1, 0.2)]
+)
+def test_an_owner_says_that_it_lives_thrice_within_its_lease(lease_s: float, timeout_s: float, often: float) -> None:
+    settings = Settings(dailies_lease_s=lease_s, dailies_create_timeout_s=timeout_s)
+    assert settings.renewal_s == pytest.approx(often)
