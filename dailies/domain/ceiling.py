@@ -13,10 +13,11 @@ ANSWERS_WITHIN_S = 3.0
 """At first so many creates are young and unanswered, later half of what is held: the wave that is too large is no flood. An
 older one is being made: some providers answer only when the clip is there."""
 CREDIT, DEEPEST_DEBT = 3.0, -3.0
-CREDIT_PER_CREATE, CREDIT_PER_ROUND = 0.035, 0.5
-CREDIT_PER_PROBE = 0.35
+CREDIT_PER_CREATE, CREDIT_PER_ROUND = 0.025, 0.5
+CREDIT_PER_PROBE = 0.25
 """A refusal costs a credit, and a probe needs one. An accepted create earns a little, but all that are allowed at once
-no more than a half: in the long run less than one create in twenty is refused, and fewer where many are under way."""
+no more than a half: in the long run one create in forty is refused, and fewer where many are under way. So in a few minutes,
+too, of which a single refusal is a large part, it is less than one in twenty."""
 SHORTEST_PACE_S, LONGEST_PACE_S = 0.25, 10.0
 
 
