@@ -74,7 +74,7 @@ def _as_planned(found: Sequence[Again], plan: Plan, order: BatchRequest) -> list
             f"{plan.source} was changed since: {names} asks for another clip than the one that was not made. Nothing was "
             f"bought. What it asks for now is bought by {order.but(ids=None).as_command()}"
         )
-    return [replace(one, row=replace(one.row, usd_quoted=plan.quotes[one.row.clip_key])) for one in found]
+    return [replace(one, row=one.row._replace(usd_quoted=plan.quotes[one.row.clip_key])) for one in found]
 
 
 def _found(ledger: Ledger, batch: str | None, kinds: Sequence[Kind]) -> tuple[str, list[Again]]:

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from dailies.domain.addresses import unsigned
 from dailies.domain.text import clean_label, clean_prompt
@@ -19,8 +19,7 @@ IMAGE_LISTS: Final = frozenset({"reference_images"})
 _WITH_DIGEST: Final = re.compile(r"(.+)#sha256=([0-9a-f]{64})", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(NamedTuple):
     """The first frame of a clip, as the row names it and as it was measured; width and height in pixels as it is sent.
 
     `sha256` is the digest of the file as it lies there; None for an image that is known by its address. `made` says what

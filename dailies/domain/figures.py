@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from dailies.domain.marks import Marks
-from dailies.domain.money import NANO, ZERO, show_usd, sum_usd
+from dailies.domain.money import NANO, ZERO, show_usd
 from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import Failure, State
 from dailies.domain.verdicts import Word
@@ -73,8 +73,7 @@ def shown_state(row: BatchRow) -> str:
     return str(attempt.state)
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One clip in the credits report: `credits.csv` has these columns in this order, then the team's own.
 
     Dollars and credits that a provider did not report are None, never zero or guessed: `unreported` counts such charges,
@@ -123,23 +122,24 @@ class Line:
     digital_source_type: str | None = None
 
 
-COLUMNS = tuple(f.name for f in fields(Line))
+COLUMNS = Line._fields
 
 
 def line_of(row: BatchRow, delivered_before: frozenset[str] | None = None) -> Line:
     """One row of the report. Money is that of all the clip's attempts together, so that sums are whole."""
     attempt, clip, attempts = row.attempt, row.clip, row.attempts
-    outcome = outcome_of(row, delivered_before)
-    verdict, origin = row.verdict, attempt.origin if attempt and attempt.delivered else None
+    home = attempt if attempt and attempt.delivered else None
+    verdict, origin = row.verdict, home.origin if home else None
     quoted = row.usd_quoted if attempt is None else attempt.usd_quoted if row.usd_quoted is not None else None
     seconds = attempt.seconds if attempt else None
+    paid = paid_for(attempts)
     return Line(
         row=row.number,
         id=row.id,
         clip_key=row.clip_key,
         batch=row.batch,
         state=shown_state(row),
-        outcome=str(outcome),
+        outcome=str(outcome_of(row, delivered_before)),
         provider=attempt.provider if attempt else row.providers[0],
         model=clip.model,
         resolution=clip.resolution,
@@ -151,38 +151,60 @@ def line_of(row: BatchRow, delivered_before: frozenset[str] | None = None) -> Li
         attempt=attempt.id if attempt else None,
         attempts=len(attempts),
         generation_id=attempt.generation_id if attempt else None,
-        s3_uri=(row.copy_uri if attempt.delivered else None) or attempt.s3_uri if attempt else None,
+        s3_uri=(row.copy_uri or home.s3_uri) if home else None,
         sha256=attempt.sha256 if attempt else None,
         size_bytes=attempt.size_bytes if attempt else None,
         usd_quoted=quoted,
-        usd_charged=_known_sum([a.usd_charged for a in attempts if a.generation_id and a.usd_charged is not None]),
-        usd_at_risk=_known_sum([a.usd_at_risk for a in attempts]) or ZERO,
-        unreported=sum([a.unreported for a in attempts]),
-        usd_unreported_quoted=_known_sum([a.usd_quoted for a in attempts if a.unreported]) or ZERO,
-        credits_used=_known_credits(attempts),
+        usd_charged=paid.usd_charged,
+        usd_at_risk=paid.usd_at_risk,
+        unreported=paid.unreported,
+        usd_unreported_quoted=paid.usd_unreported_quoted,
+        credits_used=paid.credits_used,
         seconds=None if seconds is None else round(seconds, 1),
-        polls=sum([a.polls for a in attempts]),
+        polls=paid.polls,
         created_at=attempt.created_at.isoformat(timespec="seconds") if attempt else None,
         stored_at=attempt.stored_at.isoformat(timespec="seconds") if attempt and attempt.stored_at else None,
         mismatch=attempt.mismatch if attempt else None,
-        error=FORGOTTEN if row.forgotten else None if attempt is None or attempt.delivered else attempt.error,
+        error=FORGOTTEN if row.forgotten else None if attempt is None or home else attempt.error,
         counted=row.counted and not row.retired,
         verdict=str(verdict.said.word) or None if verdict else None,
         verdict_by=verdict.author if verdict else None,
         verdict_note=verdict.said.note or None if verdict else None,
-        marks=attempt.marks if attempt and attempt.delivered else None,
+        marks=home.marks if home else None,
         c2pa=origin.c2pa if origin else None,
         digital_source_type=origin.digital_source_type if origin else None,
     )
 
 
-def _known_sum(known: Sequence[Decimal]) -> Decimal | None:
-    return sum_usd(known) if len(known) > 1 else known[0] if known else None
+class Paid(NamedTuple):
+    """What all attempts of a clip come to: what was charged, as far as that is known, and what may have been."""
+
+    usd_charged: Decimal | None
+    credits_used: int | None
+    usd_at_risk: Decimal
+    unreported: int
+    usd_unreported_quoted: Decimal
+    polls: int
 
 
-def _known_credits(attempts: Sequence[Attempt]) -> int | None:
-    known = [a.credits_used for a in attempts if a.credits_used is not None]
-    return sum(known) if known else None
+def paid_for(attempts: Iterable[Attempt]) -> Paid:
+    """Attempts summed up. A charge counts for what the provider has accepted."""
+    usd_charged: Decimal | None = None
+    credits_used: int | None = None
+    usd_at_risk = usd_unreported_quoted = ZERO
+    unreported = polls = 0
+    for one in attempts:
+        polls += one.polls
+        if one.generation_id and one.usd_charged is not None:
+            usd_charged = _both(usd_charged, one.usd_charged)
+        if one.credits_used is not None:
+            credits_used = _both(credits_used, one.credits_used)
+        if one.unsettled:
+            usd_at_risk += one.usd_quoted
+        if one.unreported:
+            unreported += 1
+            usd_unreported_quoted += one.usd_quoted
+    return Paid(usd_charged, credits_used, usd_at_risk, unreported, usd_unreported_quoted, polls)
 
 
 @dataclass(frozen=True, slots=True)

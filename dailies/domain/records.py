@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from dailies.domain.clips import Clip
 from dailies.domain.marks import Marks
@@ -18,8 +19,10 @@ OVERDUE = "overdue"
 """How the note of an attempt begins whose clip was still being made past its deadline."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+NO_LABELS: Mapping[str, str] = {}
+
+
+class Attempt(NamedTuple):
     """One possible charge for a clip: one create POST. `id` is also the client reference that the provider stores."""
 
     id: str
@@ -142,8 +145,7 @@ def at_risk(attempts: Iterable[Attempt]) -> Decimal:
     return sum_usd(attempt.usd_at_risk for attempt in attempts)
 
 
-@dataclass(frozen=True, slots=True)
-class Brief:
+class Brief(NamedTuple):
     """The part of an attempt that says where its clip stands, for questions about ten thousand clips at once."""
 
     no: int
@@ -153,8 +155,7 @@ class Brief:
     delivered: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Lying:
+class Lying(NamedTuple):
     """The same with where its clip lies, and how large it is."""
 
     id: str
@@ -175,8 +176,7 @@ class Copy:
     s3_uri: str
 
 
-@dataclass(frozen=True, slots=True)
-class BatchRow:
+class BatchRow(NamedTuple):
     """One row of a batch with all that was tried for its clip."""
 
     batch: str
@@ -186,7 +186,7 @@ class BatchRow:
     clip_key: str
     providers: tuple[str, ...]
     usd_quoted: Decimal | None
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = NO_LABELS
     attempts: tuple[Attempt, ...] = ()
     retired: bool = False
     copy_uri: str | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -153,11 +152,11 @@ class Answers(Brakes):
         **values: Any,
     ) -> Attempt:  # fmt: skip
         live = next((a for a in earlier if a.state in LIVE), None)
-        anew = replace(
-            known.attempt, no=1 + max((a.no for a in earlier), default=0), state=State.SUBMITTING, updated_at=now
+        anew = known.attempt._replace(
+            no=1 + max((a.no for a in earlier), default=0), state=State.SUBMITTING, updated_at=now
         )
         if live:
-            anew = replace(anew, state=beside, **values)
+            anew = anew._replace(state=beside, **values)
         clip = known.row.clip if known.row else None
         kind = history.kind_of(clip.model, clip.resolution, clip.duration_s) if clip else None
         note = "written anew: the ledger had forgotten it"

@@ -122,7 +122,7 @@ def _past(attempt: Attempt, clip: sa.Row[Any], row_id: str, events: Sequence[Eve
     needles = Needles()
     needles.add(text for text in (clip.prompt, clip.image, *(clip.options or {}).values()) if isinstance(text, str))
     error = attempt.error and needles.without(attempt.error, MASK)
-    cleaned = replace(attempt, error=error, result_url=None, handle=None)
+    cleaned = attempt._replace(error=error, result_url=None, handle=None)
     moves = tuple(replace(event, note=needles.without(event.note, MASK)) for event in events)
     day = day_of(attempt.created_at)
     return Past(cleaned, day, row_id, clip.model, clip.resolution, clip.duration_s, clip.take, moves)

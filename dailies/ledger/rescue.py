@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -44,8 +43,7 @@ def as_spooled(attempt: Attempt, row: Row | None, source: str, destination: str)
 
 def _as_claimed(attempt: Attempt) -> Attempt:
     """The attempt as T1 had left it: what came of it later is told by the outcome."""
-    return replace(
-        attempt, state=State.SUBMITTING, epoch=1, polls=0, generation_id=None, failure=None, error=None, usd_charged=None,
+    return attempt._replace(state=State.SUBMITTING, epoch=1, polls=0, generation_id=None, failure=None, error=None, usd_charged=None,
         credits_used=None, result_url=None, handle=None, s3_uri=None, sha256=None, size_bytes=None, mismatch=None, submitted_at=None,
         completed_at=None, stored_at=None,
     )  # fmt: skip

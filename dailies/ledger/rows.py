@@ -37,19 +37,26 @@ def _attempt(*columns: Any) -> Attempt:
     """The columns of `ATTEMPT`, in its order, as a record."""
     values = [*columns]
     for at, record in AS_RECORD:
-        values[at] = record(values[at])
-    return Attempt(*values)
+        if values[at] is not None:
+            values[at] = record(values[at])
+    return Attempt._make(values)
 
 
 STATES: Mapping[str, State] = {str(state): state for state in State}
-FAILURES: Mapping[str | None, Failure | None] = {None: None, "": None, **{str(one): one for one in Failure}}
-ATTEMPT = tuple(Attempt.__dataclass_fields__)
+FAILURES: Mapping[str, Failure | None] = {"": None, **{str(one): one for one in Failure}}
+ATTEMPT = Attempt._fields
 _DIFFERENT: Mapping[str, Callable[[Any], Any]] = {
     "batch": sys.intern, "provider": sys.intern, "owner": sys.intern, "state": STATES.__getitem__, "failure": FAILURES.__getitem__,
     "marks": Marks.of_record, "origin": Origin.of_record,
 }  # fmt: skip
 AS_RECORD = [(ATTEMPT.index(name), record) for name, record in _DIFFERENT.items()]
 """What a record has in another form than its row, by its place among the columns."""
+
+
+@lru_cache(1000)
+def _providers(listed: str) -> tuple[str, ...]:
+    """Ten thousand rows name a handful of lists: each is read once."""
+    return tuple(map(sys.intern, listed.split(",")))
 
 
 def attempt_values(**values: Any) -> dict[str, Any]:
@@ -183,11 +190,11 @@ def batch_rows(connection: Connection, where: sa.ColumnElement[bool]) -> Iterato
     )
     judged = connection.execute(sa.select(sa.func.max(t.verdict.c.id))).scalar() is not None
     for rows in connection.execute(query, execution_options={"yield_per": CHUNK}).partitions():
-        keys = sorted({row.clip_key for row in rows})
+        keys = sorted({clip_key for _, clip_key, *_ in rows})
         attempts, verdicts = dict(attempts_of(connection, keys)), verdicts_of(connection, keys) if judged else {}
         for batch, key, number, row_id, providers, usd_quoted, labels, retired, copy_uri, erased_at, *clip in rows:
             yield BatchRow(
-                same(batch), number, row_id, _clip(*clip), key, tuple(map(same, providers.split(","))), usd_quoted, labels,
+                same(batch), number, row_id, _clip(*clip), key, _providers(providers), usd_quoted, labels,
                 attempts.get(key, ()), retired, copy_uri, erased_at is not None, verdict=verdicts.get(key),
             )  # fmt: skip
 

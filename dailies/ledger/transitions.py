@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -103,7 +102,7 @@ class Transitions(Reader):
 
     def _insert(self, connection: Connection, attempt: Attempt, kind: str | None, note: str) -> None:
         """Put a new attempt on record, with its first event. Its budgets are the caller's to count."""
-        fields = {name: getattr(attempt, name) for name in Attempt.__dataclass_fields__}
+        fields = {name: getattr(attempt, name) for name in Attempt._fields}
         values = r.attempt_values(**fields)
         connection.execute(t.attempt.insert().values(**values, day=day_of(attempt.created_at), kind=kind))
         self._record(connection, attempt.id, None, attempt.state, note, self.now())
@@ -122,7 +121,7 @@ class Transitions(Reader):
         return moved
 
     def _update(self, connection: Connection, before: Attempt, **values: Any) -> Attempt:
-        after = replace(before, updated_at=self.now(), **values)
+        after = before._replace(updated_at=self.now(), **values)
         changed = r.attempt_values(updated_at=after.updated_at, **values)
         connection.execute(sa.update(t.attempt).where(t.attempt.c.id == before.id).values(**changed))
         difference = after.usd_counted - before.usd_counted

@@ -73,7 +73,7 @@ def subject(clip: Clip, model: Model) -> str:
     """
     priced = priced_options(model)
     options = {name: value for name, value in clip.options.items() if name not in priced}
-    image = replace(clip.image, made="")
+    image = clip.image._replace(made="")
     return replace(clip, resolution=None, duration_s=None, options=options, image=image, known_as=None).identity
 
 

@@ -60,4 +60,4 @@ def _earlier(one: Wanted) -> list[Clip]:
         return [one.sideways]
     image = one.image
     fitted = earlier_digests(image.path, image.sha256, image.made, image.fitted_of)
-    return [replace(one.clip, image=replace(one.clip.image, sha256=digest, made="")) for digest in fitted]
+    return [replace(one.clip, image=one.clip.image._replace(sha256=digest, made="")) for digest in fitted]

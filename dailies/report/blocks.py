@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from operator import attrgetter, eq
+from operator import eq
 from typing import Any, TypeVar, overload
 
 from dailies.domain.figures import COLUMNS, Line
@@ -19,11 +19,13 @@ BLOCK = 500
 LOOSE = 20
 """Blocks that are not deflated: of ten thousand clips it saves less than it costs."""
 QUICK = 1
-_cells = attrgetter(*COLUMNS)
 
 
 class Block:
-    """Some clips one after another, from place `start` on: their columns, and what the figures say of each."""
+    """Some clips one after another, from place `start` on: their columns, and what the figures say of each.
+
+    Most columns say the same of nearly all clips that stand together: such a column is one value.
+    """
 
     def __init__(
         self,
@@ -41,19 +43,30 @@ class Block:
 
     def column(self, name: str) -> Sequence[Any]:
         """What each clip has in a column of `credits.csv`."""
-        return self._columns[_AT[name]]
+        return self._whole(self._columns[_AT[name]])
+
+    def written(self, name: str, write: Callable[[Sequence[Any]], Sequence[T]]) -> Sequence[T]:
+        """A column as `write` has it, value by value; what is the same of all clips is written once."""
+        return self._whole(write(self._columns[_AT[name]]))
+
+    def _whole(self, values: Sequence[T]) -> Sequence[T]:
+        return [*values] * len(self) if len(values) == 1 else values
 
     @cached_property
     def lines(self) -> Sequence[Line]:
         """The clips as lines."""
-        return [Line(*cells) for cells in zip(*self._columns, strict=True)]
+        return [*map(Line._make, zip(*map(self._whole, self._columns), strict=True))]
 
     def line(self, at: int) -> Line:
         """One of them."""
-        return Line(*(column[at] for column in self._columns))
+        return Line._make(column[at if len(column) > 1 else 0] for column in self._columns)
 
 
 _AT = {name: at for at, name in enumerate(COLUMNS)}
+
+
+def _once(column: Sequence[Any]) -> Sequence[Any]:
+    return column[:1] if column.count(column[0]) == len(column) else column
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +89,7 @@ class Clips:
 
     def __init__(self) -> None:
         self._packed: list[_Packed] = []
-        self._cells: list[tuple[Any, ...]] = []
+        self._lines: list[Line] = []
         self._labels: list[Mapping[str, str]] = []
         self._options: list[Mapping[str, str]] = []
         self._topics: list[Topic] = []
@@ -84,27 +97,26 @@ class Clips:
 
     def add(self, line: Line, labels: Mapping[str, str], options: Mapping[str, str], topic: Topic) -> None:
         """One more clip."""
-        self._cells.append(_cells(line))
+        self._lines.append(line)
         self._labels.append(labels)
         self._options.append(options)
         self._topics.append(topic)
-        if len(self._cells) == BLOCK:
+        if len(self._lines) == BLOCK:
             values = self._open()
             self._packed.append(_Packed.of(values, deflated=len(self._packed) >= LOOSE))
-            self._cells, self._labels, self._options, self._topics = [], [], [], []
+            self._lines, self._labels, self._options, self._topics = [], [], [], []
 
     def _open(self) -> tuple[Any, ...]:
-        columns = [*zip(*self._cells, strict=True)] or [() for _ in COLUMNS]
-        return columns, self._labels, self._options, self._topics
+        return [*map(_once, zip(*self._lines, strict=True))], self._labels, self._options, self._topics
 
     def __len__(self) -> int:
-        return BLOCK * len(self._packed) + len(self._cells)
+        return BLOCK * len(self._packed) + len(self._lines)
 
     def blocks(self) -> Iterator[Block]:
         """All of them, block by block."""
         for number, packed in enumerate(self._packed):
             yield packed.block(BLOCK * number)
-        if self._cells:
+        if self._lines:
             yield Block(BLOCK * len(self._packed), *self._open())
 
     def block_with(self, at: int) -> Block:

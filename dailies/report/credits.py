@@ -116,10 +116,9 @@ def csv_pieces(credits: Credits) -> Iterator[bytes]:
     own = own_columns(credits)
     yield f"{','.join(csv_cells([*COLUMNS, *own.values()]))}\n".encode()
     for block in credits.clips.blocks():
-        columns = [csv_cells(block.column(name)) for name in COLUMNS]
+        columns = [block.written(name, csv_cells) for name in COLUMNS]
         columns += [csv_cells([labels.get(name, "") for labels in block.labels]) for name in own]
-        rows = map(",".join, zip(*columns, strict=True))
-        yield "".join(f"{row}\n" for row in rows).encode()
+        yield "\n".join([*map(",".join, zip(*columns, strict=True)), ""]).encode()
 
 
 def own_columns(credits: Credits) -> dict[str, str]:
@@ -181,8 +180,8 @@ CLIP_TEXT = "{" + ", ".join(f'"{name}": %s' for name in (*JSON_CLIP, "marks"))
 
 def _texts_in(block: Block) -> Iterator[str]:
     """`clips_in` as JSON text."""
-    columns = [json_texts(block.column(name), as_float) for name in JSON_CLIP]
-    marks = [_to_json(one.record()) if one else "null" for one in block.column("marks")]
+    columns = [block.written(name, lambda values: json_texts(values, as_float)) for name in JSON_CLIP]
+    marks = block.written("marks", lambda values: [_to_json(one.record()) if one else "null" for one in values])
     rare = zip(block.options, block.column("mismatch"), strict=True)
     texts = map(CLIP_TEXT.__mod__, zip(*columns, marks, strict=True))
     for text, (options, mismatch) in zip(texts, rare, strict=True):
@@ -192,7 +191,7 @@ def _texts_in(block: Block) -> Iterator[str]:
 
 def clips_in(block: Block) -> list[dict[str, object]]:
     """The clips of a block as JSON; its options and what is not as ordered stand there where there are any."""
-    columns = [_numbers(block.column(name)) for name in JSON_CLIP]
+    columns = [block.written(name, _numbers) for name in JSON_CLIP]
     clips: list[dict[str, object]] = [dict(zip(JSON_CLIP, cells, strict=True)) for cells in zip(*columns, strict=True)]
     rare = zip(clips, block.column("marks"), block.options, block.column("mismatch"), strict=True)
     for clip, marks, options, mismatch in rare:

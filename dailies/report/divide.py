@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 
 from dailies.domain.records import Attempt, BatchRow
 
@@ -18,7 +17,7 @@ def part_of(row: BatchRow, wanted: Callable[[Attempt], bool]) -> BatchRow | None
     """A row with some of its attempts; it counts as a clip only where the attempt that speaks for it is among them."""
     attempts = tuple(attempt for attempt in row.attempts if wanted(attempt))
     speaks = row.attempt in attempts
-    return replace(row, attempts=attempts, counted=row.counted and speaks) if attempts else None
+    return row._replace(attempts=attempts, counted=row.counted and speaks) if attempts else None
 
 
 def divided(row: BatchRow, key: Callable[[Attempt], str]) -> Iterator[BatchRow]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from posixpath import basename, relpath
@@ -27,8 +26,7 @@ _IN_S3 = re.compile(r"s3://([a-z0-9.-]+)/([A-Za-z0-9._~-][A-Za-z0-9._~/-]*[A-Za-
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9._\-]+(:\d+)?|https?://\[[0-9A-Fa-f:]+\](:\d+)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Links:
+class Links(NamedTuple):
     """The addresses of one clip as a page uses them; None where the page can't reach it."""
 
     clip: str | None = None

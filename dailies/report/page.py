@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from dailies.domain.commands import fetch, import_verdicts, review
-from dailies.domain.figures import Line
+from dailies.domain.figures import COLUMNS
 from dailies.domain.money import ZERO, show_usd
 from dailies.report.advice import MEANING, Advice, Command, Topic, advice_for
 from dailies.report.blocks import Block
@@ -34,7 +34,7 @@ from dailies.report.reconcile import Reconciliation
 LEFT_OUT = frozenset({"row", "sha256", "outcome", "usd_at_risk", "unreported", "usd_unreported_quoted", "counted",
                        "c2pa", "digital_source_type"})  # fmt: skip
 """Columns that nobody reads on the page; they are in credits.csv."""
-SHOWN = tuple(field.name for field in fields(Line) if field.name not in LEFT_OUT)
+SHOWN = tuple(name for name in COLUMNS if name not in LEFT_OUT)
 MOST_COMMANDS = 4
 SHARED = ("common.js", "finding.js", "deciding.js")
 THE_OTHERS = "<!-- the other parts -->"
@@ -186,17 +186,20 @@ class Seen:
         """The links of one clip."""
         found = self._link(line)
         self.playable |= found.clip is not None
-        if not all(url is None or url.startswith(self._known) for url in (found.clip, found.poster)):
+        if not (self._is_known(found.clip) and self._is_known(found.poster)):
             self.origins.update(origins(found))
             self._known = tuple(f"{origin}/" for origin in self.origins)
         return found
 
+    def _is_known(self, url: str | None) -> bool:
+        return url is None or url.startswith(self._known)
+
 
 def values_in(block: Block, advice: Sequence[Advice], own: Sequence[str]) -> Iterator[str]:
     """For each clip of a block what the page shows of it, but its links: the inside of a JSON list."""
-    columns = [json_texts(block.column(name), _dollars) for name in SHOWN]
-    labels = [json_text(tuple(labels.get(name, "") for name in own)) for labels in block.labels]
-    risks = [_dollars(usd) if usd else "null" for usd in block.column("usd_at_risk")]
+    columns = [block.written(name, lambda values: json_texts(values, _dollars)) for name in SHOWN]
+    labels = [json_text(tuple([labels.get(name, "") for name in own])) for labels in block.labels]
+    risks = block.written("usd_at_risk", lambda values: [_dollars(usd) if usd else "null" for usd in values])
     commands = [to_json([[c.hint, c.text] for c in one.commands]) if one.commands else "[]" for one in advice]
     return map(",".join, zip(*columns, labels, map(json_text, block.topics), risks, commands, strict=True))
 
@@ -231,9 +234,9 @@ class Needs:
     def take(self, block: Block, advice: Sequence[Advice]) -> None:
         """The clips of one more block."""
         columns = [block.column(name) for name in ("usd_quoted", "usd_charged", "usd_at_risk", "usd_unreported_quoted")]
-        for one, *usd in zip(advice, *columns, strict=True):
+        for at, one in enumerate(advice):
             if one.topic not in (Topic.DELIVERED, Topic.RETIRED):
-                self._of.setdefault(one.topic, Need()).take(one, usd)
+                self._of.setdefault(one.topic, Need()).take(one, [column[at] for column in columns])
 
     def groups(self) -> list[Group]:
         """Them, the most urgent first."""

@@ -10,7 +10,7 @@ import base64
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from json.encoder import encode_basestring
 
@@ -74,21 +74,21 @@ class Part:
     def __init__(self) -> None:
         self.clips = 0
         self._packed = Packed()
-        self._some: list[str] = ['{"clips":[']
+        self._packed.take(['{"clips":['])
 
-    def take(self, at: int, clip: str) -> None:
-        """One more clip."""
-        self._some.append(f"{',' if self.clips else ''}[{at},{clip}]")
-        self.clips += 1
-        if len(self._some) == AT_ONCE:
-            self._packed.take(self._some)
-            self._some.clear()
+    def take(self, clips: list[str]) -> list[str]:
+        """As many of these as it has room for. Returns the others."""
+        mine = clips[: PART - self.clips]
+        self._packed.take(["," if self.clips else "", ",".join(mine)])
+        self.clips += len(mine)
+        if self.clips == PART:
+            self.close()
+        return clips[len(mine) :]
 
     def close(self) -> None:
         """No more clips."""
-        self._packed.take([*self._some, "],"])
+        self._packed.take(["],"])
         self._packed.close()
-        self._some.clear()
 
     def block(self, links: Sequence[str]) -> str:
         """The part as it stands on a page where its films and posters are there."""
@@ -107,13 +107,13 @@ class Parts:
 
     def take(self, block: Block, clips: Iterable[str]) -> None:
         """The clips of one more block, by what a page shows of each."""
-        for at, (topic, clip) in enumerate(zip(block.topics, clips, strict=True), block.start):
-            parts = self._of[topic]
-            if not parts or parts[-1].clips == PART:
-                parts.append(Part())
-            parts[-1].take(at, clip)
-            if parts[-1].clips == PART:
-                parts[-1].close()
+        placed = (f"[{at},{clip}]" for at, clip in enumerate(clips, block.start))
+        for topic, some in by_topic(block, placed).items():
+            parts, rest = self._of[topic], some
+            while rest:
+                if not parts or parts[-1].clips == PART:
+                    parts.append(Part())
+                rest = parts[-1].take(rest)
 
     def close(self) -> None:
         """No more clips."""
@@ -126,13 +126,22 @@ class Parts:
         found: dict[Topic, list[str]] = {topic: [] for topic in self._of}
         links: dict[Topic, list[str]] = {topic: [] for topic in self._of}
         for block in clips.blocks():
-            for topic, one in zip(block.topics, links_in(block, link), strict=True):
-                links[topic].append(one)
-                part = self._of[topic][len(found[topic])]
-                if len(links[topic]) == part.clips:
-                    found[topic].append(part.block(links[topic]))
-                    links[topic] = []
+            for topic, some in by_topic(block, links_in(block, link)).items():
+                links[topic] += some
+                for part in self._of[topic][len(found[topic]) :]:
+                    if len(links[topic]) < part.clips:
+                        break
+                    found[topic].append(part.block(links[topic][: part.clips]))
+                    del links[topic][: part.clips]
         return [text for some in found.values() for text in some]
+
+
+def by_topic(block: Block, texts: Iterable[str]) -> Mapping[Topic, list[str]]:
+    """A text of each clip of a block, topic by topic."""
+    found: dict[Topic, list[str]] = {}
+    for topic, text in zip(block.topics, texts, strict=True):
+        found.setdefault(topic, []).append(text)
+    return found
 
 
 def linked(clips: Clips, link: Linker) -> Iterator[str]:

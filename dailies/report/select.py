@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from dailies.domain.figures import Line, Sum, Totals
+from dailies.domain.figures import COLUMNS, Sum, Totals
 from dailies.domain.records import Attempt, BatchRow
 from dailies.errors import BadInput
 from dailies.report.credits import Credits, credits_of
@@ -140,7 +140,7 @@ def grouping(credits: Credits, name: str) -> Callable[[int], str]:
         return lambda at: (lines[at].created_at or "not bought")[:10]
     if name in own:
         return lambda at: labels[at].get(name) or "–"
-    if name in Line.__dataclass_fields__:
+    if name in COLUMNS:
         return lambda at: str(getattr(lines[at], name) or "–")
     choices = ", ".join(sorted({*own, "batch", "model", "provider", "state", "outcome", "day"}))
     raise BadInput(f"--group-by {name}: there is no such column; there are {choices}")

@@ -47,6 +47,8 @@ def parquet_pieces(credits: Credits) -> Iterator[bytes]:
 
 def array_of(values: Sequence[Any], kind: Any) -> Any:
     """A column in Arrow's own form. `pyarrow.array` would do it too, and load pandas to ask whether a list is one of its."""
+    if len(values) > 1 and values.count(values[0]) == len(values):
+        return pa.repeat(array_of(values[:1], kind)[0], len(values))
     known = [value is not None for value in values]
     if pa.types.is_string(kind):
         return _texts(["" if value is None else str(value) for value in values], _bits(known))

@@ -27,7 +27,7 @@ KINDS = {
     ".parquet": "application/vnd.apache.parquet", ".zip": "application/zip", ".txt": "text/plain; charset=utf-8",
     ".webp": "image/webp",
 }  # fmt: skip
-PAGE, FIGURES = "report.html", "credits.csv"
+PAGE, FIGURES, TABLE = "report.html", "credits.csv", "credits.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +64,27 @@ def write_report(
     extras = extras or Extras()
     key = report_key(prefix, slug(credits.batch, "batch"))
     store, disk = Store(s3, bucket, key), Disk(folder)
-    for name, pieces in figure_pieces(credits, folder).items():
+    figures = dict(figure_pieces(credits, folder))
+    table = figures.pop(TABLE)
+    for name, pieces in figures.items():
         _give(name, pieces, store, disk)
     for name, content in extras.files.items():
         store.take(name, content)
         disk.take(name, [content])
-    draw = drawing(credits, extras.facts)
-    with suppress(NotMade):
-        if store.open:
-            store.take(PAGE, b"".join(draw(beside(bucket, key))))
-        disk.take(PAGE, draw(extras.link or on_disk(folder, None)))
+    _draw(credits, extras, store, disk, beside(bucket, key))
+    _give(TABLE, table, store, disk)  # last, for pyarrow takes as much memory as the page of a hundred thousand clips
     disk.check()
     hit("after-report")
     return Written(folder, store.uri)
+
+
+def _draw(credits: Credits, extras: Extras, store: Store, disk: Disk, link: Linker) -> None:
+    """The page: in S3, where its clips are where `link` finds them, and on disk."""
+    draw = drawing(credits, extras.facts)
+    with suppress(NotMade):
+        if store.open:
+            store.take(PAGE, b"".join(draw(link)))
+        disk.take(PAGE, draw(extras.link or on_disk(disk.folder, None)))
 
 
 Pieces = Callable[[], Iterator[bytes]]
@@ -106,7 +114,7 @@ def figure_pieces(credits: Credits, folder: Path | None) -> Mapping[str, Pieces]
     return {
         FIGURES: lambda: csv_pieces(credits),
         "summary.json": summary,
-        "credits.parquet": lambda: _guarded("credits.parquet", lambda: _parquet(credits)),
+        TABLE: lambda: _guarded(TABLE, lambda: _parquet(credits)),
     }
 
 
@@ -183,7 +191,7 @@ class Disk:
     """A folder, and files in it that are whole and readable by their owner alone. The first failure is the end of it."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._error: OSError | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -194,7 +202,7 @@ class Disk:
         """Write one file. Returns where it is; None where it can't be written. What making it raises comes out as it is."""
         if self._error:
             return None
-        path = self._folder / name
+        path = self.folder / name
         try:
             path.parent.mkdir(exist_ok=True, mode=0o700)
             replace_by(path, pieces)
@@ -207,7 +215,7 @@ class Disk:
         """Raise Misconfigured if anything could not be written."""
         if self._error:
             raise Misconfigured(
-                f"the report can't be written to {self._folder}: {self._error.strerror}. The ledger holds all figures",
+                f"the report can't be written to {self.folder}: {self._error.strerror}. The ledger holds all figures",
                 trouble="disk",
             ) from self._error
 

@@ -97,7 +97,7 @@ def an_attempt(state: State = State.SUBMITTED, **changes: Any) -> Attempt:
     attempt = Attempt(
         "a" * 32, "c" * 64, 1, "smiles", "aiml", state, "here|1|1|n", 1, NOON + timedelta(seconds=300), NOON, USD
     )
-    return replace(attempt, **changes)
+    return attempt._replace(**changes)
 
 
 def an_owner(machine: str = "", nonce: str = "other") -> Owner:
@@ -169,7 +169,7 @@ def store(ledger: Ledger, attempt: Attempt) -> Attempt:
 
 def raw_attempt(attempt: Attempt, **changes: Any) -> dict[str, Any]:
     """The column values of another attempt of the same clip, as a faulty program might insert them."""
-    values = {name: getattr(attempt, name) for name in Attempt.__dataclass_fields__}
+    values = {name: getattr(attempt, name) for name in Attempt._fields}
     values |= {"id": "f" * 32, "no": attempt.no + 1, "generation_id": None, "day": "2026-11-21"} | changes
     return {name: str(value) if isinstance(value, (State, Failure)) else value for name, value in values.items()}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -229,4 +228,4 @@ def test_moved_is_said_with_what_it_is_by_now(ledger: Ledger) -> None:
     with pytest.raises(MovedMeanwhile) as moved:
         ledger.resubmit(doubt.id, "too late", doubt)
     assert moved.value.attempt == free
-    assert ledger.resubmit(free.id, "wanted again", replace(free, error="whatever it says")).failure
+    assert ledger.resubmit(free.id, "wanted again", free._replace(error="whatever it says")).failure

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dailies.domain.marks import Kind, Mark, Marks
 from dailies.domain.states import State
 from dailies.ledger import Ledger
@@ -19,7 +17,7 @@ def test_a_clip_that_nobody_looked_at_has_no_marks_and_one_that_is_fine_has_none
     assert stored.marks is None
     for marks in (Marks(), SOME):
         ledger.record_marks(stored.id, marks)
-        assert ledger.attempt(stored.id) == replace(stored, marks=marks)
+        assert ledger.attempt(stored.id) == stored._replace(marks=marks)
 
 
 def test_what_is_not_delivered_gets_no_marks(ledger: Ledger) -> None:

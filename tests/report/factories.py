@@ -6,7 +6,6 @@ import hashlib
 import io
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -70,7 +69,7 @@ def an_attempt_of(clip_key: str, name: str, state: State, batch: str = "monday",
         fields |= {"s3_uri": uri, "sha256": "ab" * 32, "size_bytes": 3_456_789, "stored_at": at + timedelta(seconds=95)}
     if state is State.FAILED:
         fields |= {"failure": Failure.GENERATION, "error": "the upstream failed", "usd_charged": ZERO}
-    return replace(an_attempt(state), **(fields | changes))
+    return an_attempt(state)._replace(**(fields | changes))
 
 
 MIXTURE: tuple[tuple[int, Callable[[dict[str, Any]], dict[str, Any]], State | None], ...] = (

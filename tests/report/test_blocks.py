@@ -95,6 +95,22 @@ def test_each_block_is_unpacked_once_for_a_file(small: None, monkeypatch: pytest
     assert unpacked == [0, 3, 6, 9]
 
 
+def test_what_is_the_same_of_all_clips_of_a_block_is_written_once(small: None) -> None:
+    blocks, written = [*credits(mixed_rows(11)).clips.blocks()], list[Sequence[str]]()
+
+    def noted(values: Sequence[str]) -> Sequence[str]:
+        written.append([*values])
+        return [value.upper() for value in values]
+
+    for block in blocks:
+        assert block.written("batch", noted) == ["MONDAY"] * len(block)
+        assert block.written("id", noted) == [value.upper() for value in block.column("id")]
+        assert block.column("batch") == ["monday"] * len(block)
+        assert [block.line(at) for at in range(len(block))] == block.lines
+    assert written[::2] == [["monday"]] * 4
+    assert written[1::2] == [[*block.column("id")] for block in blocks]
+
+
 class Shelf:
     """A store that has the posters of some clips, and notes what it is asked."""
 

@@ -7,8 +7,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,7 +35,7 @@ from dailies.report.credits import Credits, answer_json, csv_pieces, dump
 from dailies.report.gather import gather_posters
 from dailies.report.select import Selection
 from dailies.report.tables import parquet_pieces
-from dailies.report.write import figure_files, write_report
+from dailies.report.write import Disk, figure_files, write_report
 from dailies.runtime import Runtime
 from dailies.steps.period import Period, report_period
 from dailies.steps.posters import keep_poster, posters_folder
@@ -103,6 +102,18 @@ def test_a_folder_that_can_not_be_written_still_leaves_the_report_in_s3(tmp_path
     assert "clips/monday/report.html" in keys(s3)
 
 
+def test_the_page_is_done_with_before_pyarrow_takes_its_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names, usual = list[str](), Disk.take
+
+    def noted(self: Disk, name: str, pieces: Iterable[bytes]) -> Path | None:
+        names.append(name)
+        return usual(self, name, pieces)
+
+    monkeypatch.setattr(Disk, "take", noted)
+    write_report(credits(mixed_rows(3)), tmp_path / "r", None)
+    assert names == ["credits.csv", "summary.json", "report.html", "credits.parquet"]
+
+
 def test_parquet_has_the_columns_of_the_csv_with_exact_money_and_utc_times() -> None:
     rows = [
         a_batch_row(1, labels={"campaign": "spring", "state": "draft"}),
@@ -132,7 +143,7 @@ def by_the_cell(figures: Credits) -> str:
 def test_figures_in_pieces_are_the_figures_to_the_byte(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dailies.report.blocks.BLOCK", 7)
     monkeypatch.setattr("dailies.report.blocks.LOOSE", 1)
-    retired = replace(a_batch_row(9, labels={"campaign": 'é, "quoted"\n'}), retired=True)
+    retired = a_batch_row(9, labels={"campaign": 'é, "quoted"\n'})._replace(retired=True)
     for rows in ([], [a_batch_row(1), a_batch_row(2, None)], [a_batch_row(1), retired], [*mixed_rows(40), retired]):
         figures = credits(rows)
         files = dict(figure_files(figures, Path("/reports/monday")))

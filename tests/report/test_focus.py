@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -44,10 +43,10 @@ def a_row_with(number: int, tried: list[tuple[State, Decimal | None, bool]]) -> 
     """A row with one attempt for each state and charge; some rows have left their CSV."""
     row = a_batch_row(number, None)
     attempts = tuple(
-        replace(an_attempt_of(row.clip_key, row.id, state), id=f"{number}-{no}", no=no, usd_charged=usd)
+        an_attempt_of(row.clip_key, row.id, state)._replace(id=f"{number}-{no}", no=no, usd_charged=usd)
         for no, (state, usd, _) in enumerate(tried, 1)
     )
-    return replace(row, attempts=attempts, retired=any(gone for *_, gone in tried))
+    return row._replace(attempts=attempts, retired=any(gone for *_, gone in tried))
 
 
 @given(st.lists(charges, max_size=5))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -50,7 +49,7 @@ def attempts(draw: st.DrawFn, clip_key: str, state: State, no: int) -> Attempt:
     made = an_attempt_of(
         clip_key, "row", state, draw(st.sampled_from(BATCHES)), usd_quoted=draw(cents), created_at=at, **known
     )
-    return replace(made, id=f"{clip_key}-{no}", no=no, provider=draw(st.sampled_from(PROVIDERS)))
+    return made._replace(id=f"{clip_key}-{no}", no=no, provider=draw(st.sampled_from(PROVIDERS)))
 
 
 @st.composite
@@ -66,7 +65,7 @@ def histories(draw: st.DrawFn) -> list[BatchRow]:
         word = draw(st.sampled_from([None, *Word]))
         verdict = Verdict(number + 1, plain.clip_key, FIRST, "ann", Said(word)) if word is not None else None
         for batch in draw(st.sampled_from([BATCHES, BATCHES[:1], BATCHES[1:]])):
-            rows.append(replace(plain, batch=batch, attempts=tried, verdict=verdict, retired=draw(st.booleans())))
+            rows.append(plain._replace(batch=batch, attempts=tried, verdict=verdict, retired=draw(st.booleans())))
     return rows
 
 
@@ -100,7 +99,7 @@ def by_column(rows: Sequence[BatchRow], name: str) -> dict[str, Totals]:
     return grouped(rows, credits_of("", rows), name)
 
 
-@example([replace(a_batch_row(1, None), retired=True)])
+@example([a_batch_row(1, None)._replace(retired=True)])
 @given(histories())
 def test_every_view_that_covers_all_adds_up_to_the_ledger(rows: list[BatchRow]) -> None:
     whole, everything = ledger_sums(rows), chosen(rows, Selection())
@@ -194,7 +193,7 @@ def test_a_clip_is_counted_once_however_its_attempts_are_divided(rows: list[Batc
 
 
 def test_a_row_that_was_edited_after_it_was_delivered_keeps_its_money() -> None:
-    edited = replace(a_batch_row(1), retired=True)
+    edited = a_batch_row(1)._replace(retired=True)
     credits = credits_of("monday", [edited, a_batch_row(2)])
     assert credits.totals.rows == 1 and credits.totals.usd_charged == Decimal("2.52")
     answer = answer_json(credits, None)
@@ -212,10 +211,10 @@ def test_charges_that_nobody_reported_are_null_and_in_the_sentence() -> None:
 
 def test_an_attempt_that_failed_elsewhere_first_is_money_there_and_a_clip_here() -> None:
     row = a_batch_row(1)
-    first = replace(
-        an_attempt_of(row.clip_key, "row-01", State.FAILED, usd_charged=Decimal("0.40")), provider="onerouter"
+    first = an_attempt_of(row.clip_key, "row-01", State.FAILED, usd_charged=Decimal("0.40"))._replace(
+        provider="onerouter"
     )
-    row = replace(row, attempts=(replace(first, generation_id="g-1", no=0), *row.attempts))
+    row = row._replace(attempts=(first._replace(generation_id="g-1", no=0), *row.attempts))
     there = credits_of("", chosen([row], Selection(provider="onerouter"))).totals
     assert (there.rows, there.usd_charged) == (0, Decimal("0.40"))
     bars, _ = charts_of(credits_of("", [row]).sums)

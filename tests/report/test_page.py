@@ -9,7 +9,6 @@ import re
 import shlex
 import zlib
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -86,7 +85,7 @@ def test_whatever_is_not_delivered_well_has_a_command() -> None:
     ("onerouter", "OneRouter (Infron) has nothing that could be asked"),
 ])  # fmt: skip
 def test_a_doubt_is_told_what_its_own_provider_can_be_asked(provider: str, says: str) -> None:
-    (command,) = advice_for(Topic.IN_DOUBT, replace(line_of(a_batch_row(1, State.IN_DOUBT)), provider=provider)).shared
+    (command,) = advice_for(Topic.IN_DOUBT, line_of(a_batch_row(1, State.IN_DOUBT))._replace(provider=provider)).shared
     assert says in command.hint and command.text == "dailies collect"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -31,7 +30,7 @@ def five(folder: Path) -> list[BatchRow]:
     rows = [a_batch_row(n, id=name) for n, name in enumerate(("a", "b", "c"), start=1)]
     rows += [a_batch_row(n, id="d", clip={"take": take}) for n, take in ((4, ""), (5, "2"))]
     said = Verdict(1, rows[1].clip_key, MADE_AT, "Bo", Said(Word.REJECT, "too dark"))
-    rows[1] = replace(rows[1], verdict=said)
+    rows[1] = rows[1]._replace(verdict=said)
     make_files(rows, folder / "report", folder / "clips")
     write(folder, rows)
     return rows

@@ -143,7 +143,7 @@ def test_a_charge_of_another_span_of_ours_is_not_called_a_strangers() -> None:
 def test_clips_of_a_provider_without_a_ledger_are_counted_and_left_out() -> None:
     row = a_batch_row()
     assert row.attempt
-    other = replace(row, attempts=(replace(row.attempt, provider="onerouter"),))
+    other = row._replace(attempts=(row.attempt._replace(provider="onerouter"),))
     assert "1 attempts ($1.26) at providers without a ledger" in reconciliation([other]).sentence()
 
 
@@ -229,8 +229,8 @@ def compared(
 def real_price(row: BatchRow, sandbox: Sandbox) -> BatchRow:
     """The same row with the sandbox's price as answered and quoted."""
     usd = sandbox.charges()[0].usd
-    return replace(
-        row, usd_quoted=usd, attempts=tuple(replace(a, usd_quoted=usd, usd_charged=usd) for a in row.attempts)
+    return row._replace(
+        usd_quoted=usd, attempts=tuple(a._replace(usd_quoted=usd, usd_charged=usd) for a in row.attempts)
     )
 
 
@@ -314,7 +314,7 @@ def at(provider: str, number: int, **changes: Any) -> BatchRow:
     """A delivered row that was bought there."""
     row = a_batch_row(number)
     assert row.attempt
-    return replace(row, attempts=(replace(row.attempt, provider=provider, **changes),))
+    return row._replace(attempts=(row.attempt._replace(provider=provider, **changes),))
 
 
 def test_the_ledgers_of_all_who_publish_one_are_one_table() -> None:

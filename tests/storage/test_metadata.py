@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
@@ -37,7 +35,7 @@ def test_two_long_labels_that_begin_alike_stay_different() -> None:
 @given(st.text(min_size=1, max_size=600), st.text(min_size=1, max_size=600), st.text(max_size=512))
 def test_the_limit_holds_for_every_text(row_id: str, batch: str, generation_id: str) -> None:
     """A generation id that alone is too long is left out: a clip that is stored is worth more than one that is not."""
-    attempt = replace(attempt_of(), generation_id=generation_id)
+    attempt = attempt_of()._replace(generation_id=generation_id)
     sent = clip_metadata(attempt, row_of(row_id, batch), "f" * 64, None)
     assert size_of(sent) <= MOST_BYTES
     assert all(value.isascii() and value.isprintable() for value in sent.values())

@@ -187,7 +187,7 @@ def test_a_clip_of_an_earlier_version_has_todays_key(bench: Bench) -> None:
 
 def test_a_fitted_image_was_known_by_what_an_encoder_made_of_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file that is sent says which digests may have stood for it; without one there are none."""
-    image = replace(a_clip().image, sha256="a" * 64, made="crop 16:9")
+    image = a_clip().image._replace(sha256="a" * 64, made="crop 16:9")
     batch = bench.batch(rows=(a_row(1, a_clip(image=image)),), on_record=False)
     (row,) = batch.plan.rows
     sent = SentFile(Path("/home/sent.png"), "b" * 64, Path("/home/original.png"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,7 +12,7 @@ from dailies.domain.states import State
 from tests.ledger.factories import NOON, an_attempt
 
 LIFE = timedelta(minutes=60)
-READY = replace(an_attempt(State.COMPLETED, generation_id="g"), completed_at=NOON)
+READY = an_attempt(State.COMPLETED, generation_id="g")._replace(completed_at=NOON)
 
 
 def told_after(

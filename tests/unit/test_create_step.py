@@ -72,7 +72,7 @@ def test_the_digest_of_a_request_is_that_of_what_it_asks_for(bench: Bench) -> No
     digests = []
     for prompt, source in (("a", "x"), ("a", "x?X-Amz-Signature=1"), ("b", "x")):
         clip = a_clip(prompt)
-        image = replace(clip.image, source=f"https://pictures.example/{source}")
+        image = clip.image._replace(source=f"https://pictures.example/{source}")
         batch = bench.batch(rows=(a_row(1, replace(clip, image=image)),))
         with pytest.raises(AlreadyTaken):
             buy(bench, batch, Ordered(NotClaimed(1, Unclaimed.TAKEN)))

@@ -220,7 +220,7 @@ def test_a_clip_goes_where_its_own_batch_goes(bench: Bench) -> None:
     attempt = bench.attempt(State.COMPLETED)
     bench.settings = {"dailies_to": "s3://other/place"}
     assert destination(bench.runtime(), attempt) == ("clips", "smiles")
-    unplanned = replace(attempt, batch="another")
+    unplanned = attempt._replace(batch="another")
     assert destination(bench.runtime(), unplanned) == ("other", "place")
     bench.settings = {}
     with pytest.raises(NoDestination, match="nothing says where the clips of batch another go") as error:

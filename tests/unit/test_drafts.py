@@ -172,7 +172,7 @@ def test_a_draft_is_known_for_its_row_whatever_its_settings_were() -> None:
     model = CATALOG.find(full.model)
     for draft in (
         replace(full, resolution="720p", duration_s=5),
-        replace(full, image=replace(full.image, made="crop 1x1")),
+        replace(full, image=full.image._replace(made="crop 1x1")),
     ):
         assert subject(draft, model) == subject(full, model)
         shelved = Shelf({draft.key: draft}, {draft.key: [Take(1, draft.key, KEEP, clip=draft)]})

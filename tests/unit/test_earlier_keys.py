@@ -47,7 +47,7 @@ def test_the_signature_of_an_image_was_part_of_the_key() -> None:
 
 
 def test_a_fitted_image_was_known_by_the_bytes_that_an_encoder_made() -> None:
-    fitted = a_clip(image=replace(FILE, made="crop 1280x720"))
+    fitted = a_clip(image=FILE._replace(made="crop 1280x720"))
     assert as_then(fitted, f"sha256:{'cd' * 32}") in earlier_keys(fitted, ["ef" * 32, "cd" * 32])
     assert earlier_keys(fitted) == frozenset(), "of which nothing is known"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 from dailies.domain.clips import Image
@@ -23,7 +22,7 @@ ROW = a_batch_row(
     1, State.STORED, origin=Origin(True, "trainedAlgorithmicMedia"), marks=Marks((Mark(Kind.BLACK, 0.0, 1.2, 1.2),)),
     clip={"image": Image(SIGNED, 1280, 720, "PNG"), "options": {"seed": 7, "last_image": SIGNED}},
 )  # fmt: skip
-JUDGED = replace(ROW, verdict=Verdict(3, ROW.clip_key, NOON, "Ana", Said(Word.KEEP, "the light")))
+JUDGED = ROW._replace(verdict=Verdict(3, ROW.clip_key, NOON, "Ana", Said(Word.KEEP, "the light")))
 
 
 def test_each_key_is_documented_and_no_other() -> None:
@@ -56,11 +55,11 @@ def test_what_is_not_known_is_null() -> None:
 
 
 def test_a_clip_that_was_forgotten_has_no_place() -> None:
-    assert places_of([ROW]) and places_of([replace(ROW, forgotten=True)]) == {}
+    assert places_of([ROW]) and places_of([ROW._replace(forgotten=True)]) == {}
 
 
 def test_the_copy_of_another_batch_tells_of_its_row() -> None:
-    other = replace(ROW, batch="tuesday", id="sunrise", copy_uri="s3://studio/tuesday/sunrise.mp4")
+    other = ROW._replace(batch="tuesday", id="sunrise", copy_uri="s3://studio/tuesday/sunrise.mp4")
     found = places_of([ROW, other])
     assert {uri: facts["id"] for uri, facts in found.items()} == {
         ROW.attempts[0].s3_uri: "row-01", "s3://studio/tuesday/sunrise.mp4": "sunrise",

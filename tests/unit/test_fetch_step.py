@@ -107,7 +107,7 @@ def test_a_whole_clip_is_taken_at_once(visits: Visits, attempt: Attempt) -> None
 def test_a_file_that_is_not_what_its_name_says_is_fetched_again(visits: Visits, attempt: Attempt) -> None:
     """Files of others, and of another length of name, are nobody's business."""
     visits.lay(attempt, b"whole garbled", ".mp4", "0" * 64)
-    visits.lay(replace(attempt, id="f" * 32), b"whole other", ".mp4")
+    visits.lay(attempt._replace(id="f" * 32), b"whole other", ".mp4")
     visits.lay(attempt, b"whole long", ".part.mp4")
     assert visits.visit(attempt, b"whole").file.path.read_bytes() == b"whole"
     assert visits.kept == [b"whole", b"whole long", b"whole other"]
@@ -182,13 +182,13 @@ def test_a_fresh_look_may_show_another_address(visits: Visits, attempt: Attempt)
 
 
 def test_without_an_address_the_provider_is_asked_first(visits: Visits, attempt: Attempt) -> None:
-    assert visits.visit(replace(attempt, result_url=None), b"whole").odd == "" and visits.urls == [READY.url]
-    other = replace(visits.bench.attempt(State.COMPLETED, visits.bench.batch(2), 1), result_url=None)
+    assert visits.visit(attempt._replace(result_url=None), b"whole").odd == "" and visits.urls == [READY.url]
+    other = visits.bench.attempt(State.COMPLETED, visits.bench.batch(2), 1)._replace(result_url=None)
     visits.bench.vendor.looks = [GENERATING]
     with pytest.raises(NotYet, match=rf"a fresh look at {other.generation_id} gives no address \(generating\)"):
         visits.visit(other, b"whole")
     with pytest.raises(NotYet, match="the download fails: there is no address"):
-        visits.visit(replace(other, generation_id=None), b"whole")
+        visits.visit(other._replace(generation_id=None), b"whole")
     assert len(visits.urls) == 1
 
 

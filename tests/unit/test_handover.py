@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,7 +25,7 @@ def a_take(number: int, name: str, take: str = "", word: Word | None = Word.KEEP
     """A delivered take, with what was said of it."""
     row = a_batch_row(number, State.STORED, id=name, prompt=f"{name} {take}", clip={"take": take}, **changes)
     said = Verdict(number, row.clip_key, NOON, "Ana", Said(word)) if word is not None else None
-    return replace(row, verdict=said)
+    return row._replace(verdict=said)
 
 
 def batch(*rows: BatchRow) -> Credits:

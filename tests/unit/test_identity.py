@@ -43,8 +43,8 @@ SIGNED = {
 @pytest.mark.parametrize("store", SIGNED)
 def test_the_same_picture_under_a_fresh_signature_is_the_same_clip(store: str) -> None:
     template, plain = SIGNED[store]
-    one, two = (a_clip(image=replace(IMAGE, source=template.format(sign))) for sign in ("AAAABBBB11", "CCCCDDDD22"))
-    assert one.key == two.key == a_clip(image=replace(IMAGE, source=plain.rstrip("?"))).key
+    one, two = (a_clip(image=IMAGE._replace(source=template.format(sign))) for sign in ("AAAABBBB11", "CCCCDDDD22"))
+    assert one.key == two.key == a_clip(image=IMAGE._replace(source=plain.rstrip("?"))).key
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_same_picture_under_a_fresh_signature_is_the_same_clip(store: str) -
     ],
 )
 def test_what_may_name_the_content_stays(pair: tuple[str, str]) -> None:
-    one, two = (a_clip(image=replace(IMAGE, source=source)).key for source in pair)
+    one, two = (a_clip(image=IMAGE._replace(source=source)).key for source in pair)
     assert one != two
 
 
@@ -97,9 +97,9 @@ def test_how_text_is_written_is_no_part_of_a_clip(prompt: str, take: str) -> Non
 @pytest.mark.parametrize("made", ["upright", "crop 1280x720", "pad 1280x720"])
 def test_what_is_done_to_an_image_is_part_of_a_clip(made: str) -> None:
     """With the bytes of the file as it lies there, and never those that an encoder made of it."""
-    original = replace(IMAGE, sha256="ab" * 32)
-    assert replace(original, made=made).identity == f"sha256:{'ab' * 32} {made}"
-    assert a_clip(image=replace(original, made=made)).key != a_clip(image=original).key
+    original = IMAGE._replace(sha256="ab" * 32)
+    assert original._replace(made=made).identity == f"sha256:{'ab' * 32} {made}"
+    assert a_clip(image=original._replace(made=made)).key != a_clip(image=original).key
 
 
 def test_further_images_are_known_without_their_signature() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +18,7 @@ from tests.report.factories import a_batch_row
 
 def judged(number: int, word: Word | None, **changes: Any) -> BatchRow:
     row = a_batch_row(number, State.STORED, **changes)
-    return replace(row, verdict=Verdict(number, row.clip_key, NOON, "Ana", Said(word)) if word is not None else None)
+    return row._replace(verdict=Verdict(number, row.clip_key, NOON, "Ana", Said(word)) if word is not None else None)
 
 
 ROWS = [
@@ -62,7 +61,7 @@ def a_take(number: int, key: str, word: Word = Word.NONE, settled: bool = True, 
 
 
 def test_a_round_is_one_take_for_each_that_is_not_answered() -> None:
-    row, other = judged(1, Word.RETAKE), replace(judged(2, Word.RETAKE), usd_quoted=None)
+    row, other = judged(1, Word.RETAKE), judged(2, Word.RETAKE)._replace(usd_quoted=None)
     sent_back = {row.clip_key: row, other.clip_key: other}
     open_, unpriced = [a_take(1, row.clip_key, Word.RETAKE)], [a_take(1, other.clip_key, Word.RETAKE)]
     assert round_of(sent_back, [open_, unpriced]) == Round(2, Decimal("1.26"), 1)

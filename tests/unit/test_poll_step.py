@@ -199,8 +199,8 @@ def test_the_deadline_is_the_settings_else_the_models_else_the_usual(bench: Benc
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench.ledger, "rows_of_clips", away)
         assert bench.run(deadline_s, attempt) == LONGEST_S, "the batch in hand knows the clip"
-        assert bench.run(deadline_s, replace(attempt, clip_key="another")) == USUAL_S[1]
-    assert bench.run(deadline_s, replace(attempt, clip_key="another")) == USUAL_S[1]
+        assert bench.run(deadline_s, attempt._replace(clip_key="another")) == USUAL_S[1]
+    assert bench.run(deadline_s, attempt._replace(clip_key="another")) == USUAL_S[1]
     bench.settings = {"dailies_clip_deadline_s": 7.0}
     assert bench.run(deadline_s, attempt) == 7.0
     bench.clock.advance(7)

@@ -185,7 +185,7 @@ def test_in_a_csv_in_s3_each_lies_beside_it() -> None:
 
 def test_the_report_groups_by_them_nowhere_and_its_csv_has_them() -> None:
     rows = [
-        replace(row, clip=replace(row.clip, options=one)) for row, one in zip(mixed_rows()[:2], OPTIONS, strict=True)
+        row._replace(clip=replace(row.clip, options=one)) for row, one in zip(mixed_rows()[:2], OPTIONS, strict=True)
     ]
     credits = credits_of("b", rows)
     drawn = Drawing(credits, PageFacts(MADE_AT))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
-from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -21,10 +20,16 @@ CLIP = bytes(range(256)) * 40
 NAME = "a-" + "c" * 12 + ".mp4"
 
 
-def line(**values: object) -> Line:
+def line(**values: Any) -> Line:
     digest = hashlib.sha256(CLIP).hexdigest()
-    clip = {"id": "a", "clip_key": "c" * 64, "s3_uri": "s3://b/a.mp4", "sha256": digest, "size_bytes": len(CLIP)}
-    return replace(credits([a_batch_row()]).lines[0], **{**clip, **values})  # type: ignore[arg-type]
+    clip: dict[str, Any] = {
+        "id": "a",
+        "clip_key": "c" * 64,
+        "s3_uri": "s3://b/a.mp4",
+        "sha256": digest,
+        "size_bytes": len(CLIP),
+    }
+    return credits([a_batch_row()]).lines[0]._replace(**(clip | values))
 
 
 class Store:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import unicodedata
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -31,7 +30,7 @@ def entry(number: int, said: Said, undoes: int | None = None, clip_key: str = "c
 
 
 def judged(row: BatchRow, word: Word, note: str = "", prompt: str = "", author: str = "Ana") -> BatchRow:
-    return replace(row, verdict=Verdict(1, row.clip_key, AT, author, Said(word, note, prompt)))
+    return row._replace(verdict=Verdict(1, row.clip_key, AT, author, Said(word, note, prompt)))
 
 
 def takes(*labels: str, name: str = "sunrise") -> list[BatchRow]:
@@ -162,7 +161,7 @@ def test_an_id_without_a_batch_is_refused() -> None:
 
 
 def test_a_row_that_left_its_csv_is_meant_only_where_no_other_has_its_id() -> None:
-    old, new = replace(a_batch_row(1, id="a"), retired=True), a_batch_row(2, id="a")
+    old, new = a_batch_row(1, id="a")._replace(retired=True), a_batch_row(2, id="a")
     assert said_in("id,verdict\na,keep\n", [old, new], "monday") == {new.clip_key: KEEP}
     assert said_in("id,verdict\na,keep\n", [old], "monday") == {old.clip_key: KEEP}
 
