@@ -7,17 +7,22 @@ database, UI files and log in FOLDER, and ends by itself soon after the last pro
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import socket
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dailies.environment import change
+from dailies.memory import leave_to_the_system
+from dailies.prefect_api.schema import is_current, note_current
 from dailies.prefect_api.server import ABOUT_PATH, ANOTHER, HOST, SERVER_LOCK, USERS_LOCK, open_lock
 from dailies.prefect_api.waiting import ADDRESS_FILE, DATABASE
 from dailies.system import try_lock, unlock
@@ -27,21 +32,27 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
-TICK_S = 0.2
+TICK_S, SOON_S = 0.2, 0.02
+"""How often it looks whether somebody uses it: usually, and when its last user has said that it left."""
 SETTLE_S = 1.5
 """So long nothing moves before the history counts as written; the recorder flushes once a second."""
+END_WRITES = 200
+"""So many events the recorder and the persister write as they end: the recorder's batch, which its end writes one of."""
 LINGER_S = 0.5
-"""So long a server is unused before it ends: a killed client's last events may still be in its socket."""
+"""So long a server is unused before it ends, unless its last user said that it left: a killed client's last events may still be
+in its socket."""
 DRAIN_S = 15.0
 """The longest that an unused server goes on recording."""
 
 
-def settings(folder: Path, port: int) -> dict[str, str]:
-    """Prefect's settings for a server on this port whose files are all in `folder`."""
+def settings(folder: Path, port: int, migrate: bool = True) -> dict[str, str]:
+    """Prefect's settings for a server on this port whose files are all in `folder`; `migrate`: its schema may be an old one."""
     url = f"http://{HOST}:{port}"
     return {
         "PREFECT_HOME": str(folder),
+        "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": str(migrate).lower(),
         "PREFECT_SERVER_UI_ENABLED": "true",
         "PREFECT_SERVER_UI_API_URL": f"{url}/api",
         "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(folder / "ui"),  # else Prefect writes into its own package
@@ -54,7 +65,7 @@ def settings(folder: Path, port: int) -> dict[str, str]:
         "PREFECT_LOGGING_COLORS": "false",
         # One commit per event is 100 events a second; the broker drops silently behind 10,000. Measured: with
         # batches of 200 a flow of 5,000 tasks is recorded whole.
-        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": str(END_WRITES),
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "200",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
         "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
@@ -64,40 +75,80 @@ def settings(folder: Path, port: int) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the server has come with the events that reached it."""
+
+    counters: tuple[int, ...]
+    """What grows with each event, whatever becomes of it."""
+    waiting: int
+    """Events in the broker that nobody has taken up."""
+    at_work: int
+    """Deliveries that are not done with, and streams of events that may bring more."""
+    delivered: int
+    """All deliveries so far: at least as many as events."""
+
+
 class History:
-    """Tells when all events that reached the server are written down.
+    """Tells when all events that reached the server are written down, or will be by its end."""
 
-    `progress` returns the broker's counters and how many messages still wait in it.
-    """
-
-    def __init__(
-        self, progress: Callable[[], tuple[tuple[int, ...], int]], clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, progress: Callable[[], Progress], clock: Callable[[], float] = time.monotonic) -> None:
         self._progress = progress
         self._clock = clock
         self._counters: tuple[int, ...] = ()
         self._moved_at = clock()
+        self._written = 0
 
     def settled(self) -> bool:
-        """Whether nothing waits and nothing has moved for SETTLE_S. Only true if asked at least that often."""
-        counters, waiting = self._progress()
-        now = self._clock()
-        if waiting or counters != self._counters:
-            self._counters, self._moved_at = counters, now
-        return now - self._moved_at >= SETTLE_S
+        """Whether nothing waits and nothing has moved for SETTLE_S, or so little came since that the server's end writes it.
+
+        Only true if asked at least that often.
+        """
+        seen, now = self._progress(), self._clock()
+        if seen.waiting or seen.counters != self._counters:
+            self._counters, self._moved_at = seen.counters, now
+        if now - self._moved_at >= SETTLE_S:
+            self._written = seen.delivered
+            return True
+        return not seen.waiting and not seen.at_work and seen.delivered - self._written <= END_WRITES
 
 
-def broker_progress() -> tuple[tuple[int, ...], int]:
-    """Counters of Prefect's in-memory event broker, and how many messages wait in its queues."""
-    from prefect.server.utilities.messaging.memory import METRICS, Topic
+class Streams:
+    """The app, and how many streams of events it reads: one is over when all that its client sent has been read."""
 
-    topics = list(Topic._topics.values())  # noqa: SLF001 - it tells nobody how much waits; seen in 3.8.8
-    waiting = sum(s._queue.qsize() + s._retry.qsize() for topic in topics for s in topic._subscriptions)  # noqa: SLF001
-    return tuple(count for metrics in list(METRICS.values()) for count in metrics.values()), waiting
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.open = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "websocket" or not scope["path"].endswith("/events/in"):
+            await self._app(scope, receive, send)
+            return
+        self.open += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self.open -= 1
+
+    def progress(self) -> Progress:
+        """Of Prefect's in-memory event broker, and of these streams."""
+        from prefect.server.utilities.messaging.memory import METRICS, Topic
+
+        topics = list(Topic._topics.values())  # noqa: SLF001 - it tells nobody how much waits; seen in 3.8.8
+        waiting = sum(s._queue.qsize() + s._retry.qsize() for topic in topics for s in topic._subscriptions)  # noqa: SLF001
+        seen = [dict(metrics) for metrics in list(METRICS.values())]
+        delivered = sum(metrics["published"] for metrics in seen)
+        return Progress(
+            counters=tuple(count for metrics in seen for count in metrics.values()),
+            waiting=waiting,
+            at_work=self.open + delivered - sum(metrics["consumed"] for metrics in seen),
+            delivered=delivered,
+        )
 
 
-async def end_when_unused(server: uvicorn.Server, users_fd: int, history: History) -> None:
-    """Ask the server to exit once nobody holds the users' lock and the history is written.
+async def end_when_unused(server: uvicorn.Server, users_fd: int, history: History, left: asyncio.Event) -> None:
+    """Ask the server to exit once nobody holds the users' lock and the history is written; `left`: a user says that it has left.
 
     The lock is then kept until the process ends: who comes meanwhile waits for it and starts another server.
     """
@@ -107,12 +158,17 @@ async def end_when_unused(server: uvicorn.Server, users_fd: int, history: Histor
         unused_s = time.monotonic() - used_at
         if not try_lock(users_fd):
             used_at = time.monotonic()
-        elif unused_s > DRAIN_S or (settled and unused_s > LINGER_S):
+            left.clear()
+        elif unused_s > DRAIN_S or (settled and (left.is_set() or unused_s > LINGER_S)):
             server.should_exit = True
             return
         else:
             unlock(users_fd)
-        await asyncio.sleep(TICK_S)
+        if left.is_set():
+            await asyncio.sleep(SOON_S)
+            continue
+        with suppress(TimeoutError):
+            await asyncio.wait_for(left.wait(), TICK_S)
 
 
 async def serve(app: FastAPI, listener: socket.socket, folder: Path) -> bool:
@@ -121,19 +177,25 @@ async def serve(app: FastAPI, listener: socket.socket, folder: Path) -> bool:
     from starlette.responses import JSONResponse
     from starlette.routing import Route
 
-    token, history = uuid.uuid4().hex, History(broker_progress)
+    streams, token, left = Streams(app), uuid.uuid4().hex, asyncio.Event()
+    history = History(streams.progress)
 
-    async def about(_: Request) -> Response:
+    async def about(request: Request) -> Response:
+        if request.method == "POST":
+            left.set()
         return JSONResponse({"token": token, "settled": history.settled()})
 
-    app.router.routes.insert(0, Route(ABOUT_PATH, about))  # before the UI, which answers every other path
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+    app.router.routes.insert(
+        0, Route(ABOUT_PATH, about, methods=["GET", "POST"])
+    )  # before the UI, which answers every other path
+    server = uvicorn.Server(uvicorn.Config(streams, log_level="warning", timeout_graceful_shutdown=2))
 
     async def announce_and_watch() -> None:
         while not server.started:
             await asyncio.sleep(0.02)
+        note_current(folder)
         _write_note(folder, port=listener.getsockname()[1], token=token)
-        await end_when_unused(server, open_lock(folder / USERS_LOCK), history)
+        await end_when_unused(server, open_lock(folder / USERS_LOCK), history, left)
 
     def stop(_: asyncio.Task[None]) -> None:
         server.should_exit = True  # whatever ended the watch: a server that nobody watches must not live on
@@ -146,6 +208,17 @@ async def serve(app: FastAPI, listener: socket.socket, folder: Path) -> bool:
         watch.cancel()
         (folder / ADDRESS_FILE).unlink(missing_ok=True)
     return server.started
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """While all is loaded nobody looks for garbage, nor ever after in what was loaded: it stays, and makes a tenth of the start."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 STARTER_LETS_GO_S = 5.0
@@ -164,15 +237,19 @@ def main() -> int:
     _write_note(folder, doing="loading Prefect")
     listener = socket.socket()
     listener.bind((HOST, 0))
-    change(settings(folder, listener.getsockname()[1]))
+    change(settings(folder, listener.getsockname()[1], migrate=not is_current(folder)))
 
-    from prefect.server.api.server import create_app
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
+    with loading():
+        from prefect.server.api.server import create_app
+        from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    _write_note(folder, doing=f"{'opening' if (folder / DATABASE).exists() else 'making'} its database")
-    app = create_app(final=True)
+        _write_note(folder, doing=f"{'opening' if (folder / DATABASE).exists() else 'making'} its database")
+        gc.freeze()  # it collects as it is made
+        app = create_app(final=True)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])  # against DNS rebinding
-    return 0 if asyncio.run(serve(app, listener, folder)) else 3
+    started = asyncio.run(serve(app, listener, folder))
+    leave_to_the_system()
+    return 0 if started else 3
 
 
 def _alone(lock_fd: int) -> bool:

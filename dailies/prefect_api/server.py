@@ -4,7 +4,8 @@ Prefect's own ephemeral server loses task runs; this one is an ordinary server i
 runs with the same home. Who lives how long is said by two file locks, which the kernel releases at any death:
 
 - `users.lock`: every user holds it shared. The server ends when it can take it exclusively, and keeps it then, so a
-  newcomer that gets its share knows that the server won't end under it, and one that doesn't waits for the end.
+  newcomer that gets its share knows that the server won't end under it, and one that doesn't waits for the end. Its last
+  user tells it that it left, so that it need not wait for what a killed one may still have sent.
 - `server.lock`: whoever starts a server takes it and hands it on to the server, which holds it all its life. So there
   is never more than one, and the lock being free means that there is none, whatever `server.json` says.
 
@@ -14,18 +15,18 @@ Importing this module doesn't import Prefect: its settings must be in the enviro
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
-
-import httpx
 
 from dailies.environment import variables
 from dailies.errors import Misconfigured
@@ -48,7 +49,7 @@ USERS_LOCK, SERVER_LOCK = "users.lock", "server.lock"
 
 ANOTHER = 4
 """The exit code of a server that found another one there."""
-POLL_S = 0.1
+POLL_S = 0.05
 END_TIMEOUT_S = 10.0
 SETTLE_TIMEOUT_S = 5.0
 """The longest that the last user waits for the history to be written; the server goes on writing without it."""
@@ -71,24 +72,39 @@ class LocalServer:
     pid: int
 
     def environment(self, environ: Mapping[str, str] | None = None) -> dict[str, str]:
-        """The variables to set before Prefect is imported. What `environ` says of logging and retries is left alone."""
-        present = variables() if environ is None else environ
-        wanted = {
+        """The variables that Prefect's client finds this server by."""
+        return client_environment(self.folder, environ) | {
             "PREFECT_API_URL": self.api_url,
             "PREFECT_UI_URL": self.ui_url,
-            "PREFECT_HOME": str(self.folder),
-            "PREFECT_PROFILE": "ephemeral",  # Prefect's built-in default: nobody's profile names another server
-            "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
-            "DO_NOT_TRACK": "1",
         }
-        spared = present.get("no_proxy", present.get("NO_PROXY"))  # lower case first, as every reader of them does
-        wanted["NO_PROXY"] = wanted["no_proxy"] = ",".join(filter(None, [spared, HOST]))
-        wishes = {
-            "PREFECT_LOGGING_LEVEL": "INFO",
-            "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
-            "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",  # what a server answers whose database is busy
-        }
-        return wanted | {name: wish for name, wish in wishes.items() if name not in present}
+
+
+def client_environment(folder: Path, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What Prefect's client is to find in the environment before it is imported, whatever the server's address will be.
+
+    What `environ` says of logging and retries is left alone.
+    """
+    present = variables() if environ is None else environ
+    wanted = {
+        "PREFECT_HOME": str(folder),
+        "PREFECT_PROFILE": "ephemeral",  # Prefect's built-in default: nobody's profile names another server
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    spared = present.get("no_proxy", present.get("NO_PROXY")) or ""  # lower case first, as every reader of them does
+    hosts = spared.split(",") if spared else []
+    wanted["NO_PROXY"] = wanted["no_proxy"] = ",".join([*hosts, *([] if HOST in hosts else [HOST])])
+    wishes = {
+        "PREFECT_LOGGING_LEVEL": "INFO",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
+        "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",  # what a server answers whose database is busy
+    }
+    return wanted | {name: wish for name, wish in wishes.items() if name not in present}
+
+
+def server_folder(home: Path) -> Path:
+    """Where the local server of a home keeps what is its own."""
+    return home.expanduser().absolute() / "prefect"
 
 
 @contextmanager
@@ -108,7 +124,7 @@ def local_server(
     GivenUp once `given_up` is true before there is one.
     """
     say = on_wait or (lambda _: None)
-    folder = home.expanduser().absolute() / "prefect"
+    folder = server_folder(home)
     with _explained(folder):
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -224,13 +240,16 @@ def _running(folder: Path) -> LocalServer | None:
         if _about(url)["token"] != note["token"]:
             return None
         return LocalServer(api_url=f"{url}/api", ui_url=url, folder=folder, pid=int(note["pid"]))
-    except (OSError, ValueError, KeyError, TypeError, httpx.HTTPError):
+    except (OSError, ValueError, KeyError, TypeError, HTTPException):
         return None
 
 
-def _about(url: str) -> dict[str, Any]:
-    answer: dict[str, Any] = httpx.get(url + ABOUT_PATH, timeout=5, trust_env=False).json()
-    return answer
+def _about(url: str, method: str = "GET") -> dict[str, Any]:
+    """What a server of ours says of itself. Asked with the standard library: this is the first thing that a command does."""
+    with closing(HTTPConnection(url.removeprefix("http://"), timeout=5)) as connection:
+        connection.request(method, ABOUT_PATH)
+        answer: dict[str, Any] = json.loads(connection.getresponse().read())
+        return answer
 
 
 def _finish_history(server: LocalServer, users_fd: int, say: Callable[[str], None]) -> bool:
@@ -245,7 +264,7 @@ def _finish_history(server: LocalServer, users_fd: int, say: Callable[[str], Non
         return False
     deadline = time.monotonic() + SETTLE_TIMEOUT_S
     told = False
-    with suppress(httpx.HTTPError, KeyError, ValueError):
+    with suppress(OSError, HTTPException, KeyError, ValueError):
         while not _about(server.ui_url)["settled"] and time.monotonic() < deadline:
             if not told:
                 say("writing the history of the run")
@@ -255,9 +274,11 @@ def _finish_history(server: LocalServer, users_fd: int, say: Callable[[str], Non
 
 
 def _await_end(server: LocalServer) -> None:
-    """Return when the server's process is gone, which takes it a second or two once nobody uses it."""
+    """Return when the server's process is gone. It is told that we left, and ends at once if nobody else came."""
     import psutil
 
+    with suppress(OSError, HTTPException, ValueError):
+        _about(server.ui_url, "POST")
     deadline = time.monotonic() + END_TIMEOUT_S
     while psutil.pid_exists(server.pid) and time.monotonic() < deadline:
         time.sleep(POLL_S)

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SEEN_IN = {
     "dailies/prefect_api/serve.py": ("prefect", "3.8.8", ("_topics", "_subscriptions", "_queue", "_retry")),
     "dailies/prefect_api/check.py": ("prefect", "3.8.8", ("_client",)),
+    "dailies/prefect_api/client.py": ("prefect", "3.8.8", ("refresh_global_settings_context",)),
     "dailies/prefect_api/server.py": ("prefect", "3.8.8", ("drain_all",)),
     "tasks/engine/isolation.py": ("prefect", "3.8.8", ("run_results", "task_run_assets")),
     "dailies/sheets/workbook.py": ("openpyxl", "3.1.5", ("_cells",)),
