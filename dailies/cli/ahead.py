@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from dailies.cli.screen import say
+from dailies.planning.request import BatchRequest
+from dailies.prefect_api.address import configured_api_url
 from dailies.prefect_api.server import LocalServer, local_server
 
 
@@ -52,3 +56,26 @@ class Ahead:
             say(text)
         else:
             self._unsaid = text
+
+
+@contextmanager
+def starting(home: Path) -> Iterator[Ahead]:
+    """A local server that begins to start now, and is used until the block's end."""
+    ahead = Ahead(home)
+    try:
+        ahead.begin()
+        yield ahead
+    finally:
+        ahead.end()
+
+
+@contextmanager
+def server_ahead(home: Path, order: BatchRequest) -> Iterator[Ahead | None]:
+    """Where a run will need a local server: one that comes up while the rest of the program is loaded and the batch is checked
+    and priced, or is given up."""
+    there = "://" in order.prompts or Path(order.prompts).expanduser().is_file()
+    if not there or order.only or configured_api_url():
+        yield None
+        return
+    with starting(home) as ahead:
+        yield ahead

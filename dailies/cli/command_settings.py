@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-import httpx
-
 from dailies.errors import Misconfigured
-from dailies.prefect_api.access import api_trouble, ask_api
 from dailies.prefect_api.address import configured_api_url
 from dailies.settings import Settings, load_settings
 
@@ -37,6 +34,10 @@ def settings_here(overrides: Mapping[str, object] | None = None) -> Settings:
 
 def require_api(api_url: str) -> None:
     """Raise Misconfigured when nothing answers at the configured Prefect API, or a proxy is no use. Blocks for ten seconds."""
+    import httpx
+
+    from dailies.prefect_api.access import ask_api
+
     try:
         ask_api(api_url, "health", 10)
     except httpx.HTTPError as error:
@@ -44,4 +45,6 @@ def require_api(api_url: str) -> None:
 
 
 def _dead(api_url: str, error: Exception) -> Misconfigured:
+    from dailies.prefect_api.access import api_trouble
+
     return Misconfigured(f"{api_trouble(api_url, error)}. Nothing was bought.", trouble="prefect")

@@ -10,13 +10,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import anyio.to_thread
 
+from dailies.cli.ahead import starting
 from dailies.cli.engine import Engine
 from dailies.cli.place import data_folder
 from dailies.cli.progress import progress
-from dailies.cli.run import log_to_stderr, show_result, wait_for_interrupt
+from dailies.cli.run import load_generate, loaded, log_to_stderr, show_result, wait_for_interrupt
 from dailies.cli.screen import say
 from dailies.domain.counting import how_many
 from dailies.domain.money import ZERO, show_usd, sum_usd
@@ -24,7 +26,8 @@ from dailies.environment import change
 from dailies.errors import Misconfigured
 from dailies.hangup import outlasting_the_terminal
 from dailies.planning.request import BatchRequest
-from dailies.prefect_api.server import LocalServer, local_server
+from dailies.prefect_api.client import expect_server, use_server
+from dailies.prefect_api.server import LocalServer
 from dailies.registry import declared, load
 from dailies.report.credits import Credits
 from dailies.runtime import open_runtime
@@ -54,14 +57,17 @@ def run_demo(output: Path, stay: bool) -> int:
     started = time.monotonic()
     home = fresh_folder(output)
     prompts = data_folder() / "prompts.csv"
-    with embedded(SandboxConfig(time_scale=TIME_SCALE)) as stage, local_server(home, on_wait=say) as server:
+    with starting(home) as ahead, embedded(SandboxConfig(time_scale=TIME_SCALE)) as stage:
         settings = demo_settings(stage, home)
-        change(server.environment())
+        expect_server(home)
+        flow = loaded(load_generate)
+        server = ahead.take()
+        use_server(server)
         say(f"sandbox provider {stage.sandbox.url} · S3 {stage.s3_url} · Prefect UI {server.ui_url}")
 
         async def story() -> int:
             engine = Engine()
-            credits = await _make(settings, str(prompts), output, engine)
+            credits = await _make(settings, str(prompts), output, engine, flow)
             _show(credits, output, stage, server, time.monotonic() - started)
             return engine.leave(0 if credits.totals.complete else 1)
 
@@ -72,24 +78,22 @@ def run_demo(output: Path, stay: bool) -> int:
     return code
 
 
-async def _make(settings: Settings, prompts: str, output: Path, engine: Engine) -> Credits:
+async def _make(settings: Settings, prompts: str, output: Path, engine: Engine, generate_clips: Any) -> Credits:
     order = BatchRequest(
         prompts=prompts, batch="demo", report_dir=str(output / "report"), keep_local=str(output / "clips")
     )
     async with open_runtime(settings) as runtime:
         await anyio.to_thread.run_sync(lambda: S3().client.create_bucket(Bucket=BUCKET))
         batch = runtime.batches.add(await begin_batch(runtime, order))
-        from flows.generate import generate_clips
-
         async with progress(runtime, batch):
-            flow = generate_clips(
+            making = generate_clips(
                 prompts=prompts,
                 batch="demo",
                 report_dir=order.report_dir,
                 keep_local=order.keep_local,
                 return_state=True,
             )
-            await engine.see_through(runtime, flow)
+            await engine.see_through(runtime, making)
         return final_credits(runtime, batch)
 
 

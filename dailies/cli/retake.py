@@ -27,8 +27,7 @@ def run_retakes(asked: Mapping[str, Any], json: bool, yes: bool, approve_above: 
     if request is None:
         return no_retakes("", json)
     log_to_stderr()
-    run = run_order(settings, request, json, yes, approve_above=approve_above, on_record=True)
-    return asyncio.run(run)
+    return asyncio.run(run_order(settings, request, json, yes, None, approve_above=approve_above, on_record=True))
 
 
 def retakes_on_record(asked: Mapping[str, Any], settings: Settings) -> BatchRequest | None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
+from dailies.cli.ahead import server_ahead
 from dailies.cli.command_settings import settings_here
 from dailies.cli.run import log_to_stderr, run_order
 from dailies.cli.screen import say
@@ -51,7 +52,8 @@ def run_retry(batch: str | None, kinds: Sequence[Kind], dry_run: bool, yes: bool
             _release(ledger, again)
 
         log_to_stderr()
-        return asyncio.run(run_order(settings, order, as_json, True, release))
+        with server_ahead(settings.home, order) as ahead:
+            return asyncio.run(run_order(settings, order, as_json, True, ahead, release))
     finally:
         ledger.close()
 

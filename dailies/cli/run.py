@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import anyio.to_thread
 
@@ -26,7 +26,6 @@ from dailies.domain.counting import how_many
 from dailies.domain.figures import Totals
 from dailies.domain.money import show_usd
 from dailies.domain.troubles import KINDS
-from dailies.environment import change
 from dailies.errors import BadInput, describe_error
 from dailies.hangup import outlasting_the_terminal
 from dailies.ledger.calling import ledger_call
@@ -37,6 +36,7 @@ from dailies.planning.batch import Batch
 from dailies.planning.plan import Plan
 from dailies.planning.request import BatchRequest
 from dailies.prefect_api.address import configured_api_url
+from dailies.prefect_api.client import expect_server, load_engine, use_server
 from dailies.prefect_api.server import local_server
 from dailies.report.credits import Credits, answer_json, answer_pieces, credits_of, dump
 from dailies.report.write import report_folder
@@ -62,32 +62,25 @@ class Consent:
     above: Decimal | None
 
 
-@outlasting_the_terminal()
-def run_batch(order: BatchRequest, json: bool, yes: bool, approve_above: Decimal | None = None) -> int:
-    """Plan, ask, make, report. Returns the exit code. With `approve_above` it is asked in the Prefect UI, above so much."""
-    settings = settings_here({"dailies_in_flight": order.in_flight})
-    log_to_stderr()
-    return asyncio.run(run_order(settings, order, json, yes, approve_above=approve_above))
-
-
 async def run_order(  # noqa: PLR0913 - what a run is asked for, each with its default
     settings: Settings,
     order: BatchRequest,
     json: bool,
     yes: bool,
+    ahead: Ahead | None,
     planned: Callable[[Plan], None] = lambda _: None,
     approve_above: Decimal | None = None,
     on_record: bool = False,
 ) -> int:
     """One batch, or a part of it, from its plan to its result. `planned` may refuse the plan before anything is done.
 
-    `on_record`: its rows are the ledger's, and no file is read.
+    `ahead` is a server that starts meanwhile; `on_record`: its rows are the ledger's, and no file is read.
 
     With `approve_above` nobody is asked here: above so many dollars the flow waits for a yes in the Prefect UI.
     """
     engine = Engine()
     consent = Consent(yes or json, approve_above)
-    return engine.leave(await _make(settings, order, json, consent, engine, planned, on_record))
+    return engine.leave(await _make(settings, order, json, consent, engine, ahead, planned, on_record))
 
 
 async def _make(  # noqa: PLR0913 - the same, said
@@ -96,10 +89,11 @@ async def _make(  # noqa: PLR0913 - the same, said
     json: bool,
     consent: Consent,
     engine: Engine,
+    ahead: Ahead | None,
     planned: Callable[[Plan], None],
     on_record: bool,
 ) -> int:
-    async with open_runtime(settings) as runtime, server_ahead(settings.home, order, on_record) as ahead:
+    async with open_runtime(settings) as runtime:
         plan = await plan_batch(runtime, order, counting("images measured"), on_record)
         await anyio.to_thread.run_sync(planned, plan)
         if (order.only or order.final) and not plan.rows:
@@ -118,8 +112,8 @@ async def _make(  # noqa: PLR0913 - the same, said
         if consent.above is None:
             confirm(purchase, consent.given)
             await ledger_call(runtime.ledger.approve, plan.batch, asked.yes)
-        async with prefect_api(settings.home, ahead):
-            message = await _in_flow(runtime, batch, engine, consent.above)
+        async with prefect_api(settings.home, load_generate, ahead) as flow:
+            message = await _in_flow(runtime, batch, engine, flow, consent.above)
         credits = await anyio.to_thread.run_sync(final_credits, runtime, batch)
         folder = report_folder(runtime.home, order.title, order.report_dir)
         show_result(credits, str(folder), json, message)
@@ -159,16 +153,20 @@ def exit_code(totals: Totals, stopped: bool) -> int:
     return REFUSED if stopped and not touched else 1
 
 
-async def _in_flow(runtime: Runtime, batch: Batch, engine: Engine, approve_above: Decimal | None) -> str:
-    """Run the flow and return its final message. When Prefect itself fails, the ledger still has all that was done."""
-    with seldom_collected():
-        from flows.generate import generate_clips
+def load_generate() -> Any:
+    """The flow that makes clips."""
+    from flows.generate import generate_clips
 
+    return generate_clips
+
+
+async def _in_flow(runtime: Runtime, batch: Batch, engine: Engine, flow: Any, approve_above: Decimal | None) -> str:
+    """Run the flow and return its final message. When Prefect itself fails, the ledger still has all that was done."""
     above = None if approve_above is None else float(approve_above)
     parameters = {**batch.request.parameters(), "approve_above_usd": above}
     try:
         async with progress(runtime, batch):
-            state = await engine.see_through(runtime, generate_clips(**parameters, return_state=True))
+            state = await engine.see_through(runtime, flow(**parameters, return_state=True))
     except Exception as error:  # noqa: BLE001 - the engine's, not ours: flows return what goes wrong with clips
         say(f"the run ended early, Prefect failed: {describe_error(error)}")
         return ""
@@ -191,36 +189,36 @@ def confirm(purchase: Purchase, yes: bool) -> None:
 
 
 @asynccontextmanager
-async def server_ahead(home: Path, order: BatchRequest, on_record: bool) -> AsyncIterator[Ahead | None]:
-    """Where a run will need a local server: one that comes up while the batch is checked and priced, or is given up."""
-    there = on_record or "://" in order.prompts or Path(order.prompts).expanduser().is_file()
-    ahead = Ahead(home) if there and not order.only and not configured_api_url() else None
-    try:
-        if ahead:
-            ahead.begin()
-        yield ahead
-    finally:
-        if ahead:
-            ahead.end()
+async def prefect_api(home: Path, load: Callable[[], Any], ahead: Ahead | None = None) -> AsyncIterator[Any]:
+    """A flow, with a Prefect API for it: the one that is configured, else a local server for as long as the block runs.
 
-
-@asynccontextmanager
-async def prefect_api(home: Path, ahead: Ahead | None = None) -> AsyncIterator[str]:
-    """A Prefect API for this process: the one that is configured, else a local server for as long as the block runs."""
+    `load` loads the flow, and Prefect with it: a second of work, done while the server starts.
+    """
     configured = configured_api_url()
     if configured:
         await anyio.to_thread.run_sync(require_api, configured)
-        yield configured
+        yield loaded(load)
         return
     Network.here().routes.check()
     ahead = ahead or Ahead(home)
     try:
+        ahead.begin()
+        expect_server(home)
+        flow = loaded(load)
         local = await anyio.to_thread.run_sync(ahead.take, abandon_on_cancel=True)
-        change(local.environment())
+        use_server(local)
         say(f"watch it in the Prefect UI: {local.ui_url}")
-        yield local.api_url
+        yield flow
     finally:
         await anyio.to_thread.run_sync(ahead.end)
+
+
+def loaded(load: Callable[[], Any]) -> Any:
+    """A flow, and Prefect with all that it needs for one."""
+    with seldom_collected():
+        flow = load()
+        load_engine()
+    return flow
 
 
 def show_result(credits: Credits, folder: str, json: bool, sentence: str) -> None:
@@ -262,10 +260,8 @@ async def _bring_home(settings: Settings, json: bool, engine: Engine) -> int:
             before = await remaining(runtime)
             if before.attempts:
                 say(f"bringing home: {before.sentence}")
-            async with prefect_api(settings.home):
-                from flows.collect import collect_clips
-
-                await engine.see_through(runtime, collect_clips(return_state=True))
+            async with prefect_api(settings.home, load_collect) as flow:
+                await engine.see_through(runtime, flow(return_state=True))
         left = await remaining(runtime)
         if json:
             print(
@@ -280,6 +276,13 @@ async def _bring_home(settings: Settings, json: bool, engine: Engine) -> int:
         else:
             print(left.sentence)
         return INTERRUPTED if runtime.shutdown.is_set() else 1 if left.attempts else 0
+
+
+def load_collect() -> Any:
+    """The flow that brings home what is paid for."""
+    from flows.collect import collect_clips
+
+    return collect_clips
 
 
 def run_ui() -> int:

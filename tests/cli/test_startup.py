@@ -22,15 +22,30 @@ print(json.dumps([code, [name for name in heavy if name in sys.modules]]))
 """
 
 
-def loaded(home: Path, *arguments: str) -> tuple[int, list[str]]:
-    """The exit code of a command, and which of the heavy packages it had loaded at its end."""
+AT_THE_BEGINNING = """
+import json, sys
+from dailies.cli import ahead, main
+def begin(self):
+    print(json.dumps([name for name in ("prefect", "sqlalchemy", "httpx", "boto3", "jinja2") if name in sys.modules]))
+    raise SystemExit
+ahead.Ahead.begin = begin
+main(sys.argv[1:])
+"""
+
+
+def environment(home: Path) -> dict[str, str]:
+    """All that a command sees of it: a provider that nobody answers for."""
     settings = {
         "HOME": str(home), "DAILIES_HOME": str(home), "DAILIES_TRUSTED_HOSTS": "127.0.0.1",
         "AIML_BASE_URL": "http://127.0.0.1:9", "AIML_API_KEY": "k",
     }  # fmt: skip
-    environ = {"PATH": os.environ["PATH"], **settings}
+    return {"PATH": os.environ["PATH"], **settings}
+
+
+def loaded(home: Path, *arguments: str) -> tuple[int, list[str]]:
+    """The exit code of a command, and which of the heavy packages it had loaded at its end."""
     command = [sys.executable, "-c", LOADED, *arguments]
-    done = subprocess.run(command, env=environ, cwd=home, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, env=environment(home), cwd=home, check=True, capture_output=True, text=True)
     code, names = json.loads(done.stdout)
     return code, names
 
@@ -43,6 +58,13 @@ def test_a_check_of_files_on_disk_loads_neither_engine_nor_store_nor_decoder(tmp
     Image.new("RGB", (1280, 720)).save(tmp_path / "frame.png")
     (tmp_path / "prompts.csv").write_text("prompt,image,resolution\na door opens,frame.png,720p\n")
     assert loaded(tmp_path, "check", "prompts.csv", "--json") == (2, ["sqlalchemy", "PIL", "httpx"])
+
+
+def test_a_run_begins_its_server_before_it_loads_the_rest_of_the_program(tmp_path: Path) -> None:
+    (tmp_path / "prompts.csv").write_text("prompt\na door opens\n")
+    command = [sys.executable, "-c", AT_THE_BEGINNING, "run", "prompts.csv"]
+    done = subprocess.run(command, env=environment(tmp_path), cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert json.loads(done.stdout) == []
 
 
 def test_the_outcome_of_a_check_is_never_written_out() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from dailies.cli import ahead as module
+from dailies.cli import run
 from dailies.cli.ahead import Ahead
 from dailies.cli.app import main
 from dailies.prefect_api.server import SERVER_LOCK, GivenUp, LocalServer, open_lock
@@ -99,6 +101,23 @@ def test_what_it_waits_for_is_said_when_somebody_waits(slow: Slow, capsys: pytes
     waiting.join(30)
     ahead.end()
     assert slow.story == ["begun", SERVER.api_url, "ended"]
+
+
+def test_a_flow_is_loaded_while_its_server_starts(slow: Slow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(run, "expect_server", lambda home: slow.story.append(f"expected in {home.name}"))
+    monkeypatch.setattr(run, "use_server", lambda server: slow.story.append(server.api_url))
+    monkeypatch.setattr(run, "load_engine", slow.up.set)  # which is when the server is up
+
+    def load() -> str:
+        slow.story.append("loaded")
+        return "the flow"
+
+    async def flow() -> str:
+        async with run.prefect_api(tmp_path, load) as found:
+            return str(found)
+
+    assert asyncio.run(flow()) == "the flow"
+    assert slow.story == ["begun", f"expected in {tmp_path.name}", "loaded", SERVER.api_url, "ended"]
 
 
 def test_a_real_start_that_is_given_up_leaves_no_process(tmp_path: Path) -> None:

@@ -49,9 +49,8 @@ def run(
     ] = None,
 ) -> int:
     """Make every clip of a CSV and deliver it to S3."""
-    with seldom_collected():
-        from dailies.cli.models import dollars
-        from dailies.cli.run import run_batch
+    from dailies.cli.buying import run_batch
+    from dailies.cli.models import dollars
 
     return run_batch(request, json, yes, dollars("--approve-above", approve_above))
 
