@@ -2,6 +2,9 @@
 
 `python -m tests.mutants` tries all of them, which takes hours; `--sample 300 --seed 7` as many of each room, chosen by the
 seed. What survived and is not excused in `survivors.txt` (a pattern of names and a reason, a line each) is listed, room by room.
+
+`python -m tests.mutants --only dailies/steps/start.py --by tests/unit/test_start_step.py` tries one file's by one file of tests,
+in a minute, and shows what the survivors change; without `--by`, by all tests that judge (`pyproject.toml`, `chosen.py`).
 """
 
 from __future__ import annotations
@@ -11,18 +14,17 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
+
+from tests.mutants.judge import SURVIVED, UNTESTED, judged
 
 ROOT = Path(__file__).resolve().parents[2]
 MUTATED = ROOT / "mutants" / "dailies"
 EXCUSED = Path(__file__).with_name("survivors.txt")
 MUTMUT = Path(sys.executable).with_name("mutmut")
 ANY = "dailies.domain.money.*"
-UNTESTED = 33
-"""mutmut's exit codes: 0 for a mutant that all tests passed, 33 for one in a function that no test enters."""
-SURVIVED = (0, UNTESTED)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,7 +35,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--sample", type=int, help="so many of each room")
     parser.add_argument("--seed", type=int, default=16)
+    parser.add_argument("--only", nargs="+", type=Path, default=[], help="only mutants of these files")
+    parser.add_argument("--by", nargs="+", default=[], help="with --only: the tests that judge them")
     asked = parser.parse_args(arguments)
+    if asked.only:
+        return told(*judged(asked.only, asked.by), module)
     if not any(MUTATED.rglob("*.meta")):
         mutmut(ANY)  # makes all mutants, and finds out which test enters which function
     chosen = choose([name for name in outcomes() if matches(name, asked.patterns)], asked.sample, asked.seed)
@@ -65,6 +71,11 @@ def room(name: str) -> str:
     return name.split(".")[1]
 
 
+def module(name: str) -> str:
+    """The module of a mutant."""
+    return name.rpartition(".x")[0]
+
+
 def choose(names: list[str], sample: int | None, seed: int) -> list[str]:
     """All of them, or as many of each room by this seed."""
     if sample is None:
@@ -82,20 +93,23 @@ def excuses() -> dict[str, str]:
     return {pattern: reason.strip() for pattern, _, reason in lines if pattern and not pattern.startswith("#")}
 
 
-def told(found: Mapping[str, int | None]) -> int:
-    """Print the figures of each room and the names of those that survived without an excuse. Returns the exit code."""
+def told(
+    found: Mapping[str, int | None], change: Callable[[str], str] | None = None, part: Callable[[str], str] = room
+) -> int:
+    """Print the figures of each part and the names of those that survived without an excuse. Returns the exit code."""
     excused = excuses()
-    alive = sorted(name for name, code in found.items() if code in SURVIVED)
+    alive = sorted(name for name, code in found.items() if code in (SURVIVED, UNTESTED))
     left = [name for name in alive if not matches(name, excused)]
-    for one in sorted({room(name) for name in found}):
-        tried = [name for name in found if room(name) == one]
+    for one in sorted({part(name) for name in found}):
+        tried = [name for name in found if part(name) == one]
         untested = sum(found[name] == UNTESTED for name in tried)
-        survived = sum(room(name) == one for name in alive)
+        survived = sum(part(name) == one for name in alive)
         killed = len(tried) - survived
         print(f"{one:9} tried {len(tried):6}  killed {killed:6} ({killed / len(tried):.0%})  "
               f"survived {survived - untested:6}  entered by no test {untested:6}")  # fmt: skip
     print(f"{len(alive) - len(left)} survivors are excused in {EXCUSED.name}; without an excuse: {len(left)}")
-    print(*left, sep="\n")
+    for name in left:
+        print(name, *([change(name)] if change else []), sep="\n")
     return 1 if left else 0
 
 

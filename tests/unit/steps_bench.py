@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
 import anyio
+import pytest
 from sqlalchemy.engine import make_url
 
 from dailies.catalog import Catalog, load_catalog
@@ -20,12 +21,14 @@ from dailies.domain.account import AccountStatus
 from dailies.domain.clips import Row
 from dailies.domain.records import Attempt
 from dailies.domain.states import State
+from dailies.failpoints import VARIABLE
 from dailies.ledger import Caps, Ledger, Spool
 from dailies.net import Trust
 from dailies.planning.batch import Batch
 from dailies.planning.plan import Plan
 from dailies.planning.request import BatchRequest
 from dailies.providers.base import Found, Logged, LogUnavailable, Look, LookKind
+from dailies.providers.live import Live, LiveUnavailable
 from dailies.registry import provider_names
 from dailies.runtime import Runtime
 from dailies.runtime.batches import Batches
@@ -40,6 +43,8 @@ R = TypeVar("R")
 CATALOG: list[Catalog] = []
 EMPTY: list[bytes] = []
 """A ledger's file with nothing in it."""
+NEVER = "before-claim=raise@1000000"
+"""Failpoints are armed, so that one whose name is wrong raises."""
 GENERATING, FAILED = Look(LookKind.GENERATING, "generating"), Look(LookKind.FAILED, "the upstream failed")
 READY = Look(LookKind.READY, "completed", "https://cdn.example/clip.mp4?signature=s3cr3t", USD, 1_260_000)
 
@@ -63,6 +68,8 @@ class Vendor:
         self.log: list[Logged] | Exception = LogUnavailable("it has no log")
         self.standing = AccountStatus()
         self.agrees: bool | None = None
+        self.sells: Live | None = None
+        self.price: Decimal | None = None
         self.asked: list[Any] = []
 
     async def look(self, generation_id: str) -> Look:
@@ -86,6 +93,16 @@ class Vendor:
 
     async def account_status(self) -> AccountStatus:
         return self.standing
+
+    async def live(self, names: list[str], cache: Path) -> Mapping[str, Live]:
+        self.asked.append(("live", names, cache))
+        if self.sells is None:
+            raise LiveUnavailable("it has no list")
+        return dict.fromkeys(names, self.sells)
+
+    async def estimate(self, body: Mapping[str, Any]) -> Decimal | None:
+        self.asked.append(("estimate", body))
+        return self.price
 
     async def cancel(self, generation_id: str) -> bool | None:
         self.asked.append(("cancel", generation_id))
@@ -125,6 +142,7 @@ class Shelf:
         return Stored(key, len(content), hashlib.sha256(content).hexdigest(), "etag", metadata)
 
     def read(self, bucket: str, key: str, most: int) -> bytes:
+        assert most > 0
         self._meet()
         return self.objects[bucket, key][0][:most]
 
@@ -211,6 +229,7 @@ class Bench:
     bought: dict[str, Any] = field(default_factory=dict)
     stores: dict[tuple[str, str], StoreAbilities] = field(default_factory=dict)
     batches: Batches = field(default_factory=Batches)
+    http: Any = None
     interrupted: bool = False
 
     def run(self, step: Callable[..., Awaitable[R]], *arguments: Any) -> R:
@@ -224,7 +243,7 @@ class Bench:
     def runtime(self) -> Runtime:
         """The real one, with nothing open."""
         settings = Settings(dailies_home=self.folder, **self.settings)
-        made = Runtime(settings, catalog(), Trust(), self.ledger, Spool(self.folder / "spool"), cast(Any, None), False)
+        made = Runtime(settings, catalog(), Trust(), self.ledger, Spool(self.folder / "spool"), self.http, False)
         made.halted_providers, made.bought, made.stores, made.batches = (
             self.halted, self.bought, self.stores, self.batches,
         )  # fmt: skip
@@ -269,7 +288,8 @@ def bench_on(url: str, folder: Path, clock: FakeClock) -> Iterator[Bench]:
             make()
         EMPTY.append(file.read_bytes())
     file.write_bytes(EMPTY[0])
-    with ledgers_on(url, clock) as make:
+    with ledgers_on(url, clock) as make, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, NEVER)
         yield Bench(make(), clock, folder)
 
 
