@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, TypeVar, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 import anyio
 import pytest
@@ -36,7 +36,7 @@ from dailies.sender.line import SenderEnded
 from dailies.sender.protocol import Result
 from dailies.settings import Settings
 from dailies.storage.abilities import StoreAbilities
-from dailies.storage.s3 import Stored
+from dailies.storage.s3 import Body, Stored
 from tests.ledger.factories import USD, FakeClock, a_row, bring_to, ledgers_on
 
 R = TypeVar("R")
@@ -167,6 +167,18 @@ class Shelf:
         self._meet()
         self.objects[bucket, key] = content, {"type": content_type}
         return key
+
+    def put_small(self, bucket: str, key: str, body: Body, content_type: str) -> str:
+        content = body.content if isinstance(body.content, bytes) else body.content.read_bytes()
+        self.put_bytes(bucket, key, content, content_type)
+        return f"s3://{bucket}/{key}"
+
+    def fetch(self, bucket: str, key: str, file: BinaryIO, from_byte: int = 0) -> None:
+        self._meet()
+        file.write(self.objects[bucket, key][0][from_byte:])
+
+    def presigner(self, bucket: str, lifetime_s: int) -> Callable[[str], str]:
+        return lambda key: self.presign(bucket, key, lifetime_s)
 
     def presign(self, bucket: str, key: str, lifetime_s: int = 0) -> str:
         return f"{self.endpoint}/{bucket}/{key}?signed"

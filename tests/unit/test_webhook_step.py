@@ -49,6 +49,7 @@ class Caller(Vendor):
         return self.handle
 
     async def find(self, doubt: Any) -> Found | None:
+        assert doubt.request == REQUEST and doubt.reference.key == "key"
         self.asked.append(("find", doubt.reference.attempt_id))
         if isinstance(self.found, LogUnavailable) and not self.shown:
             raise self.found
@@ -186,11 +187,11 @@ def test_what_somebody_takes_over_in_this_moment_is_called_again(bench: Bench, m
 
 @pytest.mark.parametrize("state", [State.COMPLETED, State.STORED, State.FAILED, State.RESULT_LOST])
 def test_what_has_come_to_an_end_stays(bench: Bench, caller: Caller, state: State) -> None:
-    attempt = bench.attempt(state)
-    generation_id = attempt.generation_id or ""
-    if generation_id:
-        assert recorded(bench, attempt.id, Told(generation_id, True, READY)) == f"on record already: {state}"
-        assert bench.again(attempt) == attempt and caller.asked == []
+    attempt = bench.attempt(State.SUBMITTED if state is State.FAILED else state)
+    if state is State.FAILED:
+        attempt = bench.ledger.generation_failed(attempt, "it failed", USD)
+    assert recorded(bench, attempt.id, Told(str(attempt.generation_id), True, READY)) == f"on record already: {state}"
+    assert bench.again(attempt) == attempt and caller.asked == []
 
 
 def test_a_paid_orphan_gets_its_result_once(bench: Bench, caller: Caller) -> None:
@@ -263,6 +264,7 @@ def test_a_generation_that_is_on_record_for_another_is_refused(bench: Bench, mon
     told = Told(str(bought.generation_id), True, READY)
     with pytest.raises(UnknownAttempt, match=r"^this generation belongs to another attempt$"):
         recorded(bench, attempt.id, told)
+    assert bench.vendor.asked == []
     monkeypatch.setattr(bench.ledger, "attempt_of_generation", lambda *_: None)
     with pytest.raises(UnknownAttempt, match=r"^this generation belongs to another attempt$"):
         recorded(bench, attempt.id, told)
@@ -374,8 +376,8 @@ def test_each_trouble_has_its_answer(
     caller.call = trouble
     assert answered(bench, attempt) == answer
     said = [record.getMessage() for record in caplog.records if record.name == "dailies.hooks"]
-    assert len(said) == (answer.status == 503)
-    assert all(line.startswith("aiml: a call is not on record now (") for line in said)
+    lines = [f"aiml: a call is not on record now ({type(trouble).__name__})"]
+    assert said == (lines if answer.status == 503 else [])
 
 
 def test_nobody_else_calls_here(bench: Bench, caller: Caller) -> None:
