@@ -86,7 +86,7 @@ async def other_content(runtime: Runtime, plan: Plan) -> list[str]:
 
 def _another(before: Clip | None, now: Image) -> bool:
     """Whether the bytes behind an image's address are surely not those that were measured when its clip was bought."""
-    if before is None or now.sha256 or before.image.sha256:
+    if before is None or before.image.sha256:
         return False
     return any(was is not None and was != is_now for was, is_now in _measures(before.image, now))
 

@@ -58,5 +58,4 @@ async def look_into(runtime: Runtime, folder: str) -> list[Delivered]:
 
 def batch_of(key: str, prefix: str) -> str:
     """A batch's name from its path in the inbox: `monday/prompts.csv` is `monday-prompts`, whatever its other parts hold."""
-    path = key.removeprefix(prefix).strip("/")
-    return slug(path[: -len(".csv")].replace("/", "-"), "batch", limit=180)
+    return slug(key.removeprefix(prefix)[: -len(".csv")], "batch", limit=180)

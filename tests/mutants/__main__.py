@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 
 from tests.mutants.judge import SURVIVED, UNTESTED, judged
@@ -33,13 +34,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "patterns", nargs="*", default=["*"], help="only mutants whose names match, such as 'dailies.domain.*'"
     )
-    parser.add_argument("--sample", type=int, help="so many of each room")
+    parser.add_argument("--sample", type=int, help="so many of each room, or with --only of each file")
     parser.add_argument("--seed", type=int, default=16)
     parser.add_argument("--only", nargs="+", type=Path, default=[], help="only mutants of these files")
     parser.add_argument("--by", nargs="+", default=[], help="with --only: the tests that judge them")
     asked = parser.parse_args(arguments)
     if asked.only:
-        return told(*judged(asked.only, asked.by), module)
+        few = partial(choose, sample=asked.sample, seed=asked.seed, part=module)
+        return told(*judged(asked.only, asked.by, few), module)
     if not any(MUTATED.rglob("*.meta")):
         mutmut(ANY)  # makes all mutants, and finds out which test enters which function
     chosen = choose([name for name in outcomes() if matches(name, asked.patterns)], asked.sample, asked.seed)
@@ -76,15 +78,15 @@ def module(name: str) -> str:
     return name.rpartition(".x")[0]
 
 
-def choose(names: list[str], sample: int | None, seed: int) -> list[str]:
-    """All of them, or as many of each room by this seed."""
+def choose(names: list[str], sample: int | None, seed: int, part: Callable[[str], str] = room) -> list[str]:
+    """All of them, or as many of each part by this seed."""
     if sample is None:
         return names
     dice = random.Random(seed)
-    rooms: dict[str, list[str]] = {}
+    parts: dict[str, list[str]] = {}
     for name in names:
-        rooms.setdefault(room(name), []).append(name)
-    return [name for of_one in rooms.values() for name in dice.sample(of_one, min(sample, len(of_one)))]
+        parts.setdefault(part(name), []).append(name)
+    return [name for of_one in parts.values() for name in dice.sample(of_one, min(sample, len(of_one)))]
 
 
 def excuses() -> dict[str, str]:

@@ -66,7 +66,7 @@ class Mutated(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
         def body(function: str) -> list[str]:
             span = file.line_span_by_function_name[function]
-            return [line.strip() for line in lines[span.start : span.end] if function not in line]
+            return [line.strip().replace(function, "") for line in lines[span.start - 1 : span.end]]
 
         of = mangled_name_from_mutant_name(name)
         found = difflib.unified_diff(body(f"{of}__mutmut_orig"), body(name), lineterm="", n=0)
@@ -94,11 +94,13 @@ class Judge:
         return True
 
 
-def judged(paths: Sequence[Path], tests: Sequence[str]) -> tuple[dict[str, int], Callable[[str], str]]:
-    """Each mutant of these files, with mutmut's exit code; and what shows the lines of one."""
+def judged(
+    paths: Sequence[Path], tests: Sequence[str], choose: Callable[[list[str]], list[str]]
+) -> tuple[dict[str, int], Callable[[str], str]]:
+    """Each mutant of these files that `choose` leaves, with mutmut's exit code; and what shows the lines of one."""
     mutated = Mutated(paths)
     sys.meta_path.insert(0, mutated)
-    judge = Judge(mutated.names)
+    judge = Judge(choose(mutated.names))
     options = config()
     chosen = tests or options.pytest_add_cli_args_test_selection
     code = pytest.main([*options.pytest_add_cli_args, "-q", "--tb=native", *chosen], plugins=[judge])

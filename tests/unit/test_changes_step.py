@@ -36,7 +36,7 @@ def edited(bench: Bench, *clips: Clip, sheet_row: int = 2) -> Batch:
 
 def test_a_row_that_was_delivered_as_another_clip_is_changed(bench: Bench) -> None:
     """Against the latest that was delivered, with what it would cost."""
-    batch = edited(bench, a_clip("a cat", duration_s=8), a_clip("a dog"))
+    batch = edited(bench, a_clip("a cow", duration_s=8), a_clip("a hen", resolution="1080p"), a_clip("a dog"))
     (found,) = bench.run(changed_rows, batch.plan, batch.plan.rows)
     assert found == Changed(batch.plan.rows[0], ("prompt",), USD) and str(found) == "row 2 (row-1): prompt"
 
@@ -44,6 +44,11 @@ def test_a_row_that_was_delivered_as_another_clip_is_changed(bench: Bench) -> No
 def test_a_row_that_is_not_to_be_bought_is_not_looked_at(bench: Bench) -> None:
     batch = edited(bench, a_clip("a cat"))
     assert bench.run(changed_rows, batch.plan, []) == []
+
+
+def test_a_row_that_was_never_delivered_is_new(bench: Bench) -> None:
+    batch = bench.batch()
+    assert bench.run(changed_rows, batch.plan, batch.plan.rows) == []
 
 
 def test_a_clip_that_is_still_asked_for_by_another_row_is_no_change(bench: Bench) -> None:
@@ -96,12 +101,12 @@ def test_changed_rows_are_said_in_a_line() -> None:
 # Pictures behind their addresses
 
 
-def behind(bench: Bench, state: State = State.STORED, count: int = 1, **then: Any) -> list[Row]:
+def behind(bench: Bench, state: State | None = State.STORED, count: int = 1, **then: Any) -> list[Row]:
     """Rows whose clips were bought when the picture behind their address was like this."""
     rows = [a_row(n, a_clip(f"prompt {n}", image=replace(IMAGE, **then)), sheet_row=n + 1) for n in range(1, count + 1)]
     batch = bench.batch(rows=tuple(rows))
-    for at in range(count):
-        bench.attempt(state, batch, at)
+    for at in range(count if state else 0):
+        bench.attempt(state or State.STORED, batch, at)
     return rows
 
 
@@ -147,9 +152,9 @@ def test_it_is_another_where_that_is_sure(
 
 
 def test_what_was_not_bought_is_bought_with_the_new_picture(bench: Bench) -> None:
-    """A clip of which every attempt failed, and one that nobody knows."""
-    rows = behind(bench, State.FAILED, size_bytes=1)
-    assert said(bench, rows, size_bytes=2) == []
+    """A clip of which every attempt failed, one without an attempt, and one that nobody knows."""
+    assert said(bench, behind(bench, None, size_bytes=1), size_bytes=2) == []
+    assert said(bench, behind(bench, State.FAILED, size_bytes=1), size_bytes=2) == []
     assert said(bench, [a_row(7, a_clip("new"))], size_bytes=2) == []
 
 

@@ -23,6 +23,8 @@ def bench(sqlite_url: str, tmp_path: Path, clock: FakeClock) -> Iterator[Bench]:
 @pytest.mark.parametrize(
     ("chosen", "to", "folder"),
     [
+        ("s3://studio/BOX/", None, "s3://studio/BOX"),
+        (None, "s3://studio/BOX/", "s3://studio/BOX/_inbox"),
         (" s3://studio/in/ ", "s3://studio/clips", "s3://studio/in"),
         (None, "s3://studio/clips/", "s3://studio/clips/_inbox"),
         ("", "s3://studio/clips", "s3://studio/clips/_inbox"),
@@ -30,7 +32,7 @@ def bench(sqlite_url: str, tmp_path: Path, clock: FakeClock) -> Iterator[Bench]:
     ],
 )
 def test_an_inbox_lies_where_it_is_said_else_below_the_clips(
-    tmp_path: Path, chosen: str | None, to: str, folder: str
+    tmp_path: Path, chosen: str | None, to: str | None, folder: str
 ) -> None:
     assert inbox_folder(chosen, Settings(dailies_home=tmp_path, dailies_to=to)) == folder
 
@@ -74,7 +76,7 @@ def test_a_file_is_made_once_for_each_of_its_contents() -> None:
 @pytest.mark.parametrize(
     ("key", "prefix", "batch"),
     [
-        ("in/monday/prompts.csv", "in", "monday-prompts"), ("a.csv", "", "a"), ("in/in/a.csv", "in", "in-a"),
+        ("in/monday/prompts.csv", "in", "monday-prompts"), ("a.csv", "", "a"), ("in/Xmas.csv", "in", "xmas"), ("in/in/a.csv", "in", "in-a"),
         ("in/.csv", "in", "batch"), (f"in/{'x' * 300}.csv", "in", "x" * 180),
     ],
 )  # fmt: skip
