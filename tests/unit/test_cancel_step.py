@@ -103,7 +103,7 @@ def test_what_it_means_is_said_of_each_provider_that_will_be_asked(bench: Bench)
 def test_a_wish_has_the_quote_of_its_attempt_else_of_its_row(bench: Bench) -> None:
     attempt = replace(waiting(bench), usd_quoted=Decimal(3))
     (row,) = rows(bench)
-    assert (Wish(row, attempt).usd_quoted, Wish(row, None).usd_quoted) == (3, USD)
+    assert (Wish(row, attempt).usd_quoted, Wish(row, None).usd_quoted) == (Decimal(3), USD)
 
 
 # What was not sent

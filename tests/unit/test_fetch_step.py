@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from dailies.domain.records import Attempt
 from dailies.domain.states import State
 from dailies.errors import DeliveryDelayed, Misconfigured, ResultLost
+from dailies.ledger import LostOwnership
 from dailies.media.containers import Container
 from dailies.media.wholeness import Grade, Verdict
-from dailies.net import UnsafeUrl
+from dailies.net import Trust, UnsafeUrl
 from dailies.providers.base import Look
+from dailies.runtime import Runtime
 from dailies.steps import fetch as steps_fetch
 from dailies.steps.fetch import PATIENCE, Fetched, NotYet, fetch
 from dailies.storage.download import Download, DownloadFailed, UrlExpired
@@ -41,13 +44,17 @@ class Visits:
         self.bench = bench
         self.answers: list[bytes | Exception] = []
         self.urls: list[str] = []
+        self.ways: list[dict[str, Any]] = []
+        self.judged: list[bool | None] = []
         self.broke_off = ""
+        self.meanwhile: Callable[[Path], None] = lambda path: None
         monkeypatch.setattr(steps_fetch, "PAUSES_S", (0.0, 0.0))
         monkeypatch.setattr(steps_fetch, "download", self.download)
         monkeypatch.setattr(steps_fetch, "judge", self.judge)
 
-    async def download(self, url: str, folder: Path, attempt_id: str, **_: Any) -> Download:
+    async def download(self, url: str, folder: Path, attempt_id: str, **ways: Any) -> Download:
         self.urls.append(url)
+        self.ways.append(ways)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
@@ -58,7 +65,10 @@ class Visits:
         return Download(path, len(answer), digest, True, self.broke_off)
 
     def judge(self, path: Path, told_whole: bool | None) -> Verdict:
-        return GRADES[path.read_bytes().partition(b" ")[0]]
+        self.judged.append(told_whole)
+        verdict = GRADES[path.read_bytes().partition(b" ")[0]]
+        self.meanwhile(path)
+        return verdict
 
     def visit(self, attempt: Attempt, *answers: bytes | Exception) -> Fetched:
         self.answers = [*answers]
@@ -98,10 +108,11 @@ def test_a_whole_clip_is_taken_at_once(visits: Visits, attempt: Attempt) -> None
     """And from the disk when it is asked for again."""
     found = visits.visit(attempt, b"whole")
     assert (found.odd, found.container, found.content_type) == ("", Container.MP4, "video/mp4")
-    assert visits.urls == [URL] and visits.bench.vendor.asked == []
+    assert visits.urls == [URL] and visits.bench.vendor.asked == [] and visits.judged == [True]
     assert found.file.path.name == f"{attempt.id}.{hashlib.sha256(b'whole').hexdigest()}.mp4"
     again = visits.visit(attempt, b"page")
     assert again.file.path == found.file.path and (again.file.size_bytes, len(visits.urls)) == (5, 1)
+    assert again.container is Container.MP4 and visits.judged == [True, None]
 
 
 def test_a_file_that_is_not_what_its_name_says_is_fetched_again(visits: Visits, attempt: Attempt) -> None:
@@ -252,3 +263,140 @@ def test_each_word_that_a_job_is_gone_or_there_again_is_on_record(visits: Visits
     assert [note for note in visits.bench.notes(attempt) if note.startswith(("gone", "shown"))] == [
         "gone: no such job", "shown again",
     ]  # fmt: skip
+
+
+def test_an_address_is_asked_as_its_provider_wants_it(
+    visits: Visits, attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the run's own client, within its trust, with what a result needs to be shown."""
+    visits.bench.http = "the client"
+    monkeypatch.setattr(visits.bench.vendor, "result_auth", lambda url: f"key for {url}")
+    visits.visit(attempt, b"whole")
+    assert visits.ways == [{"client": "the client", "trust": Trust(), "auth": f"key for {URL}"}]
+
+
+def test_a_full_disk_is_told_once_for_all_clips(
+    visits: Visits, attempt: Attempt, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = visits.bench.attempt(State.COMPLETED, visits.bench.batch(2), 1)
+    visits.answers = [Misconfigured("the disk is full")]
+
+    async def both(runtime: Runtime) -> None:
+        for one in (attempt, other):
+            with pytest.raises(DeliveryDelayed):
+                await fetch(runtime, one)
+
+    visits.bench.run(both)
+    assert [message for message in caplog.messages if "disk" in message] == [
+        "the disk is full. What is paid for waits at its provider: make room soon, then dailies collect"
+    ]
+
+
+def test_what_another_process_has_taken_meanwhile_is_taken_too(visits: Visits, attempt: Attempt) -> None:
+    """The same bytes, under the name of what is whole."""
+
+    def taken(path: Path) -> None:
+        if path.suffix != ".mp4":
+            path.rename(f"{path}.mp4")
+
+    visits.meanwhile = taken
+    found = visits.visit(attempt, b"film")
+    assert (found.odd, found.container) == ("a WebM instead of an MP4", Container.WEBM)
+    assert found.file.path.suffix == ".mp4" and len(visits.urls) == 1 and visits.judged == [True, None]
+
+
+def test_what_another_process_has_in_hand_is_waited_for(visits: Visits, attempt: Attempt) -> None:
+    visits.meanwhile = Path.unlink
+    with pytest.raises(NotYet, match=r"^the download fails: another process has its file in hand\."):
+        visits.visit(attempt, b"whole")
+
+
+def test_a_provider_without_a_key_says_so_where_there_is_no_address(visits: Visits, attempt: Attempt) -> None:
+    """Where there is one it may work all the same."""
+    visits.bench.vendor.looks = [Misconfigured("no key for aiml")]
+    assert visits.visit(attempt, DownloadFailed("HTTP 502"), b"whole").odd == ""
+    other = replace(visits.bench.attempt(State.COMPLETED, visits.bench.batch(2), 1), result_url=None)
+    with pytest.raises(NotYet, match=r"^the download fails: no key for aiml\."):
+        visits.visit(other, b"whole")
+
+
+@pytest.mark.parametrize(
+    "error", [LostOwnership("somebody"), OSError("disk"), OperationalError("", {}, Exception("away"))]
+)
+def test_a_fresh_address_is_tried_though_the_ledger_does_not_take_it(
+    visits: Visits, attempt: Attempt, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(visits.bench.ledger, "record_completed", refuse)
+    visits.bench.vendor.looks = [replace(READY, url="https://cdn.example/moved.mp4")]
+    assert visits.visit(attempt, UrlExpired("HTTP 403"), b"whole").odd == ""
+
+
+def test_the_same_address_is_not_put_on_record_again(
+    visits: Visits, attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visits.bench.ledger, "record_completed", None)
+    assert visits.visit(attempt, UrlExpired("HTTP 403"), b"whole").odd == ""
+
+
+@pytest.mark.parametrize("error", [OSError("disk"), OperationalError("", {}, Exception("away"))])
+def test_a_clip_waits_while_the_ledger_is_away(
+    visits: Visits,
+    attempt: Attempt,
+    error: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nothing is called lost then, and the reason is a line of the log."""
+
+    def refuse(*_: object) -> None:
+        raise error
+
+    for name in ("history", "note_error"):
+        monkeypatch.setattr(visits.bench.ledger, name, refuse)
+    visits.bench.clock.advance(timedelta(days=30).total_seconds())
+    with pytest.raises(DeliveryDelayed, match=r"^the download fails: HTTP 403\. Nothing is lost"):
+        gone(visits, attempt, UrlExpired("HTTP 403"))
+    assert f"the ledger can't be told that {attempt.id} is delayed: the download fails: HTTP 403" in caplog.messages
+
+
+def test_a_job_that_failed_since_is_as_gone_as_one_that_is_unknown(visits: Visits, attempt: Attempt) -> None:
+    with pytest.raises(NotYet):
+        gone(visits, attempt, UrlExpired("HTTP 403"), look=FAILED)
+    assert "gone: the upstream failed" in visits.bench.notes(attempt)
+
+
+@pytest.mark.parametrize("knew", [True, False])
+def test_a_job_that_its_provider_has_shown_and_forgets_for_an_hour_is_lost(visits: Visits, knew: bool) -> None:
+    """Three times in a row. One that it never knew is hoped for as long as results live."""
+    submitted = visits.bench.attempt(State.SUBMITTED)
+    if knew:
+        visits.bench.ledger.record_polled(submitted, True)
+    visits.bench.clock.advance(3600)
+    attempt = visits.bench.again(visits.bench.ledger.record_completed(submitted, URL))
+    for _ in range(2):
+        with pytest.raises(DeliveryDelayed):
+            gone(visits, attempt, UrlExpired("HTTP 403"))
+        visits.bench.clock.advance(1800)
+    with pytest.raises(ResultLost if knew else DeliveryDelayed):
+        gone(visits, attempt, UrlExpired("HTTP 403"))
+
+
+def test_how_long_a_result_lives_is_counted_from_when_it_was_ready(visits: Visits, attempt: Attempt) -> None:
+    """From its claim where nobody knows when that was."""
+    visits.bench.clock.advance(timedelta(days=7).total_seconds() + 1)
+    with pytest.raises(DeliveryDelayed):
+        gone(visits, replace(attempt, completed_at=visits.bench.clock()), UrlExpired("HTTP 403"))
+    with pytest.raises(ResultLost):
+        gone(visits, replace(attempt, completed_at=None), UrlExpired("HTTP 403"))
+
+
+def test_a_file_that_can_not_be_read_is_fetched_again(visits: Visits, attempt: Attempt) -> None:
+    """A folder in its place, for one."""
+    path = visits.lay(attempt, b"whole")
+    path.unlink()
+    target = path.with_name(f"{path.name}.mp4")
+    target.symlink_to("nowhere")
+    assert visits.visit(attempt, b"whole").file.path == target and len(visits.urls) == 1
