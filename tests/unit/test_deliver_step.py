@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,14 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from dailies.domain.clips import object_key
+from dailies.domain.figures import NOT_STORED
+from dailies.domain.origin import Origin
 from dailies.domain.records import Attempt
 from dailies.domain.states import State
 from dailies.errors import DeliveryDelayed
 from dailies.media.containers import Container
 from dailies.media.video import BadVideo
+from dailies.runtime import Runtime
 from dailies.steps import deliver
 from dailies.steps.deliver import NoDestination, deliver_clip, destination
 from dailies.steps.fetch import Fetched
@@ -24,7 +29,7 @@ from dailies.storage.abilities import StoreAbilities
 from dailies.storage.download import Download
 from dailies.storage.s3 import StoreRefused, StoreTrouble
 from tests.ledger.factories import FakeClock
-from tests.unit.steps_bench import Bench, bench_on
+from tests.unit.steps_bench import Bench, bench_on, catalog
 
 CLIP = b"a clip" * 1000
 DIGEST = hashlib.sha256(CLIP).hexdigest()
@@ -38,30 +43,37 @@ class Deliveries:
         self.puts: list[bool | Exception | None] = []
         self.looks: list[bool | None] = []
         self.keys: list[tuple[str, str]] = []
-        self.looked: list[Path] = []
-        self.packed: list[tuple[Any, ...]] = []
+        self.told: dict[str, tuple[Any, ...]] = {}
         self.odd = ""
         bench.stores["clips", "smiles"] = StoreAbilities()
         for name, double in {
-            "PAUSES_S": (0.0,) * 5, "fetch": self.fetch, "inspect": self.inspect, "pack": lambda *told: self.packed.append(told[3:]),
-            "put_where_nothing_is": self.put, "look_at": self.look, "keep_poster": lambda *_: None,
-            "keep_sidecars": lambda *_: None, "start_look": lambda *told: self.looked.append(told[3]),
+            "PAUSES_S": (0.0,) * 5, "fetch": self.fetch, "inspect": self.inspect, "put_where_nothing_is": self.put, "look_at": self.look,
         }.items():  # fmt: skip
             monkeypatch.setattr(deliver, name, double)
+        for name in ("pack", "keep_poster", "keep_sidecars", "start_look", "flush"):
+            monkeypatch.setattr(deliver, name, partial(self.hear, name))
         self.trouble: Exception | None = None
 
-    async def fetch(self, runtime: Any, attempt: Attempt) -> Fetched:
+    def hear(self, name: str, *told: Any) -> str:
+        """Note what one of those is told who follow a delivery."""
+        self.told[name] = told
+        return f"what {name} makes"
+
+    async def fetch(self, runtime: Runtime, attempt: Attempt) -> Fetched:
+        assert runtime.ledger is self.bench.ledger
         path = self.bench.folder / "downloads" / f"{attempt.id}.mp4"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(CLIP)
         return Fetched(Download(path, len(CLIP), DIGEST), Container.MP4, self.odd)
 
     def inspect(self, path: Path, take: object) -> Any:
+        self.told["inspect"] = path, take
         if self.trouble:
             raise self.trouble
         raise BadVideo("no moov atom")
 
     def put(self, s3: object, bucket: str, key: str, parcel: object) -> bool | None:
+        assert (s3, parcel) == (self.bench.shelf, "what pack makes")
         self.keys.append((bucket, key))
         answer = self.puts.pop(0) if self.puts else None
         if isinstance(answer, Exception):
@@ -69,10 +81,11 @@ class Deliveries:
         return answer
 
     def look(self, s3: object, bucket: str, key: str, parcel: object) -> bool | None:
+        assert (s3, parcel) == (self.bench.shelf, "what pack makes") and (bucket, key) == self.keys[-1]
         return self.looks.pop(0) if self.looks else True
 
-    def deliver(self, attempt: Attempt) -> Attempt:
-        return self.bench.run(deliver_clip, attempt.id, "smiles")
+    def deliver(self, attempt: Attempt, batch: str = "smiles") -> Attempt:
+        return self.bench.run(deliver_clip, attempt.id, batch)
 
     @property
     def files(self) -> list[str]:
@@ -95,7 +108,7 @@ def key_of(attempt: Attempt, row_id: str = "row-1") -> str:
 
 
 def test_a_clip_is_stored_under_its_key_and_on_record(deliveries: Deliveries) -> None:
-    """Marked where it is not what was bought, looked at, tidied away, and no longer remembered; once."""
+    """Marked where it is not what was bought, tidied away, and no longer remembered; once."""
     attempt = deliveries.bench.attempt(State.COMPLETED)
     deliveries.bench.bought[attempt.id] = "known"
     deliveries.odd = "cut short"
@@ -104,9 +117,85 @@ def test_a_clip_is_stored_under_its_key_and_on_record(deliveries: Deliveries) ->
     assert (stored.sha256, stored.size_bytes) == (DIGEST, len(CLIP))
     assert stored.mismatch == "cut short; it does not decode: no moov atom" and stored.result_url is None
     assert deliveries.bench.bought == {} and deliveries.files == []
-    assert [path.name for path in deliveries.looked] == [f"{attempt.id}.mp4"]
-    assert deliveries.packed == [(StoreAbilities(), "video/mp4")]
     assert deliveries.deliver(attempt) == stored and len(deliveries.keys) == 1
+
+
+def test_a_stored_clip_gets_what_belongs_to_it(deliveries: Deliveries, caplog: pytest.LogCaptureFixture) -> None:
+    """Its metadata, its poster of the pictures that its check decoded, its sidecars, a look at its footage; and a line."""
+    caplog.set_level(logging.INFO, "dailies.deliver")
+    bench, ways = deliveries.bench, StoreAbilities(checksum=False)
+    bench.stores["clips", "smiles"] = ways
+    attempt = bench.attempt(State.COMPLETED)
+    stored = deliveries.deliver(attempt)
+    (row,) = bench.ledger.rows_of_clips([attempt.clip_key])
+    row = replace(row, attempts=(attempt,))
+    path = bench.folder / "downloads" / f"{attempt.id}.mp4"
+    told = deliveries.told
+    assert told["pack"] == (attempt, row, Download(path, len(CLIP), DIGEST), ways, "video/mp4")
+    assert told["inspect"][0] == path and told["inspect"][1].__self__ is told["keep_poster"][3]
+    assert told["keep_poster"][:3] == (bench.shelf, stored, row)
+    assert told["keep_poster"][4:] == (bench.folder / "reports" / "smiles" / "posters", ways)
+    assert told["keep_sidecars"] == (bench.ledger, bench.shelf, attempt.clip_key, ways, stored.s3_uri)
+    assert told["start_look"][1:] == (stored, row, path, expected_audio(row.clip.model))
+    assert caplog.messages[-1] == f"row-1 · stored as {stored.s3_uri} (it does not decode: no moov atom)"
+    assert "flush" not in told
+
+
+def expected_audio(model: str) -> bool | None:
+    return catalog().find(model).audio
+
+
+def test_posters_lie_by_the_batch_that_bought_a_clip_and_copies_by_the_one_that_wants_it(
+    deliveries: Deliveries,
+) -> None:
+    """Which may ask for the same clip under another name."""
+    bench = deliveries.bench
+    mine, theirs = str(bench.folder / "mine"), str(bench.folder / "theirs")
+    batch = bench.batches.add(bench.batch(request={"report_dir": mine, "keep_local": mine}))
+    other = replace(
+        batch, plan=replace(batch.plan, batch="frowns"), request=batch.request.but(report_dir=theirs, keep_local=theirs)
+    )
+    bench.batches.add(other)
+    renamed = replace(batch.plan.rows[0], id="other")
+    bench.ledger.plan("angry", "angry.csv", "s3://clips/angry", [renamed], batch.plan.quotes)
+    attempt = bench.attempt(State.COMPLETED, batch)
+    assert deliveries.deliver(attempt, "frowns").s3_uri == f"s3://clips/{key_of(attempt)}"
+    assert deliveries.told["keep_poster"][4] == bench.folder / "mine" / "posters"
+    assert [path.name for path in (bench.folder / "theirs").iterdir()] == [f"row-1-{attempt.clip_key[:12]}.mp4"]
+    assert not (bench.folder / "mine").exists()
+
+
+def test_a_clip_of_a_batch_that_has_lost_its_row_goes_by_another_row(deliveries: Deliveries) -> None:
+    bench = deliveries.bench
+    batch = bench.batch()
+    attempt = bench.attempt(State.COMPLETED, batch)
+    bench.ledger.plan(
+        "angry", "angry.csv", "s3://clips/angry", [replace(batch.plan.rows[0], id="other")], batch.plan.quotes
+    )
+    with bench.ledger.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM batch_row WHERE batch = 'smiles'")
+    assert str(deliveries.deliver(attempt).s3_uri).rpartition("/")[2].startswith("other-")
+
+
+def test_where_a_clip_says_that_it_is_from_is_on_record(
+    deliveries: Deliveries, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A clip that can't be asked is stored all the same."""
+    caplog.set_level(logging.INFO, "dailies.deliver")
+    asked: list[Path] = []
+
+    def origin(path: Path) -> Origin:
+        asked.append(path)
+        if len(asked) > 1:
+            raise ValueError("no such box")
+        return Origin(c2pa=True)
+
+    monkeypatch.setattr(deliver, "origin_of", origin)
+    batch = deliveries.bench.batch(2)
+    first = deliveries.deliver(deliveries.bench.attempt(State.COMPLETED, batch))
+    second = deliveries.deliver(deliveries.bench.attempt(State.COMPLETED, batch, 1))
+    assert [one.origin for one in (first, second)] == [Origin(c2pa=True), None]
+    assert f"{second.id}.mp4 can't be asked where it comes from: ValueError: no such box" in caplog.messages
 
 
 def test_a_defect_in_the_check_keeps_no_clip_from_being_stored(deliveries: Deliveries) -> None:
@@ -151,14 +240,20 @@ def test_an_object_of_other_bytes_that_a_look_shows_has_the_key(deliveries: Deli
     assert str(deliveries.deliver(attempt).s3_uri).endswith(f"-{DIGEST[:8]}.mp4")
 
 
-def test_a_clip_for_which_there_is_no_key_waits(deliveries: Deliveries) -> None:
+def test_a_clip_for_which_there_is_no_key_waits(deliveries: Deliveries, caplog: pytest.LogCaptureFixture) -> None:
     attempt = deliveries.bench.attempt(State.COMPLETED)
     deliveries.puts = [False, False]
     with pytest.raises(DeliveryDelayed, match=r"are both taken by other objects.*Nothing is lost"):
         deliveries.deliver(attempt)
     now = deliveries.bench.again(attempt)
     assert now.state is State.COMPLETED and deliveries.files == [f"{attempt.id}.mp4"]
-    assert "The clip is paid for and kept as" in str(now.error) and deliveries.bench.halted == {}
+    path = deliveries.bench.folder / "downloads" / f"{attempt.id}.mp4"
+    key, beside = deliveries.keys[0][1], deliveries.keys[1][1]
+    assert now.error == (
+        f"{NOT_STORED}: s3://clips/{key} and {beside} are both taken by other objects. The clip is paid for and kept as {path}"
+    )
+    assert deliveries.bench.halted == {} and deliveries.told["flush"] == (path,)
+    assert caplog.messages[0] == f"row-1: s3://clips/{key} holds another object; it is not overwritten"
 
 
 def test_a_second_clip_that_was_paid_for_lies_beside_the_first(deliveries: Deliveries) -> None:
@@ -193,7 +288,7 @@ def test_a_store_that_is_away_for_too_long_delays_the_clip(deliveries: Deliverie
         deliveries.deliver(attempt)
     assert len(deliveries.keys) == 5 and deliveries.bench.halted == {}
     deliveries.puts, deliveries.looks, deliveries.keys = [], [None] * 5, []
-    with pytest.raises(DeliveryDelayed, match="put, and not found afterwards"):
+    with pytest.raises(DeliveryDelayed, match=rf"s3://clips/{key_of(attempt)}: put, and not found afterwards"):
         deliveries.deliver(attempt)
     assert len(deliveries.keys) == 5
 
@@ -246,12 +341,15 @@ def test_a_ledger_that_is_away_is_told_patiently(
     if times <= 5:
         assert deliveries.deliver(attempt).state is State.STORED
         return
-    with pytest.raises(DeliveryDelayed, match=r"^stored as s3://clips/smiles/.*, but the ledger can't be told: run"):
+    said = rf"^stored as s3://clips/{key_of(attempt)}, but the ledger can't be told: run dailies collect$"
+    with pytest.raises(DeliveryDelayed, match=said):
         deliveries.deliver(attempt)
 
 
 @pytest.mark.parametrize("target", ["a folder", "a file"])
-def test_a_clip_is_kept_where_its_batch_wants_it(deliveries: Deliveries, target: str) -> None:
+def test_a_clip_is_kept_where_its_batch_wants_it(
+    deliveries: Deliveries, target: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """A folder that can't be written is a line in the log: the clip is in S3."""
     bench = deliveries.bench
     kept = bench.folder / "films" / "kept"
@@ -263,3 +361,6 @@ def test_a_clip_is_kept_where_its_batch_wants_it(deliveries: Deliveries, target:
     if target == "a folder":
         (only,) = kept.iterdir()
         assert only.name == f"row-1-{attempt.clip_key[:12]}.mp4" and only.read_bytes() == CLIP
+    else:
+        said = f"row-1 · stored in S3, and not kept in {kept}: [Errno 20] Not a directory: '{kept}'"
+        assert [r.getMessage() for r in caplog.records if r.levelno == logging.ERROR] == [said]
