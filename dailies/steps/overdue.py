@@ -26,8 +26,7 @@ async def asked_of_the_log(runtime: Runtime, attempt: Attempt, look: Look) -> Lo
     if found is None or not (found.succeeded or found.failed):
         return look
     if found.failed:
-        words = "the provider's log says that it failed"
-        return Look(LookKind.FAILED, words, None, found.usd_charged, found.credits_used)
+        return Look(LookKind.FAILED, "the provider's log says that it failed", usd_charged=found.usd_charged)
     if found.generation_id != attempt.generation_id:
         other = await provider.look(found.handle or found.generation_id)
         if other.kind is LookKind.READY:

@@ -43,7 +43,7 @@ async def schedule(runtime: Runtime, attempt_id: str) -> Schedule:
     delays = [min(delay, longest_s) for delay in await _delays(runtime, attempt)]
     age_s = max(0.0, (now - (attempt.submitted_at or attempt.created_at)).total_seconds())
     first_s, *rest = [0.0, *delays] if attempt.result_url or attempt.delivered else from_age(delays, age_s)
-    rest = rest or delays[-1:]
+    rest = rest or delays
     return Schedule(now + timedelta(seconds=first_s), rest, looks_until(rest, longest_s))
 
 

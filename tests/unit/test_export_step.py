@@ -17,7 +17,7 @@ from dailies.report.handover import Handed, clips_list
 from dailies.report.timeline import USUAL_FPS, Media
 from dailies.steps import export
 from dailies.steps.export import Export, write_export
-from dailies.steps.to_disk import Fetched
+from dailies.steps.to_disk import Fetched, fetch_one
 from tests.report.factories import a_batch_row, credits
 from tests.unit.steps_bench import Shelf, fake
 
@@ -138,12 +138,11 @@ def test_an_archive_that_can_not_be_finished_leaves_nothing(desk: Desk, monkeypa
 def test_clips_come_one_at_a_time_beside_the_archive(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that none needs more room than its own, on the disk that has it."""
     folders: list[Path] = []
-    fetch = export.fetch_one
 
     def fetched(s3: Any, line: Any, folder: Path, name: str) -> Fetched:
         folders.append(folder)
         assert list(folder.iterdir()) == []
-        return fetch(s3, line, folder, name)
+        return fetch_one(s3, line, folder, name)
 
     monkeypatch.setattr(export, "fetch_one", fetched)
     file, _ = desk.export("zip", "fox", "owl")

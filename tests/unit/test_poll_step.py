@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -12,12 +12,17 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from dailies.domain.creates import Accepted
+from dailies.domain.polling import first_look_s
+from dailies.domain.records import Attempt
 from dailies.domain.states import Failure, State
 from dailies.errors import GenerationFailed
 from dailies.ledger import LostOwnership
+from dailies.logs import about
 from dailies.providers.base import Found, LogUnavailable, Look, LookKind
+from dailies.runtime.schedules import PollSchedules
+from dailies.steps.forgotten import remember
 from dailies.steps.poll import Overdue, StillGenerating, poll_once
-from dailies.steps.schedule import USUAL_S, deadline_s, past_deadline, schedule
+from dailies.steps.schedule import USUAL_S, deadline_s, past_deadline, schedule, until
 from tests.ledger.factories import USD, FakeClock, bring_to, claim
 from tests.unit.steps_bench import FAILED, GENERATING, READY, Bench, bench_on, catalog
 
@@ -146,10 +151,11 @@ def test_under_another_id_it_is_asked_for_by_the_logs_handle(bench: Bench) -> No
 
 @pytest.mark.parametrize("generation_id", ["its own", "video_x"])
 def test_what_the_log_says_that_it_cost_is_on_record_although_no_address_leads_to_it(
-    bench: Bench, generation_id: str
+    bench: Bench, generation_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     attempt_id, words = overdue(bench, replace(FOUND, generation_id=generation_id))
     assert words.startswith("Overdue: still generating (finished by the provider's log, which gives no address) past")
+    assert caplog.messages[-1].endswith(": generating (finished by the provider's log, which gives no address)")
     found = bench.ledger.attempt(attempt_id)
     assert found and (found.usd_charged, found.credits_used, found.overdue) == (Decimal("1.3"), 1_300_000, True)
 
@@ -159,7 +165,8 @@ def test_what_the_log_says_that_it_cost_is_on_record_although_no_address_leads_t
 )
 def test_a_log_that_tells_nothing_changes_nothing(bench: Bench, found: Found | Exception | None) -> None:
     attempt_id, words = overdue(bench, found)
-    assert words.startswith("Overdue: still generating")
+    assert words.startswith("Overdue: still generating") and bench.vendor.asked[1][0] == "find"
+    assert bench.vendor.asked[1][1].reference.attempt_id == attempt_id
     now = bench.ledger.attempt(attempt_id)
     assert now and (now.usd_charged, now.state) == (None, State.SUBMITTED)
 
@@ -185,6 +192,32 @@ def test_who_lost_the_attempt_to_another_owner_is_told(bench: Bench, monkeypatch
     bench.vendor.looks = [READY]
     with pytest.raises(LostOwnership):
         bench.run(poll_once, attempt.id)
+
+
+@pytest.mark.parametrize("forgets", ["at once", "at the end"])
+def test_what_the_ledger_has_forgotten_and_the_run_has_not_is_on_record_again(
+    bench: Bench, forgets: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And looked at later."""
+    batch = bench.batch()
+    attempt = bench.attempt(State.SUBMITTED, batch)
+    remember(bench.runtime(), batch, batch.plan.rows[0], attempt)
+    with bench.ledger.engine.begin() as connection:
+        for table in ("event", "attempt"):
+            connection.exec_driver_sql(f"DELETE FROM {table}")
+    if forgets == "at the end":
+        monkeypatch.setattr("dailies.steps.poll.attempt_on_record", _known(attempt))
+    with pytest.raises(StillGenerating) as error:
+        bench.run(poll_once, attempt.id)
+    said = {"at once": "generating", "at the end": "the ledger had forgotten it, it is on record again"}
+    assert str(error.value) == said[forgets] and bench.again(attempt).generation_id == attempt.generation_id
+
+
+def _known(attempt: Attempt) -> Callable[..., Awaitable[Attempt]]:
+    async def known(*_: object) -> Attempt:
+        return attempt
+
+    return known
 
 
 def test_what_nobody_remembers_is_an_error(bench: Bench) -> None:
@@ -253,3 +286,100 @@ def test_without_settings_the_waits_are_learned_from_clips_like_it(bench: Bench)
     plan = bench.run(schedule, bring_to(bench.ledger, State.SUBMITTED, batch.plan.rows[1].clip.key).id)
     typical = catalog().find("openai/sora-2-pro-i2v").typical_s
     assert 0 < (plan.first_look - bench.clock.now).total_seconds() <= typical and ready.usd_quoted == USD
+
+
+class Learned:
+    """What waits are learned from: each kind of clip that is asked for, with its usual time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[tuple[object, float]] = []
+        self.waits = [30.0, 5.0]
+        monkeypatch.setattr(PollSchedules, "delays", self.delays)
+
+    async def delays(self, kind: object, typical_s: float) -> list[float]:
+        self.asked.append((kind, typical_s))
+        return self.waits
+
+
+def test_waits_are_learned_by_provider_model_resolution_and_length(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a clip that nobody can tell about, by its provider alone and the usual time."""
+    learned = Learned(monkeypatch)
+    attempt = bench.attempt()
+    found = bench.run(schedule, attempt.id)
+    assert found.first_look == bench.clock.now + timedelta(seconds=30) and found.delays_s == [5.0]
+    monkeypatch.setattr(bench.ledger, "rows_of_clips", lambda _: [])
+    bench.run(schedule, attempt.id)
+    model = catalog().find("openai/sora-2-pro-i2v")
+    assert learned.asked == [
+        (("aiml", model.id, "720p", 4), model.typical_s), (("aiml", "", None, None), USUAL_S[0]),
+    ]  # fmt: skip
+
+
+def test_a_clip_s_age_counts_from_when_it_was_accepted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not from its claim, which may have waited; a single wait is gone on with."""
+    Learned(monkeypatch).waits[:] = [30.0]
+    attempt = claim(bench.ledger, bench.batch().plan.rows[0].clip.key)
+    bench.clock.advance(25)
+    bench.ledger.mark_submitted(attempt.id, "video_1")
+    bench.clock.advance(10)
+    found = bench.run(schedule, attempt.id)
+    assert found.first_look == bench.clock.now + timedelta(seconds=20) and found.delays_s == [30.0]
+
+
+@pytest.mark.parametrize("first_s", [None, 10.0])
+def test_the_first_wait_of_the_settings_else_follows_the_usual_time(bench: Bench, first_s: float | None) -> None:
+    bench.settings = {"dailies_poll_cap_s": 60.0} | ({"dailies_poll_first_s": first_s} if first_s else {})
+    found = bench.run(schedule, bench.attempt().id)
+    usual = first_look_s(catalog().find("openai/sora-2-pro-i2v").typical_s, 60.0)
+    assert found.first_look == bench.clock.now + timedelta(seconds=first_s or usual) and found.delays_s[-1] == 60
+
+
+@pytest.mark.parametrize(("ahead_s", "slept_s"), [(7.5, 7.5), (0.0, 0.0), (-3.0, 0.0)])
+def test_a_moment_of_the_ledgers_time_is_waited_for(
+    bench: Bench, ahead_s: float, slept_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at all when it is past."""
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr("dailies.steps.schedule.anyio.sleep", sleep)
+    bench.run(until, bench.clock.now + timedelta(seconds=ahead_s))
+    assert slept == [slept_s]
+
+
+def test_trouble_at_a_look_is_a_line_of_the_log(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    attempt = bench.attempt()
+    bench.vendor.looks = [Look(LookKind.GENERATING, "HTTP 502", transient=True)]
+    with pytest.raises(StillGenerating):
+        bench.run(poll_once, attempt.id)
+    (said,) = [record for record in caplog.records if record.name == "dailies.poll"]
+    assert said.getMessage() == f"aiml · {attempt.generation_id}: HTTP 502"
+    assert vars(said).items() >= about(attempt).items()
+
+
+def test_when_a_clip_was_last_being_made_is_on_record(bench: Bench) -> None:
+    """By the provider's own word: trouble at a look says nothing of it."""
+    attempt = bench.attempt()
+
+    def last() -> object:
+        with bench.ledger.engine.connect() as connection:
+            return connection.exec_driver_sql("SELECT generating_at FROM attempt").scalar()
+
+    bench.vendor.looks = [Look(LookKind.GENERATING, "HTTP 502", transient=True), GENERATING, FAILED]
+    seen = []
+    for _ in range(3):
+        bench.clock.advance(1)
+        with pytest.raises((StillGenerating, GenerationFailed)):
+            bench.run(poll_once, attempt.id)
+        seen.append(last())
+    assert seen[0] is None and seen[1] == seen[2] and str(seen[1]).startswith("2026-11-21 12:00:02")
+
+
+def test_another_id_by_the_log_is_a_line_of_the_log(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    attempt_id, _ = overdue(bench, FOUND, READY)
+    found = bench.ledger.attempt(attempt_id)
+    assert found and f"{found.generation_id} · ready as video_x, by the provider's log" in caplog.messages

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -116,3 +116,11 @@ def test_what_a_later_version_wrote_is_not_relied_upon(bench: Bench, tries: Trie
 def test_in_which_ways_stores_are_unusual_is_said_of_each(bench: Bench) -> None:
     bench.stores |= {PLACE: StoreAbilities(checksum=False), ("attic", ""): StoreAbilities()}
     assert store_notes(bench.runtime()) == ("the store at s3://clips: no checksum header: puts go without it",)
+
+
+@pytest.mark.parametrize("step", [tried_before_buying, abilities_at])
+def test_who_is_no_shard_says_nothing_and_tries_it(
+    bench: Bench, tries: Tries, step: Callable[..., Awaitable[StoreAbilities]]
+) -> None:
+    bench.ledger.note_store(ON_RECORD, StoreAbilities(conditional=False).record())
+    assert bench.run(step, *PLACE) == StoreAbilities() and len(tries.made) == 1
