@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from dailies.catalog import ResolvedOptions, expected_video
 from dailies.domain.clips import object_key
 from dailies.domain.figures import NOT_STORED
 from dailies.domain.origin import Origin
@@ -204,8 +205,11 @@ def test_a_defect_in_the_check_keeps_no_clip_from_being_stored(deliveries: Deliv
     assert deliveries.deliver(attempt).mismatch == "it could not be checked: ValueError: no such pixel"
 
 
-def test_a_clip_that_is_what_was_bought_is_not_marked(deliveries: Deliveries, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clip_that_is_what_was_bought_is_not_marked(
+    deliveries: Deliveries, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """It is compared with what the catalog knows of its model; with nothing where that is gone."""
+    caplog.set_level(logging.INFO, "dailies.deliver")
     wanted: list[Any] = []
 
     def compared(facts: str, with_what: Any) -> list[str]:
@@ -216,7 +220,9 @@ def test_a_clip_that_is_what_was_bought_is_not_marked(deliveries: Deliveries, mo
     monkeypatch.setattr(deliver, "mismatches", compared)
     batch = deliveries.bench.batch()
     assert deliveries.deliver(deliveries.bench.attempt(State.COMPLETED, batch)).mismatch is None
-    assert wanted[0].duration_s == 4
+    model = catalog().find("openai/sora-2-pro-i2v")
+    assert asdict(wanted[0]) == asdict(expected_video(model, ResolvedOptions("720p", "16:9", 4)))
+    assert caplog.messages[-1].startswith("row-1 · stored as ") and caplog.messages[-1].endswith(".mp4")
     gone = replace(batch.plan.rows[0].clip, model="gone/model")
     rows = (replace(batch.plan.rows[0], clip=gone),)
     second = deliveries.bench.batch(rows=rows)
@@ -353,6 +359,8 @@ def test_a_clip_is_kept_where_its_batch_wants_it(
     """A folder that can't be written is a line in the log: the clip is in S3."""
     bench = deliveries.bench
     kept = bench.folder / "films" / "kept"
+    if target == "a folder":
+        kept.mkdir(parents=True)  # by an earlier clip
     if target == "a file":
         kept.parent.write_text("")
     batch = bench.batches.add(bench.batch(request={"keep_local": str(kept)}))

@@ -376,12 +376,32 @@ def test_a_job_that_its_provider_has_shown_and_forgets_for_an_hour_is_lost(visit
         visits.bench.ledger.record_polled(submitted, True)
     visits.bench.clock.advance(3600)
     attempt = visits.bench.again(visits.bench.ledger.record_completed(submitted, URL))
-    for _ in range(2):
-        with pytest.raises(DeliveryDelayed):
+    for kind in (NotYet, DeliveryDelayed):
+        with pytest.raises(kind):
             gone(visits, attempt, UrlExpired("HTTP 403"))
         visits.bench.clock.advance(1800)
     with pytest.raises(ResultLost if knew else DeliveryDelayed):
         gone(visits, attempt, UrlExpired("HTTP 403"))
+
+
+def test_without_any_address_a_clip_whose_job_is_gone_is_lost_as_well(visits: Visits, attempt: Attempt) -> None:
+    visits.bench.clock.advance(timedelta(days=30).total_seconds())
+    with pytest.raises(ResultLost, match="gives no address"):
+        gone(visits, replace(attempt, result_url=None), b"whole")
+    assert visits.urls == []
+
+
+def test_of_all_that_earlier_visits_kept_the_best_stays(visits: Visits, attempt: Attempt) -> None:
+    for content in (b"cut", b"cut longer", b"cut at"):
+        visits.lay(attempt, content)
+    with pytest.raises(NotYet):
+        visits.visit(attempt, b"page")
+    assert visits.kept == [b"cut longer"]
+
+
+def test_what_nobody_knows_is_taken_in_the_end_when_it_came_twice(visits: Visits, attempt: Attempt) -> None:
+    visits.bench.clock.advance(PATIENCE.total_seconds())
+    assert visits.visit(attempt, b"what", b"what", b"page").container is None
 
 
 def test_how_long_a_result_lives_is_counted_from_when_it_was_ready(visits: Visits, attempt: Attempt) -> None:
