@@ -57,7 +57,7 @@ class Desk:
         return "a timeline"
 
     def export(self, kind: str, *names: str, store: bool = True) -> tuple[Path, list[Fetched]]:
-        file = self.folder / "out" / f"monday.{kind}"
+        file = self.folder / "for" / "ana" / f"monday.{kind}"
         s3 = cast(Any, self.shelf) if store else None
         found = write_export(s3, Export("Monday", kind, file), handed(*names), lambda *done: self.told.append(done))
         return file, found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -112,6 +113,24 @@ def test_a_file_that_is_not_the_one_that_was_measured_is_not_sent(bench: Bench, 
     with pytest.raises(BadImage) as gone:
         sent(bench, batch, row, takes_data_uri)
     assert str(gone.value) == "cat.png can't be read any more: No such file or directory"
+
+
+@pytest.mark.parametrize("kept", ["its number", "its size"])
+def test_a_file_that_only_looks_the_same_is_read_again(bench: Bench, kept: str) -> None:
+    """Its time is that of the one that was measured, and so is its number or its size."""
+    file = drawn(bench.folder)
+    batch, row = of(bench, Image("cat.png", 8, 8, "png", sha256=file.sha256), file)
+    sent(bench, batch, row, True)
+    then = file.path.stat()
+    if kept == "its number":
+        file.path.write_bytes(file.path.read_bytes() + b"x")
+    else:
+        other = file.path.with_name("other")
+        other.write_bytes(bytes(then.st_size))
+        other.replace(file.path)
+    os.utime(file.path, ns=(then.st_atime_ns, then.st_mtime_ns))
+    with pytest.raises(BadImage, match="has changed since it was checked"):
+        sent(bench, batch, row, True)
 
 
 def test_an_object_is_sent_as_its_bytes(bench: Bench) -> None:
@@ -283,4 +302,4 @@ def test_the_sender_is_told_the_whole_of_it(bench: Bench) -> None:
     place = ("smiles.csv", "s3://clips/smiles", "aiml")
     assert purchase(one, 3) == Purchase(row, "smiles", *place, {"prompt": "p"}, "d" * 64, USD, batch.caps, 3)
     again = replace(one, again=("a" * 32, request))
-    assert purchase(again, None) == Repetition("a" * 32, row, *place, request, None)
+    assert purchase(again, 4) == Repetition("a" * 32, row, *place, request, 4)
