@@ -56,8 +56,6 @@ def check_order(order: BatchRequest, catalog: Catalog) -> list[BadRow]:
             catalog.find(order.model)
         except BadInput as error:
             bad.append(BadRow(0, "--model", str(error)))
-    if not order.batch_name.strip() or len(order.batch_name) > 200:
-        bad.append(BadRow(0, "--batch", "needs a name of 1 to 200 characters"))
     return bad
 
 

@@ -72,7 +72,12 @@ class World:
 
 
 def plan(
-    csv: str, world: World | None = None, catalog: Catalog = CATALOG, record: Blank | None = None, **asked: Any
+    csv: str,
+    world: World | None = None,
+    catalog: Catalog = CATALOG,
+    record: Blank | None = None,
+    derived: Path = Path("/nowhere"),
+    **asked: Any,
 ) -> Plan:
     """The plan of a CSV, which is written with `|` between its lines, or with line ends. Raises as planning does."""
     world = world or World()
@@ -83,7 +88,7 @@ def plan(
 
     async def made() -> Plan:
         return await make_plan(
-            sheet, request, "a.csv", catalog, world, Path("/nowhere"), market, record or Blank()  # type: ignore[arg-type]
+            sheet, request, "a.csv", catalog, world, derived, market, record or Blank()  # type: ignore[arg-type]
         )  # fmt: skip
 
     return anyio.run(made)
