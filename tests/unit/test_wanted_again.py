@@ -13,8 +13,8 @@ from dailies.domain.retry import CANCELLED, Again, Kind, kind_of, to_retry
 from dailies.domain.states import RETRYABLE, Failure, State
 from tests.ledger.factories import NOON, USD, a_clip, an_attempt
 
-FAILED = {"state": State.FAILED, "failure": Failure.GENERATION, "error": "the upstream failed"}
-ORPHAN = {"state": State.ORPHANED, "generation_id": "g"}
+FAILED: dict[str, Any] = {"state": State.FAILED, "failure": Failure.GENERATION, "error": "the upstream failed"}
+ORPHAN: dict[str, Any] = {"state": State.ORPHANED, "generation_id": "g"}
 
 
 def a_row(number: int = 1, usd: Decimal | None = USD, **attempt: Any) -> BatchRow:
