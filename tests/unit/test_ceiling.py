@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from benchmarks.ceilings import Limit, Pace, Simulated
-from dailies.domain.ceiling import ANSWERS_WITHIN_S, UNANSWERED_FIRST, Ceiling
+from dailies.domain.ceiling import ANSWERS_WITHIN_S, LONGEST_PACE_S, UNANSWERED_FIRST, Ceiling
 from dailies.runtime.limiter import AdaptiveLimiter
 
 PACES = {"life": Pace(), "compressed": Pace(18, 0.35, 0.3, 0.8), "long waits": Pace(retry_after_s=30)}
@@ -147,3 +147,108 @@ def test_a_create_that_ends_otherwise_makes_room_for_another() -> None:
         assert (limiter.ceiling.unanswered, limiter.ceiling.held) == (0, 0)
 
     anyio.run(history)
+
+
+def holding(count: int, most: int = 50) -> Ceiling:
+    """Where so many creates were accepted, one after the other, and none was refused yet."""
+    ceiling = Ceiling(most)
+    for number in range(count):
+        ceiling.accepted(ceiling.send(-1000.0 + number), -999.5 + number)
+        ceiling.hold()
+    return ceiling
+
+
+def full_at(count: int) -> Ceiling:
+    """Where so many are held and one more was refused at 10 s, with the word to wait for two."""
+    ceiling = holding(count)
+    ceiling.refused(ceiling.send(9.0), 10.0, 2.0)
+    return ceiling
+
+
+def test_the_first_creates_go_out_together_and_the_next_one_when_the_oldest_is_no_news_any_more() -> None:
+    ceiling = Ceiling(50)
+    for number in range(UNANSWERED_FIRST):
+        assert ceiling.room_at(number / 10) == number / 10
+        ceiling.send(number / 10)
+    assert ceiling.room_at(0.5) == 0.0 + ANSWERS_WITHIN_S
+    ceiling.send(ANSWERS_WITHIN_S)
+    assert ceiling.room_at(ANSWERS_WITHIN_S) == 0.1 + ANSWERS_WITHIN_S
+
+
+def test_who_holds_many_sends_half_as_many_more_at_once_and_never_more_than_are_asked_for() -> None:
+    ceiling = holding(20)
+    for _ in range(10):
+        assert ceiling.room_at(0.0) == 0.0
+        ceiling.send(0.0)
+    assert ceiling.room_at(0.0) == ANSWERS_WITHIN_S
+    assert holding(4, most=5).room_at(0.0) == 0.0 and holding(5, most=5).room_at(0.0) is None
+
+
+def test_after_a_refusal_one_more_is_tried_when_the_provider_said_and_while_it_is_nobody_else() -> None:
+    ceiling = full_at(3)
+    assert (ceiling.proven, ceiling.refused_at, ceiling.found) == (3, 3, True)
+    assert ceiling.room_at(10.0) == 12.0
+    probe = ceiling.send(12.0)
+    assert probe.probe and ceiling.room_at(12.0) is None
+    ceiling.accepted(probe, 13.0)
+    ceiling.hold()
+    assert (ceiling.proven, ceiling.refused_at) == (4, 4)
+    assert ceiling.room_at(13.0) == 13.0 + 0.8 * 2.0, "sooner, as it was taken"
+
+
+def test_each_probe_that_is_refused_doubles_the_wait_until_none_can_be_paid_for() -> None:
+    ceiling = full_at(3)
+    for sent_at, next_at in ((12.0, 13.0 + 4.0), (17.0, 18.0 + 8.0)):
+        assert ceiling.room_at(sent_at) == sent_at
+        ceiling.refused(ceiling.send(sent_at), sent_at + 1, 2.0)
+        assert ceiling.proven == 3
+        assert ceiling.room_at(sent_at + 1) == (next_at if sent_at == 12.0 else None)
+
+
+def test_a_wait_that_a_provider_asks_for_is_kept_up_to_a_bound() -> None:
+    ceiling = holding(3)
+    ceiling.refused(ceiling.send(9.0), 10.0, 3600.0)
+    assert ceiling.room_at(10.0) == 10.0 + LONGEST_PACE_S
+
+
+def test_a_place_that_comes_free_is_used_at_once_and_one_that_is_refused_there_says_that_the_limit_fell() -> None:
+    ceiling = full_at(10)
+    assert ceiling.room_at(11.0) == 12.0
+    ceiling.ended()
+    assert (ceiling.held, ceiling.room_at(11.0)) == (9, 11.0)
+    ceiling.refused(ceiling.send(11.0), 11.5, 0.0)
+    assert ceiling.proven == 8, "one less than are held"
+    assert ceiling.room_at(12.0) is None, "what is held above it runs out first"
+    ceiling.ended()
+    ceiling.ended()
+    assert ceiling.room_at(12.0) == 12.0
+    ceiling.refused(ceiling.send(12.0), 12.5, 0.0)
+    assert ceiling.proven == 4, "and then by three"
+
+
+def test_what_was_on_its_way_when_a_refusal_came_is_no_further_news() -> None:
+    ceiling = holding(5)
+    early, late = ceiling.send(9.0), ceiling.send(9.1)
+    ceiling.refused(early, 10.0, 2.0)
+    before = ceiling.room_at(10.5)
+    ceiling.refused(late, 10.5, 2.0)
+    assert (ceiling.proven, before) == (5, None) and ceiling.room_at(10.5) == 12.5, "it waits from the latest one on"
+
+
+def test_whoever_was_refused_too_often_sends_one_by_one() -> None:
+    """Three credits are spent; each further create waits until the one before it is no news."""
+    ceiling = full_at(20)
+    for at in (20.0, 30.0, 40.0, 50.0):
+        ceiling.ended()
+        ceiling.refused(ceiling.send(at), at + 1, 2.0)
+    for _ in range(ceiling.held - ceiling.proven + 2):
+        ceiling.ended()
+    assert ceiling.room_at(60.0) == 60.0
+    ceiling.send(60.0)
+    assert ceiling.room_at(60.5) == 60.0 + ANSWERS_WITHIN_S
+
+
+def test_what_ended_in_another_way_says_nothing() -> None:
+    ceiling = full_at(3)
+    ceiling.dropped(ceiling.send(12.0))
+    assert (ceiling.unanswered, ceiling.proven, ceiling.room_at(12.0)) == (0, 3, 12.0)
