@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from dailies.domain.commands import COLLECT
+from dailies.domain.commands import COLLECT, of_ledger
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -144,10 +144,11 @@ def _refuse_waiting_answers(spool: Spool, source: Engine) -> None:
     ledger = Ledger(source, Owner.this_process())
     waiting = len(spool) - sum(on_record(ledger, spooled) for _, spooled in spool)
     if waiting:
-        there = f"DAILIES_LEDGER_URL='{shown(source.url)}' " if source.dialect.name == "sqlite" else ""
+        where = shown(source.url)
+        cure = of_ledger(where, COLLECT) if source.dialect.name == "sqlite" else COLLECT
         raise Misconfigured(
-            f"{waiting} answers wait in {spool.folder} that the ledger {shown(source.url)} has not taken yet. Nothing was "
-            f"changed. Let it take them first: {there}{COLLECT}",
+            f"{waiting} answers wait in {spool.folder} that the ledger {where} has not taken yet. Nothing was "
+            f"changed. Let it take them first: {cure}",
             trouble="spool",
         )
 

@@ -30,6 +30,11 @@ LEDGER_COPY = command("ledger", "copy")
 ARCHIVE = command("ledger", "archive", "archive")
 
 
+def of_ledger(url: str, line: str) -> str:
+    """A command line that means another ledger than the configured one, wherever its file lies."""
+    return f"DAILIES_LEDGER_URL={shlex.quote(url)} {line}"
+
+
 def resolve(attempt_id: str, *words: str) -> str:
     """What settles one attempt; eight digits name it."""
     return command("resolve", attempt_id[:8], *words)

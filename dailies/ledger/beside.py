@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from urllib.parse import quote
 
-from dailies.domain.commands import COLLECT, LEDGER_COPY
+from dailies.domain.commands import COLLECT, LEDGER_COPY, of_ledger
 from dailies.domain.money import NANO, ZERO, show_usd
 from dailies.domain.states import State
 from dailies.errors import Misconfigured
@@ -47,7 +47,7 @@ def refuse_unsettled_beside(home: Path, ledger: Reader) -> None:
     cure = (
         f"Move it there first: {LEDGER_COPY}"
         if ledger.is_empty()
-        else f"Bring them home first: DAILIES_LEDGER_URL='sqlite:///{file}' {COLLECT}"
+        else f"Bring them home first: {of_ledger(f'sqlite:///{file}', COLLECT)}"
     )
     raise Misconfigured(
         f"the ledger {file} holds {'1 clip' if clips == 1 else f'{clips} clips'} ({dollars} at risk) paid for or in doubt, "

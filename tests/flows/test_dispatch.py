@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from dailies.domain.clips import Clip, Image, Row
 from dailies.errors import BadInput, Misconfigured
 from dailies.ledger import Ledger
-from dailies.ledger.container import container_kind, on_a_volume, refuse_vanishing_ledger
 from dailies.planning.request import BatchRequest
 from dailies.planning.shards import chosen, died, fingerprint, parse_rows, share, split
 from dailies.runtime import open_runtime
@@ -191,55 +189,6 @@ def test_the_inbox_lies_below_the_destination_where_no_batch_can_be() -> None:
     assert inbox_folder(" s3://other/in/ ", settings) == "s3://other/in"
     with pytest.raises(Misconfigured, match="DAILIES_TO"):
         inbox_folder("", load_settings({}, environ={}, dotenv=False))
-
-
-# No ledger in a container that dies
-
-MOUNTS = """overlay / overlay rw 0 0
-proc /proc proc rw 0 0
-tmpfs /dev/shm tmpfs rw 0 0
-/dev/sdb1 /var/lib/dailies ext4 rw 0 0
-/dev/sdc1 /mnt/my\\040disk ext4 rw 0 0
-tmpfs /var/lib/dailies/scratch tmpfs rw 0 0
-"""
-
-
-@pytest.mark.parametrize(
-    ("path", "safe"),
-    [
-        ("/home/dailies/.dailies/ledger.db", False),
-        ("/var/lib/dailies/ledger.db", True),
-        ("/var/lib/dailies-other/ledger.db", False),
-        ("/var/lib/dailies/scratch/ledger.db", False),
-        ("/dev/shm/ledger.db", False),
-        ("/mnt/my disk/ledger.db", True),
-    ],
-)
-def test_only_what_is_on_a_volume_outlives_a_container(path: str, safe: bool) -> None:
-    assert on_a_volume(Path(path), MOUNTS) is safe
-
-
-def test_a_ledger_that_would_vanish_with_its_container_is_refused_and_the_message_says_what_to_do() -> None:
-    url = "sqlite:////home/dailies/.dailies/ledger.db"
-    with pytest.raises(
-        Misconfigured, match=r"Kubernetes pod.*Nothing was bought.*DAILIES_LEDGER_URL=postgresql.*mount a volume"
-    ):
-        refuse_vanishing_ledger(url, "a Kubernetes pod", MOUNTS)
-    refuse_vanishing_ledger(url, "", MOUNTS)  # no container
-    refuse_vanishing_ledger("sqlite:////var/lib/dailies/ledger.db", "a container", MOUNTS)
-    refuse_vanishing_ledger("postgresql+psycopg://db/ledger", "a container", MOUNTS)
-
-
-def test_containers_are_known_by_what_their_runtimes_leave(tmp_path: Path) -> None:
-    assert container_kind({}, tmp_path) == ""
-    assert container_kind({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, tmp_path) == "a Kubernetes pod"
-    (tmp_path / "proc/1").mkdir(parents=True)
-    (tmp_path / "proc/1/cgroup").write_text("12:memory:/kubepods/burstable/pod1\n")
-    assert container_kind({}, tmp_path) == "a container"
-    (tmp_path / "proc/1/cgroup").write_text("0::/\n")
-    assert container_kind({}, tmp_path) == ""
-    (tmp_path / ".dockerenv").touch()
-    assert container_kind({}, tmp_path) == "a container"
 
 
 def test_a_quote_is_never_lost_in_a_part(world: World) -> None:

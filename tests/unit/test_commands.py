@@ -51,6 +51,11 @@ def test_one_module_words_all_commands() -> None:
     assert found == {}
 
 
+def test_a_ledger_in_a_folder_of_any_name_is_one_word_of_the_shell() -> None:
+    url = "sqlite:////home/it's  mine/ledger.db"
+    assert shlex.split(c.of_ledger(url, c.COLLECT)) == [f"DAILIES_LEDGER_URL={url}", "dailies", "collect"]
+
+
 @pytest.mark.parametrize("line", SUGGESTED)
 def test_the_program_knows_each_as_it_stands(line: str) -> None:
     program, *words = shlex.split(line)
