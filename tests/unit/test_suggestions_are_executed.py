@@ -35,6 +35,7 @@ EXECUTED = {
     "DOCTOR": ("cli/test_says_what_next.py::test_a_setting_that_is_none_leads_to_the_doctor",),
     "DEMO": ("flows/test_wheel.py::test_*",),
     "HOOKS": ("cli/test_hooks_server.py::test_*",),
+    "of_ledger": ("e2e/test_upgrades.py::test_where_both_hold_something_the_old_one_is_settled_first",),
     "resolve": (STEP_BY_STEP,),
     "refund_pack": (ON_THE_PAGE,),
     "show_model": ("cli/test_models.py::test_the_list_ends_with_a_command_that_shows_one",),
