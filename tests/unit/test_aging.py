@@ -63,9 +63,15 @@ def test_a_doubt_is_told_by_its_owner_or_once_that_is_dead_by_anybody() -> None:
 @pytest.mark.parametrize(
     ("left", "words"),
     [
+        (timedelta(seconds=-1), "over"),
         (timedelta(0), "over"),
+        (timedelta(seconds=1), "in 0 min"),
         (timedelta(minutes=59, seconds=30), "in 59 min"),
+        (timedelta(hours=1, minutes=59), "in 119 min"),
+        (timedelta(hours=2), "in 2 h"),
         (timedelta(hours=6, minutes=5), "in 6 h"),
+        (timedelta(hours=47, minutes=59), "in 47 h"),
+        (timedelta(days=2), "in 2 d"),
         (timedelta(days=6, hours=23), "in 6 d"),
     ],
 )

@@ -62,6 +62,28 @@ def test_the_time_left_uses_the_usual_times_and_the_places() -> None:
     assert seconds_left({"a": Stage.GENERATING}, usual, {"a": 500}, in_flight=1) == 0
 
 
+def test_a_clip_of_which_nobody_knows_since_when_it_is_made_is_half_done_and_a_late_one_nearly() -> None:
+    found = {"a": Stage.GENERATING, "b": Stage.CREATING, "c": Stage.DELIVERING, "d": Stage.IN_DOUBT, "e": Stage.FAILED}
+    usual = dict.fromkeys(found, 90.0)
+    assert seconds_left(found, usual, {}, in_flight=1) == 90
+    assert seconds_left(found, usual, {"a": 90, "b": 100}, in_flight=1) == 0
+
+
+def test_the_places_that_come_free_first_are_taken_by_who_waits() -> None:
+    found = {"a": Stage.GENERATING, "b": Stage.GENERATING, "c": Stage.WAITING}
+    assert seconds_left(found, dict.fromkeys(found, 90.0), {"a": 0, "b": 80}, in_flight=2) == 100
+
+
+def test_an_end_that_is_shown_comes_nearer_at_once_and_moves_away_only_by_much() -> None:
+    guess = EndGuess()
+    assert guess.left_s(0, 100) == 100
+    assert guess.left_s(10, 80) == 80, "sooner"
+    assert guess.left_s(20, 90) == 70, "later by 20 s, of 90: not yet"
+    assert guess.left_s(30, 90) == 90, "later by 30 s: by more than a quarter"
+    assert guess.left_s(110, 20) == 10, "of little the slack is a quarter of a minute"
+    assert guess.left_s(140, 20) == 20 and guess.left_s(200, 14) == 14
+
+
 def test_an_event_is_one_line_with_what_it_cost() -> None:
     row = a_batch_row(1)
     assert event_line("sun", Stage.DELIVERED, row.attempts) == "sun delivered after 2 min, $1.26"

@@ -22,6 +22,9 @@ def test_it_is_never_less_than_its_longest_clip_nor_than_the_work_divided(times:
     assert max(times) <= found + 1e-6 and sum(times) / in_flight <= found + 1e-6 and found <= sum(times) + 1e-6
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(40, "40 s"), (360, "6 min"), (7800, "2 h 10 min"), (0, "0 s")])
+@pytest.mark.parametrize(("seconds", "text"), [
+    (0, "0 s"), (40, "40 s"), (89.4, "89 s"), (90, "2 min"), (360, "6 min"), (89 * 60, "89 min"), (90 * 60, "1 h 30 min"),
+    (7200, "2 h 0 min"), (7800, "2 h 10 min"),
+])  # fmt: skip
 def test_time_is_shown_for_people(seconds: float, text: str) -> None:
     assert show_time(seconds) == text
