@@ -86,6 +86,14 @@ def test_only_what_somebody_declared_free_is_taken_back(ledger: Ledger, state: S
             ledger.take_back(attempt.id, "back")
 
 
+def test_what_a_person_lets_try_again_stays_failed_on_record_with_the_word(ledger: Ledger) -> None:
+    attempt = bring_to(ledger, State.FAILED)
+    again = ledger.resubmit(attempt.id, "once more")
+    assert (again.state, again.failure) == (State.FAILED, Failure.SETTLED_FREE)
+    last = ledger.history(attempt.id)[-1]
+    assert (last.before, last.after, last.note) == (State.FAILED, State.FAILED, "once more")
+
+
 # Lost, and shown again
 
 

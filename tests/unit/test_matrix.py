@@ -39,6 +39,11 @@ def test_a_column_of_ones_own_may_fill_prompts_and_values_may_hold_commas() -> N
     )
 
 
+def test_a_prompt_is_cleaned_as_prompts_are_and_all_else_as_labels() -> None:
+    found = expanded(SHEET, ("prompt=a\u00a0cat", "mood=very\u00a0calm"))
+    assert (found.rows[0].cells["prompt"], found.rows[0].labels["mood"]) == ("a\u00a0cat", "very calm")
+
+
 def test_without_a_matrix_the_sheet_is_the_same() -> None:
     assert expanded(SHEET, ()) is SHEET
 

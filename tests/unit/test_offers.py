@@ -173,3 +173,18 @@ def test_a_file_of_ones_own_keeps_what_else_stands_in_it() -> None:
             {"id": "b", "offers": {"aiml": {"price": told}}},
         ],
     }
+
+
+def test_what_is_left_open_is_the_first_that_the_provider_takes_and_what_is_wished_stays() -> None:
+    """A provider may not make a model's usual length or size."""
+    model = CATALOG.find("bytedance/seedance-2-0")
+    only = model.offers["fal"].model_copy(update={"only": {"duration": (12, 15), "resolution": ("480p",)}})
+    there = model.model_copy(update={"offers": {"fal": only}})
+
+    def settled(**wish: Any) -> list[tuple[int | None, str | None]]:
+        found = offers_of(there, LiveView(), TODAY, Wish(**wish))
+        return [(e.resolved.duration_s, e.resolved.resolution) for e in found if e.kind == "image-to-video"]
+
+    assert settled() == [(12, "480p")]
+    assert settled(duration=15) == [(15, "480p")] and settled(resolution="480p") == [(12, "480p")]
+    assert settled(duration=5) == [] and settled(resolution="1080p") == []
