@@ -84,6 +84,17 @@ def test_what_the_first_version_wrote_is_still_read(spool: Spool) -> None:
     assert (attempt.usd_quoted, attempt.created_at) == (USD, NOON)
 
 
+def test_an_id_alone_is_enough_to_be_read(spool: Spool) -> None:
+    """Of the clip nothing is known then; the paid generation is."""
+    spool.folder.mkdir(parents=True)
+    (spool.folder / "a.json").write_text('{"attempt_id": "a", "generation_id": "video_1:m"}')
+    [(_, spooled)] = list(spool)
+    attempt = spooled.known.attempt
+    assert (attempt.id, attempt.no, attempt.epoch, attempt.state) == ("a", 1, 1, State.SUBMITTING)
+    assert (attempt.clip_key, attempt.batch, attempt.provider, attempt.owner) == ("", "", "", "")
+    assert attempt.usd_quoted == Decimal(0)
+
+
 def test_what_a_later_version_wrote_is_left_for_it(spool: Spool) -> None:
     path = spool.put(ANSWER)
     path.write_text(path.read_text().replace('"version":2', '"version":99'))

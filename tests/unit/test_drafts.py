@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dailies.catalog import FROM_IMAGE, ResolvedOptions, problems_at, quote, resolve_options
+from dailies.catalog import FROM_IMAGE, Catalog, Model, ResolvedOptions, problems_at, quote, resolve_options
 from dailies.domain.clips import Clip
 from dailies.domain.takes import Link, Take, take_clip
 from dailies.domain.verdicts import NOTHING_SAID, Said, Word
@@ -164,6 +164,32 @@ def test_a_take_that_the_row_has_in_full_already_is_not_made_once_more() -> None
     made = plan(ROWS, final=True, record=known)
     assert [row.clip.key for row in made.rows] == [full.key, theirs.key]
     assert made.takes == (Link(full.key, 2, theirs.key),)
+
+
+def test_what_was_bought_in_full_under_an_earlier_key_is_that_take() -> None:
+    known, earlier = shelf(a_take(1, KEEP), a_take(2, KEEP)), "e" * 64
+    today = plan(ROWS, final=True, record=known).rows[1].clip
+
+    class Remembering(Shelf):
+        def keys_like(self, identities: Sequence[str]) -> Mapping[str, str]:
+            return {one: earlier for one in identities if one == today.identity}
+
+    made = plan(ROWS, final=True, record=Remembering(known.clips, known.takes))
+    assert [row.clip.key for row in made.rows] == [clip_of(ROWS).key, earlier]
+    assert made.takes == (Link(clip_of(ROWS).key, 2, earlier),)
+
+
+def test_where_no_price_is_known_the_first_and_shortest_is_the_cheapest() -> None:
+    """A model may name its sizes without saying how large they are."""
+    base = CATALOG.find("google/veo-3.1-i2v").model_dump()
+    offers = {"aiml": {"name": "m", "price": None}}
+    model = Model.model_validate(
+        base | {"id": "m", "offers": offers, "resolution": {"values": ["lite", "full"], "default": "full"}}
+    )
+    row = "prompt,image,model,resolution|a cat,https://x.example/a.png,m,full"
+    draft = clip_of(row, catalog=Catalog([model]), draft=True)
+    assert model.duration
+    assert (draft.resolution, draft.duration_s) == ("lite", min(model.duration.values))
 
 
 def test_a_draft_is_known_for_its_row_whatever_its_settings_were() -> None:

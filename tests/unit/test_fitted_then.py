@@ -17,7 +17,7 @@ from dailies.domain.clips import Clip, Image
 from dailies.media.fit import fit_image
 from dailies.media.images import measure
 from dailies.planning.earlier import Wanted, recognised
-from dailies.planning.fitting import first_version_fitted, make_ready
+from dailies.planning.fitting import earlier_digests, first_version_fitted, make_ready
 from dailies.planning.images import Measured
 from dailies.planning.request import BatchRequest
 from dailies.prompts import RawRow
@@ -87,3 +87,11 @@ def test_the_first_version_fitted_only_to_a_size(tmp_path: Path, model: object, 
     """Else it sent a turned photo as it is stored, and by that it is known."""
     request = BatchRequest(prompts="b.csv", fit=fit)
     assert first_version_fitted(photo(tmp_path), model, RawRow(1, {}), request) is fitted  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("made", "known"), [("crop 1x1", ["ab"]), ("pad 1x1", ["ab"]), ("upright", []), ("", [])])
+def test_what_we_fit_today_may_be_what_the_first_version_made(tmp_path: Path, made: str, known: list[str]) -> None:
+    file = tmp_path / "a.jpeg"
+    file.write_bytes(b"")
+    assert earlier_digests(file, "ab", made) == known
+    assert earlier_digests(None, "ab", made) == earlier_digests(file, None, made) == []

@@ -27,6 +27,7 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 TABLE = [
     ("never connected", Fault.NOT_CONNECTED, Meaning.TRY_AGAIN, Failure.NOT_SENT),
+    ("no longer ours", Fault.NOT_OURS, Meaning.FAILED, Failure.NOT_SENT),
     ("200 with id", Answer(200, "gen-1"), Meaning.ACCEPTED, None),
     ("201 with id", Answer(201, "gen-1"), Meaning.ACCEPTED, None),
     ("202 with id", Answer(202, "gen-1"), Meaning.ACCEPTED, None),

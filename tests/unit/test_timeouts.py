@@ -48,6 +48,22 @@ def test_a_model_of_ones_own_that_takes_longer_than_the_usual_time_out_asks_for_
         refuse_short_timeout(told(None), load_catalog(tmp_path), rows("onerouter"))
 
 
+def test_of_several_the_one_that_takes_longest_says_what_is_least(tmp_path: Path) -> None:
+    """Whatever is least for one is too short for another."""
+    longest = {"bytedance/seedance-2-0": 900, "openai/sora-2-i2v": 1500}
+    models = [
+        {"id": name, "longest_s": seconds, "offers": {"onerouter": {"name": f"the {name}", "synchronous": True}}}
+        for name, seconds in longest.items()
+    ]
+    (tmp_path / "slow.json").write_text(json.dumps({"models": models}), encoding="utf-8")
+    several = [a_row(clip=a_clip(model=name), providers=("onerouter",)) for name in longest]
+    for wanted in (several, several[::-1]):
+        with pytest.raises(
+            Misconfigured, match=r"onerouter answers a create of openai/sora-2-i2v with .* at least 1500"
+        ):
+            refuse_short_timeout(told(10), load_catalog(tmp_path), wanted)
+
+
 def test_a_queue_answers_at_once_so_no_time_is_too_short(tmp_path: Path) -> None:
     offer = {"onerouter": {"synchronous": False, "asynchronous": True}}
     queued = {"id": "openai/sora-2-pro-i2v", "offers": offer}
