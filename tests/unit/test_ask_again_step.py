@@ -75,7 +75,7 @@ def refused(bench: Bench, attempt: Attempt) -> str:
 
 def test_a_doubt_that_is_settled_is_to_be_brought_home(bench: Bench, settled: Settled) -> None:
     attempt = doubt_at(bench)
-    settled.outcome = replace(attempt, state=State.SUBMITTED, generation_id="video_1")
+    settled.outcome = attempt._replace(state=State.SUBMITTED, generation_id="video_1")
     found, said = bench.run(ask_again, attempt)
     assert found == settled.outcome
     assert said == f"attempt {attempt.id[:8]} is submitted as video_1: dailies collect brings it home"
@@ -86,7 +86,7 @@ def test_a_doubt_that_stays_is_told_as_it_is_then(bench: Bench, settled: Settled
     attempt = doubt_at(bench)
     bench.ledger.noted(attempt.id, "asked")
     settled.outcome = stays
-    found, said = bench.run(ask_again, replace(attempt, error="as it was seen"))
+    found, said = bench.run(ask_again, attempt._replace(error="as it was seen"))
     assert found == bench.again(attempt) and said == f"attempt {attempt.id[:8]} stays in doubt: {stays}"
 
 
@@ -150,8 +150,8 @@ def test_an_attempt_that_does_not_speak_for_its_clip_is_refused(
 ) -> None:
     attempt = doubt_at(bench)
     if why == "bought since":
-        later = replace(attempt, id="f" * 32, no=attempt.no + 1, state=State.SUBMITTED)
-        monkeypatch.setattr(bench.ledger, "attempts", lambda _: (replace(attempt, state=State.SUPERSEDED), later))
+        later = attempt._replace(id="f" * 32, no=attempt.no + 1, state=State.SUBMITTED)
+        monkeypatch.setattr(bench.ledger, "attempts", lambda _: (attempt._replace(state=State.SUPERSEDED), later))
     elif why == "no row":
         with bench.ledger.engine.begin() as connection:
             connection.exec_driver_sql("DELETE FROM batch_row")
@@ -207,7 +207,7 @@ def test_files_lie_beside_its_csv_and_are_those_of_the_record(
     monkeypatch.setenv("HOME", "/home/me")
     references = f"side.png#sha256={SHA}|https://x.example/a.png|more/hat.png#sha256={'cd' * 32}"
     batch = asked_as(
-        bench, settled, "~/studio/smiles.csv", replace(IMAGE, source="cat.png", sha256=SHA), seed=7,
+        bench, settled, "~/studio/smiles.csv", IMAGE._replace(source="cat.png", sha256=SHA), seed=7,
         last_image=f"end.png#sha256={SHA}", reference_images=references,
     )  # fmt: skip
     folder, key = Path("/home/me/studio"), batch.plan.rows[0].clip.key
@@ -222,11 +222,11 @@ def test_files_lie_beside_its_csv_and_are_those_of_the_record(
 @pytest.mark.parametrize(
     ("prompts", "image"),
     [
-        ("/studio/a.csv", IMAGE), ("/studio/a.csv", replace(IMAGE, source="cat.png")),
-        ("/studio/a.csv", replace(IMAGE, source="s3://b/cat.png", sha256=SHA)),
-        ("/studio/a.csv", replace(IMAGE, source="", sha256=SHA)),
-        ("/studio/a.csv", replace(IMAGE, source="cat.png", sha256=SHA, made="upright")),
-        ("s3://studio/a.csv", replace(IMAGE, source="cat.png", sha256=SHA)),
+        ("/studio/a.csv", IMAGE), ("/studio/a.csv", IMAGE._replace(source="cat.png")),
+        ("/studio/a.csv", IMAGE._replace(source="s3://b/cat.png", sha256=SHA)),
+        ("/studio/a.csv", IMAGE._replace(source="", sha256=SHA)),
+        ("/studio/a.csv", IMAGE._replace(source="cat.png", sha256=SHA, made="upright")),
+        ("s3://studio/a.csv", IMAGE._replace(source="cat.png", sha256=SHA)),
     ],
 )  # fmt: skip
 def test_what_was_no_file_beside_it_or_was_made_of_one_is_none(

@@ -72,7 +72,7 @@ def test_what_was_not_sent_and_what_waits_where_it_can_be_stopped_may_be_cancell
 def test_what_is_no_row_any_more_is_not(bench: Bench, change: dict[str, bool]) -> None:
     bench.batch(2)
     away, stays = rows(bench)
-    assert wishes([replace(away, **change), stays]) == [Wish(stays, None)]  # type: ignore[arg-type]
+    assert wishes([away._replace(**change), stays]) == [Wish(stays, None)]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("state", [State.SUBMITTING, State.IN_DOUBT, State.COMPLETED, State.STORED, State.SUBMITTED])
@@ -94,14 +94,14 @@ def test_what_it_means_is_said_of_each_provider_that_will_be_asked(bench: Bench)
         Wish(first, attempt),
         Wish(second, None),
         Wish(first, attempt),
-        Wish(first, replace(attempt, provider="gone")),
+        Wish(first, attempt._replace(provider="gone")),
     ]
     fal = declared()["fal"]
     assert rules(asked) == [f"{fal.title}: {fal.cancel_rule}"] and rules([Wish(second, None)]) == []
 
 
 def test_a_wish_has_the_quote_of_its_attempt_else_of_its_row(bench: Bench) -> None:
-    attempt = replace(waiting(bench), usd_quoted=Decimal(3))
+    attempt = waiting(bench)._replace(usd_quoted=Decimal(3))
     (row,) = rows(bench)
     assert (Wish(row, attempt).usd_quoted, Wish(row, None).usd_quoted) == (Decimal(3), USD)
 
@@ -113,7 +113,7 @@ def test_what_was_not_sent_is_put_on_record_as_not_wanted_for_nothing(bench: Ben
     """Nobody is asked; a row that names no provider too."""
     batch = bench.batch(2)
     first, second = rows(bench)
-    wanted = [Wish(first, None), Wish(replace(second, providers=()), None)]
+    wanted = [Wish(first, None), Wish(second._replace(providers=()), None)]
     found = cancelled(bench, *wanted)
     assert found == [Cancelled(wish, State.FAILED, None, NOTE, Decimal(0)) for wish in wanted]
     for row, provider in zip(batch.plan.rows, ("aiml", ""), strict=True):
@@ -227,7 +227,7 @@ def test_a_line_of_the_answer_says_all_of_it(bench: Bench) -> None:
         **whose, "attempt": attempt.id, "provider": "fal", "state": "failed", "agreed": True, "detail": "stopped",
         "usd_quoted": 1.26, "usd_charged": 0.5,
     }  # fmt: skip
-    assert entry(Cancelled(Wish(replace(row, usd_quoted=None), None), State.FAILED, None, NOTE)) == {
+    assert entry(Cancelled(Wish(row._replace(usd_quoted=None), None), State.FAILED, None, NOTE)) == {
         **whose, "attempt": None, "provider": None, "state": "failed", "agreed": None, "detail": NOTE,
         "usd_quoted": None, "usd_charged": None,
     }  # fmt: skip

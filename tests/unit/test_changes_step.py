@@ -67,9 +67,9 @@ def test_a_clip_that_is_still_asked_for_by_another_row_is_no_change(bench: Bench
     [
         ({"model": "m"}, ("model",)), ({"prompt": "p"}, ("prompt",)), ({"resolution": "1080p"}, ("resolution",)),
         ({"aspect_ratio": "9:16"}, ("aspect_ratio",)), ({"duration_s": 8}, ("duration",)), ({}, ()),
-        ({"image": replace(IMAGE, source="https://x.example/b.png")}, ("image",)), ({"options": {"seed": 1}}, ("seed",)),
+        ({"image": IMAGE._replace(source="https://x.example/b.png")}, ("image",)), ({"options": {"seed": 1}}, ("seed",)),
         (
-            {"model": "m", "prompt": "p", "image": replace(IMAGE, source="https://x.example/b.png"), "duration_s": 8},
+            {"model": "m", "prompt": "p", "image": IMAGE._replace(source="https://x.example/b.png"), "duration_s": 8},
             ("model", "prompt", "image", "duration"),
         ),
         ({"options": {"seed": 1, "loop": True}}, ("loop", "seed")),
@@ -103,7 +103,7 @@ def test_changed_rows_are_said_in_a_line() -> None:
 
 def behind(bench: Bench, state: State | None = State.STORED, count: int = 1, **then: Any) -> list[Row]:
     """Rows whose clips were bought when the picture behind their address was like this."""
-    rows = [a_row(n, a_clip(f"prompt {n}", image=replace(IMAGE, **then)), sheet_row=n + 1) for n in range(1, count + 1)]
+    rows = [a_row(n, a_clip(f"prompt {n}", image=IMAGE._replace(**then)), sheet_row=n + 1) for n in range(1, count + 1)]
     batch = bench.batch(rows=tuple(rows))
     for at in range(count if state else 0):
         bench.attempt(state or State.STORED, batch, at)
@@ -112,7 +112,7 @@ def behind(bench: Bench, state: State | None = State.STORED, count: int = 1, **t
 
 def said(bench: Bench, rows: list[Row], **now: Any) -> list[str]:
     """What is said where the pictures are like this now."""
-    seen = tuple(replace(row, clip=replace(row.clip, image=replace(row.clip.image, **now))) for row in rows)
+    seen = tuple(replace(row, clip=replace(row.clip, image=row.clip.image._replace(**now))) for row in rows)
     return bench.run(other_content, bench.batch(rows=seen, on_record=False).plan)
 
 

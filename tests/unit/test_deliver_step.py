@@ -129,7 +129,7 @@ def test_a_stored_clip_gets_what_belongs_to_it(deliveries: Deliveries, caplog: p
     attempt = bench.attempt(State.COMPLETED)
     stored = deliveries.deliver(attempt)
     (row,) = bench.ledger.rows_of_clips([attempt.clip_key])
-    row = replace(row, attempts=(attempt,))
+    row = row._replace(attempts=(attempt,))
     path = bench.folder / "downloads" / f"{attempt.id}.mp4"
     told = deliveries.told
     assert told["pack"] == (attempt, row, Download(path, len(CLIP), DIGEST), ways, "video/mp4")

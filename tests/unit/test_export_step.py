@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,8 +28,7 @@ def handed(*names: str) -> list[Handed]:
     line = credits([a_batch_row()]).lines[0]
     return [
         Handed(
-            replace(
-                line, id=name, clip_key=f"{at:064x}", s3_uri=f"s3://clips/{name}.mp4", size_bytes=len(CLIPS.get(name, b"x")),
+            line._replace(id=name, clip_key=f"{at:064x}", s3_uri=f"s3://clips/{name}.mp4", size_bytes=len(CLIPS.get(name, b"x")),
                 sha256=hashlib.sha256(CLIPS.get(name, b"x")).hexdigest(),
             ),
             f"{name}_1",

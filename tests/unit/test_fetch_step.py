@@ -315,7 +315,7 @@ def test_a_provider_without_a_key_says_so_where_there_is_no_address(visits: Visi
     """Where there is one it may work all the same."""
     visits.bench.vendor.looks = [Misconfigured("no key for aiml")]
     assert visits.visit(attempt, DownloadFailed("HTTP 502"), b"whole").odd == ""
-    other = replace(visits.bench.attempt(State.COMPLETED, visits.bench.batch(2), 1), result_url=None)
+    other = visits.bench.attempt(State.COMPLETED, visits.bench.batch(2), 1)._replace(result_url=None)
     with pytest.raises(NotYet, match=r"^the download fails: no key for aiml\."):
         visits.visit(other, b"whole")
 
@@ -387,7 +387,7 @@ def test_a_job_that_its_provider_has_shown_and_forgets_for_an_hour_is_lost(visit
 def test_without_any_address_a_clip_whose_job_is_gone_is_lost_as_well(visits: Visits, attempt: Attempt) -> None:
     visits.bench.clock.advance(timedelta(days=30).total_seconds())
     with pytest.raises(ResultLost, match="gives no address"):
-        gone(visits, replace(attempt, result_url=None), b"whole")
+        gone(visits, attempt._replace(result_url=None), b"whole")
     assert visits.urls == []
 
 
@@ -408,9 +408,9 @@ def test_how_long_a_result_lives_is_counted_from_when_it_was_ready(visits: Visit
     """From its claim where nobody knows when that was."""
     visits.bench.clock.advance(timedelta(days=7).total_seconds() + 1)
     with pytest.raises(DeliveryDelayed):
-        gone(visits, replace(attempt, completed_at=visits.bench.clock()), UrlExpired("HTTP 403"))
+        gone(visits, attempt._replace(completed_at=visits.bench.clock()), UrlExpired("HTTP 403"))
     with pytest.raises(ResultLost):
-        gone(visits, replace(attempt, completed_at=None), UrlExpired("HTTP 403"))
+        gone(visits, attempt._replace(completed_at=None), UrlExpired("HTTP 403"))
 
 
 def test_a_file_that_can_not_be_read_is_fetched_again(visits: Visits, attempt: Attempt) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -38,7 +37,7 @@ def row(state: State | None = State.STORED, number: int = 1, **changes: Any) -> 
 
 
 def judged(of: BatchRow, word: Word, note: str = "") -> BatchRow:
-    return replace(of, verdict=Verdict(1, of.clip_key, NOON, "Ana", Said(word, note)))
+    return of._replace(verdict=Verdict(1, of.clip_key, NOON, "Ana", Said(word, note)))
 
 
 @pytest.mark.parametrize(("clip", "outcome", "state"), [
@@ -69,7 +68,7 @@ def test_what_was_there_before_the_run_is_told_from_what_it_brought() -> None:
 
 
 def test_a_forgotten_clip_failed_for_a_run_and_stays_what_it_was_for_whoever_looks_later() -> None:
-    gone = replace(row(), forgotten=True)
+    gone = row()._replace(forgotten=True)
     assert (outcome_of(gone, frozenset()), outcome_of(gone)) == (Outcome.FAILED, Outcome.DELIVERED)
     assert line_of(gone).error == FORGOTTEN
 
@@ -102,7 +101,7 @@ def test_a_row_of_the_report() -> None:
 
 
 def test_a_row_that_was_never_bought_says_nothing_that_nobody_knows() -> None:
-    line = line_of(replace(row(None), usd_quoted=None))
+    line = line_of(row(None)._replace(usd_quoted=None))
     assert line.provider == "aiml", "where it would be bought"
     unknown = (
         "attempt", "generation_id", "s3_uri", "sha256", "size_bytes", "usd_quoted", "usd_charged", "credits_used", "seconds",
@@ -120,9 +119,9 @@ def test_a_row_that_was_never_bought_says_nothing_that_nobody_knows() -> None:
 
 def test_its_quote_is_what_the_attempt_was_quoted_at_where_the_row_has_one() -> None:
     bought = row(usd_quoted=Decimal(2))
-    assert line_of(replace(bought, usd_quoted=Decimal(3))).usd_quoted == 2
-    assert line_of(replace(bought, usd_quoted=None)).usd_quoted is None
-    assert line_of(replace(row(None), usd_quoted=Decimal(3))).usd_quoted == 3
+    assert line_of(bought._replace(usd_quoted=Decimal(3))).usd_quoted == 2
+    assert line_of(bought._replace(usd_quoted=None)).usd_quoted is None
+    assert line_of(row(None)._replace(usd_quoted=Decimal(3))).usd_quoted == 3
 
 
 def test_what_is_said_of_the_clip_itself_is_said_of_a_delivered_one_alone() -> None:
@@ -132,8 +131,8 @@ def test_what_is_said_of_the_clip_itself_is_said_of_a_delivered_one_alone() -> N
 
 
 def test_where_this_batch_has_a_copy_of_its_own_it_lies_there_once_it_is_delivered() -> None:
-    assert line_of(replace(row(), copy_uri="s3://other/a.mp4")).s3_uri == "s3://other/a.mp4"
-    assert line_of(replace(row(State.SUBMITTED), copy_uri="s3://other/a.mp4")).s3_uri is None
+    assert line_of(row()._replace(copy_uri="s3://other/a.mp4")).s3_uri == "s3://other/a.mp4"
+    assert line_of(row(State.SUBMITTED)._replace(copy_uri="s3://other/a.mp4")).s3_uri is None
 
 
 def test_a_word_that_was_taken_back_is_none_and_its_note_stays() -> None:
@@ -144,20 +143,20 @@ def test_a_word_that_was_taken_back_is_none_and_its_note_stays() -> None:
 def test_money_is_that_of_all_attempts() -> None:
     plain = row(None)
     states = (State.SUPERSEDED, State.FAILED, State.SUBMITTED)
-    tried = [replace(an_attempt_of(plain.clip_key, "row-01", state), no=no) for no, state in enumerate(states, 1)]
-    line = line_of(replace(plain, attempts=tuple(tried)))
+    tried = [an_attempt_of(plain.clip_key, "row-01", state)._replace(no=no) for no, state in enumerate(states, 1)]
+    line = line_of(plain._replace(attempts=tuple(tried)))
     assert (line.attempts, line.polls, line.state) == (3, 12, "submitted")
     assert (line.unreported, line.usd_unreported_quoted, line.usd_at_risk) == (1, ONE, ONE)
     assert line.usd_charged is None, "the one that failed has no id, so nobody said a charge"
-    two = [replace(an_attempt_of(plain.clip_key, "row-01", State.STORED), no=no, credits_used=no) for no in (1, 2)]
-    line = line_of(replace(plain, attempts=tuple(two)))
+    two = [an_attempt_of(plain.clip_key, "row-01", State.STORED)._replace(no=no, credits_used=no) for no in (1, 2)]
+    line = line_of(plain._replace(attempts=tuple(two)))
     assert (line.usd_charged, line.credits_used) == (2 * ONE, 3)
 
 
 @pytest.mark.parametrize(("retired", "counted"), [(True, False), (False, True)])
 def test_a_row_that_left_the_file_is_no_row_of_the_batch(retired: bool, counted: bool) -> None:
-    assert line_of(replace(row(), retired=retired)).counted is counted
-    assert not line_of(replace(row(), counted=False)).counted
+    assert line_of(row()._replace(retired=retired)).counted is counted
+    assert not line_of(row()._replace(counted=False)).counted
 
 
 def lines() -> list[Line]:
@@ -167,7 +166,7 @@ def lines() -> list[Line]:
         line_of(judged(row(number=2), Word.REJECT)),
         line_of(row(State.SUBMITTED, 3)),
         line_of(row(State.IN_DOUBT, 4)),
-        line_of(replace(row(number=5), retired=True)),
+        line_of(row(number=5)._replace(retired=True)),
         line_of(row(None, 6)),
     ]
 

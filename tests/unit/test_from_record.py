@@ -25,7 +25,7 @@ def on_record(number: int = 3, clip: Clip = CLIP, **changes: Any) -> BatchRow:
         Decimal(1),
         {"campaign": "spring", "seed": "8"},
     )
-    return replace(row, **changes)
+    return row._replace(**changes)
 
 
 def test_a_row_is_written_as_it_was_made() -> None:

@@ -21,10 +21,11 @@ from dailies.domain.creates import PaidRequest
 from dailies.domain.pictures import Picture
 from dailies.errors import Refused
 from dailies.media.images import BadImage, data_uri
+from dailies.media.unchanged import read_unchanged
 from dailies.planning.batch import Batch
 from dailies.planning.plan import SentFile
 from dailies.sender.protocol import Purchase, Repetition
-from dailies.steps.image import as_text, further_images, image_url, read_unchanged
+from dailies.steps.image import as_text, further_images, image_url
 from dailies.steps.prepare import Prepared, prepare, purchase
 from dailies.storage.abilities import StoreAbilities
 from dailies.storage.s3 import Stored, StoreTrouble
@@ -88,7 +89,7 @@ def test_without_an_image_nothing_is_sent(bench: Bench, takes_data_uri: bool) ->
 
 @pytest.mark.parametrize("takes_data_uri", [True, False])
 def test_an_address_is_sent_as_it_is(bench: Bench, takes_data_uri: bool) -> None:
-    assert sent(bench, *of(bench, replace(IMAGE, source=ADDRESS)), takes_data_uri) == ADDRESS
+    assert sent(bench, *of(bench, IMAGE._replace(source=ADDRESS)), takes_data_uri) == ADDRESS
 
 
 @pytest.mark.parametrize("source", ["cat.png", ADDRESS])
@@ -250,7 +251,7 @@ def prepared(bench: Bench, row: Row, provider: str = "aiml", **changes: Any) -> 
 
 def test_a_request_is_built_priced_and_digested(bench: Bench) -> None:
     """The digest is of what is asked for at this provider: an image's identity, never its bytes or a signature."""
-    clip = a_clip(image=replace(IMAGE, source=f"{ADDRESS}?X-Amz-Signature=1"), options={"seed": 7}, model=SEEDANCE)
+    clip = a_clip(image=IMAGE._replace(source=f"{ADDRESS}?X-Amz-Signature=1"), options={"seed": 7}, model=SEEDANCE)
     row = a_row(1, clip)
     found = prepared(bench, row)
     model = catalog().find(SEEDANCE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -45,7 +44,7 @@ def test_why_a_clip_is_not_there(attempt: dict[str, Any], kind: Kind | None) -> 
 def test_only_the_kinds_that_are_asked_for_of_rows_that_are_still_wanted() -> None:
     failed, lost = a_row(1, **FAILED), a_row(2, state=State.RESULT_LOST)
     delivered = a_row(3, state=State.STORED, s3_uri="s3://clips/a.mp4")
-    rows = [replace(failed, retired=True), a_row(4), delivered, failed, replace(lost, forgotten=True), lost]
+    rows = [failed._replace(retired=True), a_row(4), delivered, failed, lost._replace(forgotten=True), lost]
     assert to_retry(rows, [Kind.FAILED]) == [Again(failed, Kind.FAILED, failed.attempts[0])]
     assert [again.row for again in to_retry(rows, list(Kind))] == [failed, lost]
     assert to_retry(rows, []) == []
@@ -56,4 +55,4 @@ def test_what_it_costs_is_todays_quote_else_what_it_was_quoted_at_then_and_what_
     for today, usd in ((Decimal(3), Decimal(3)), (Decimal(0), Decimal(0)), (None, Decimal(2))):
         assert Again(a_row(usd=today), Kind.FAILED, attempt).usd == usd
     assert Again(a_row(), Kind.FAILED, attempt).usd_paid == 0
-    assert Again(a_row(), Kind.LOST, replace(attempt, usd_charged=Decimal(5))).usd_paid == 5
+    assert Again(a_row(), Kind.LOST, attempt._replace(usd_charged=Decimal(5))).usd_paid == 5
