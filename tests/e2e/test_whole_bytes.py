@@ -13,14 +13,8 @@ from dailies.sandbox.render import Spec, render
 from tests.e2e.harness import World, named
 from tests.e2e.invariants import assert_invariants
 from tests.e2e.loopback import Answers
-from tests.unit.test_download import framed
+from tests.unit.loopback import framed, reply
 from tests.unit.video_files import clip
-
-
-def answer(body: bytes, *headers: str, length: int | None = -1, status: int = 200) -> bytes:
-    told = [] if length is None else [f"Content-Length: {len(body) if length == -1 else length}"]
-    head = "\r\n".join([f"HTTP/1.1 {status} x", "Connection: close", *told, *headers])
-    return head.encode() + b"\r\n\r\n" + body
 
 
 @pytest.fixture(scope="module")
@@ -62,19 +56,19 @@ def test_a_whole_clip_comes_home_in_whatever_it_is_wrapped(hasty: None, world: W
     at = bought.index(b"mdhd") + 20
     mdhd_zero = bought[:at] + bytes(4) + bought[at + 4 :]
     answers = {
-        "plain": answer(bought),
-        "no length": answer(bought, length=None),
-        "part of all": answer(bought, f"Content-Range: bytes 0-{len(bought) - 1}/{len(bought)}", status=206),
-        "zeros": answer(bought + bytes(64)),
-        "provenance": answer(bought + uuid),
-        "mdhd zero": answer(mdhd_zero),
-        "empty encoding": answer(bought, "Content-Encoding: "),
-        "aws-chunked in name": answer(bought, "Content-Encoding: aws-chunked"),
-        "aws-chunked": answer(framed(bought), "Content-Encoding: aws-chunked"),
-        "gzip": answer(gzip.compress(bought, 1), "Content-Encoding: gzip"),
-        "gzip in name": answer(bought, "Content-Encoding: gzip"),
-        "unknown encoding": answer(bought, "Content-Encoding: zzz"),
-        "no type": answer(bought, "Content-Type: text/html"),
+        "plain": reply(bought),
+        "no length": reply(bought, length=None),
+        "part of all": reply(bought, f"Content-Range: bytes 0-{len(bought) - 1}/{len(bought)}", status=206),
+        "zeros": reply(bought + bytes(64)),
+        "provenance": reply(bought + uuid),
+        "mdhd zero": reply(mdhd_zero),
+        "empty encoding": reply(bought, "Content-Encoding: "),
+        "aws-chunked in name": reply(bought, "Content-Encoding: aws-chunked"),
+        "aws-chunked": reply(framed(bought), "Content-Encoding: aws-chunked"),
+        "gzip": reply(gzip.compress(bought, 1), "Content-Encoding: gzip"),
+        "gzip in name": reply(bought, "Content-Encoding: gzip"),
+        "unknown encoding": reply(bought, "Content-Encoding: zzz"),
+        "no type": reply(bought, "Content-Type: text/html"),
     }
     answers = {name.replace(" ", "-"): content for name, content in answers.items()}
     with Answers() as host:
@@ -99,8 +93,8 @@ def test_what_can_not_be_proved_is_stored_and_marked_when_it_came_twice_the_same
         "avi": (made["avi"], "AVI instead of an MP4"),
         "secret": (bytes(range(128, 256)) * 3000, "no known kind of video"),
     }
-    answers = {name: answer(body) for name, (body, _) in bodies.items()}
-    answers["too-long"] = answer(bought, length=len(bought) + 7)
+    answers = {name: reply(body) for name, (body, _) in bodies.items()}
+    answers["too-long"] = reply(bought, length=len(bought) + 7)
     with Answers() as host:
         redirected(world, host, answers)
         assert world.run().code == 0
@@ -123,7 +117,7 @@ def test_what_is_no_clip_or_is_cut_is_not_delivered_and_the_best_of_it_is_kept(
     cuts = {f"cut-{n}": bought[:n] for n in (10, at, len(bought) // 3, len(bought) - 1)}
     texts = {"html": b"<html>Processing</html>", "json": b"{}", "png": b"\x89PNG\r\n\x1a\n" + bytes(99), "empty": b""}
     with Answers() as host:
-        redirected(world, host, {name: answer(body) for name, body in {**cuts, **texts}.items()})
+        redirected(world, host, {name: reply(body) for name, body in {**cuts, **texts}.items()})
         first = world.run()
     assert (first.code, first.json["delivered"], first.waiting) == (1, 0, len(cuts) + len(texts))
     assert not world.clips()
@@ -139,10 +133,10 @@ def test_the_best_that_came_is_stored_as_evidence_when_the_address_has_ended(
 ) -> None:
     """A worse piece never takes a better one's place, nor does a page; then the result's life is over."""
     with Answers() as host:
-        redirected(world, host, {"a": answer(bought[: len(bought) // 2])}, provider="onerouter")
+        redirected(world, host, {"a": reply(bought[: len(bought) // 2])}, provider="onerouter")
         world.run()
         for worse in (bought[:1000], b"<html></html>"):
-            host.routes["/a"] = answer(worse)
+            host.routes["/a"] = reply(worse)
             world.command("collect", "--json")
         del host.routes["/a"]
         world.sandbox.fault("poll", "status", status=404, times=None)

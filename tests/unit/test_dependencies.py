@@ -7,6 +7,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -14,8 +15,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+holders = cache(packages_distributions)
 OURS = {"dailies", "flows", "tasks", "deployments", "tests", "benchmarks", "data", "docs"}
-DISTRIBUTIONS = packages_distributions()
 
 
 def imported(*rooms: str) -> dict[str, str]:
@@ -51,7 +52,7 @@ def _normal(name: str) -> str:
 
 def undeclared(found: dict[str, str], known: set[str]) -> dict[str, str]:
     """Packages that no declared distribution holds, each with a file that imports it."""
-    return {name: file for name, file in found.items() if not {_normal(d) for d in DISTRIBUTIONS.get(name, [])} & known}
+    return {name: file for name, file in found.items() if not {_normal(d) for d in holders().get(name, [])} & known}
 
 
 def test_what_the_program_imports_is_declared() -> None:

@@ -47,14 +47,12 @@ class Site:
         return self.kind(self.text, trouble=self.trouble)
 
 
-@cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
 def sites() -> Iterator[Site]:
     for path in MODULES:
-        for node in ast.walk(tree_of(path)):
+        code = path.read_text(encoding="utf-8")
+        if not any(f"{kind}(" in code for kind in KINDS):
+            continue  # to parse all of the program takes seconds, of each worker that collects this file
+        for node in ast.walk(ast.parse(code)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KINDS:
                 text = worded(node.args[0], path) if node.args else "x"
                 said = next((word.value for word in node.keywords if word.arg == "trouble"), None)
@@ -150,7 +148,7 @@ def test_nothing_else_ends_with_2() -> None:
 
 def exits() -> Iterator[tuple[str, str]]:
     for path in MODULES:
-        for function in ast.walk(tree_of(path)):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
                 for node in ast.walk(function):
                     if isinstance(node, ast.Return) and any(map(is_two, whole(node.value))):
