@@ -42,49 +42,57 @@ def no_proc(file, *args, **kwargs):
 io.open = builtins.open = no_proc
 real_readlink, real_stat = os.readlink, os.stat
 os.readlink = lambda path, **more: no_proc(path) if str(path).startswith("/proc") else real_readlink(path, **more)
+import contextlib, json
 from dailies.cli import main
-sys.exit(main(sys.argv[1:]))
+for words in json.loads(sys.argv[1]):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(words)
+    print(json.dumps([code, out.getvalue(), err.getvalue()]))
 """
-"""A system of a poorer kind: no fcntl, no SIGHUP, no O_NONBLOCK, no getuid, no /proc."""
+"""Commands on a system of a poorer kind: no fcntl, no SIGHUP, no O_NONBLOCK, no getuid, no /proc."""
+CODES = {
+    "--version": 0,
+    "models --json": 0,
+    "status --json": 0,
+    "check prompts.csv --json": 2,
+    "run prompts.csv --to s3://b/p --json": 2,
+    "report --json": 0,
+    "doctor --ready --json": 0,
+}
 
 
-def elsewhere(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """A command on such a system."""
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, str]]:
+    """What each command answers there: its exit code, stdout and stderr. What any of them imports, is imported there."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    Image.new("RGB", (1280, 720)).save(folder / "frame.png")
+    (folder / "prompts.csv").write_text("prompt,image,resolution\na door opens,frame.png,720p\n")
     environ = {
         "PATH": os.environ["PATH"], "HOME": str(folder), "USER": "somebody", "DAILIES_HOME": str(folder / "home"),
         "DAILIES_TRUSTED_HOSTS": "127.0.0.1", "AIML_BASE_URL": "http://127.0.0.1:9", "AIML_API_KEY": "k",
     }  # fmt: skip
-    return subprocess.run(
-        [sys.executable, "-c", HIDDEN, *words], cwd=folder, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        timeout=300, check=False,
+    commands = json.dumps([line.split() for line in CODES])
+    done = subprocess.run(
+        [sys.executable, "-c", HIDDEN, commands], cwd=folder, env=environ, stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, timeout=300, check=False,
     )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return dict(zip(CODES, map(json.loads, done.stdout.splitlines()), strict=True))
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    Image.new("RGB", (1280, 720)).save(tmp_path / "frame.png")
-    (tmp_path / "prompts.csv").write_text("prompt,image,resolution\na door opens,frame.png,720p\n")
-    return tmp_path
+@pytest.mark.parametrize("line", CODES)
+def test_a_command_needs_nothing_that_only_linux_has(elsewhere: dict[str, tuple[int, str, str]], line: str) -> None:
+    code, out, err = elsewhere[line]
+    assert code == CODES[line], err
+    assert "No module named" not in err and "has no attribute" not in err
+    if line.endswith("--json"):
+        json.loads(out)
 
 
-@pytest.mark.parametrize(
-    ("words", "code"),
-    [(["--version"], 0), (["models", "--json"], 0), (["status", "--json"], 0), (["check", "prompts.csv", "--json"], 2),
-     (["run", "prompts.csv", "--to", "s3://b/p", "--json"], 2),
-     (["report", "--json"], 0), (["doctor", "--ready", "--json"], 0)],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
-)  # fmt: skip
-def test_a_command_needs_nothing_that_only_linux_has(folder: Path, words: list[str], code: int) -> None:
-    done = elsewhere(folder, *words)
-    assert done.returncode == code, done.stderr
-    assert "No module named" not in done.stderr and "has no attribute" not in done.stderr
-    if "--json" in words:
-        json.loads(done.stdout)
-
-
-def test_a_check_there_says_what_it_says_here(folder: Path) -> None:
+def test_a_check_there_says_what_it_says_here(elsewhere: dict[str, tuple[int, str, str]]) -> None:
     """The same refusal: the account can't be asked. And the same clip, by its content."""
-    there = json.loads(elsewhere(folder, "check", "prompts.csv", "--json").stdout)
+    there = json.loads(elsewhere["check prompts.csv --json"][1])
     assert there["clips"][0]["check"] == "ok" and there["error"]
 
 
