@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from functools import cache
 from itertools import count
@@ -30,28 +31,31 @@ from tests.e2e.harness import AIML_KEY, JOB_KEYS, ONEROUTER_KEY, Prefect, Servic
 from tests.e2e.s3_proxy import FaultyStore
 
 NUMBERS = count(1)
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
 STARTED = pytest.StashKey[Services]()
 MakeWorld = Callable[..., World]
 
 
 @pytest.fixture(scope="session")
-def services(request: pytest.FixtureRequest) -> Services:
-    """An S3 server, a Prefect server and a fork server; shared by all folders that import this fixture."""
+def services(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Services:
+    """An S3 server, a Prefect server and a fork server; shared by all folders that import this fixture. The Prefect server
+    is shared by all workers as well: no test may leave, or change for a while, what another one's runs would read there."""
     stash = request.config.stash
     if STARTED not in stash:
         stack = ExitStack()
-        stash[STARTED] = stack.enter_context(_serving())
+        base = tmp_path_factory.getbasetemp()
+        stash[STARTED] = stack.enter_context(_serving(base if WORKER == "alone" else base.parent))
         request.config.add_cleanup(stack.close)
     return stash[STARTED]
 
 
 @contextmanager
-def _serving() -> Iterator[Services]:
+def _serving(shared: Path) -> Iterator[Services]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     with ExitStack() as stack:  # most tests need neither a Prefect server nor children
         authority = str(_one_authority(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dailies-e2e-")))))
         authorities = {"SSL_CERT_FILE": authority, "PREFECT_API_SSL_CERT_FILE": authority}
-        server = cache(lambda: stack.enter_context(_prefect(authority)))
+        server = cache(lambda: stack.enter_context(_prefect(shared, authority)))
         forks = cache(lambda: stack.enter_context(Forks()))
         store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         store.start()
@@ -61,11 +65,9 @@ def _serving() -> Iterator[Services]:
 
 
 @contextmanager
-def _prefect(authority: str) -> Iterator[Prefect]:
-    with (
-        tempfile.TemporaryDirectory(prefix="dailies-e2e-") as home,
-        local_server(Path(home), startup_timeout_s=300) as server,
-    ):
+def _prefect(home: Path, authority: str) -> Iterator[Prefect]:
+    """Whoever comes first starts it; it ends after its last user."""
+    with local_server(home, startup_timeout_s=300) as server:
         here = {
             PREFECT_API_URL: server.api_url,
             PREFECT_API_SSL_CERT_FILE: authority,
@@ -87,7 +89,7 @@ def _one_authority(folder: Path) -> Path:
 def _no_secret_in(folder: Path) -> None:
     """Everything that any test made Prefect store: no key, and no signed URL."""
     for path in folder.rglob("*"):
-        if path.is_file():
+        with suppress(FileNotFoundError, IsADirectoryError):  # where other workers use it, its journals come and go
             assert not (found := secrets_in(path.read_bytes())), f"(f) {found} in {path}"
 
 
@@ -113,7 +115,7 @@ def make_world(services: Services, engine: bool, tmp_path: Path) -> Iterator[Mak
             } | config
             sandbox = stack.enter_context(Sandbox(SandboxConfig(**options)))
             proxy = stack.enter_context(FaultyStore(services.s3_url))
-            bucket = f"bucket-{number}"
+            bucket = f"bucket-{WORKER}-{number}"  # the names that tests of all workers leave in one Prefect server
             s3_client(services.s3_url).create_bucket(Bucket=bucket)
             url = ledger_url or f"sqlite:///{folder / 'home' / 'ledger.db'}"
             return World(folder, services, sandbox, proxy, bucket, url, engine)

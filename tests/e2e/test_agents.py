@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
-import httpx
 import psutil
 import pytest
-from mcp import ClientSession, StdioServerParameters, stdio_client
 
 from dailies import __version__
 from tests.e2e.harness import SECRETS, World, until
+
+if TYPE_CHECKING:
+    from mcp import ClientSession
 
 Ask = Callable[..., Awaitable[dict[str, Any]]]
 
 
 def with_tools(world: World, story: Callable[[Ask, ClientSession], Awaitable[None]], *options: str) -> None:
     """A session with the server as an agent's program starts it; everything it answers is searched for keys."""
+    from mcp import ClientSession, StdioServerParameters, stdio_client  # a second's work, which collecting need not do
+
     started = StdioServerParameters(
         command=sys.executable, args=["-m", "dailies", "mcp", *options], env=world.outside, cwd=world.folder
     )
@@ -91,5 +94,5 @@ def test_a_run_goes_on_by_itself_or_waits_for_a_yes(world: World, limit: str, wa
 def paused(world: World) -> list[Any]:
     """The runs of this test's CSV that wait in Prefect."""
     wanted = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}}}
-    runs = httpx.post(f"{world.environ['PREFECT_API_URL']}/flow_runs/filter", json=wanted).json()
+    runs = world.ask_prefect("flow_runs/filter", **wanted)
     return [run for run in runs if str(world.prompts) in json.dumps(run["parameters"])]

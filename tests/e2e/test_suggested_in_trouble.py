@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
 import pytest
 
 from dailies.domain.states import State
@@ -34,7 +33,7 @@ def typed(world: World, text: str, pattern: str) -> Result:
 @pytest.fixture
 def spooled(hasty: None, world: World) -> World:
     """A clip that is paid for; its id waits in the spool, for the ledger's disk is full."""
-    world.csv(1)
+    world.csv(named("in-the-spool"))
     world.command("check", str(world.prompts))  # makes the tables
     world.sql(*NO_ANSWERS["sqlite"])
     world.run()
@@ -83,12 +82,12 @@ def test_a_ledger_is_copied_once_it_has_taken_what_waits_in_the_spool(spooled: W
 @pytest.mark.engine
 def test_a_clip_whose_answer_waits_in_the_spool_says_what_goes_on_from_there(spooled: World) -> None:
     """In its state in the Prefect UI."""
-    api, attempt = spooled.services.prefect["PREFECT_API_URL"], spooled.attempts()[0].id[:8]
+    attempt = spooled.attempts()[0].id[:8]
     messages: list[str] = []
 
     def shown() -> bool:
-        """The server takes states in a moment later, and lists those of other tests as well."""
-        runs = httpx.post(f"{api}/task_runs/filter", json={"sort": "EXPECTED_START_TIME_DESC"}, timeout=60).json()
+        """The server takes states in a moment later."""
+        runs = spooled.ask_prefect("task_runs/filter", task_runs={"name": {"like_": "create · in-the-spool"}})
         found = [str(run["state"]["message"]) for run in runs if run["state"]]
         messages[:] = [message for message in found if attempt in message and "the next run or" in message]
         return bool(messages)

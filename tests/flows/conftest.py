@@ -1,15 +1,7 @@
-"""Worlds for the tests of this folder, as the end-to-end tests have them."""
+"""The fixtures of `tests.e2e.fixtures`, here."""
 
 from __future__ import annotations
 
-import pytest
+from tests.e2e.fixtures import engine, make_world, services, world
 
-from tests.e2e.fixtures import make_world, services, world
-
-__all__ = ["make_world", "services", "world"]
-
-
-@pytest.fixture
-def engine() -> bool:
-    """These tests are about flows as Prefect runs them."""
-    return True
+__all__ = ["engine", "make_world", "services", "world"]

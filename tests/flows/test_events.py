@@ -44,6 +44,8 @@ from tasks.engine.asking import SUSPENDED
 from tests.e2e.harness import World
 from tests.ledger.factories import a_dead_owner
 
+pytestmark = pytest.mark.engine  # the stand-in would tell nobody
+
 TABLE = [
     (MaybeCharged("x"), "in-doubt"),
     (Overdue("x"), "overdue"),

@@ -23,6 +23,8 @@ from dailies.prefect_api.server import local_server
 from dailies.settings import load_settings
 from tasks.engine.run import settings_for_run
 
+pytestmark = pytest.mark.production  # what it keeps on a server, every run on that server would read
+
 OTHERS = 250
 """More than the two hundred that a page of Prefect's holds; their names look like ours, and come before them."""
 PATIENT = {PREFECT_CLIENT_RETRY_EXTRA_CODES: {500}}

@@ -15,6 +15,8 @@ from prefect.states import Completed, Failed
 from flows.retakes import NOTHING, retakes, round_state
 from tests.e2e.harness import World, named
 
+pytestmark = pytest.mark.engine
+
 WITHIN_S = 60.0
 
 
