@@ -263,6 +263,7 @@ def test_a_note_left_by_a_dead_server_is_ignored_even_if_its_port_answers(server
         assert httpx.get(f"{running.api_url}/health").json() is True
 
 
+@pytest.mark.production
 def test_a_broken_database_is_one_clear_message_with_the_servers_last_words(tmp_path: Path) -> None:
     folder = tmp_path / "prefect"
     folder.mkdir()

@@ -66,7 +66,9 @@ def test_a_create_that_is_stopped_past_its_lease_and_continued_is_charged_at_mos
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, *(pytest.param(n, marks=pytest.mark.production) for n in (signal.SIGTERM, signal.SIGHUP))]
+)
 def test_one_signal_during_the_post_records_its_answer_and_claims_no_more(world: World, number: signal.Signals) -> None:
     """Exit 130; the creates in flight are on record; the rest was not started; the next run goes on."""
     world.csv(named("a", "b", "c"))

@@ -23,7 +23,8 @@ async def flow_and_answer(world: World, answer: dict[str, Any] | None) -> Any:
             paused: list[Any] = []
             while not paused:
                 body = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}, "name": {"like_": batch}}}
-                paused = (await client.post(f"{api}/flow_runs/filter", json=body)).json()
+                found = await client.post(f"{api}/flow_runs/filter", json=body)
+                paused = found.json() if found.is_success else []  # a busy server answers 503 once in a while
                 await anyio.sleep(0.1)
             accepted = False
             while not accepted:  # the form's fields follow the state by a moment
@@ -38,13 +39,12 @@ async def flow_and_answer(world: World, answer: dict[str, Any] | None) -> Any:
             return await generate_clips(str(world.prompts), batch=batch, approve_above_usd=1.0, return_state=True)
 
 
-@pytest.mark.engine
 @pytest.mark.parametrize(
     ("answer", "bought"),
     [
-        pytest.param({"approve": True, "note": "Ann, for the spring spot"}, 3, id="yes"),
-        pytest.param({"approve": True, "budget_usd": 2.6}, 2, id="yes, for less"),
-        pytest.param({"approve": False, "note": "too dear"}, 0, id="no"),
+        pytest.param({"approve": True, "note": "Ann, for the spring spot"}, 3, id="yes", marks=pytest.mark.engine),
+        pytest.param({"approve": True, "budget_usd": 2.6}, 2, id="yes, for less", marks=pytest.mark.production),
+        pytest.param({"approve": False, "note": "too dear"}, 0, id="no", marks=pytest.mark.production),
     ],
 )
 def test_a_person_decides_in_the_form(world: World, answer: dict[str, Any], bought: int) -> None:
@@ -74,7 +74,7 @@ def test_below_the_limit_nobody_is_asked(world: World) -> None:
     assert world.run().code == 0
 
 
-@pytest.mark.engine
+@pytest.mark.production
 def test_what_was_approved_is_on_record_and_a_resumed_run_asks_only_for_more(world: World) -> None:
     """The rest of what was approved is bought without a question; one clip more is asked about, however cheap."""
     world.csv(2)

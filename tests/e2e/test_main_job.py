@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import sys
 from typing import Any
 
-import httpx
 import pytest
 
 from dailies.domain.clips import slug
+from dailies.prefect_api.blocks import read_blocks
+from dailies.settings import load_settings
 from tests.e2e.fixtures import MakeWorld
 from tests.e2e.forks import ROOT
 from tests.e2e.harness import Result, World, named, picture, until
@@ -49,16 +51,6 @@ def assert_shape(answer: dict[str, Any]) -> None:
     for name, kind in ANSWER.items():
         assert isinstance(answer[name], kind), (name, answer[name])
     assert answer["rows"] == sum(answer[name] for name in COUNTS) == len(answer["clips"])
-
-
-def prefect(world: World, path: str, **body: object) -> Any:
-    """Ask the Prefect server; 503 means that its SQLite is busy, and Prefect's own client asks again as well."""
-    for _ in range(10):
-        answer = httpx.post(f"{world.environ['PREFECT_API_URL']}/{path}", json=body, trust_env=False, timeout=30)
-        if answer.status_code != 503:
-            break
-    answer.raise_for_status()
-    return answer.json()
 
 
 @pytest.mark.engine
@@ -164,7 +156,6 @@ def refused(world: World, result: Result, *words: str) -> None:
         assert word.lower() in result.stderr.lower(), f"{word!r} not in {result.stderr!r}"
 
 
-@pytest.mark.engine
 def test_what_is_missing_is_said_before_anything_is_bought(world: World) -> None:
     """No key, no bucket named, no such file, an unknown model or option, a budget too small: exit 2 and what to do."""
     world.csv(named("a", "b"))
@@ -183,19 +174,34 @@ def test_what_is_missing_is_said_before_anything_is_bought(world: World) -> None
     refused(world, world.run(DAILIES_LEDGER_URL="mysql://host/db"), "SQLite or Postgres", "mysql")
     refused(world, world.run(DAILIES_MODELS="nowhere.yaml"), "nowhere.yaml")
     refused(world, world.run(AIML_BASE_URL="http://provider.example"), "AIML_BASE_URL", "https")
-    refused(world, world.run(PREFECT_API_URL="http://127.0.0.1:9/api"), "Prefect API", "does not answer")
-    refused(
-        world,
-        world.command("status", fresh=True, PREFECT_API_URL="http://127.0.0.1:9/api"),
-        "Prefect API",
-        "does not answer",
-    )
     refused(world, world.run("--to", "s3://no-such-bucket/clips"), "no-such-bucket")
     refused(world, world.run("--in-flight", "0"), "--in-flight")
     assert world.run("--budget", "2.52").code == 0, "a budget that fits to the cent is enough"
     assert world.run("--budget", "1").code == 0, "nothing is left to buy, so a budget that was lowered refuses nothing"
     world.csv(named("a", "b", "c"))
     assert world.run("--budget", "3.78").code == 0, "of a batch that is half made, only the rest is to be paid"
+
+
+@pytest.mark.engine
+def test_a_prefect_api_that_does_not_answer_is_said_before_anything_is_bought(world: World) -> None:
+    """By a run, and by a command that only reads its settings there."""
+    world.csv(named("a", "b"))
+    away = "http://127.0.0.1:9/api"
+    refused(world, world.run(PREFECT_API_URL=away), "Prefect API", "does not answer")
+    refused(world, world.command("status", fresh=True, PREFECT_API_URL=away), "Prefect API", "does not answer")
+
+
+@pytest.mark.engine
+def test_a_variable_on_the_prefect_server_is_a_setting_where_the_environment_has_none(world: World) -> None:
+    """Every world has this one in its environment: whoever shares the server reads nothing of it."""
+    world.ask_prefect("variables/", name="dailies_poll_cap_s", value="0.7")
+
+    def cap_s() -> float:
+        with world.here():
+            return load_settings(blocks=asyncio.run(read_blocks())).dailies_poll_cap_s
+
+    assert cap_s() == float(world.environ.pop("DAILIES_POLL_CAP_S"))
+    assert cap_s() == 0.7
 
 
 def test_a_key_that_is_refused_buys_nothing(world: World) -> None:
@@ -214,6 +220,7 @@ def test_a_store_that_is_not_there_is_one_clear_message(world: World) -> None:
     refused(world, world.run(AWS_ENDPOINT_URL_S3="http://127.0.0.1:9"), "bucket can't be reached")
 
 
+@pytest.mark.production
 def test_the_flow_module_is_a_command_too(world: World) -> None:
     """`python -m flows.generate PROMPTS.csv` is `dailies run`."""
     world.csv(named("a"))
@@ -230,18 +237,18 @@ def test_the_prefect_server_shows_names_states_and_artifacts_of_the_team(world: 
     world.csv(demo_rows(world))
     assert world.run("--batch", name, fork=True).code == 0
     key = slug(name)
-    runs = prefect(world, "flow_runs/filter", flow_runs={"name": {"like_": name}})
+    runs = world.ask_prefect("flow_runs/filter", flow_runs={"name": {"like_": name}})
     assert [run["state"]["type"] for run in runs] == ["COMPLETED"] and "5 clips" in runs[0]["name"]
     assert "5 of 5 delivered" in runs[0]["state"]["message"]
 
     def task_names() -> set[str]:
-        found = prefect(world, "task_runs/filter", task_runs={"flow_run_id": {"any_": [runs[0]["id"]]}})
+        found = world.ask_prefect("task_runs/filter", task_runs={"flow_run_id": {"any_": [runs[0]["id"]]}})
         return {run["name"] for run in found if run["state_type"] == "COMPLETED"}
 
     wanted = {f"{step} · {row}" for step in ("create", "poll", "deliver") for row in ("sunrise", "tower", "night")}
     until(lambda: wanted <= task_names())
-    artifacts = prefect(
-        world, "artifacts/filter", artifacts={"key": {"any_": [f"{a}-{key}" for a in ("clips", "totals", "progress")]}}
+    artifacts = world.ask_prefect(
+        "artifacts/filter", artifacts={"key": {"any_": [f"{a}-{key}" for a in ("clips", "totals", "progress")]}}
     )
     kinds = {artifact["type"]: artifact["data"] for artifact in artifacts}
     assert set(kinds) == {"table", "markdown", "progress"} and kinds["progress"] == 100
@@ -256,22 +263,22 @@ def test_a_deployment_on_a_process_work_pool_runs_with_parameters(make_world: Ma
     world.csv(named("a", "b"))
     world.environ["PREFECT_WORKER_QUERY_SECONDS"] = "1"
     program = [sys.executable, "-m", "prefect", "--no-prompt"]
-    prefect(world, "work_pools/", name="dailies", type="process")
+    world.ask_prefect("work_pools/", name="dailies", type="process")
     deployed = world.shell(
         *program, "deploy", "--prefect-file", str(ROOT / "prefect.yaml"), "--name", "generate-clips", cwd=ROOT
     )
     assert deployed.code == 0, deployed.stderr + deployed.stdout
-    found = prefect(world, "deployments/filter", deployments={"name": {"any_": ["generate-clips"]}})
+    found = world.ask_prefect("deployments/filter", deployments={"name": {"any_": ["generate-clips"]}})
     parameters = {
         "prompts": str(world.prompts),
         "batch": "from-the-worker",
         "budget_usd": 2.52,
         "approve_above_usd": None,
     }
-    run = prefect(world, f"deployments/{found[0]['id']}/create_flow_run", parameters=parameters)
+    run = world.ask_prefect(f"deployments/{found[0]['id']}/create_flow_run", parameters=parameters)
     worked = world.shell(*program, "worker", "start", "--pool", "dailies", "--type", "process", "--run-once", cwd=ROOT)
     assert worked.code == 0, worked.stderr
-    [ended] = prefect(world, "flow_runs/filter", flow_runs={"id": {"any_": [run["id"]]}})
+    [ended] = world.ask_prefect("flow_runs/filter", flow_runs={"id": {"any_": [run["id"]]}})
     assert ended["state"]["type"] == "COMPLETED", ended["state"]["message"] + worked.stderr[-1500:]
     assert len(world.clips()) == 2 and all("/from-the-worker/" in f"/{key}" for key in world.clips())
     assert_invariants(world)

@@ -21,7 +21,7 @@ from dailies.domain.creates import PaidRequest
 from dailies.domain.pictures import Picture
 from dailies.errors import Refused
 from dailies.media.images import BadImage, data_uri
-from dailies.media.unchanged import read_unchanged
+from dailies.media.unchanged import PictureChanged, read_unchanged
 from dailies.planning.batch import Batch
 from dailies.planning.plan import SentFile
 from dailies.sender.protocol import Purchase, Repetition
@@ -107,11 +107,11 @@ def test_a_file_that_is_not_the_one_that_was_measured_is_not_sent(bench: Bench, 
     file = drawn(bench.folder)
     batch, row = of(bench, Image("cat.png", 8, 8, "png", sha256=file.sha256), file)
     drawn(bench.folder, size=9)
-    with pytest.raises(BadImage) as changed:
+    with pytest.raises(PictureChanged) as changed:
         sent(bench, batch, row, takes_data_uri)
     assert str(changed.value) == "cat.png has changed since it was checked; run again to plan with the new one"
     file.path.unlink()
-    with pytest.raises(BadImage) as gone:
+    with pytest.raises(PictureChanged) as gone:
         sent(bench, batch, row, takes_data_uri)
     assert str(gone.value) == "cat.png can't be read any more: No such file or directory"
 
@@ -130,7 +130,7 @@ def test_a_file_that_only_looks_the_same_is_read_again(bench: Bench, kept: str) 
         other.write_bytes(bytes(then.st_size))
         other.replace(file.path)
     os.utime(file.path, ns=(then.st_atime_ns, then.st_mtime_ns))
-    with pytest.raises(BadImage, match="has changed since it was checked"):
+    with pytest.raises(PictureChanged, match="has changed since it was checked"):
         sent(bench, batch, row, True)
 
 
@@ -231,7 +231,7 @@ def test_a_further_file_that_is_not_at_hand_is_not_sent(bench: Bench, takes_data
     with pytest.raises(BadImage, match=r"^end\.png is not at hand: run its own CSV again$"):
         beside(bench, takes_data_uri, {}, last_image="end.png")
     end = drawn(bench.folder, "end.png")
-    with pytest.raises(BadImage, match="has changed since it was checked"):
+    with pytest.raises(PictureChanged, match="has changed since it was checked"):
         beside(bench, takes_data_uri, {"last_image": replace(end, sha256="0" * 64)}, last_image="end.png")
 
 
