@@ -21,7 +21,7 @@ from tests.e2e.test_faults_ledger import ANSWERS_AGAIN, NO_ANSWERS
 
 def typed(world: World, text: str, pattern: str) -> Result:
     """The result of the command that the text suggests after these words, with whatever is set before it."""
-    (line,) = re.findall(pattern + r"[ `]*((?:\w+='[^']*' )?dailies [a-z]+(?: copy| --adopt)?)", text)
+    (line,) = re.findall(pattern + r"[ `]*((?:\w+=\S+ )?dailies [a-z]+(?: copy| --adopt)?)", text)
     *settings, _ = line.split("dailies ")
     environ: dict[str, Any] = dict(pair.split("=", 1) for pair in shlex.split(" ".join(settings)))
     program, *words = shlex.split(line.removeprefix(" ".join(settings)))
