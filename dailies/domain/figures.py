@@ -371,11 +371,3 @@ N = TypeVar("N", int, Decimal)
 
 def _both(one: N | None, other: N | None) -> N | None:
     return other if one is None else one if other is None else one + other
-
-
-def sum_of(lines: Iterable[Line]) -> Sum:
-    """Lines summed up in one pass."""
-    found = Sum()
-    for line in lines:
-        found.add(line)
-    return found

@@ -6,8 +6,6 @@ import math
 
 MAX_DELAYS = 50  # Prefect refuses more than 50 retry delays; past the end the last one repeats
 JITTER = 0.3  # Prefect's factor: each wait is 0.75 to 1.3 of its delay, so that a batch does not poll in step
-
-
 FACTOR = 1.5  # each delay is so many times the one before
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import anyio
 import pytest
 
-from dailies.domain.figures import Totals, sum_of
+from dailies.domain.figures import Totals
 from flows.shared import final_state
+from tests.report.factories import sum_of
 
 NOTHING = sum_of(()).totals()
 

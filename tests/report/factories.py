@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from PIL import Image as Picture
 
 from dailies.domain.clips import clip_name
+from dailies.domain.figures import Line, Sum
 from dailies.domain.money import ZERO, usd_to_credits
 from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import Failure, State
@@ -148,3 +149,11 @@ def gradient(size: tuple[int, int], seed: int) -> bytes:
     out = io.BytesIO()
     small.resize(size, Picture.Resampling.BICUBIC).save(out, "PNG")
     return out.getvalue()
+
+
+def sum_of(lines: Iterable[Line]) -> Sum:
+    """Lines summed up as a report sums them, one after the other."""
+    found = Sum()
+    for line in lines:
+        found.add(line)
+    return found

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dailies.domain.figures import Line, Outcome, Totals, sum_of
+from dailies.domain.figures import Line, Outcome, Totals
 from dailies.domain.money import ZERO, sum_usd
 from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import Failure, State
@@ -22,7 +22,7 @@ from dailies.report.charts import charts_of
 from dailies.report.credits import answer_json, credits_of, csv_pieces, table_rows, totals_markdown
 from dailies.report.focus import focus_csv
 from dailies.report.select import Selection, chosen, grouped
-from tests.report.factories import a_batch_row, an_attempt_of
+from tests.report.factories import a_batch_row, an_attempt_of, sum_of
 
 FIRST = datetime(2026, 11, 1, 12, tzinfo=UTC)
 PROVIDERS = ("aiml", "onerouter")

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dailies.domain.figures import line_of, sum_of
+from dailies.domain.figures import line_of
 from dailies.domain.records import BatchRow
 from dailies.domain.states import Failure, State
 from dailies.errors import BadInput
@@ -31,7 +31,7 @@ from dailies.report.page import Drawing, PageFacts
 from dailies.report.runs import runs_of
 from dailies.report.select import Selection, chosen, day, each_chosen, grouping
 from dailies.report.sums import Sums
-from tests.report.factories import MADE_AT, a_batch_row, credits, mixed_rows
+from tests.report.factories import MADE_AT, a_batch_row, credits, mixed_rows, sum_of
 
 FACTS = PageFacts(MADE_AT)
 

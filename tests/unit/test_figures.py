@@ -17,7 +17,6 @@ from dailies.domain.figures import (
     line_of,
     outcome_of,
     shown_state,
-    sum_of,
 )
 from dailies.domain.marks import Marks
 from dailies.domain.money import ZERO
@@ -26,7 +25,7 @@ from dailies.domain.records import OVERDUE, BatchRow
 from dailies.domain.states import Failure, State
 from dailies.domain.verdicts import Said, Verdict, Word
 from tests.ledger.factories import NOON
-from tests.report.factories import a_batch_row, an_attempt_of
+from tests.report.factories import a_batch_row, an_attempt_of, sum_of
 
 ONE = Decimal("1.26")
 MARKS, ORIGIN = Marks(), Origin(True, "trainedAlgorithmicMedia")

@@ -17,23 +17,17 @@ from dailies.planning.batch import Batch
 from dailies.planning.request import BatchRequest
 from dailies.steps.retakes import batches_sent_back, retakes_asked, several_sent_back, start_retakes
 from dailies.steps.start import plan_batch, start_batch
-from dailies.storage.abilities import StoreAbilities
 from tests.ledger.factories import FakeClock, a_clip, a_row, bring_to, claim, store
-from tests.unit.steps_bench import Bench, bench_on
+from tests.unit.beginnings import ways_open
+from tests.unit.steps_bench import Bench
 
 MODEL = "alibaba/wan-2-7-t2v"
 SIZE = 1_234_567
 
 
 @pytest.fixture
-def bench(sqlite_url: str, tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    async def reach(*_: object) -> None:
-        """Every way is open."""
-
-    monkeypatch.setattr("dailies.steps.reachable.reach", reach)
-    for bench in bench_on(sqlite_url, tmp_path, clock):
-        bench.stores["clips", "smiles"] = StoreAbilities()
-        yield bench
+def bench(sqlite_url: str, tmp_path: Path, clock: FakeClock) -> Iterator[Bench]:
+    yield from ways_open(sqlite_url, tmp_path, clock)
 
 
 def delivered(bench: Bench, name: str = "smiles", *sent_back: str) -> Batch:

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dailies.domain.figures import line_of, sum_of
+from dailies.domain.figures import line_of
 from dailies.domain.records import BatchRow
 from dailies.domain.states import State
 from dailies.domain.verdicts import NOTHING_SAID, Said, Verdict, Word, first_take, take_meant, undo_of
 from dailies.errors import BadRows
 from dailies.report.credits import answer_json, credits_of
 from dailies.review.sheet import COLUMNS, decided, read_verdicts, verdicts_csv
-from tests.report.factories import a_batch_row
+from tests.report.factories import a_batch_row, sum_of
 
 AT = datetime(2026, 11, 26, 9, 30, tzinfo=UTC)
 KEEP, RETAKE, REJECT = (Said(word) for word in (Word.KEEP, Word.RETAKE, Word.REJECT))
