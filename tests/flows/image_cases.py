@@ -27,7 +27,11 @@ MAY_WRITE = ("/dev", "/home/dailies", "/proc", "/run/lock", "/tmp", "/var/lib/da
 FROM_HERE = re.compile(r"(AIML|ONEROUTER|AWS|PREFECT_API)_\w+|DAILIES_(TO|TRUSTED_HOSTS|LOOK|POLL_\w+)|SSL_CERT_FILE")
 """What of a world's environment the container is given, beside a home of its own."""
 
-pytestmark = [pytest.mark.skipif(not CONTAINER, reason=".ci/image builds it"), pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.engine,  # nothing here stands in for a Prefect server
+    pytest.mark.skipif(not CONTAINER, reason=".ci/image builds it"),
+    pytest.mark.timeout(600),
+]
 
 
 def told(*command: str, **environ: str) -> list[str]:
