@@ -19,6 +19,12 @@ CREDIT_PER_PROBE = 0.25
 no more than a half: in the long run one create in forty is refused, and fewer where many are under way. So in a few minutes,
 too, of which a single refusal is a large part, it is less than one in twenty."""
 SHORTEST_PACE_S, LONGEST_PACE_S = 0.25, 10.0
+RISEN = 4
+"""So many probes accepted in a row say that the limit has risen, and the next ones wait for nothing. Fewer may be accepted because
+clips have ended there of which nobody here knows yet."""
+FALLEN = 1.0, 0.75, 0.5
+"""What is asked for of what was held when it was refused, once, twice, and more often in a row: the limit has fallen, and how far is found
+from below. A limit on requests a second looks the same, so the second step is a small one."""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,7 +53,7 @@ class Ceiling:
         self._credit = CREDIT
         self._pace_s = SHORTEST_PACE_S
         self._probe_at = self._news_at = self._sent_at = float("-inf")
-        self._refused_in_a_row = 0
+        self._refused_in_a_row = self._probes_in_a_row = 0
 
     @property
     def unanswered(self) -> int:
@@ -63,8 +69,8 @@ class Ceiling:
             return now if self._credit >= 0 else self._one_by_one_at(now)
         if under_way > self.proven or self.proven >= self.most or any(one.probe for one in self._unanswered):
             return None
-        if under_way < self.refused_at:
-            return now
+        if under_way < self.refused_at and not self._refused_in_a_row:
+            return now  # until one is accepted again, it may have fallen further
         return self._probe_at if self._credit >= 1 else None
 
     def _next_wave_at(self, now: float) -> float:
@@ -91,8 +97,9 @@ class Ceiling:
         earned = min(CREDIT_PER_CREATE, CREDIT_PER_ROUND / self.proven) + CREDIT_PER_PROBE * sending.probe
         self._credit = min(CREDIT, self._credit + earned)
         if sending.probe:
+            self._probes_in_a_row += 1
             self._pace_s = max(SHORTEST_PACE_S, 0.8 * self._pace_s)
-            self._probe_at = now + self._pace_s
+            self._probe_at = now + (self._pace_s if self._probes_in_a_row < RISEN else 0)
 
     def hold(self) -> None:
         """One more is held: of a create that was accepted, or of an earlier run."""
@@ -106,6 +113,7 @@ class Ceiling:
     def refused(self, sending: Sending, now: float, wait_s: float) -> None:
         """It was one too many. What was on its way already when that came out is no further news."""
         self._unanswered.remove(sending)
+        self._probes_in_a_row = 0
         news = sending.sent_at > self._news_at
         if news:
             self._news_at = now
@@ -115,9 +123,9 @@ class Ceiling:
         if self._credit < 0 and not sending.probe and self._refused_in_a_row <= 1 and sending.after_s < wait_s:
             return  # refused too often for a ceiling: requests may only come too fast, which the repetition tells
         self.found = True
-        below = 2 ** (self._refused_in_a_row - 1) - 1 if news and not sending.probe else 0  # 0, 1, 3, 7: it has fallen
+        times = min(self._refused_in_a_row, len(FALLEN)) if news and not sending.probe else 1
         held = max(sending.held, self.held + sum(other.sent_at <= sending.sent_at for other in self._unanswered))
-        self.proven = max(1, min(self.proven, held) - below)
+        self.proven = max(1, min(self.proven, int(held * FALLEN[times - 1])))
         self.refused_at = held or self.refused_at
         self._credit = max(DEEPEST_DEBT, self._credit - news)
 

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from benchmarks.ceilings import Limit, Pace, Simulated
-from dailies.domain.ceiling import ANSWERS_WITHIN_S, LONGEST_PACE_S, UNANSWERED_FIRST, Ceiling
+from dailies.domain.ceiling import ANSWERS_WITHIN_S, LONGEST_PACE_S, RISEN, UNANSWERED_FIRST, Ceiling
 from dailies.runtime.limiter import AdaptiveLimiter
 
 PACES = {"life": Pace(), "compressed": Pace(18, 0.35, 0.3, 0.8), "long waits": Pace(retry_after_s=30)}
@@ -44,6 +44,15 @@ def test_a_limit_that_falls_in_mid_run_is_followed_at_once(first: int, then: int
         run = Simulated(turns(first, then, 600), seed=seed).run(400, since_s=600 + 60)
         assert run.share >= 0.95
         assert run.refusals <= 0.05
+
+
+@pytest.mark.parametrize(("first", "then"), [(20, 7), (50, 7)])
+def test_the_fall_itself_is_found_with_few_refusals(first: int, then: int) -> None:
+    """Of forty minutes, a quarter before the fall: its refusals are counted in."""
+    for seed in range(4):
+        run = Simulated(turns(first, then, 600), seed=seed).run(round((first * 600 + then * 1800) / 96))
+        assert run.refusals <= 0.05
+        assert run.share >= 0.95
 
 
 @pytest.mark.parametrize(("first", "then"), [(7, 20), (3, 7), (3, 20)])
@@ -196,6 +205,20 @@ def test_after_a_refusal_one_more_is_tried_when_the_provider_said_and_while_it_i
     assert ceiling.room_at(13.0) == 13.0 + 0.8 * 2.0, "sooner, as it was taken"
 
 
+def test_probes_that_are_accepted_one_after_another_wait_for_nothing_any_more() -> None:
+    """The limit has risen. One of them that is refused ends that."""
+    ceiling, now = full_at(3), 12.0
+    for taken in range(1, RISEN + 3):
+        assert ceiling.room_at(now) == now
+        ceiling.accepted(ceiling.send(now), now + 1)
+        ceiling.hold()
+        at = ceiling.room_at(now + 1)
+        assert at is not None and (at <= now + 1) == (taken >= RISEN)
+        now = at
+    ceiling.refused(ceiling.send(now), now + 1, 2.0)
+    assert ceiling.room_at(now + 1) == now + 1 + 2.0
+
+
 def test_each_probe_that_is_refused_doubles_the_wait_until_none_can_be_paid_for() -> None:
     ceiling = full_at(3)
     for sent_at, next_at in ((12.0, 13.0 + 4.0), (17.0, 18.0 + 8.0)):
@@ -217,13 +240,21 @@ def test_a_place_that_comes_free_is_used_at_once_and_one_that_is_refused_there_s
     ceiling.ended()
     assert (ceiling.held, ceiling.room_at(11.0)) == (9, 11.0)
     ceiling.refused(ceiling.send(11.0), 11.5, 0.0)
-    assert ceiling.proven == 8, "one less than are held"
+    assert ceiling.proven == 6, "three quarters of what is held"
     assert ceiling.room_at(12.0) is None, "what is held above it runs out first"
-    ceiling.ended()
-    ceiling.ended()
+    for _ in range(4):
+        ceiling.ended()
     assert ceiling.room_at(12.0) == 12.0
     ceiling.refused(ceiling.send(12.0), 12.5, 0.0)
-    assert ceiling.proven == 4, "and then by three"
+    assert ceiling.proven == 2, "and then the half"
+    for _ in range(4):
+        ceiling.ended()
+    ceiling.accepted(ceiling.send(13.0), 13.5)
+    ceiling.hold()
+    for held in range(2, 5):  # up to where it was refused at last, it is asked for more without a credit
+        assert (ceiling.held, ceiling.room_at(14.0)) == (held, 14.0)
+        ceiling.accepted(ceiling.send(14.0), 14.5)
+        ceiling.hold()
 
 
 def test_what_was_on_its_way_when_a_refusal_came_is_no_further_news() -> None:
