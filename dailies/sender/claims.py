@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from dailies.domain.creates import PaidRequest, Reference
-from dailies.domain.kept_request import content_digest, keep
+from dailies.domain.kept_request import KeptRequest, content_digest, keep
 from dailies.domain.pictures import written_out
 from dailies.domain.records import Attempt
 from dailies.ledger import Ledger, Unclaimed
@@ -61,11 +61,9 @@ def claim_again(ledger: Ledger, repetition: Repetition, base_url: str, clock_s: 
         return Unclaimed.TAKEN
     if not f"{request.address}/".startswith(f"{base_url}/"):
         return f"it was sent to {request.address}, which is no address of {repetition.provider}'s now"
-    granted = ledger.claim_again(repetition.attempt_id, settling.key_life, repetition.at_once)
-    if not isinstance(granted, tuple):
-        return granted
-    attempt, kept = granted
-    age_s = (ledger.now() - kept.first_sent_at).total_seconds()
-    return ClaimedRequest(
-        attempt, request, repeat=True, young_until=clock_s + settling.key_life.total_seconds() - age_s
-    )
+    match ledger.claim_again(repetition.attempt_id, settling.key_life, repetition.at_once):
+        case (Attempt() as attempt, KeptRequest(first_sent_at=first_sent_at)):
+            left_s = (settling.key_life - (ledger.now() - first_sent_at)).total_seconds()
+            return ClaimedRequest(attempt, request, repeat=True, young_until=clock_s + left_s)
+        case refusal:
+            return refusal
