@@ -32,6 +32,7 @@ ROOMS = {
 }  # fmt: skip
 """By the innermost frame whose file has such a part in its name."""
 
+OURS = ("/dailies/", "/flows/", "/tasks/")
 BEGINNERS = ("_begun", "_read", "_write", "__enter__")
 """What only begins a transaction for somebody."""
 ROLE = next((role for module, role in ROLES.items() if module in sys.orig_argv), "program")
@@ -46,15 +47,19 @@ CALLS: dict[int, tuple[float, int, str]] = {}
 
 
 def where(frame: Any) -> tuple[str, str]:
-    """What a stack is doing: its room, and its innermost place outside the standard library."""
-    room = place = ""
-    while frame is not None and not (room and place):
+    """What a stack is doing: its room, and its innermost place outside the standard library, with the one of ours that led there."""
+    room = place = ours = ""
+    while frame is not None and not (room and place and ours):
         file = frame.f_code.co_filename
         room = room or next((name for part, name in ROOMS.items() if part in file), "")
-        if not place and ("site-packages" in file or any(part in file for part in ROOMS)):
-            place = f"{'/'.join(Path(file).parts[-2:])}:{frame.f_code.co_name}"
+        here = f"{'/'.join(Path(file).parts[-2:])}:{frame.f_code.co_name}"
+        if "site-packages" not in file and any(part in file for part in OURS):
+            ours = ours or here
+            place = place or here
+        elif not place and "site-packages" in file:
+            place = here
         frame = frame.f_back
-    return room or "Python itself", place
+    return room or "Python itself", place if ours in ("", place) else f"{ours} > {place}"
 
 
 def had_ns(thread: int, what: int) -> int:
