@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -137,10 +137,20 @@ def _brief(no: int, provider: str, state: str, failure: str | None, delivered: b
     return Brief(no, same(provider), State(state), Failure(failure) if failure else None, delivered)
 
 
-def attempts_of(connection: Connection, clip_keys: Sequence[str]) -> Iterator[tuple[str, tuple[Attempt, ...]]]:
-    """Clips with all their attempts, in the order in which they were made; a chunk of clips in memory at a time."""
+BESIDE_FIGURES = frozenset({
+    "owner", "epoch", "lease_until", "request_digest", "image_sha256", "result_url", "submitted_at", "updated_at",
+})  # fmt: skip
+"""What no figure is made of: it is for those who work on an attempt, and a third of what reading one costs."""
+
+
+def attempts_of(
+    connection: Connection, clip_keys: Sequence[str], unread: Collection[str] = ()
+) -> Iterator[tuple[str, tuple[Attempt, ...]]]:
+    """Clips with all their attempts, in the order in which they were made; a chunk of clips in memory at a time. Columns that
+    stay `unread` are None."""
     c = t.attempt.c
-    yield from _by_clip(connection, sa.select(c.clip_key, *(c[name] for name in ATTEMPT)), clip_keys, _attempt)
+    columns = (sa.null() if name in unread else c[name] for name in ATTEMPT)
+    yield from _by_clip(connection, sa.select(c.clip_key, *columns), clip_keys, _attempt)
 
 
 def briefs_of(connection: Connection, clip_keys: Sequence[str]) -> Iterator[tuple[str, tuple[Brief, ...]]]:
@@ -176,8 +186,11 @@ def _by_clip(
         yield from ((key, tuple(attempts)) for key, attempts in found.items())
 
 
-def batch_rows(connection: Connection, where: sa.ColumnElement[bool]) -> Iterator[BatchRow]:
-    """The rows of one or more batches with all their attempts, in the order of the CSV; a chunk in memory at a time."""
+def batch_rows(
+    connection: Connection, where: sa.ColumnElement[bool], unread: Collection[str] = ()
+) -> Iterator[BatchRow]:
+    """The rows of one or more batches with all their attempts, in the order of the CSV; a chunk in memory at a time. Of the
+    attempts the columns that stay `unread` are None."""
     query = (
         sa.select(
             t.batch_row, t.copy.c.s3_uri.label("copy_uri"), t.erased.c.erased_at, *(t.clip.c[name] for name in CLIP)
@@ -191,7 +204,8 @@ def batch_rows(connection: Connection, where: sa.ColumnElement[bool]) -> Iterato
     judged = connection.execute(sa.select(sa.func.max(t.verdict.c.id))).scalar() is not None
     for rows in connection.execute(query, execution_options={"yield_per": CHUNK}).partitions():
         keys = sorted({clip_key for _, clip_key, *_ in rows})
-        attempts, verdicts = dict(attempts_of(connection, keys)), verdicts_of(connection, keys) if judged else {}
+        attempts = dict(attempts_of(connection, keys, unread))
+        verdicts = verdicts_of(connection, keys) if judged else {}
         for batch, key, number, row_id, providers, usd_quoted, labels, retired, copy_uri, erased_at, *clip in rows:
             yield BatchRow(
                 same(batch), number, row_id, _clip(*clip), key, _providers(providers), usd_quoted, labels,
