@@ -79,7 +79,10 @@ def outcome_of(row: BatchRow, delivered_before: frozenset[str] | None = None) ->
     """How one row stands now. `delivered_before` are the clip_keys that were in S3 when a run began; None where no run is
     told of: then a clip that was forgotten since counts as it did before.
     """
-    outcome = standing_of(row.attempt).outcome
+    return _outcome(standing_of(row.attempt).outcome, row, delivered_before)
+
+
+def _outcome(outcome: Outcome, row: BatchRow, delivered_before: frozenset[str] | None) -> Outcome:
     if delivered_before is None:
         return outcome
     if row.forgotten:
@@ -159,7 +162,7 @@ def columns_of(rows: Sequence[BatchRow], delivered_before: frozenset[str] | None
         **_told_by_the_row(asked),
         **_told_by_the_attempt(attempts, sent),
         **_by_name(Paid._fields, map(paid_for, asked["attempts"])),
-        "outcome": [_WORDS[outcome_of(row, delivered_before)] for row in rows],
+        **_told_by_the_standing(rows, attempts, delivered_before),
         "provider": [at or first[0] for at, first in zip(sent["provider"], asked["providers"], strict=True)],
         "s3_uri": [uri and (copy or uri) for uri, copy in zip(sent["s3_uri"], asked["copy_uri"], strict=True)],
         "usd_quoted": [
@@ -199,6 +202,14 @@ def _told_by_the_row(asked: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[A
     }  # fmt: skip
 
 
+def _told_by_the_standing(
+    rows: Sequence[BatchRow], attempts: Sequence[Attempt | None], delivered_before: frozenset[str] | None
+) -> dict[str, Sequence[Any]]:
+    standings = [*map(standing_of, attempts)]
+    outcomes = [_outcome(one.outcome, row, delivered_before) for one, row in zip(standings, rows, strict=True)]
+    return {"state": [one.state for one in standings], "outcome": [_WORDS[outcome] for outcome in outcomes]}
+
+
 _OF_THE_CLIP = ("model", "prompt", "resolution", "aspect_ratio", "duration_s", "take")
 
 
@@ -210,7 +221,7 @@ def _told_by_the_attempt(
     origins: list[Origin | None] = [found if here else None for found, here in zip(sent["origin"], home, strict=True)]
     seconds = [one.seconds if one else None for one in attempts]
     return {
-        "attempt": sent["id"], "state": [standing_of(one).state for one in attempts],
+        "attempt": sent["id"],
         **{name: sent[name] for name in ("generation_id", "sha256", "size_bytes", "mismatch")},
         "seconds": [None if some is None else round(some, 1) for some in seconds],
         **{name: [at and at.isoformat(timespec="seconds") for at in sent[name]] for name in ("created_at", "stored_at")},

@@ -187,7 +187,7 @@ def _clips_text(credits: Credits, counted: bool) -> Iterator[str]:
             comma = ", "
 
 
-CLIP_TEXT = "{" + ", ".join(f'"{name}": %s' for name in (*JSON_CLIP, "marks"))
+CLIP_TEXT = "{" + ", ".join(f'"{name}": %s' for name in (*JSON_CLIP, "marks")) + "%s"
 
 
 def _texts_in(block: Block) -> Iterator[str]:
@@ -195,10 +195,13 @@ def _texts_in(block: Block) -> Iterator[str]:
     columns = [block.written(name, lambda values: json_texts(values, as_float)) for name in JSON_CLIP]
     marks = block.written("marks", lambda values: [_to_json(one.record()) if one else "null" for one in values])
     rare = zip(block.options, block.column("mismatch"), strict=True)
-    texts = map(CLIP_TEXT.__mod__, zip(*columns, marks, strict=True))
-    for text, (options, mismatch) in zip(texts, rare, strict=True):
-        said = {name: value for name, value in (("options", options), ("mismatch", mismatch)) if value}
-        yield f"{text}, {_to_json(said)[1:]}" if said else text + "}"
+    ends = [_rare_text(*some) if any(some) else "}" for some in rare]
+    return map(CLIP_TEXT.__mod__, zip(*columns, marks, ends, strict=True))
+
+
+def _rare_text(options: Mapping[str, str], mismatch: str | None) -> str:
+    said = {name: value for name, value in (("options", options), ("mismatch", mismatch)) if value}
+    return f", {_to_json(said)[1:]}"
 
 
 def clips_in(block: Block) -> list[dict[str, object]]:
