@@ -129,7 +129,7 @@ def _in_one_reading(ledger: Ledger, wanted: Wanted, batch: str) -> _Read:
     sent_back: list[BatchRow] = []
 
     def each() -> Iterator[BatchRow]:
-        for row in each_chosen(ledger.each_row(batch), wanted.selection):
+        for row in each_chosen(ledger.each_row_for_figures(batch), wanted.selection):
             if is_sent_back(row):
                 sent_back.append(row)
             yield row

@@ -38,7 +38,7 @@ def write_anew(ledger: Ledger, s3: S3 | None, home: Path, batch: str) -> list[st
     """Write a batch's report again where it lies: on disk, in S3, or both. Returns what is to be told a person. Blocks."""
     folder = report_folder(home, batch, None)
     destination = ledger.batch_destination(batch)
-    credits = credits_of(batch, ledger.each_row(batch))
+    credits = credits_of(batch, ledger.each_row_for_figures(batch))
     bucket, prefix = parse_s3_uri(destination) if destination else ("", "")
     place = report_key(prefix, slug(batch, "batch"))
     there = s3 if s3 and bucket and s3.head(bucket, f"{place}/{FIGURES}") else None

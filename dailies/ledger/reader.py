@@ -132,6 +132,11 @@ class Reader:
         with self._read() as connection:
             yield from r.batch_rows(connection, t.batch_row.c.batch == batch)
 
+    def each_row_for_figures(self, batch: str) -> Iterator[BatchRow]:
+        """The same for a report: of the attempts only what figures are made of is read, the rest is None (`BESIDE_FIGURES`)."""
+        with self._read() as connection:
+            yield from r.batch_rows(connection, t.batch_row.c.batch == batch, unread=r.BESIDE_FIGURES)
+
     def rows_of_clips(self, clip_keys: Iterable[str]) -> list[BatchRow]:
         """Every row, in whichever batch, that asks for one of these clips."""
         keys = sorted(set(clip_keys))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -30,10 +30,10 @@ def same(text: str) -> str:
 
 def to_attempt(row: RowMapping) -> Attempt:
     """One row of `attempt` as a record."""
-    return _attempt(*(row[name] for name in ATTEMPT))
+    return _attempt([row[name] for name in ATTEMPT])
 
 
-def _attempt(*columns: Any) -> Attempt:
+def _attempt(columns: Iterable[Any]) -> Attempt:
     """The columns of `ATTEMPT`, in its order, as a record."""
     values = [*columns]
     for at, record in AS_RECORD:
@@ -99,8 +99,15 @@ def _clip(  # noqa: PLR0913 - the columns of `CLIP`, in its order
     options: Mapping[str, Option],
     key: str,
 ) -> Clip:
-    image = Image(source, width, height, same(form), size_bytes, sha256, same(made) or "", seen)
-    return Clip(same(model), prompt, image, same(resolution), same(ratio), duration_s, same(take), options, key)
+    model, resolution, ratio, take, form, made = _same_words(model, resolution, ratio, take, form, made)
+    image = Image(source, width, height, form, size_bytes, sha256, made or "", seen)
+    return Clip(model, prompt, image, resolution, ratio, duration_s, take, options, key)
+
+
+@lru_cache(1000)
+def _same_words(*words: str) -> tuple[str, ...]:
+    """Ten thousand clips have a handful of models and shapes: the words of each are looked up together."""
+    return tuple(map(same, words))
 
 
 def clip_values(clip: Clip) -> dict[str, Any]:
@@ -137,17 +144,27 @@ def _brief(no: int, provider: str, state: str, failure: str | None, delivered: b
     return Brief(no, same(provider), State(state), Failure(failure) if failure else None, delivered)
 
 
-def attempts_of(connection: Connection, clip_keys: Sequence[str]) -> Iterator[tuple[str, tuple[Attempt, ...]]]:
-    """Clips with all their attempts, in the order in which they were made; a chunk of clips in memory at a time."""
+BESIDE_FIGURES = frozenset({
+    "owner", "epoch", "lease_until", "request_digest", "image_sha256", "result_url", "submitted_at", "updated_at",
+})  # fmt: skip
+"""What no figure is made of: it is for those who work on an attempt, and a third of what reading one costs."""
+
+
+def attempts_of(
+    connection: Connection, clip_keys: Sequence[str], unread: Collection[str] = ()
+) -> Iterator[tuple[str, tuple[Attempt, ...]]]:
+    """Clips with all their attempts, in the order in which they were made; a chunk of clips in memory at a time. Columns that
+    stay `unread` are None."""
     c = t.attempt.c
-    yield from _by_clip(connection, sa.select(c.clip_key, *(c[name] for name in ATTEMPT)), clip_keys, _attempt)
+    columns = (sa.null() if name in unread else c[name] for name in ATTEMPT)
+    yield from _by_clip(connection, sa.select(c.clip_key, *columns), clip_keys, _attempt)
 
 
 def briefs_of(connection: Connection, clip_keys: Sequence[str]) -> Iterator[tuple[str, tuple[Brief, ...]]]:
     """The same with only what says how a clip stands."""
     c = t.attempt.c
     thin = sa.select(c.clip_key, c.no, c.provider, c.state, c.failure, c.s3_uri.is_not(None))
-    yield from _by_clip(connection, thin, clip_keys, _brief)
+    yield from _by_clip(connection, thin, clip_keys, lambda columns: _brief(*columns))
 
 
 def lying(connection: Connection, clip_keys: Sequence[str]) -> Iterator[tuple[str, tuple[Lying, ...]]]:
@@ -157,46 +174,62 @@ def lying(connection: Connection, clip_keys: Sequence[str]) -> Iterator[tuple[st
     yield from _by_clip(connection, thin, clip_keys, _lying)
 
 
-def _lying(attempt_id: str, uri: str | None, size_bytes: int | None, *standing: Any) -> Lying:
+def _lying(columns: Sequence[Any]) -> Lying:
+    attempt_id, uri, size_bytes, *standing = columns
     how = _brief(*standing, uri is not None)
     return Lying(attempt_id, uri, size_bytes, how.no, how.provider, how.state, how.failure)
 
 
 def _by_clip(
-    connection: Connection, query: sa.Select[Any], clip_keys: Sequence[str], record: Callable[..., T]
+    connection: Connection, query: sa.Select[Any], clip_keys: Sequence[str], record: Callable[[Sequence[Any]], T]
 ) -> Iterator[tuple[str, tuple[T, ...]]]:
     """What `record` makes of each row's further columns, after its clip_key, clip by clip."""
     for start in range(0, len(clip_keys), CHUNK):
         chosen = t.attempt.c.clip_key.in_(clip_keys[start : start + CHUNK])
         found: dict[str, list[T]] = defaultdict(list)
-        for clip_key, *columns in connection.execute(
-            query.where(chosen).order_by(t.attempt.c.clip_key, t.attempt.c.no)
-        ).all():
-            found[clip_key].append(record(*columns))
+        ordered = query.where(chosen).order_by(t.attempt.c.clip_key, t.attempt.c.no)
+        for row in connection.execute(ordered).all():
+            found[row[0]].append(record(row[1:]))
         yield from ((key, tuple(attempts)) for key, attempts in found.items())
 
 
-def batch_rows(connection: Connection, where: sa.ColumnElement[bool]) -> Iterator[BatchRow]:
-    """The rows of one or more batches with all their attempts, in the order of the CSV; a chunk in memory at a time."""
+def batch_rows(
+    connection: Connection, where: sa.ColumnElement[bool], unread: Collection[str] = ()
+) -> Iterator[BatchRow]:
+    """The rows of one or more batches with all their attempts, in the order of the CSV; a chunk in memory at a time. Of the
+    attempts the columns that stay `unread` are None."""
+    row, copied, erased = t.batch_row.c, t.copy.c, t.erased.c
+    has_copies, has_erased, judged = (_has_rows(connection, table) for table in (t.copy, t.erased, t.verdict))
+    chosen = t.batch_row.join(t.clip, t.clip.c.clip_key == row.clip_key)
+    if has_copies:
+        chosen = chosen.outerjoin(t.copy, (copied.batch == row.batch) & (copied.clip_key == row.clip_key))
+    if has_erased:
+        chosen = chosen.outerjoin(t.erased, erased.clip_key == row.clip_key)
     query = (
         sa.select(
-            t.batch_row, t.copy.c.s3_uri.label("copy_uri"), t.erased.c.erased_at, *(t.clip.c[name] for name in CLIP)
+            t.batch_row, copied.s3_uri if has_copies else sa.null(), erased.erased_at if has_erased else sa.null(),
+            *(t.clip.c[name] for name in CLIP),
         )
-        .join(t.clip, t.clip.c.clip_key == t.batch_row.c.clip_key)
-        .outerjoin(t.erased, t.erased.c.clip_key == t.batch_row.c.clip_key)
-        .outerjoin(t.copy, (t.copy.c.batch == t.batch_row.c.batch) & (t.copy.c.clip_key == t.batch_row.c.clip_key))
-        .where(where)
-        .order_by(t.batch_row.c.batch, t.batch_row.c.retired, t.batch_row.c.number)
-    )
-    judged = connection.execute(sa.select(sa.func.max(t.verdict.c.id))).scalar() is not None
+        .select_from(chosen).where(where).order_by(row.batch, row.retired, row.number)
+    )  # fmt: skip
     for rows in connection.execute(query, execution_options={"yield_per": CHUNK}).partitions():
-        keys = sorted({clip_key for _, clip_key, *_ in rows})
-        attempts, verdicts = dict(attempts_of(connection, keys)), verdicts_of(connection, keys) if judged else {}
+        keys = sorted({one[1] for one in rows})
+        attempts = dict(attempts_of(connection, keys, unread))
+        verdicts = verdicts_of(connection, keys) if judged else {}
         for batch, key, number, row_id, providers, usd_quoted, labels, retired, copy_uri, erased_at, *clip in rows:
             yield BatchRow(
                 same(batch), number, row_id, _clip(*clip), key, _providers(providers), usd_quoted, labels,
                 attempts.get(key, ()), retired, copy_uri, erased_at is not None, verdict=verdicts.get(key),
             )  # fmt: skip
+
+
+def _has_rows(connection: Connection, table: sa.Table) -> bool:
+    """Whether there is anything in one of the tables that most ledgers have no use for: it is not looked up row by row then.
+
+    Asked for its last key: that is a step into an index, where `LIMIT 1` would be called a scan of the table.
+    """
+    key = next(iter(table.primary_key.columns))
+    return connection.execute(sa.select(sa.func.max(key))).scalar() is not None
 
 
 def attempts_in(

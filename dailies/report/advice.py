@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
+from typing import Any
 
 from dailies.domain.commands import COLLECT, command, refund_pack, resolve
-from dailies.domain.figures import Line, Outcome
+from dailies.domain.figures import COLUMNS, Line, Outcome
 from dailies.domain.money import show_usd
 from dailies.domain.provider import SettledBy
 from dailies.domain.records import BatchRow
@@ -116,29 +119,38 @@ def question_to(provider: str) -> str:
     return (words or "takes in an answer that came late; {} has nothing that could be asked").format(title)
 
 
-def topic_of(row: BatchRow, line: Line) -> Topic:
-    """Where the clip belongs in the report."""
-    if row.forgotten and line.counted:
+def topics_of(rows: Sequence[BatchRow], columns: Sequence[Sequence[Any]]) -> list[Topic]:
+    """Where clips belong in the report; `columns` are those of the rows' lines."""
+    counted, outcomes, mismatches = (columns[COLUMNS.index(name)] for name in ("counted", "outcome", "mismatch"))
+    attempts = [row.attempt for row in rows]
+    return [
+        _topic(row.forgotten, counts, outcome, bool(mismatch), one and one.state, one and one.failure)
+        for row, counts, outcome, mismatch, one in zip(rows, counted, outcomes, mismatches, attempts, strict=True)
+    ]
+
+
+@lru_cache
+def _topic(  # all that it depends on, of which a hundred thousand clips have few kinds
+    forgotten: bool, counted: bool, outcome: str, mismatch: bool, state: State | None, failure: Failure | None
+) -> Topic:
+    if forgotten and counted:
         return Topic.FORGOTTEN
-    match Outcome(line.outcome):
+    match Outcome(outcome):
         case Outcome.DELIVERED | Outcome.ALREADY_DELIVERED:
-            return Topic.MISMATCH if line.mismatch else Topic.DELIVERED
+            return Topic.MISMATCH if mismatch else Topic.DELIVERED
         case Outcome.IN_DOUBT:
             return Topic.IN_DOUBT
         case Outcome.OVERDUE:
             return Topic.OVERDUE
         case Outcome.INTERRUPTED:
             return Topic.INTERRUPTED
-        case Outcome.NOT_STARTED | Outcome.FAILED if not line.counted:
+        case Outcome.NOT_STARTED | Outcome.FAILED if not counted:
             return Topic.RETIRED
         case Outcome.NOT_STARTED:
-            misrouted = row.attempt is not None and row.attempt.failure is Failure.MISCONFIGURED
-            return Topic.NOT_SENT if misrouted else Topic.NOT_STARTED
+            return Topic.NOT_SENT if failure is Failure.MISCONFIGURED else Topic.NOT_STARTED
         case Outcome.FAILED:
-            attempt = row.attempt
-            if attempt is not None and attempt.state in (State.RESULT_LOST, State.ORPHANED):
+            if state in (State.RESULT_LOST, State.ORPHANED):
                 return Topic.LOST
-            failure = attempt.failure if attempt is not None else None
             if failure is Failure.REFUSED:
                 return Topic.REFUSED
             return Topic.FAILED if failure in (Failure.GENERATION, None) else Topic.NOT_SENT

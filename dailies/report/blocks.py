@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pickle
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from operator import eq
 from typing import Any, TypeVar, overload
 
@@ -19,6 +20,13 @@ BLOCK = 500
 LOOSE = 20
 """Blocks that are not deflated: of ten thousand clips it saves less than it costs."""
 QUICK = 1
+
+
+def in_blocks(clips: Iterable[T]) -> Iterator[list[T]]:
+    """So many at a time as a block holds."""
+    clips = iter(clips)
+    while some := [*islice(clips, BLOCK)]:
+        yield some
 
 
 class Block:
@@ -37,6 +45,23 @@ class Block:
     ) -> None:
         self.start, self.labels, self.options, self.topics = start, labels, options, topics
         self._columns = columns
+
+    @classmethod
+    def of(
+        cls,
+        start: int,
+        columns: Sequence[Sequence[Any]],
+        labels: Sequence[Mapping[str, str]],
+        options: Sequence[Mapping[str, str]],
+        topics: Sequence[Topic],
+    ) -> Block:
+        """A block of whole columns, in the order of `COLUMNS`."""
+        return cls(start, [*map(_once, columns)], labels, options, topics)
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """What it is made of, but for its place."""
+        return self._columns, self.labels, self.options, self.topics
 
     def __len__(self) -> int:
         return len(self.topics)
@@ -85,48 +110,37 @@ class _Packed:
 
 
 class Clips:
-    """All clips of a report, in its order. They are added one after another, and then read block by block."""
+    """All clips of a report, in its order. They are added block by block, and then read so."""
 
     def __init__(self) -> None:
         self._packed: list[_Packed] = []
-        self._lines: list[Line] = []
-        self._labels: list[Mapping[str, str]] = []
-        self._options: list[Mapping[str, str]] = []
-        self._topics: list[Topic] = []
+        self._last: Block | None = None
         self._latest: Block | None = None
 
-    def add(self, line: Line, labels: Mapping[str, str], options: Mapping[str, str], topic: Topic) -> None:
-        """One more clip."""
-        self._lines.append(line)
-        self._labels.append(labels)
-        self._options.append(options)
-        self._topics.append(topic)
-        if len(self._lines) == BLOCK:
-            values = self._open()
-            self._packed.append(_Packed.of(values, deflated=len(self._packed) >= LOOSE))
-            self._lines, self._labels, self._options, self._topics = [], [], [], []
-
-    def _open(self) -> tuple[Any, ...]:
-        return [*map(_once, zip(*self._lines, strict=True))], self._labels, self._options, self._topics
+    def add(self, block: Block) -> None:
+        """Some more clips; none come after a block that has fewer than `BLOCK`."""
+        if len(block) < BLOCK:
+            self._last = block
+        else:
+            self._packed.append(_Packed.of(block.values, deflated=len(self._packed) >= LOOSE))
 
     def __len__(self) -> int:
-        return BLOCK * len(self._packed) + len(self._lines)
+        return BLOCK * len(self._packed) + (len(self._last) if self._last else 0)
 
     def blocks(self) -> Iterator[Block]:
         """All of them, block by block."""
         for number, packed in enumerate(self._packed):
             yield packed.block(BLOCK * number)
-        if self._lines:
-            yield Block(BLOCK * len(self._packed), *self._open())
+        if self._last:
+            yield self._last
 
     def block_with(self, at: int) -> Block:
         """The block that holds the clip at a place; the same as before where it is asked for again."""
         number = at // BLOCK
+        if number == len(self._packed) and self._last:
+            return self._last
         if self._latest is None or self._latest.start != BLOCK * number:
-            packed = number < len(self._packed)
-            self._latest = (
-                self._packed[number].block(BLOCK * number) if packed else Block(BLOCK * number, *self._open())
-            )
+            self._latest = self._packed[number].block(BLOCK * number)
         return self._latest
 
     def each(self, of: Callable[[Block], Sequence[T]]) -> Each[T]:

@@ -32,6 +32,8 @@ def csv_cells(values: Sequence[Any]) -> Sequence[str]:
         cells = [f"'{text}" if text[:1] in FORMULA_STARTS else text for text in values]
     elif kinds <= {Decimal, NoneType}:
         cells = [*map(_safe_number, values)]
+    elif kinds <= {int, float}:
+        return [*map(str, values)]
     else:
         cells = [*map(safe_cell, values)]
     together = "".join(cells)
@@ -60,6 +62,10 @@ def _quoted(cell: str) -> str:
 def json_texts(values: Sequence[Any], number: Callable[[Decimal], str]) -> Sequence[str]:
     """A column as JSON, value by value; `number` writes amounts of money."""
     kinds = {*map(type, values)}
+    if kinds == {str}:
+        return [*map(encode_basestring, values)]
+    if kinds == {int} or kinds == {float}:
+        return [*map(repr, values)]
     if kinds <= {str, NoneType}:
         return ["null" if text is None else encode_basestring(text) for text in values]
     if kinds <= {int, NoneType} or kinds <= {float, NoneType}:

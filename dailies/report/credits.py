@@ -10,11 +10,11 @@ from decimal import Decimal
 from heapq import nsmallest
 from typing import Any
 
-from dailies.domain.figures import COLUMNS, Line, Totals, line_of
+from dailies.domain.figures import COLUMNS, Line, Totals, columns_of, line_of
 from dailies.domain.money import show_usd
-from dailies.domain.records import BatchRow, SeenStatus
-from dailies.report.advice import Topic, topic_of
-from dailies.report.blocks import Block, Clips
+from dailies.domain.records import NO_LABELS, BatchRow, SeenStatus
+from dailies.report.advice import Topic, topics_of
+from dailies.report.blocks import Block, Clips, in_blocks
 from dailies.report.cells import as_float, csv_cells, json_texts
 from dailies.report.divide import BY_ATTEMPT, divided
 from dailies.report.sums import Sums
@@ -74,19 +74,31 @@ def credits_of(batch: str, rows: Iterable[BatchRow], delivered_before: frozenset
     The rows are looked at once and not kept.
     """
     clips, sums, in_parts = Clips(), Sums(), dict[int, Sequence[Line]]()
-    for row in sorted_by_standing(rows):
-        line = line_of(row, delivered_before)
-        options = options_of(row)
-        labels = {**row.labels, **options} if options else row.labels or {}
-        parts: Sequence[Line] = (line,)
-        if len(row.attempts) > 1:
-            several = [*divided(row, BY_ATTEMPT["provider"])]
-            if several != [row]:
-                parts = in_parts[len(clips)] = [line_of(part, delivered_before) for part in several]
-        clips.add(line, labels, options, topic_of(row, line))
-        sums.add(line, labels, options, parts)
-        sums.spent(row.attempts)
+    for some in in_blocks(sorted_by_standing(rows)):
+        block = block_of(some, len(clips), delivered_before)
+        parts = {at: [line_of(part, delivered_before) for part in several] for at, several in in_several_parts(some)}
+        clips.add(block)
+        sums.add(block, parts)
+        sums.spent(attempt for row in some for attempt in row.attempts)
+        in_parts |= {block.start + at: lines for at, lines in parts.items()}
     return Credits(batch, clips, sums, sums.whole.totals(), in_parts)
+
+
+def block_of(rows: Sequence[BatchRow], start: int, delivered_before: frozenset[str] | None) -> Block:
+    """Some rows as they stand in the report from place `start` on."""
+    columns = columns_of(rows, delivered_before)
+    options = [options_of(row) if row.clip.options else NO_LABELS for row in rows]
+    labels = [
+        {**row.labels, **more} if more else row.labels or NO_LABELS for row, more in zip(rows, options, strict=True)
+    ]
+    return Block.of(start, columns, labels, options, topics_of(rows, columns))
+
+
+def in_several_parts(rows: Sequence[BatchRow]) -> Iterator[tuple[int, list[BatchRow]]]:
+    """Those rows, by their place, whose clip was tried at several providers: in parts, one for each."""
+    for at, row in enumerate(rows):
+        if len(row.attempts) > 1 and (several := [*divided(row, BY_ATTEMPT["provider"])]) != [row]:
+            yield at, several
 
 
 def sorted_by_standing(rows: Iterable[BatchRow]) -> Iterator[BatchRow]:
@@ -175,7 +187,7 @@ def _clips_text(credits: Credits, counted: bool) -> Iterator[str]:
             comma = ", "
 
 
-CLIP_TEXT = "{" + ", ".join(f'"{name}": %s' for name in (*JSON_CLIP, "marks"))
+CLIP_TEXT = "{" + ", ".join(f'"{name}": %s' for name in (*JSON_CLIP, "marks")) + "%s"
 
 
 def _texts_in(block: Block) -> Iterator[str]:
@@ -183,10 +195,13 @@ def _texts_in(block: Block) -> Iterator[str]:
     columns = [block.written(name, lambda values: json_texts(values, as_float)) for name in JSON_CLIP]
     marks = block.written("marks", lambda values: [_to_json(one.record()) if one else "null" for one in values])
     rare = zip(block.options, block.column("mismatch"), strict=True)
-    texts = map(CLIP_TEXT.__mod__, zip(*columns, marks, strict=True))
-    for text, (options, mismatch) in zip(texts, rare, strict=True):
-        said = {name: value for name, value in (("options", options), ("mismatch", mismatch)) if value}
-        yield f"{text}, {_to_json(said)[1:]}" if said else text + "}"
+    ends = [_rare_text(*some) if any(some) else "}" for some in rare]
+    return map(CLIP_TEXT.__mod__, zip(*columns, marks, ends, strict=True))
+
+
+def _rare_text(options: Mapping[str, str], mismatch: str | None) -> str:
+    said = {name: value for name, value in (("options", options), ("mismatch", mismatch)) if value}
+    return f", {_to_json(said)[1:]}"
 
 
 def clips_in(block: Block) -> list[dict[str, object]]:

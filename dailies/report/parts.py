@@ -138,7 +138,9 @@ class Parts:
 
 def by_topic(block: Block, texts: Iterable[str]) -> Mapping[Topic, list[str]]:
     """A text of each clip of a block, topic by topic."""
-    found: dict[Topic, list[str]] = {}
+    first, found = block.topics[0], dict[Topic, list[str]]()
+    if block.topics.count(first) == len(block):
+        return {first: [*texts]}
     for topic, text in zip(block.topics, texts, strict=True):
         found.setdefault(topic, []).append(text)
     return found

@@ -76,8 +76,10 @@ def each_chosen(rows: Iterable[BatchRow], selection: Selection) -> Iterator[Batc
 
 
 def _is_model(row: BatchRow, model: str | None) -> bool:
+    if model is None:
+        return True
     name = row.clip.model.casefold()
-    return model is None or model.casefold() in (name, name.split("/")[-1])
+    return model.casefold() in (name, name.split("/")[-1])
 
 
 def _within(row: BatchRow, selection: Selection) -> BatchRow | None:

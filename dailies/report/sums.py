@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from dailies.domain.clips import IMAGE_LISTS
-from dailies.domain.figures import Line, Sum
+from dailies.domain.figures import Figure, Line, Sum
 from dailies.domain.money import ZERO
 from dailies.domain.records import Attempt
 from dailies.domain.verdicts import Word
+from dailies.report.blocks import Block
 
 MOST_GROUPS = 40
 """A column with more values than this is a label, not a grouping."""
@@ -41,49 +44,85 @@ class Sums:
         self.own: dict[str, Groups | None] = {}
         """By those of the columns by which clips can be told apart: not by lists of images, of which hardly two are the same."""
 
-    def add(self, line: Line, labels: Mapping[str, str], options: Mapping[str, str], parts: Iterable[Line]) -> None:
-        """One more clip; `parts` is its money at each of the providers that it was tried at."""
-        self._own(line, labels, options)
-        self.whole.add(line)
-        self.clips += 1
-        if line.seconds is not None:
-            self.seconds.append(line.seconds)
-        self.delivered = self.delivered or line.s3_uri is not None
-        self.decided = self.decided or line.verdict in (Word.KEEP, Word.REJECT)
-        self.model = into(self.model, line.model, line)
-        self.batch = into(self.batch, line.batch, line)
-        for part in parts:
-            self.provider = into(self.provider, part.provider, part)
+    def add(self, block: Block, parts: Mapping[int, Sequence[Line]]) -> None:
+        """Some more clips. `parts` are those that were tried at several providers, by their place in the block: for each its
+        money in lines, one for each provider.
+        """
+        kinds = Kinds()
+        figures = kinds.of(zip(*map(block.column, Figure._fields), strict=True))
+        self._learn_names(block)
+        for name, groups in self.own.items():
+            self.own[name] = kinds.into(groups, zip(_values(block, name), figures, strict=True))
+        kinds.add_up(self.whole, figures)
+        self.clips += len(block)
+        self.seconds.extend([some for some in block.column("seconds") if some is not None])
+        self.delivered = self.delivered or any(uri is not None for uri in block.column("s3_uri"))
+        self.decided = self.decided or any(verdict in (Word.KEEP, Word.REJECT) for verdict in block.column("verdict"))
+        self.model = kinds.into(self.model, zip(block.column("model"), figures, strict=True))
+        self.batch = kinds.into(self.batch, zip(block.column("batch"), figures, strict=True))
+        at = [*zip(block.column("provider"), figures, strict=True)]
+        if parts:
+            at = [one for place, one in enumerate(at) if place not in parts]
+            lines = [line for some in parts.values() for line in some]
+            at += zip([line.provider for line in lines], kinds.of(map(_figure, lines)), strict=True)
+        self.provider = kinds.into(self.provider, at)
 
     def spent(self, attempts: Iterable[Attempt]) -> None:
-        """What one clip's attempts cost, on the days of their creates."""
+        """What some clips' attempts cost, on the days of their creates."""
         for attempt in attempts:
             if usd := attempt.usd_spent:
                 day = attempt.created_at.date()
                 self.by_day[day] = self.by_day.get(day, ZERO) + usd
 
-    def _own(self, line: Line, labels: Mapping[str, str], options: Mapping[str, str]) -> None:
-        for name in labels:
-            if name not in self.names:
-                self.names[name] = None
-            if name not in self.team and name not in options:
-                self.team[name] = None
-            if name not in self.own and not (name in options and name in IMAGE_LISTS):
-                self.own[name] = {NO_VALUE: self.whole.copy()} if self.clips else {}
-        for name, groups in self.own.items():
-            if groups is not None:
-                image_list = name in IMAGE_LISTS and name in options
-                self.own[name] = into(groups, (not image_list and labels.get(name)) or NO_VALUE, line)
+    def _learn_names(self, block: Block) -> None:
+        """A column that was never seen counts the clips before it as those that have no value there."""
+        for labels, options in dict.fromkeys(zip(map(tuple, block.labels), map(tuple, block.options), strict=True)):
+            for name in labels:
+                self.names.setdefault(name)
+                if name not in options:
+                    self.team.setdefault(name)
+                if name not in self.own and not (name in options and name in IMAGE_LISTS):
+                    self.own[name] = {NO_VALUE: self.whole.copy()} if self.clips else {}
 
 
-def into(groups: Groups | None, value: str, line: Line) -> Groups | None:
-    """The groups with one more line; None once there are too many."""
-    if groups is None:
-        return None
-    found = groups.get(value)
-    if found is None:
-        if len(groups) >= MOST_GROUPS:
+def _values(block: Block, name: str) -> list[str]:
+    """By what each clip of a block is told from others in one of the team's columns."""
+    if name not in IMAGE_LISTS:
+        return [labels.get(name) or NO_VALUE for labels in block.labels]
+    some = zip(block.labels, block.options, strict=True)
+    return [(name not in options and labels.get(name)) or NO_VALUE for labels, options in some]
+
+
+def _figure(line: Line) -> tuple[Any, ...]:
+    return tuple(getattr(line, name) for name in Figure._fields)
+
+
+class Kinds:
+    """The different figures among some lines: a kind is a number, and what is alike is added up at once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], int] = {}
+
+    def of(self, figures: Iterable[tuple[Any, ...]]) -> list[int]:
+        """Of which kind each of these figures is (values of `Figure`, in its order)."""
+        known = self._known
+        return [known.setdefault(one, len(known)) for one in figures]
+
+    def add_up(self, some: Sum, kinds: Iterable[int]) -> None:
+        """Figures of these kinds into one sum."""
+        figures = [*map(Figure._make, self._known)]
+        for kind, times in Counter(kinds).items():
+            some.add(figures[kind], times)
+
+    def into(self, groups: Groups | None, kinds: Iterable[tuple[str, int]]) -> Groups | None:
+        """The groups with more figures, each of which comes as its group's value and its kind; None once there are too many."""
+        if groups is None:
             return None
-        found = groups[value] = Sum()
-    found.add(line)
-    return groups
+        figures = [*map(Figure._make, self._known)]
+        for (value, kind), times in Counter(kinds).items():
+            if value not in groups:
+                if len(groups) >= MOST_GROUPS:
+                    return None
+                groups[value] = Sum()
+            groups[value].add(figures[kind], times)
+        return groups

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from itertools import accumulate, islice
+from itertools import accumulate, chain, islice
 from typing import Any
 
 import pyarrow as pa
@@ -37,7 +37,7 @@ def parquet_pieces(credits: Credits) -> Iterator[bytes]:
     with pq.ParquetWriter(out, schema, compression="zstd") as writer:
         blocks = credits.clips.blocks()
         while some := [*islice(blocks, A_GROUP)]:
-            columns = [[value for block in some for value in block.column(name)] for name in COLUMNS]
+            columns = [[*chain.from_iterable(block.column(name) for block in some)] for name in COLUMNS]
             columns += [[labels.get(name, "") for block in some for labels in block.labels] for name in own]
             arrays = [array_of(values, field.type) for values, field in zip(columns, schema, strict=True)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
@@ -49,11 +49,11 @@ def array_of(values: Sequence[Any], kind: Any) -> Any:
     """A column in Arrow's own form. `pyarrow.array` would do it too, and load pandas to ask whether a list is one of its."""
     if len(values) > 1 and values.count(values[0]) == len(values):
         return pa.repeat(array_of(values[:1], kind)[0], len(values))
-    known = [value is not None for value in values]
+    known = _bits([value is not None for value in values]) if None in values else None
     if pa.types.is_string(kind):
-        return _texts(["" if value is None else str(value) for value in values], _bits(known))
+        return _texts(["" if value is None else str(value) for value in values], known)
     if pa.types.is_boolean(kind):
-        content = _bits(list(map(bool, values)), needed=True)
+        content = _bits(list(map(bool, values)))
     elif pa.types.is_decimal(kind):
         content = b"".join([_ZERO if usd is None else _billionths(usd) for usd in values])
     elif pa.types.is_floating(kind):
@@ -62,7 +62,7 @@ def array_of(values: Sequence[Any], kind: Any) -> Any:
         content = array("q", [0 if text is None else _second(text) for text in values]).tobytes()
     else:
         content = array("q", [0 if value is None else value for value in values]).tobytes()
-    return pa.Array.from_buffers(kind, len(values), [_buffer(_bits(known)), _buffer(content)])
+    return pa.Array.from_buffers(kind, len(values), [_buffer(known), _buffer(content)])
 
 
 def _texts(texts: Sequence[str], known: bytes | None) -> Any:
@@ -78,10 +78,8 @@ def _buffer(content: bytes | None) -> Any:
     return None if content is None else pa.py_buffer(content)
 
 
-def _bits(flags: Sequence[bool], needed: bool = False) -> bytes | None:
-    """Flags as a bitmap, the first in the lowest bit; None where all of them are set and nobody needs to be told."""
-    if not needed and all(flags):
-        return None
+def _bits(flags: Sequence[bool]) -> bytes:
+    """Flags as a bitmap, the first in the lowest bit."""
     number = int("0" + "".join(["1" if flag else "0" for flag in reversed(flags)]), 2)
     return number.to_bytes((len(flags) + 7) // 8, "little")
 

@@ -29,7 +29,7 @@ def batch_credits(runtime: Runtime, batch: Batch) -> Credits:
     """The figures of a batch, or of the part that was asked for, as the ledger has them now; of rows that left the CSV only
     the money counts."""
     part = batch.rows if batch.request.partial else None
-    rows = (row for row in runtime.ledger.each_row(batch.name) if part is None or row.clip_key in part)
+    rows = (row for row in runtime.ledger.each_row_for_figures(batch.name) if part is None or row.clip_key in part)
     credits = credits_of(batch.name, rows, batch.delivered_before)
     return replace(credits, unknown_statuses=tuple(runtime.ledger.unknown_statuses()))
 

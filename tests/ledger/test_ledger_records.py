@@ -16,6 +16,7 @@ from dailies.domain.records import Brief
 from dailies.domain.states import LIVE, State
 from dailies.ledger import Ledger
 from dailies.ledger import tables as t
+from dailies.report.credits import credits_of
 from tests.ledger.factories import (
     NOON,
     USD,
@@ -187,3 +188,13 @@ def test_nothing_but_the_budget_tables_counts_money(ledger: Ledger) -> None:
     assert_counters_are_sums(ledger)
     with ledger.engine.connect() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(t.spend)).scalar() == 2
+
+
+def test_what_is_read_for_figures_alone_comes_to_the_same(ledger: Ledger) -> None:
+    """Who works on an attempt, and how it was asked for, is left out; what it comes to is not."""
+    for state, key in zip(State, plan(ledger, len(State)), strict=True):
+        bring_to(ledger, state, key)
+    for batch in ledger.batches():
+        whole, thin = credits_of(batch, ledger.each_row(batch)), credits_of(batch, ledger.each_row_for_figures(batch))
+        assert [*thin.lines] == [*whole.lines] and [*thin.topics] == [*whole.topics]
+        assert (thin.totals, thin.by_day) == (whole.totals, whole.by_day) and thin.totals.rows

@@ -15,8 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dailies.domain.figures import Totals
+from dailies.domain.states import State
 from dailies.report.blocks import Block
 from dailies.report.cells import as_float, csv_cells, json_texts, safe_cell
+from dailies.report.credits import Credits
 from dailies.report.gather import gather_posters
 from dailies.report.links import poster_key
 from dailies.report.tables import array_of
@@ -92,7 +95,28 @@ def test_each_block_is_unpacked_once_for_a_file(small: None, monkeypatch: pytest
 
     monkeypatch.setattr(Block, "__init__", noted)
     assert [line.row for line in clips.each(lambda block: block.lines)] == [*range(1, 12)]
-    assert unpacked == [0, 3, 6, 9]
+    assert unpacked == [0, 3, 6]  # the last one is not full, and was never packed
+
+
+def test_clips_sum_up_to_the_same_in_one_block_and_in_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a column appears late, and where a clip was tried at two providers."""
+    rows = mixed_rows(11)
+    rows[7] = rows[7]._replace(labels={"late": "yes", **rows[7].labels})
+    (first,) = rows[0].attempts
+    rows[0] = rows[0]._replace(
+        attempts=(first._replace(state=State.FAILED), first._replace(no=2, provider="onerouter"))
+    )
+    together = summed(credits(rows))
+    monkeypatch.setattr("dailies.report.blocks.BLOCK", 3)
+    assert summed(credits(rows)) == together
+    assert {"aiml", "onerouter"} <= together[0]["provider"].keys() and together[0]["late"]["–"].rows == 10
+
+
+def summed(credits: Credits) -> tuple[dict[str, dict[str, Totals]], list[str], list[str], object, Totals]:
+    sums = credits.sums
+    groups = {"model": sums.model, "provider": sums.provider, "batch": sums.batch, **sums.own}
+    totals = {name: {value: one.totals() for value, one in (some or {}).items()} for name, some in groups.items()}
+    return totals, [*sums.names], [*sums.team], sums.by_day, credits.totals
 
 
 def test_what_is_the_same_of_all_clips_of_a_block_is_written_once(small: None) -> None:

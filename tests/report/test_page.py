@@ -18,12 +18,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dailies.domain.figures import line_of
+from dailies.domain.figures import columns_of, line_of
 from dailies.domain.records import BatchRow
 from dailies.domain.states import Failure, State
 from dailies.errors import BadInput
 from dailies.planning.request import BatchRequest
-from dailies.report.advice import Topic, advice_for, topic_of
+from dailies.report.advice import Topic, advice_for, topics_of
 from dailies.report.charts import MOST_BARS, bars_of, charts_of, seconds_per_clip, spend_by_day
 from dailies.report.credits import Credits
 from dailies.report.links import Linker, beside, checked_base, from_base, on_disk, origins
@@ -53,7 +53,7 @@ def head_of(page: str) -> dict[str, Any]:
 
 def topic(row: BatchRow) -> Topic:
     """Where a row's clip is sorted."""
-    return topic_of(row, line_of(row))
+    return topics_of([row], columns_of([row]))[0]
 
 
 @pytest.mark.parametrize(("row", "expected"), [

@@ -216,3 +216,12 @@ def test_two_sums_together_are_the_sum_of_all_and_each_stays_what_it_was() -> No
 
 def _all(found: Sum) -> tuple[object, ...]:
     return found.totals(), found.usd_asked, found.usd_spent, found.kept_s
+
+
+def test_lines_that_are_alike_are_summed_up_as_one_after_another() -> None:
+    lines = [line_of(judged(row(State.STORED), word)) for word in (Word.KEEP, Word.REJECT)]
+    lines += [line_of(row(state)) for state in (State.IN_DOUBT, State.SUBMITTED, State.RESULT_LOST, None)]
+    for line in lines:
+        at_once = Sum()
+        at_once.add(line, 3)
+        assert at_once.totals() == sum_of([line] * 3).totals() and at_once.usd_asked == sum_of([line] * 3).usd_asked
