@@ -216,3 +216,10 @@ def test_two_sums_together_are_the_sum_of_all_and_each_stays_what_it_was() -> No
 
 def _all(found: Sum) -> tuple[object, ...]:
     return found.totals(), found.usd_asked, found.usd_spent, found.kept_s
+
+
+def test_figures_of_several_lines_add_up() -> None:
+    doubt, sent = row(State.IN_DOUBT), row(State.STORED, usd_charged=None)
+    found = sum_of(line_of(one) for one in (doubt, sent, doubt, sent))
+    assert (found.usd_at_risk, found.usd_unreported, found.unreported) == (2 * ONE, 2 * ONE, 2)
+    assert found.count[Outcome.IN_DOUBT] == found.count[Outcome.DELIVERED] == 2
