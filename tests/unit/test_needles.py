@@ -62,6 +62,14 @@ def test_the_longest_that_stands_there_is_taken_out() -> None:
         assert needles.without("see: a fox and a goose", "-") == "see: -"
 
 
+def test_without_anything_to_look_for_there_are_none() -> None:
+    needles = Needles()
+    needles.add(["short"])
+    assert not needles
+    needles.add(["longer"])
+    assert needles
+
+
 def test_each_way_to_write_a_text() -> None:
     """As it is, as JSON, as JSON in JSON, as HTML with and without quotes, as CSV."""
     assert list(ways_to_write('é "a" & b')) == [
