@@ -26,14 +26,15 @@ def keep(shelf: Shelf, folder: Path, **changes: Any) -> None:
     keep_poster(shelf, ROW.attempt._replace(**changes), ROW, STILL, folder)  # type: ignore[arg-type]
 
 
-def test_it_lies_beside_the_clip_and_in_the_folder(tmp_path: Path) -> None:
+def test_it_lies_beside_the_clip_and_in_the_folder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     shelf, folder = Shelf(), tmp_path / "reports" / "posters"
     name = f"{clip_name(ROW.id, ROW.clip_key)}.webp"
     for _ in range(2):
         keep(shelf, folder)
     assert shelf.objects == {("studio", f"clips/monday/{name}"): (b"a picture", {"type": "image/webp"})}
     assert [path.name for path in folder.iterdir()] == [name] and (folder / name).read_bytes() == b"a picture"
-    assert folder.stat().st_mode & 0o777 == 0o700
+    assert folder.stat().st_mode & 0o777 == 0o700 and caplog.messages == []
 
 
 def test_it_is_put_in_the_way_that_the_store_takes(tmp_path: Path) -> None:

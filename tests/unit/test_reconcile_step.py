@@ -160,8 +160,8 @@ def compared(
         assert settings is KEYS
         return books[name]
 
-    async def reading(account: Books, _rows: object, _selection: object, name: str) -> Reconciliation:
-        assert account is books[name]
+    async def reading(account: Books, everything: object, selection: Selection, name: str) -> Reconciliation:
+        assert account is books[name] and everything is rows and selection is EVERYTHING
         if name in refused:
             raise AccountUnavailable(refused[name])
         now = datetime.now(UTC)
