@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection
 from pathlib import Path
+
+_UPWARDS = re.compile(r"^(\.\./)+")
+"""How a path begins that leads out of the folder."""
 
 
 def located(source: str) -> str:
@@ -16,7 +20,7 @@ def same_file(recorded: str, source: str) -> bool:
     """Whether a batch's file on record is this one. Earlier versions wrote a path down as it was typed."""
     if "://" in recorded or os.path.isabs(recorded):
         return recorded == source
-    return recorded == source or source.endswith(f"/{os.path.normpath(recorded).lstrip('./')}")
+    return recorded == source or source.endswith(f"/{_UPWARDS.sub('', os.path.normpath(recorded))}")
 
 
 def is_another_file(recorded: str, source: str, known: Collection[str], asked: Collection[str]) -> bool:

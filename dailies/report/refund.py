@@ -76,7 +76,7 @@ class Claim:
 
 
 def refund_claims(rows: Sequence[BatchRow], reconciliation: Reconciliation | None = None) -> list[Claim]:
-    """Every charge worth asking back; `books` adds those that only the provider's ledger shows."""
+    """Every charge worth asking back; a reconciliation adds those that only the provider's ledger shows."""
     posted = (
         {e.attempt: e.usd_posted for e in reconciliation.entries if e.verdict is Verdict.FAILED_CHARGED}
         if reconciliation

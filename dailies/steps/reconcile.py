@@ -60,7 +60,7 @@ def to_read(settings: Settings, everything: Sequence[BatchRow], selection: Selec
     if selection.provider:
         if selection.provider not in publish:
             raise BadInput(
-                f"--reconcile: {selection.provider} publishes no ledger to compare with; only {' and '.join(publish)} does"
+                f"--reconcile: {selection.provider} publishes no ledger to compare with; there are those of {' and '.join(publish)}"
             )
         return [selection.provider]
     keyed = [name for name in publish if settings.api_key(name)] or publish[:1]

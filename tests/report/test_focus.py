@@ -18,7 +18,7 @@ from dailies.domain.money import ZERO, sum_usd
 from dailies.domain.records import BatchRow
 from dailies.domain.states import State
 from dailies.report.credits import credits_of
-from dailies.report.focus import COLUMNS, COSTS, focus_csv
+from dailies.report.focus import COLUMNS, COSTS, focus_csv, focus_rows
 from tests.ledger.factories import claim, open_ledger, plan, store
 from tests.report.factories import a_batch_row, an_attempt_of
 
@@ -100,3 +100,27 @@ def test_the_command_writes_it_to_a_file_or_alone_to_stdout(
     assert main(["report", "--focus", "-"]) == 0
     assert capsys.readouterr().out == text
     assert main(["report", "--focus", "no/such/folder/x.csv"]) == 2
+
+
+def test_a_charge_by_all_the_names_of_focus() -> None:
+    row = a_batch_row(1, generation_id="g-1", labels={"z": "é", "a": "b"}, clip={"take": "2"})
+    assert row.attempt
+    (found,) = focus_rows([row], str.upper)
+    usd, model = Decimal("1.26"), "openai/sora-2-pro-i2v"
+    assert found == {
+        **dict.fromkeys(COSTS, usd),
+        "BillingAccountId": "aiml", "BillingAccountName": "AIML", "BillingAccountType": "Account", "BillingCurrency": "USD",
+        "BillingPeriodStart": "2026-11-01T00:00:00Z", "BillingPeriodEnd": "2026-12-01T00:00:00Z", "ChargeCategory": "Usage",
+        "ChargeDescription": f"{model}, monday/row-01", "ChargeFrequency": "Usage-Based",
+        "ChargePeriodStart": "2026-11-21T00:00:00Z", "ChargePeriodEnd": "2026-11-22T00:00:00Z",
+        "ConsumedQuantity": 4, "ConsumedUnit": "Seconds", "InvoiceIssuerName": "AIML", "ProviderName": "AIML",
+        "PublisherName": "openai", "PricingCategory": "Standard", "PricingQuantity": 1, "PricingUnit": "Clips",
+        "ResourceId": row.clip_key, "ResourceName": "row-01", "ResourceType": "Video clip",
+        "ServiceCategory": "AI and Machine Learning", "ServiceName": model, "ServiceSubcategory": "Generative AI",
+        "SkuId": model, "SkuPriceId": f"{model}/720p/4", "SubAccountId": "monday", "SubAccountName": "monday",
+        "Tags": '{"a": "b", "take": "2", "z": "é"}', "x_AttemptId": row.attempt.id, "x_CreditsUsed": 2_520_000,
+        "x_GenerationId": "g-1", "x_QuotedCost": usd,
+    }  # fmt: skip
+    (bare,) = focus_rows([a_batch_row(2, clip={"resolution": None, "duration_s": None, "model": "own"})])
+    assert (bare["SkuPriceId"], bare["PublisherName"], bare["Tags"]) == ("own", "own", '{"campaign": "spring"}')
+    assert "ConsumedUnit" not in bare

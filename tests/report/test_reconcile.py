@@ -372,3 +372,36 @@ def test_one_that_can_not_be_read_is_left_out_beside_another(
         return
     found = asyncio.run(reconciliation_of(both, rows, Selection()))
     assert found.provider == "aiml" and found.left_out == 1
+
+
+def test_what_their_ledger_says_less_is_said_so() -> None:
+    rows = [a_batch_row(1), a_batch_row(2)]
+    found = reconciliation(rows, [posted(rows[0]), posted(rows[1], Decimal(1))])
+    assert found.sentence() == ("$2.26 posted by aiml, $2.52 in our ledger: $0.26 less. 1 price changed (−$0.26)")
+    dearer = reconciliation(rows, [posted(rows[0]), posted(rows[1], Decimal(2))])
+    assert dearer.sentence().startswith("$3.26 posted by aiml, $2.52 in our ledger: $0.74 more. ")
+
+
+def test_a_failure_is_told_with_its_reason_and_without_a_charge_agrees() -> None:
+    failed = a_batch_row(state=State.FAILED, generation_id="g")
+    assert only(reconciliation([failed], [posted(failed)]))[1] == "failed (the upstream failed), and $1.26 was posted"
+    silent = a_batch_row(state=State.FAILED, generation_id="g", error=None)
+    assert only(reconciliation([silent], [posted(silent)]))[1] == "failed (no reason), and $1.26 was posted"
+    assert only(reconciliation([failed])) == (Verdict.AGREES, "failed, not charged")
+
+
+def test_an_attempt_is_told_for_the_batch_that_made_it() -> None:
+    """Whichever of its rows comes first."""
+    row = a_batch_row(1)
+    other = row._replace(batch="tuesday", id="other")
+    for rows in ([row, other], [other, row]):
+        (entry,) = reconciliation(rows, [posted(row)]).entries
+        assert (entry.batch, entry.id, entry.usd_quoted) == ("monday", "row-01", USD)
+
+
+def test_a_day_is_when_a_charge_is_missing_and_the_end_of_a_span_is_outside_it() -> None:
+    row = a_batch_row(completed_at=NOON)
+    assert only(reconciliation([row], read_at=NOON + timedelta(days=1)))[0] is Verdict.NOT_CHARGED
+    assert only(reconciliation([row], read_at=NOON + timedelta(hours=23)))[0] is Verdict.NOT_POSTED
+    stranger = Posting(NEXT_WEEK, "MODEL_USAGE", USD, "gen-x", SORA)
+    assert reconciliation([], [stranger]).entries == ()

@@ -45,6 +45,13 @@ def test_a_ready_clip_that_a_living_run_does_not_bring_home_grows_old_all_the_sa
     assert told_after(31, unwatched=False) == [Told.HALF]
 
 
+def test_a_clip_that_was_found_ready_late_is_as_old_as_that_look() -> None:
+    """Not as its create, which may lie far back."""
+    early = READY._replace(submitted_at=NOON - LIFE, created_at=NOON - LIFE)
+    assert told_after(29, early) == []
+    assert told_after(29, early._replace(completed_at=None)) == [Told.HALF]
+
+
 def test_what_is_being_made_under_a_living_owner_or_being_sent_is_nobody_s_news() -> None:
     making = an_attempt(State.SUBMITTED, generation_id="g", submitted_at=NOON)
     assert told_after(50, making, unwatched=False) == []

@@ -20,6 +20,11 @@ from dailies.domain.sources import is_another_file, located, same_file
         ("prompts.csv", "/srv/acme/prompts.csv", True),  # typed in some folder, by an earlier version: who knows
         ("./acme/prompts.csv", "/srv/acme/prompts.csv", True),
         ("acme/prompts.csv", "/srv/zeta/prompts.csv", False),
+        ("../../acme/prompts.csv", "/srv/acme/prompts.csv", True),
+        (".acme/.prompts.csv", "/srv/.acme/.prompts.csv", True),
+        ("prompts", "/srv/myprompts", False),
+        ("s3://studio/prompts.csv", "s3://other/s3:/studio/prompts.csv", False),
+        ("/srv/prompts.csv", "/disk/srv/prompts.csv", False),
     ],
 )
 def test_a_file_is_known_by_where_it_lies(recorded: str, source: str, same: bool) -> None:

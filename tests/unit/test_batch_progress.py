@@ -26,6 +26,7 @@ def brief(state: State, no: int = 1, failure: Failure | None = None, delivered: 
     ([brief(State.IN_DOUBT)], Stage.IN_DOUBT), ([brief(State.RESULT_LOST)], Stage.FAILED),
     ([brief(State.SUPERSEDED)], Stage.WAITING), ([brief(State.FAILED, failure=Failure.BUSY)], Stage.WAITING),
     ([brief(State.FAILED, failure=Failure.REFUSED)], Stage.FAILED), ([brief(State.ORPHANED)], Stage.GENERATING),
+    ([brief(State.ORPHANED, failure=Failure.GENERATION)], Stage.FAILED),
     ([brief(State.FAILED, 1, Failure.NOT_SENT), brief(State.STORED, 2, delivered=True)], Stage.DELIVERED),
 ])  # fmt: skip
 def test_a_clip_is_at_one_stage(attempts: list[Brief], stage: Stage) -> None:
@@ -100,3 +101,9 @@ def test_each_stage_has_its_colour() -> None:
         console.print(bar(found, 60, ascii_only=False))
     codes = re.findall("\x1b\\[(\\d+)m", capture.get())
     assert {"32", "36", "34", "35", "90", "33", "31"} <= {*codes}
+
+
+def test_a_guess_that_is_later_by_just_as_much_as_may_be_is_not_shown() -> None:
+    guess = EndGuess()
+    assert [guess.left_s(0, one) for one in (40, 55, 55.5)] == [40, 40, 55.5]
+    assert EndGuess().left_s(5, 0) == 0

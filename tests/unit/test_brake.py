@@ -279,3 +279,17 @@ def test_whatever_happened_an_accepted_create_opens_the_brake_and_time_alone_let
     provider.under_way.clear()  # every process has died
     provider.now += LONGEST_WAIT_S + GIVEN_UP_FOR_S
     assert provider.claim()
+
+
+def test_the_fifth_lost_probe_gives_up_and_the_next_run_waits_as_the_first_did() -> None:
+    brake = Brake(doubts=7, probes=PROBES - 1, probe="probe")
+    lost = after(brake, "probe", LOST, NOON)
+    assert lost == Brake(8, PROBES, later(FIRST_PROBE_S), None, NOON)
+    assert isinstance(ask(lost, FIRST_PROBE_S, began=0), GivenUp), "who began at that very moment had begun"
+    assert isinstance(ask(lost, FIRST_PROBE_S, began=0.1), Go)
+
+
+def test_people_read_why_nothing_is_sent() -> None:
+    words = "fal's last 3 answers were lost: nothing more is sent there; one create is"
+    assert Hold(1.0, Phase.PROBING, 3).describe("fal") == f"{words} being tried"
+    assert Hold(9.6, Phase.HALTED, 3).describe("fal") == f"{words} tried in 10 s"

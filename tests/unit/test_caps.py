@@ -51,3 +51,18 @@ def test_a_row_that_writes_it_nearly_so_is_refused(labels: dict[str, str]) -> No
 def test_a_row_that_writes_it_so_or_otherwise_is_not(labels: dict[str, str]) -> None:
     refuse_near_names(Caps(columns=(ACME,)), [a_row(labels=labels)])
     refuse_near_names(Caps(), [a_row(labels={"Client": "acme"})])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("b=2:1,a=1:1,a=1:2,b=2:3", "names a=1, b=2 twice"),
+        (" , ", "' , ' names no budget such as client=acme:200"),
+        ("client", "'client' is not a budget such as client=acme:200"),
+        ("a=1:x", "'a=1:x' is not a budget such as client=acme:200: 'x' is not an amount of money"),
+    ],
+)
+def test_what_is_wrong_with_one_is_said(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=r"budget|twice") as error:
+        read_column_caps(text)
+    assert str(error.value) == words

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dailies.domain.clips import Clip, Image, clip_name, object_key, slug
+from dailies.domain.clips import Clip, Image, clip_name, named_with_digest, object_key, slug
 from dailies.domain.text import clean_label, clean_prompt
 from tests.ledger.factories import IMAGE, a_clip
 
@@ -69,6 +69,10 @@ def test_keys_never_change_between_versions() -> None:
         a_clip("猫", options={"seed": 7, "generate_audio": False}, take="b").key
         == "4b9c2a610b66e7d1d89745356a90ad3fe80cba432c0f0b9147b40d46dc45d932"
     )
+    assert (
+        a_clip(resolution=None, aspect_ratio=None, duration_s=None).key
+        == "9559d09b24a810ab57fa29786968eef7024ce687de3a3c2157b4cc297a839b5c"
+    )
 
 
 @given(clips, clips)
@@ -124,3 +128,19 @@ def test_a_file_name_is_readable_and_unique_by_identity() -> None:
 def test_an_object_key_follows_from_prefix_batch_id_and_clip(prefix: str, folder: str) -> None:
     key = a_clip().key
     assert object_key(prefix, "Smiles", "row 1", key) == f"{folder}/row-1-{key[:12]}.mp4"
+
+
+def test_a_batch_without_a_letter_that_can_be_written_has_a_folder() -> None:
+    assert object_key("a", "猫", "row", "0" * 64) == f"a/batch/row-{'0' * 12}.mp4"
+
+
+@pytest.mark.parametrize(
+    ("source", "sha256", "named"),
+    [
+        ("a.png", "ab", "a.png#sha256=ab"),
+        ("a.png", None, "a.png"),
+        ("https://p.example/a.png", "ab", "https://p.example/a.png"),
+    ],
+)
+def test_only_a_file_is_named_with_its_digest(source: str, sha256: str | None, named: str) -> None:
+    assert named_with_digest(source, sha256) == named

@@ -42,6 +42,11 @@ def test_however_its_text_was_written_a_clip_is_found(form: str, line_end: str, 
     assert key == today.key or key in earlier_keys(today)
 
 
+def test_what_a_row_left_to_the_model_was_no_word_of_the_key() -> None:
+    then = a_clip("Café", image=SIGNED, resolution=None, aspect_ratio=None, duration_s=None)
+    assert as_then(then, SIGNED.source) in earlier_keys(then)
+
+
 def test_the_signature_of_an_image_was_part_of_the_key() -> None:
     assert as_then(a_clip(image=SIGNED), SIGNED.source) in earlier_keys(a_clip(image=SIGNED))
 

@@ -71,3 +71,24 @@ def test_the_report_has_the_columns() -> None:
     header, first = b"".join(csv_pieces(credits_of("monday", [ROW]))).decode().splitlines()
     cells = dict(zip(header.split(","), first.split(","), strict=True))
     assert (cells["c2pa"], cells["digital_source_type"]) == ("True", "trainedAlgorithmicMedia")
+
+
+def test_a_delivered_clip_is_told_to_the_second_and_the_cent() -> None:
+    row = a_batch_row(1, generation_id="g-1", image_sha256="cd" * 32)
+    assert row.attempt
+    earlier = row.attempt._replace(id="e", state=State.FAILED, generation_id="g-0", s3_uri=None, error="it failed")
+    facts = facts_of(row._replace(attempts=(earlier, row.attempt)))
+    told = {
+        "state": "stored", "error": None, "attempt": row.attempt.id, "generation_id": "g-1", "request_digest": "d" * 64,
+        "created_at": "2026-11-21T12:00:00+00:00", "completed_at": "2026-11-21T12:01:31+00:00",
+        "stored_at": "2026-11-21T12:01:35+00:00", "usd_quoted": 1.26, "usd_charged": 1.26, "credits_used": 2_520_000,
+        "attempts": 2, "usd_charged_in_all": 2.52, "s3_uri": row.attempt.s3_uri, "sha256": "ab" * 32, "size_bytes": 3_456_789,
+        "mismatch": None, "verdict": None,
+    }  # fmt: skip
+    assert {name: facts[name] for name in told} == told and facts["image"]["sent_sha256"] == "cd" * 32
+    of_the_earlier = facts_of(row, earlier)
+    assert (of_the_earlier["state"], of_the_earlier["error"], of_the_earlier["size_bytes"]) == (
+        "failed",
+        "it failed",
+        None,
+    )

@@ -225,3 +225,10 @@ def test_lines_that_are_alike_are_summed_up_as_one_after_another() -> None:
         at_once = Sum()
         at_once.add(line, 3)
         assert at_once.totals() == sum_of([line] * 3).totals() and at_once.usd_asked == sum_of([line] * 3).usd_asked
+
+
+def test_figures_of_several_lines_add_up() -> None:
+    doubt, sent = row(State.IN_DOUBT), row(State.STORED, usd_charged=None)
+    found = sum_of(line_of(one) for one in (doubt, sent, doubt, sent))
+    assert (found.usd_at_risk, found.usd_unreported, found.unreported) == (2 * ONE, 2 * ONE, 2)
+    assert found.count[Outcome.IN_DOUBT] == found.count[Outcome.DELIVERED] == 2

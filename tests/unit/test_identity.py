@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dailies.domain.addresses import names_its_content, unsigned
+from dailies.domain.addresses import is_address, names_its_content, unsigned
 from dailies.domain.clips import Clip, Image
 from dailies.media.images import as_sent
 from tests.ledger.factories import IMAGE, a_clip
@@ -37,6 +37,8 @@ SIGNED = {
     "Drive": ("https://drive.usercontent.google.com/download?id=7&export=download", "https://drive.usercontent.google.com/download?id=7&export=download"),
     "a server of one's own": ("https://pictures.example/a.png?file=7&token={0}&exp={0}", "https://pictures.example/a.png?file=7"),
     "another": ("https://pictures.example/a.png?expires={0}&sig={0}&policy={0}", "https://pictures.example/a.png"),
+    "a signature with = in it": ("https://pictures.example/a.png?id=7&token={0}==", "https://pictures.example/a.png?id=7"),
+    "plain http": ("http://pictures.example/a.png?token={0}", "http://pictures.example/a.png"),
 }  # fmt: skip
 
 
@@ -64,6 +66,21 @@ def test_the_same_picture_under_a_fresh_signature_is_the_same_clip(store: str) -
 def test_what_may_name_the_content_stays(pair: tuple[str, str]) -> None:
     one, two = (a_clip(image=IMAGE._replace(source=source)).key for source in pair)
     assert one != two
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("http://p.example/a.png", True),
+        ("HTTPS://p.example", True),
+        ("https:/p.example", False),
+        ("ftp://p.example/a.png", False),
+        ("a/http://b.png", False),
+        ("", False),
+    ],
+)
+def test_only_what_begins_like_one_is_an_address(text: str, is_one: bool) -> None:
+    assert is_address(text) is is_one
 
 
 def test_an_address_that_is_new_each_time_names_nothing() -> None:

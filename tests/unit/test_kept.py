@@ -11,7 +11,7 @@ from dailies.domain.takes import Take
 from dailies.domain.verdicts import NOTHING_SAID, Said, Verdict, Word
 from dailies.report.credits import credits_of, dump
 from dailies.report.kept import kept_by, kept_json
-from dailies.report.rounds import Round, round_of
+from dailies.report.rounds import Round, is_sent_back, retake_round, round_of
 from tests.ledger.factories import NOON
 from tests.report.factories import a_batch_row
 
@@ -69,3 +69,41 @@ def test_a_round_is_one_take_for_each_that_is_not_answered() -> None:
     assert round_of(sent_back, [under_way]) == Round(0, Decimal(0), 0)
     planned = [*open_, a_take(2, "b" * 64, settled=False, answers=row.clip_key)]
     assert round_of(sent_back, [planned]).clips == 1
+
+
+def test_as_json_a_group_is_named_by_its_place_alone() -> None:
+    found = kept_json(kept_by(credits_of("monday", ROWS)))
+    assert set(found) == {"model", "provider", "campaign"} and set(found["provider"]) == {"aiml"}
+    assert found["campaign"]["autumn"] == {
+        "clips": 1, "kept": 1, "kept_s": 4, "usd_charged": Decimal("1.26"), "usd_rejected": Decimal(0),
+        "usd_per_kept_second": Decimal("0.315"),
+    }  # fmt: skip
+
+
+class Takes:
+    """A ledger that knows of one row's takes."""
+
+    def row_clip_of(self, keys: Any) -> dict[str, str]:
+        assert list(keys) == [SENT_BACK.clip_key]
+        return {SENT_BACK.clip_key: "base"}
+
+    def takes_of(self, providers: Any) -> dict[str, Any]:
+        assert providers == {"base": SENT_BACK.providers}
+        return {"base": [a_take(1, SENT_BACK.clip_key, Word.RETAKE)]}
+
+
+SENT_BACK = judged(5, Word.RETAKE)
+
+
+def test_another_round_is_what_answers_everything_that_was_sent_back() -> None:
+    others = [
+        *ROWS, SENT_BACK._replace(counted=False), SENT_BACK._replace(retired=True), SENT_BACK._replace(forgotten=True),
+    ]  # fmt: skip
+    assert not any(map(is_sent_back, others)) and is_sent_back(SENT_BACK)
+    takes: Any = Takes()
+    assert retake_round(takes, others) == Round(0, Decimal(0), 0)
+    assert (
+        retake_round(takes, [SENT_BACK, *ROWS])
+        == round_of({SENT_BACK.clip_key: SENT_BACK}, list(Takes().takes_of({"base": SENT_BACK.providers}).values()))
+        != Round(0, Decimal(0), 0)
+    )

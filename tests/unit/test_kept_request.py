@@ -10,6 +10,7 @@ import pytest
 from dailies.domain.creates import PaidRequest, Reference
 from dailies.domain.kept_request import LONGEST_TEXT, content_digest, keep, reduced
 from dailies.domain.outcomes import Answer, Fault, Meaning, judge, unproven
+from dailies.domain.pictures import Picture
 from dailies.domain.states import Failure
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -61,3 +62,18 @@ def test_a_repeat_that_was_never_sent_proves_nothing_and_an_id_settles_it() -> N
     assert unproven(judge(Fault.NOT_OURS)).meaning is Meaning.IN_DOUBT
     assert unproven(judge(Answer(200, "generation"))).meaning is Meaning.ACCEPTED
     assert judge(Answer(402, out_of_credits=True)).failure is Failure.STOPPED
+
+
+def test_a_long_text_that_is_no_unicode_has_a_digest_too() -> None:
+    one, two = (reduced({"p": lone * (LONGEST_TEXT + 1)}) for lone in ("\ud800", "\ud801"))
+    assert one != two and one["p"].keys() == two["p"].keys() != set()
+
+
+def test_what_has_no_place_in_a_request_is_named() -> None:
+    with pytest.raises(TypeError, match=r"^set has no place in a request$"):
+        _ = replace(REQUEST, body={"x": {1}}).content
+    picture = Picture("cat.png", "ab" * 32, "png", 9)
+    with pytest.raises(ValueError, match=r"^a request whose pictures are not at hand$"):
+        _ = replace(REQUEST, body={"x": picture}).content
+    with pytest.raises(TypeError, match=r"^a picture in a body is no text; it is written with the body$"):
+        str(picture)

@@ -22,6 +22,7 @@ amounts = st.decimals(0, 10**9, places=9)
         (" 2 ", "2"),
         (100, "100"),
         (0, "0"),
+        ("-0", "0"),
         ("1e2", "100"),
         ("0.0000000005", "0.000000001"),
         ("0.0000000004", "0"),
@@ -49,6 +50,7 @@ def test_two_million_credits_are_a_dollar() -> None:
     assert credits_to_usd(2_000_000) == 1
     assert usd_to_credits(Decimal("1.26")) == 2_520_000
     assert credits_to_usd(1) == Decimal("0.0000005")
+    assert usd_to_credits(Decimal("0.00000025")) == 1, "halves are rounded up"
 
 
 @given(st.integers(0, 10**15))
@@ -64,6 +66,8 @@ def test_credits_come_back_as_they_were(credits_used: int) -> None:
         (Decimal("1.2"), "$1.20"),
         (Decimal("1.260000000"), "$1.26"),
         (Decimal("0.0625"), "$0.06"),
+        (Decimal("0.125"), "$0.13"),
+        (Decimal("0.005"), "$0.01"),
         (Decimal("12345.6"), "$12,345.60"),
         (Decimal("0.000000001"), "<$0.01"),
         (Decimal("1E+2"), "$100.00"),

@@ -75,3 +75,9 @@ def test_a_doubt_without_a_quote_is_settled_like_any_other() -> None:
     """What was bought unpriced has no money at risk by its quote, and was followed for ever."""
     unpriced = an_attempt(State.IN_DOUBT, usd_quoted=ZERO)
     assert attempt_step(unpriced, {"nobody"}, lambda _: False) is Step.SETTLE
+
+
+@pytest.mark.parametrize(("provider", "wanted"), [(None, Step.NOTHING), ("aiml", Step.NOTHING), ("fal", Step.BUY)])
+def test_what_one_provider_refused_may_be_asked_of_another(provider: str | None, wanted: Step) -> None:
+    refused = an_attempt(State.FAILED, failure=Failure.REFUSED)
+    assert next_step([refused], {MINE}, lambda _: False, provider) is wanted

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from dailies.domain.brake import LONGEST_WAIT_S
 from dailies.domain.outcomes import (
+    BARRED_IN_A_ROW,
     RETRY_AFTER_CAP_S,
     RETRY_AFTER_DEFAULT_S,
     Answer,
     Fault,
     Meaning,
     Streak,
+    Verdict,
     asks_for_balance,
     judge,
     retry_after_s,
@@ -188,3 +190,23 @@ def test_what_a_doubtful_answer_asks_to_wait_is_handed_to_the_brake(
     """Up to a quarter of an hour; one that asks for nothing leaves the wait to the brake."""
     verdict = judge(Answer(status, retry_after=asked), NOW)
     assert (verdict.meaning, verdict.wait_s) == (Meaning.IN_DOUBT, wait_s)
+
+
+def test_refusals_of_single_clips_bar_no_key_however_many() -> None:
+    """Only those for which the balance had to be asked may be the key's."""
+    streak, refused = Streak(), Answer(422)
+    for _ in range(2 * BARRED_IN_A_ROW):
+        assert streak.weigh(refused, judge(refused)) == judge(refused)
+
+
+def test_refusals_that_look_like_clips_and_are_all_there_is_stop_the_claiming() -> None:
+    streak, barred = Streak(), Answer(403, account_or_row=True, detail="forbidden")
+    verdict = judge(barred, covered=True)
+    for _ in range(BARRED_IN_A_ROW - 1):
+        assert streak.weigh(barred, verdict) == verdict
+    words = f"{verdict.detail}; so was every create before it"
+    assert streak.weigh(barred, verdict) == Verdict(Meaning.STOP, words, Failure.STOPPED)
+
+
+def test_a_claim_that_grew_too_old_says_why_nothing_was_sent() -> None:
+    assert judge(Fault.NOT_OURS).detail == "not sent: this process was suspended for longer than its claim holds"

@@ -45,3 +45,9 @@ def test_the_first_look_comes_after_an_eighth_of_the_usual_time(typical: float, 
 
 def test_jitter_is_what_the_number_of_looks_allows_for() -> None:
     assert 1 / (1 + JITTER) >= 0.75
+
+
+def test_as_many_delays_as_prefect_takes_and_no_look_too_few() -> None:
+    assert len(backoff(0.01, 1e12)) == MAX_DELAYS
+    assert (looks_until([10.0], 98.1), looks_until([10.0], 97.6), looks_until([10.0], 97.5)) == (16, 15, 15)
+    assert looks_until([12.0], 40.0) == 7, "one that may fall on the very end is one too few"

@@ -41,6 +41,7 @@ def test_only_words_in_a_row_count() -> None:
         (6 * DAY, None, [60], False, False),
         (8 * DAY, None, [60], False, True),
         (2 * DAY, DAY, [60], False, True),
+        (DAY, DAY, [60], False, False),
         (HOUR, DAY, [60], False, False),
     ],
 )

@@ -60,6 +60,7 @@ def test_a_row_with_a_keeper_gets_no_further_take_where_that_is_asked() -> None:
     assert further_numbers([replace(ONE, said=KEEP)], 3, stop_when_kept=True) == []
     assert further_numbers([ONE, take(2, KEEP)], 3, stop_when_kept=True) == [2]
     assert answers_to([replace(ONE, said=RETAKE), take(2, KEEP)], stop_when_kept=True) == []
+    assert len(answers_to([replace(ONE, said=RETAKE), take(2, KEEP)])) == 1, "and else it does"
 
 
 def answers(*takes: Take) -> list[tuple[int, str, str | None]]:
@@ -113,6 +114,7 @@ def test_the_seed_of_a_clip_under_an_earlier_key_follows_from_that_key() -> None
 
 
 @pytest.mark.parametrize(("text", "number"), [
+    ("1", 1), ("100", 100),
     ("3", 3), (" 3.0 ", 3), ("3,0", 3), ("'3", 3), ("0", None), ("-1", None), ("2.5", None), ("many", None), ("101", None), ("3s", None),
 ])  # fmt: skip
 def test_a_cell_of_takes(text: str, number: int | None) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dailies.domain.figures import line_of
 from dailies.domain.records import BatchRow
 from dailies.domain.states import State
-from dailies.domain.verdicts import NOTHING_SAID, Said, Verdict, Word, first_take, take_meant, undo_of
+from dailies.domain.verdicts import NOTHING_SAID, Said, Verdict, Word, first_take, said_since, take_meant, undo_of
 from dailies.errors import BadRows
 from dailies.report.credits import answer_json, credits_of
 from dailies.review.sheet import COLUMNS, decided, read_verdicts, verdicts_csv
@@ -181,3 +181,13 @@ def test_the_json_tells_takes_and_verdicts_of_each_clip() -> None:
     assert [(clip["id"], clip["take"], clip["verdict"], clip["marks"]) for clip in answer["clips"]] == [
         ("sunrise", "", "keep", None), ("sunrise", "2", None, None)]  # fmt: skip
     assert answer["usd_per_kept_second"] == 0.63
+
+
+def test_only_what_somebody_else_said_later_counts_as_said_since() -> None:
+    history = [Verdict(number, "c" * 64, AT, author, KEEP) for number, author in ((3, "Ana"), (4, "Ben"), (5, "Ana"))]
+    assert said_since(history, 3, "Ana") and said_since(history, 4, "Ben")
+    assert not said_since(history, 4, "Ana") and not said_since(history, 5, "Ben") and not said_since([], 0, "Ana")
+
+
+def test_the_tenth_take_is_not_the_first() -> None:
+    assert first_take(["10", "2"]) == "2" and first_take(["b", "a", "a-2"]) == "a"
