@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from dailies.domain.figures import line_of
+from dailies.domain.figures import columns_of, line_of
 from dailies.domain.records import OVERDUE, BatchRow
 from dailies.domain.states import Failure, State
 from dailies.report import advice
-from dailies.report.advice import MEANING, Advice, Command, Topic, advice_for, doubt_commands, question_to, topic_of
+from dailies.report.advice import MEANING, Advice, Command, Topic, advice_for, doubt_commands, question_to, topics_of
 from tests.report.factories import a_batch_row
 
 RUN = "dailies run prompts.csv"
@@ -43,7 +43,7 @@ def failed(failure: Failure | None, **changes: Any) -> BatchRow:
     (a_batch_row(1, State.ORPHANED, failure=Failure.GENERATION), Topic.LOST),
 ])  # fmt: skip
 def test_each_clip_has_one_topic(row: BatchRow, topic: Topic) -> None:
-    assert topic_of(row, line_of(row)) is topic
+    assert topics_of([row], columns_of([row])) == [topic]
 
 
 def advised(topic: Topic, row: BatchRow = NEVER, run: str | None = RUN) -> Advice:
