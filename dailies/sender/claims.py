@@ -28,6 +28,10 @@ class ClaimedRequest:
     repeat: bool = False
     young_until: float = math.inf
 
+    def may_go_for_s(self, ours_for_s: float, at_s: float) -> float:
+        """For how long it may be sent from `at_s` of the sender's clock on, where the ledger says that it is ours for so long."""
+        return min(ours_for_s, self.young_until - at_s)
+
 
 def claim(ledger: Ledger, provider: Provider, purchase: Purchase, hold: Hold) -> ClaimedRequest | Refusal:
     """T1 for a purchase, with the exact request that will be sent; or why it was not granted. `hold` has its pictures."""

@@ -188,7 +188,7 @@ class Desk:
             ours_for_s = await ledger_call(self._ledger.ours_for_s, claimed.attempt)
         except LEDGER_AWAY:
             return None
-        return SendWindow(min(ours_for_s, claimed.young_until - asked_at), asked_at, self._clock)
+        return SendWindow(claimed.may_go_for_s(ours_for_s, asked_at), asked_at, self._clock)
 
     async def _record(
         self, create: int, purchase: Purchase | Repetition, attempt: Attempt, verdict: Verdict, created: Created | None
