@@ -12,20 +12,16 @@ import signal
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import count
 
 import hypothesis
 import pytest
-import sqlalchemy as sa
-from sqlalchemy.engine import make_url
 
 from dailies.ledger import Ledger
+from tests.databases import administration, database_on
 from tests.ledger.factories import FakeClock, MakeLedger, ledgers_on
 from tests.outliving import ended_with_us
 
 UNSAFE_AND_FAST = ("fsync", "synchronous_commit", "full_page_writes")  # nobody cuts the power in a test
-NUMBERS = count(1)
 
 
 def pytest_configure() -> None:
@@ -67,7 +63,7 @@ def postgres_server() -> Iterator[str]:
     try:
         with ended_with_us(server.get_pid() or 0, folder):
             url = server.get_uri(driver="psycopg")
-            with _admin(url) as connection:
+            with administration(url) as connection:
                 for setting in UNSAFE_AND_FAST:
                     connection.exec_driver_sql(f"ALTER SYSTEM SET {setting} = off")
                 connection.exec_driver_sql("SELECT pg_reload_conf()")
@@ -83,22 +79,11 @@ def _memory() -> str | None:
     return folder if roomy else None
 
 
-@contextmanager
-def _admin(url: str) -> Iterator[sa.Connection]:
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        yield connection
-
-
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """A Postgres database of the test's own, dropped after it."""
-    name = f"ledger_{next(NUMBERS)}"
-    with _admin(postgres_server) as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    yield make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
-    with _admin(postgres_server) as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    with database_on(postgres_server) as url:
+        yield url
 
 
 @pytest.fixture

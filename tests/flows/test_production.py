@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from prefect.client.orchestration import PrefectClient
 from prefect.states import Scheduled
-from sqlalchemy.engine import make_url
 
 from dailies.domain.states import State
 from tests.flows.factory import descendants, wait_for
@@ -30,17 +29,6 @@ pytestmark = [
     pytest.mark.xdist_group("production"),
 ]
 BIG, SHARD = 200, 20
-
-
-@pytest.fixture(scope="module")
-def ledger_database(postgres_server: str) -> str:
-    """A database on the wheel's Postgres, for where no other is installed."""
-    import sqlalchemy as sa
-
-    engine = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("CREATE DATABASE production")
-    return make_url(postgres_server).set(database="production").render_as_string(hide_password=False)
 
 
 @pytest.fixture(scope="module")

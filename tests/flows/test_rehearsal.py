@@ -33,11 +33,9 @@ from tests.flows.test_production import (
     at_a_desk,
     charges_of,
     clips_of,
-    ledger_database,
 )
 from tests.ledger.earlier import code_of_the_first_version
 
-__all__ = ["ledger_database"]
 ROWS = int(os.environ.get("DAILIES_REHEARSAL_ROWS", "60"))
 BATCH = "rehearsal"
 PATIENCE_S = 300 + 6 * ROWS

@@ -20,9 +20,7 @@ from dailies.domain.states import State
 from tests.crash.test_first_process import INIT
 from tests.flows.factory import Process, descendants, process, wait_for
 from tests.flows.production import Production, in_production
-from tests.flows.test_production import ledger_database
 
-__all__ = ["ledger_database"]
 pytestmark = [
     pytest.mark.production,
     pytest.mark.slow,

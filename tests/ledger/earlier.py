@@ -7,20 +7,18 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-import sqlalchemy as sa
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import make_url
 
 from dailies.ledger.engine import connect
 from dailies.ledger.migrations import BASELINE, version_table
 from dailies.ledger.upgrade import run_migrations
+from tests.databases import administration
 
 HERE = Path(__file__).parent
 FIRST = "48f82a2"
@@ -103,14 +101,6 @@ def _write(url: str) -> None:
     done = first_version(code_of_the_first_version(), "write", url)
     said, _ = done.communicate(timeout=120)
     assert (done.returncode, said.strip()) == (0, "written")
-
-
-@contextmanager
-def administration(server: URL) -> Iterator[sa.Connection]:
-    """A connection that makes and drops databases."""
-    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        yield connection
 
 
 def read_from_the_dump(url: str) -> str:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from dailies.ledger import copying as copying_module
 from dailies.ledger import open_engine
 from dailies.ledger.copying import TABLES, copy_ledger
 from dailies.ledger.tables import metadata
+from tests.databases import database_on
 from tests.ledger.earlier import code_of_the_first_version, first_version
 from tests.ledger.factories import (
     USD,
@@ -36,19 +37,17 @@ STATES = list(State)
 
 
 @pytest.fixture(params=["sqlite to postgres", "postgres to sqlite", "sqlite to sqlite", "postgres to postgres"])
-def move(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
+def move(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str]]:
     """Where from and where to: empty databases both."""
     kinds = request.param.split(" to ")
     if kinds == ["postgres", "postgres"]:
         url: str = request.getfixturevalue("postgres_url")
-        engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-        with engine.connect() as connection:
-            connection.exec_driver_sql("DROP DATABASE IF EXISTS moved_ledger WITH (FORCE)")
-            connection.exec_driver_sql("CREATE DATABASE moved_ledger")
-        return url, engine.url.set(database="moved_ledger").render_as_string(hide_password=False)
+        with database_on(url) as moved:
+            yield url, moved
+        return
     files = iter([f"sqlite:///{tmp_path / 'one' / 'ledger.db'}", f"sqlite:///{tmp_path / 'two' / 'ledger.db'}"])
     urls = [request.getfixturevalue("postgres_url") if kind == "postgres" else next(files) for kind in kinds]
-    return urls[0], urls[1]
+    yield urls[0], urls[1]
 
 
 def full(url: str) -> list[str]:

@@ -26,6 +26,7 @@ from dailies.ledger.copies import copies_of
 from dailies.ledger.engine import connect
 from dailies.ledger.migrations import BASELINE, FOLDER, HEAD, NUMBERS, revision, version_table
 from dailies.ledger.upgrade import bring_up, read_meta
+from tests.databases import database_on
 from tests.ledger.earlier import (
     FIRST,
     WITH_A_SENDER,
@@ -89,12 +90,8 @@ def another_url(request: pytest.FixtureRequest, ledger_url: str, tmp_path: Path)
     if ledger_url.startswith("sqlite"):
         yield f"sqlite:///{tmp_path / 'another.db'}"
         return
-    engine = sa.create_engine(ledger_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("CREATE DATABASE another_ledger")
-    yield engine.url.set(database="another_ledger").render_as_string(hide_password=False)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("DROP DATABASE another_ledger WITH (FORCE)")
+    with database_on(ledger_url) as url:
+        yield url
 
 
 def test_an_old_ledger_that_was_brought_up_has_the_schema_of_a_new_one(old_url: str, another_url: str) -> None:
