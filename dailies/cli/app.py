@@ -33,6 +33,7 @@ app = App(
     version=_versions,
     help="A CSV of prompts and images becomes video clips in S3, and every cent is on record.",
     version_flags=["--version"],
+    help_format="plaintext",  # of the list; what reads the commands' own pages as Markdown takes longer than all the rest
     default_parameter=Parameter(negative=()),
     suppress_keyboard_interrupt=False,  # `main` says what an interruption means
 )
@@ -41,13 +42,21 @@ app.command(ledger_app)
 app.command(models_app)
 app.register_install_completion_command(help="Let this shell complete commands and options: bash, zsh or fish.")
 
+LATE = {
+    "check": "Spends nothing: rows, images, models, prices.",
+    "run": "Make every clip of a CSV and deliver it to S3.",
+}
+"""Commands that are loaded when they are called, since no other one needs the request's model: half a second of CPU."""
+for _name, _about in LATE.items():
+    app.command(f"dailies.cli.commands.batch:{_name}", help=_about, help_format="markdown")
+
 COMMANDS = (
-    serve.demo, serve.init, buy.check, buy.run, buy.collect, look.status, look.report, decide.resolve, keep.fetch, look.show,
+    serve.demo, serve.init, buy.collect, look.status, look.report, decide.resolve, keep.fetch, look.show,
     keep.export, buy.retry, decide.review, keep.forget, keep.tidy, buy.cancel, serve.hooks, serve.sandbox, serve.mcp, serve.ui,
     serve.doctor, look.explain,
 )  # fmt: skip
 for _command in COMMANDS:
-    app.command(_command)
+    app.command(_command, help_format="markdown")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

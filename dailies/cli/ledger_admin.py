@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from dailies.ledger.upgrade import Upgrade
 
 ledger_app = App(
-    name="ledger", help="Check the ledger, upgrade it, archive what is old, or move it to another database."
+    help_format="markdown",
+    name="ledger",
+    help="Check the ledger, upgrade it, archive what is old, or move it to another database.",
 )
 JsonFlag = Annotated[bool, Parameter(help="Print one JSON object on stdout.")]
 

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from dailies.settings import Settings
 
 models_app = App(
-    name="models", help="What can be bought, for how much, and from whom.", default_parameter=Parameter(negative=())
+    help_format="markdown",
+    name="models",
+    help="What can be bought, for how much, and from whom.",
+    default_parameter=Parameter(negative=()),
 )
 PIPE_WIDTH = 240
 JsonFlag = Annotated[bool, Parameter(help="Print JSON on stdout, and nothing else there.")]

@@ -192,19 +192,20 @@ def confirm(purchase: Purchase, yes: bool) -> None:
 async def prefect_api(home: Path, load: Callable[[], Any], ahead: Ahead | None = None) -> AsyncIterator[Any]:
     """A flow, with a Prefect API for it: the one that is configured, else a local server for as long as the block runs.
 
-    `load` loads the flow, and Prefect with it: a second of work, done while the server starts.
+    `load` loads the flow, and Prefect with it: a second of work, done while the server starts, and beside the loop, which has
+    leases to renew and signals to hear.
     """
     configured = configured_api_url()
     if configured:
         await anyio.to_thread.run_sync(require_api, configured)
-        yield loaded(load)
+        yield await anyio.to_thread.run_sync(loaded, load)
         return
     Network.here().routes.check()
     ahead = ahead or Ahead(home)
     try:
         ahead.begin()
         expect_server(home)
-        flow = loaded(load)
+        flow = await anyio.to_thread.run_sync(loaded, load)
         local = await anyio.to_thread.run_sync(ahead.take, abandon_on_cancel=True)
         use_server(local)
         say(f"watch it in the Prefect UI: {local.ui_url}")
