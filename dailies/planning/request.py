@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin, get_type_hints
 
@@ -236,10 +237,15 @@ OPTIONS = {
 
 def kind_of(name: str) -> Any:
     """What a person types for a field: `bool`, `int`, `str`, or the words that there are; a list where it is said again."""
-    hint = get_type_hints(BatchRequest)[name]
+    hint = _hints()[name]
     if get_origin(hint) is tuple:
         return list[str]
     return next((kind for kind in (hint, *get_args(hint)) if kind in (bool, int, Fit)), str)
+
+
+@cache
+def _hints() -> Mapping[str, Any]:
+    return get_type_hints(BatchRequest)
 
 
 def explained(name: str) -> str:

@@ -71,7 +71,10 @@ def test_a_command_that_is_loaded_late_is_listed_with_its_own_words(name: str) -
 def test_a_check_of_files_on_disk_loads_neither_engine_nor_store_nor_decoder(tmp_path: Path) -> None:
     Image.new("RGB", (1280, 720)).save(tmp_path / "frame.png")
     (tmp_path / "prompts.csv").write_text("prompt,image,resolution\na door opens,frame.png,720p\n")
-    assert loaded(tmp_path, "check", "prompts.csv", "--json") == (2, ["sqlalchemy", "PIL", "httpx", "dailies.planning.request"])
+    assert loaded(tmp_path, "check", "prompts.csv", "--json") == (
+        2,
+        ["sqlalchemy", "PIL", "httpx", "dailies.planning.request"],
+    )
 
 
 def test_a_run_begins_its_server_before_it_loads_the_rest_of_the_program(tmp_path: Path) -> None:
