@@ -43,7 +43,8 @@ class Answer:
 
     `error_code` is a code inside the body, which OneRouter may put into an HTTP 200. What a status says of the account is
     the provider's to declare: `bad_key`, `out_of_credits`, or `account_or_row` where it may be either and the balance tells.
-    `names_model`: it speaks of the model, so the route is right. `by_api`: the API's own voice, not a gateway's page.
+    `names_model`: it speaks of the model, so the route is right. `names_job`: it holds what may be a job's id. `by_api`: the
+    API's own voice, not a gateway's page.
     `edge_ray`: an edge stands before the provider and let this answer pass or wrote it, with `edge_code` as its own code.
 
     `url` is the finished clip's address (a secret), where the answer carries it; dollars and credits are None where it does
@@ -58,6 +59,7 @@ class Answer:
     bad_key: bool = False
     account_or_row: bool = False
     names_model: bool = False
+    names_job: bool = False
     by_api: bool = True
     edge_ray: bool = False
     edge_code: int | None = None
@@ -80,7 +82,9 @@ class Verdict:
     wait_s: float = 0.0
 
 
-MAYBE_CHARGED = frozenset({408, 409, 425})
+SURE_REFUSALS = frozenset({400, 401, 402, 403, 404, 405, 407, 410, 411, 413, 414, 415, 421, 422, 426, 429, 431, 451})
+"""What a server says before it carries a request out. Others may come from a gateway that gave up after it had been passed on
+(408, 425, 444, 460, 499), or speak of what exists by then (409)."""
 ORIGIN_NEVER_REACHED = frozenset({521, 523, 525, 526})
 ORIGIN_UNKNOWN = frozenset({1001, 1016, 1018, 1023, 1033})
 """An edge's own codes behind its 530 (Cloudflare's documents): it could not resolve the origin, or found no tunnel to it."""
@@ -135,7 +139,7 @@ def _judge_answer(answer: Answer, now: datetime | None, covered: bool | None) ->
         return Verdict(Meaning.STOP, words, Failure.STOPPED)
     if answer.account_or_row:
         return _account_or_row(words, covered)
-    if 300 <= status < 400:
+    if 300 <= status < 400 and not answer.names_job:
         return Verdict(
             Meaning.FAILED,
             f"redirected (HTTP {status}), not followed with the key: check the base URL",
@@ -143,7 +147,7 @@ def _judge_answer(answer: Answer, now: datetime | None, covered: bool | None) ->
         )
     if status == 429:
         return Verdict(Meaning.WAIT, words, Failure.BUSY, retry_after_s(answer.retry_after, now))
-    if 400 <= status < 500 and status not in MAYBE_CHARGED:
+    if status in SURE_REFUSALS:
         return _refusal(answer, status, words)
     wait_s = retry_after_s(answer.retry_after, now, LONGEST_WAIT_S) if answer.retry_after else 0.0
     return Verdict(Meaning.IN_DOUBT, words, wait_s=wait_s)

@@ -57,14 +57,15 @@ _ENDS = (
 @dataclass(frozen=True, slots=True)
 class Complaint:
     """One error. `status` is what it means in the words of HTTP, `kind` the same by its text alone, whatever its number says.
-    `about_the_clip`: it speaks of what was to be made. `may_heal`: it may be a trouble of this one question, and gone at the
-    next."""
+    `by_words`: the kind is told by the message alone, which may quote a prompt. `about_the_clip`: it speaks of what was to be
+    made. `may_heal`: it may be a trouble of this one question, and gone at the next."""
 
     detail: str
     status: int
     kind: int | None
     about_the_clip: bool
     may_heal: bool
+    by_words: bool = False
 
 
 def complaint_in(document: Any, places: Sequence[Mapping[str, Any]]) -> Complaint | None:
@@ -95,11 +96,13 @@ def _complaint(error: Any) -> Complaint:
     words = _words(error)
     text, said = " ".join(code for code in codes if isinstance(code, str)).lower(), words.lower()
     number = next((n for code in codes if (n := _number(code))), None)
-    kind = _kind(text) or _kind_by_words(said)
+    coded = _kind(text)
+    kind = coded or (None if text.strip() else _kind_by_words(said))
     about_the_clip = kind == MODERATION or any(part in f"{text} {said}" for part in _ENDS)
     status = number or kind
     passing = status in _HEALS or status >= 500 if status else any(part in said for part in _SOUNDS_PASSING)
-    return Complaint(words, status or MAYBE_CHARGED, kind, about_the_clip, passing and not about_the_clip)
+    by_words = kind is not None and coded is None
+    return Complaint(words, status or MAYBE_CHARGED, kind, about_the_clip, passing and not about_the_clip, by_words)
 
 
 def _number(code: Any) -> int | None:
@@ -114,9 +117,13 @@ def _kind(text: str) -> int | None:
 
 
 def _kind_by_words(words: str) -> int | None:
-    """The kind by the message: only where nothing can have been made. What was moderated may be the finished clip."""
+    """The kind by the message, where no code is given: only that money was missing, so that nothing was made.
+
+    What was moderated may be the finished clip; and that something was asked too often may be said of what came after the
+    charge (`the task was submitted, but polling it failed: 429`).
+    """
     kind = _kind(words)
-    return kind if kind in (402, 429) else None
+    return kind if kind == 402 else None
 
 
 def _says_something(error: Any) -> bool:

@@ -61,13 +61,15 @@ def read(document: Any, sent: Set[str] = frozenset()) -> Reading:
     places = list(job_objects(document))
     word, phase = _status(places)
     complaint = complaint_in(document, places)
+    url = None if phase is Phase.GOING_ON else find_address(document, sent)
+    if phase is Phase.ENDED and url and _says_done(places):
+        word, phase = "completed", Phase.DONE  # what ended is a part of it, beside the clip
     strange = word if phase is Phase.UNKNOWN and word else ""
     usd, spent = _dollars(places), _credits(places)
     if phase is Phase.GOING_ON:
         return Reading(phase, word)
     if phase is Phase.ENDED:
         return Reading(phase, end_in_words(word, _reason(places, complaint)), None, usd, spent)
-    url = find_address(document, sent)
     if url:
         return Reading(Phase.DONE, word or "ready", url, usd, spent, strange)
     if complaint and _is_the_end(phase, word, complaint):
@@ -132,14 +134,26 @@ def _json_or_none(text: str) -> Any:
 def _status(places: Sequence[Mapping[str, Any]]) -> tuple[str, Phase]:
     """The word for how the job stands. `success` may speak of the answer alone, so a word further inside comes before it,
     and of a job that is done an inner word still tells that it ended badly."""
-    found = [status for place in places if (status := _status_of(place))]
-    while len(found) > 1 and "_".join(parts_of(found[0][0])) in ENVELOPE:
-        found.pop(0)
+    found = _statuses(places)
     if not found:
         return "", Phase.UNKNOWN
     if found[0][1] is Phase.DONE:
         return next((status for status in found if status[1] is Phase.ENDED), found[0])
     return found[0]
+
+
+def _statuses(places: Sequence[Mapping[str, Any]]) -> list[tuple[str, Phase]]:
+    """The words of all places, the outermost first, without those that speak of the answer: `success`, or a number."""
+    found = [status for place in places if (status := _status_of(place))]
+    while len(found) > 1 and ("_".join(parts_of(found[0][0])) in ENVELOPE or found[0][0].isdigit()):
+        found.pop(0)
+    return found
+
+
+def _says_done(places: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the outermost word says that the job is done."""
+    found = _statuses(places)
+    return bool(found) and found[0][1] is Phase.DONE
 
 
 def _status_of(place: Mapping[str, Any]) -> tuple[str, Phase] | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,7 @@ USER_AGENT = "dailies/0.1"  # the edge of one provider refuses the default ones 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 MAX_PAID_ANSWER_BYTES = 64 * 1024 * 1024  # whatever a paid POST answers is kept, should it be the clip itself
 PIECE_BYTES = 256 * 1024
+GZIP = b"\x1f\x8b"
 WORDS_LIMIT = 500
 SECRET_HEADERS = frozenset({"set-cookie", "authorization", "proxy-authorization", "www-authenticate"})
 
@@ -77,7 +80,7 @@ class ApiClient:
         self.key = key
         self.base_url = base_url
         auth = KeyAuth(key, scheme) if key else None
-        headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
+        headers = {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
         self._create_timeout_s = create_timeout_s
         create = httpx.Timeout(connect=15, read=create_timeout_s, write=60, pool=None)
         look = httpx.Timeout(connect=15, read=30, write=30, pool=60)
@@ -127,18 +130,22 @@ class ApiClient:
             return None
 
     async def _read(self, client: httpx.AsyncClient, method: str, path: str, most_bytes: int, **request: Any) -> Reply:
-        """The answer, as far as it came: one that breaks off after its head is still an answer, and may hold the id."""
+        """The answer, as far as it came: one that breaks off after its head is still an answer, and may hold the id.
+
+        It is read as it lies on the wire, and unpacked where it is packed, whatever its headers say of that.
+        """
         content = bytearray()
         async with client.stream(method, path, **request) as response:
             try:
-                async for chunk in response.aiter_bytes():
+                async for chunk in response.aiter_raw():
                     content += chunk[: most_bytes - len(content)]
                     if len(content) >= most_bytes:
                         break
             except httpx.HTTPError:
                 if not content:
                     raise
-        return Reply(response.status_code, response.headers, json_in(bytes(content)), bytes(content))
+        answer = unpacked(bytes(content), response.headers.get("content-encoding", "").lower(), most_bytes)
+        return Reply(response.status_code, response.headers, json_in(answer), answer)
 
     def clean(self, text: str) -> str:
         """Words of a provider, fit for a ledger and a terminal: one line, short, printable, without our key."""
@@ -178,6 +185,20 @@ async def _in_pieces(parts: list[bytes], texts: Texts) -> AsyncIterator[bytes]:
             yield part[at : at + PIECE_BYTES]
     del part
     texts.drop()
+
+
+def unpacked(content: bytes, encoding: str, most_bytes: int) -> bytes:
+    """An answer without its packing, as far as it came; as it lies where it is not packed, whatever `encoding` says of it."""
+    if content[:2] == GZIP:
+        windows: tuple[int, ...] = (zlib.MAX_WBITS | 16,)
+    elif "deflate" in encoding and json_in(content) is None:
+        windows = (zlib.MAX_WBITS, -zlib.MAX_WBITS)  # some leave zlib's two bytes out
+    else:
+        return content
+    for window in windows:
+        with suppress(zlib.error):
+            return zlib.decompressobj(window).decompress(content, most_bytes)
+    return content
 
 
 def json_in(content: bytes) -> Any:

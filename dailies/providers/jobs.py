@@ -40,7 +40,7 @@ def refused_job(client: ApiClient, reply: Reply, model: object, id_names: Sequen
     moderated = complaint is not None and complaint.kind == MODERATION
     return replace(
         answer,
-        account_or_row=reply.status == 403 and not moderated and not answer.out_of_credits,
+        account_or_row=answer.account_or_row or (reply.status == 403 and not moderated and not answer.out_of_credits),
         names_model=answer.names_model or names_model({"message": detail_of(reply)}, model),
         detail=client.clean(numbered(reply.status, detail_of(reply))),
         raw=client.whole(reply) if id_in(reply.body, id_names) else b"",

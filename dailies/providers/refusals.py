@@ -10,7 +10,7 @@ from typing import Any
 from dailies.domain.outcomes import Answer, Fault, Streak, Verdict, asks_for_balance, judge
 from dailies.providers.base import Provider
 from dailies.providers.complaints import Complaint, complaint_in
-from dailies.providers.dialect import job_objects
+from dailies.providers.dialect import id_in, job_objects
 from dailies.providers.http import Reply, words_in
 
 EDGE = "cf-ray"  # Cloudflare puts it into every answer that passes it; both providers stand behind it
@@ -18,24 +18,38 @@ _EDGE_CODE = re.compile(rb"error(?:[ _-]?code)?[\"']?[ :=]{0,3}(1\d{3})\b", re.I
 _EDGE_LETTERS = 65_536
 _NAMED = re.compile(r"\bmodels?\b", re.IGNORECASE)
 _PATHS = re.compile(r"\S*/\S*")
+JOBS = ("generation_id", "video_id", "task_id", "job_id", "taskUUID", "id")
+"""Names under which a job's id stands in any provider's answer."""
 
 
 def refusal(reply: Reply, model: object) -> Answer:
     """An answer that is no 2xx, before its provider's own dialect is heard. `model` is the one that was asked for."""
     complaint = complaint_of(reply.body)
     kind = complaint.kind if complaint else None
-    ray = EDGE in reply.headers
+    broke = kind == 402 and reply.status in (400, 403, 422, 429)
+    quoted = broke and reply.status != 429 and complaint is not None and complaint.by_words
+    ray = EDGE in reply.headers and not _in_the_apis_voice(reply)
     return Answer(
         status=reply.status,
         bad_key=reply.status == 401 or (reply.status == 403 and kind == 401),
-        out_of_credits=reply.status == 402 or (reply.status in (400, 403, 422, 429) and kind == 402),
+        out_of_credits=reply.status == 402 or (broke and not quoted),
+        account_or_row=quoted,
         names_model=names_model(reply.body, model),
+        names_job=id_in(reply.body, JOBS) is not None,
         by_api=isinstance(reply.body, dict),
         edge_ray=ray,
         edge_code=edge_code(reply.content) if ray else None,
         detail=numbered(reply.status, words_in(reply)),
         retry_after=reply.headers.get("retry-after"),
     )
+
+
+def _in_the_apis_voice(reply: Reply) -> bool:
+    """Whether an answer that passed an edge is the API's, which may tell there what became of its own upstream: an object that
+    holds no code of the edge's."""
+    if not isinstance(reply.body, dict):
+        return False
+    return not any("cloudflare" in str(key).lower() for key in reply.body) and edge_code(reply.content) is None
 
 
 def numbered(status: int, words: str) -> str:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,14 +18,17 @@ import anyio.to_thread
 from dailies.domain.clips import Row, object_key, slug
 from dailies.domain.commands import ADOPT
 from dailies.domain.earlier_keys import earlier_keys
+from dailies.domain.provider import SettledBy
 from dailies.domain.records import Attempt
 from dailies.errors import Misconfigured
 from dailies.ledger import Adopted
 from dailies.ledger.calling import ledger_call
 from dailies.ledger.record import drain_spool, on_record
+from dailies.patience import tried_again
 from dailies.planning.batch import Batch
 from dailies.planning.fitting import earlier_digests
 from dailies.providers.base import LogUnavailable
+from dailies.registry import declaration
 from dailies.runtime import Runtime
 from dailies.steps.clips_on_record import OnRecord, clips_on_record
 from dailies.steps.store import abilities_at
@@ -35,6 +39,8 @@ from dailies.storage.s3 import StoreRefused, StoreTrouble, parse_s3_uri
 logger = logging.getLogger("dailies.adopt")
 CLIP_NAME = re.compile(r"-([0-9a-f]{12})(-[0-9a-f]{8})?\.mp4$")
 LOOK_BACK = timedelta(days=7)  # a clip that nobody fetched for longer is gone at every provider
+LOG_PAUSES_S = (0.3, 1.0)
+"""After a momentary no of a log: what only it knows would be bought a second time."""
 HEADS_AT_ONCE = 16
 LOOK_AT_IT = "Where a later version of dailies wrote it, run that one; else look at it, and move it out of that folder"
 
@@ -193,10 +199,13 @@ async def _adopt_logged(runtime: Runtime, batch: Batch, to_buy: Mapping[str, Row
     by_reference = {key[:24]: to_buy[today] for key, today in keys.items() if today in to_buy}
     now, found = runtime.ledger.now(), False
     for name in dict.fromkeys(provider for row in to_buy.values() for provider in row.providers):
+        ask = partial(runtime.provider(name).finished, now - LOOK_BACK, now + timedelta(hours=1))
+        keeps_log = (one := declaration(name)) is not None and SettledBy.LOG in one.settling.by
         try:
-            log = await runtime.provider(name).finished(now - LOOK_BACK, now + timedelta(hours=1))
+            log = await tried_again(ask, LOG_PAUSES_S if keeps_log else (), LogUnavailable)
         except LogUnavailable as error:
-            logger.info("what %s knows of earlier purchases can't be asked: %s", name, error)
+            level = logging.WARNING if keeps_log else logging.INFO
+            logger.log(level, "what %s knows of earlier purchases can't be asked: %s", name, error)
             continue
         for entry in log:
             row = by_reference.get(entry.reference.rpartition(".")[2]) if entry.found.succeeded else None

@@ -158,7 +158,10 @@ class S3:
             raise
         checksum = found.get("ChecksumSHA256")
         whole = base64.b64decode(checksum).hex() if checksum and "-" not in checksum else None
-        return Stored(key, found["ContentLength"], whole, found.get("ETag", "").strip('"'), found.get("Metadata") or {})
+        metadata = {
+            name.lower(): value for name, value in (found.get("Metadata") or {}).items()
+        }  # some spell `Clip-Key`
+        return Stored(key, found["ContentLength"], whole, found.get("ETag", "").strip('"'), metadata)
 
     def read(self, bucket: str, key: str, max_bytes: int) -> bytes:
         """The first `max_bytes` of an object. Raises KeyError when there is none."""

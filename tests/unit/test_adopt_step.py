@@ -277,8 +277,11 @@ def test_the_clips_are_told_as_they_stand_with_what_was_taken_in(bench: Bench) -
     assert stand() == ({one, three}, {one, two, three}) and bench.vendor.asked == []
 
 
-def test_each_provider_that_may_be_asked_for_a_clip_is_asked_once(bench: Bench) -> None:
+def test_each_provider_that_may_be_asked_for_a_clip_is_asked_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One without a log is passed by, and what is taken or in S3 already needs none."""
+    monkeypatch.setattr(adopt, "LOG_PAUSES_S", ())
     rows = (row_of(a_row(1), ("aiml", "fal")), row_of(a_row(2), ("fal",)), row_of(a_row(3), ("runware",)))
     batch = bench.batch(rows=rows)
     bench.attempt(State.SUBMITTED, batch, 2)
@@ -306,6 +309,26 @@ def test_each_provider_that_may_be_asked_for_a_clip_is_asked_once(bench: Bench) 
     assert asked == ["aiml", "fal"]
     assert [a.provider for a in bench.ledger.attempts(rows[1].clip.key)] == ["fal"]
     assert bench.ledger.attempts(rows[0].clip.key) == ()
+
+
+def test_a_log_that_says_no_for_a_moment_is_asked_again_and_one_that_stays_away_is_told_of(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the ledger has forgotten a clip, only the log knows that it is paid for."""
+    monkeypatch.setattr(adopt, "LOG_PAUSES_S", (0.0, 0.0))
+    batch = bench.batch()
+    answers: list[LogUnavailable | list[Logged]] = [LogUnavailable("503"), LogUnavailable("503"), [logged(batch, 0)]]
+
+    async def finished(since: object, until: object) -> list[Logged]:
+        answer = answers.pop(0) if answers else LogUnavailable("503 for good")
+        if isinstance(answer, LogUnavailable):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(bench.vendor, "finished", finished)
+    assert known(bench, batch) and "503" not in caplog.text
+    bench.run(adopt_known, bench.batch(2))
+    assert "what aiml knows of earlier purchases can't be asked: 503 for good" in caplog.text
 
 
 def spooled(bench: Bench, batch: Batch) -> Path:

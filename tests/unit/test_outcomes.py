@@ -39,7 +39,7 @@ TABLE = [
     ("answer lost", Fault.ANSWER_LOST, Meaning.IN_DOUBT, None),
     ("429", Answer(429), Meaning.WAIT, Failure.BUSY),
     ("429 inside a 200", Answer(200, error_code=429), Meaning.WAIT, Failure.BUSY),
-    *((str(status), Answer(status), Meaning.FAILED, Failure.REFUSED) for status in (400, 403, 413, 415, 418, 422, 451)),
+    *((str(status), Answer(status), Meaning.FAILED, Failure.REFUSED) for status in (400, 403, 413, 415, 422, 451)),
     ("404 that names the model", Answer(404, names_model=True), Meaning.FAILED, Failure.REFUSED),
     ("410 that names the model", Answer(410, names_model=True), Meaning.FAILED, Failure.REFUSED),
     *((f"{s} of the route", Answer(s), Meaning.FAILED, Failure.MISCONFIGURED) for s in (404, 405, 407, 410, 421, 426)),
@@ -50,7 +50,11 @@ TABLE = [
     ("401 that the provider knows", Answer(401, bad_key=True), Meaning.STOP, Failure.STOPPED),
     ("out of credits at OneRouter", Answer(402, out_of_credits=True), Meaning.STOP, Failure.STOPPED),
     ("out of credits inside a 200", Answer(200, error_code=402, out_of_credits=True), Meaning.STOP, Failure.STOPPED),
-    *((str(status), Answer(status), Meaning.IN_DOUBT, None) for status in (408, 409, 425)),
+    *(
+        (str(status), Answer(status), Meaning.IN_DOUBT, None)
+        for status in (408, 409, 418, 423, 424, 425, 444, 460, 499)
+    ),
+    ("a redirect to the job", Answer(303, names_job=True), Meaning.IN_DOUBT, None),
     *((str(status), Answer(status), Meaning.IN_DOUBT, None) for status in (500, 501, 502, 503, 504, 507, 599)),
     *((str(s), Answer(s), Meaning.IN_DOUBT, None) for s in (520, 521, 522, 523, 524, 525, 526, 527, 530)),
     *(

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
 from dailies.domain.records import Brief
 from dailies.domain.states import Failure, State
 from dailies.steps.clips_on_record import OnRecord, clips_on_record, on_record, standing_of, taken_clips
-from tests.unit.steps_bench import Bench
+from tests.ledger.factories import FakeClock
+from tests.unit.steps_bench import Bench, bench_on
+
+
+@pytest.fixture
+def bench(sqlite_url: str, tmp_path: Path, clock: FakeClock) -> Iterator[Bench]:
+    yield from bench_on(sqlite_url, tmp_path, clock)
 
 
 def test_clips_stand_by_their_attempts_and_what_is_forgotten_is_only_taken() -> None:

@@ -27,7 +27,7 @@ from dailies.providers.base import (
     Provider,
     look_of,
 )
-from dailies.providers.dialect import Reading, id_in, id_of_address, read, usable_id
+from dailies.providers.dialect import Reading, id_in, id_of_address, job_objects, read, usable_id
 from dailies.providers.http import ApiClient, MaySend, Reply, says_gone, words_in
 from dailies.providers.live import Live
 from dailies.providers.refusals import complaint_of, refusal
@@ -47,6 +47,7 @@ class Aiml(Provider):
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client
+        self._repeats_ids = False
 
     def request(self, body: Mapping[str, Any], reference: Reference) -> PaidRequest:
         """One POST with our reference in a header, which the log shows again."""
@@ -82,7 +83,8 @@ class Aiml(Provider):
         named = usable_id(reply.headers.get("x-inference-id"))
         return replace(
             answer,
-            account_or_row=reply.status == 403 and not (complaint and complaint.about_the_clip),
+            account_or_row=answer.account_or_row
+            or (reply.status == 403 and not (complaint and complaint.about_the_clip)),
             detail=self._client.clean(answer.detail + (f" (generation {named})" if named else "")),
             raw=self._client.whole(reply) if id_in(reply.body, ID_NAMES) else b"",
         )
@@ -94,14 +96,31 @@ class Aiml(Provider):
             return Look(LookKind.GENERATING, "no answer", transient=True)
         if not 200 <= reply.status < 300 or reply.body is None:
             return Look(LookKind.GENERATING, self._client.clean(words_in(reply)), transient=True, gone=says_gone(reply))
+        if self._of_another(reply.body, generation_id):
+            return Look(LookKind.GENERATING, "answered about another job", transient=True)
         return look_of(priced(read(reply.body), reply), self._client.clean)
+
+    def _of_another(self, body: Any, generation_id: str) -> bool:
+        """Whether an answer names other jobs only: a cache on the way may leave out the query that says which is asked for.
+
+        Believed of a server that has repeated our ids before; another might use names of its own.
+        """
+        named = {found for place in job_objects(body) for name in ID_NAMES if (found := usable_id(place.get(name)))}
+        if generation_id in named:
+            self._repeats_ids = True
+        return self._repeats_ids and bool(named) and generation_id not in named
 
     async def find(self, doubt: Doubt) -> Found | None:
         """`GET /v2/logs`: finished requests only, so nothing found may mean that it is still being generated."""
+        failed = None
         async for entry in self._log(doubt.since, doubt.until):
             if entry.reference == doubt.reference.attempt_id or entry.found.generation_id == doubt.generation_id:
-                return entry.found
-        return None
+                if not entry.found.failed:
+                    return entry.found
+                failed = (
+                    failed or entry.found
+                )  # the provider may have tried again by itself, and that one is older in the list
+        return failed
 
     async def finished(self, since: datetime, until: datetime) -> list[Logged]:
         """The same log, newest first, as far as LOG_MOST requests go."""

@@ -1,6 +1,7 @@
-"""fal's queue: a submit answers with the addresses of its request, which are used as they are given, and never built.
+"""fal's queue: a submit answers with the addresses of its request, which are used as they are given.
 
-The one exception is a request that only the history showed, for that gives no addresses. What it cost is told by the billing
+They are built as the vendor's own client builds them for a request that only the history showed, and where an answer gives none
+that the key may go to: what is accepted is paid for, and must be found again. What it cost is told by the billing
 events, some time after its end.
 """
 
@@ -12,7 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode, urljoin
+
+import httpx
 
 from dailies.domain.account import AccountStatus
 from dailies.domain.creates import PaidRequest, Reference
@@ -77,9 +80,10 @@ class Fal(Provider):
         if isinstance(reply, Fault):
             return Created(reply)
         answer = job_answer(self._client, reply, request.body, self._endpoint(request), ID_NAMES)
-        links = self._links(reply.body)
-        handle = links.handle(answer.generation_id) if links and answer.generation_id else None
-        return Created(replace(answer, handle=handle, url=None))
+        if answer.generation_id is None:
+            return Created(replace(answer, url=None))
+        links = self._links(reply.body) or self._built(self._endpoint(request), answer.generation_id)
+        return Created(replace(answer, handle=links.handle(answer.generation_id), url=None))
 
     async def look(self, generation_id: str) -> Look:
         """How it stands, and what came of it: two addresses. COMPLETED with an error is a failure, and costs nothing."""
@@ -91,16 +95,18 @@ class Fal(Provider):
         if trouble or reply is None:
             return trouble or Look(LookKind.GENERATING, "no answer", transient=True)
         look = look_of(replace(read(reply.body), url=None), self._client.clean)
-        error = ended_with(reply.body) if isinstance(reply.body, dict) else None
+        body = reply.body if isinstance(reply.body, dict) else {}
+        done = phase_of(str(body.get("status"))) is Phase.DONE
+        error = ended_with(body) if done or look.kind is LookKind.FAILED else None  # else of a run that is begun again
         if error or look.kind is LookKind.FAILED:
             return Look(LookKind.FAILED, self._client.clean(error or look.detail))
-        if phase_of(str(reply.body.get("status"))) is not Phase.DONE:
+        if not done:
             return replace(look, transient=False)
         return await self._result(request_id, links)
 
     async def _result(self, request_id: str, links: Links) -> Look:
         reply = await self._client.get(links.result, {})
-        if reply is not None and reply.status == 422:
+        if reply is not None and reply.status == 422 and _refuses_fields(reply.body):
             return Look(LookKind.FAILED, self._client.clean(detail_of(reply)))
         trouble = job_trouble(self._client, reply)
         if trouble or reply is None:
@@ -192,11 +198,12 @@ class Fal(Provider):
         return request.address.removeprefix(f"{self._client.base_url}/").partition("?")[0]
 
     def _links(self, body: Any) -> Links | None:
-        """The addresses that an answer gives, if they are where the key may go."""
+        """The addresses that an answer gives, if they are where the key may go; a run can be looked at that can't be cancelled."""
         names = ("status_url", "response_url", "cancel_url")
-        given = [body.get(name) for name in names] if isinstance(body, dict) else []
-        addresses = [address for address in given if isinstance(address, str) and self._is_ours(address)]
-        return Links(*addresses) if len(addresses) == len(names) else None
+        given = [body.get(name) for name in names] if isinstance(body, dict) else [None] * 3
+        whole = [urljoin(f"{self._client.base_url}/", one) if isinstance(one, str) and one else "" for one in given]
+        status, result, cancel = (address if self._is_ours(address) else "" for address in whole)
+        return Links(status, result, cancel or f"{result}/cancel") if status and result else None
 
     def _known(self, handle: str) -> tuple[str, Links | None]:
         try:
@@ -210,9 +217,9 @@ class Fal(Provider):
     def _is_ours(self, address: str) -> bool:
         """The key never goes to another host than the queue's own."""
         try:
-            given, ours = urlsplit(address), urlsplit(self._client.base_url)
-            return (given.scheme, given.hostname, given.port) == (ours.scheme, ours.hostname, ours.port)
-        except ValueError:
+            given, ours = (httpx.URL(text) for text in (address, self._client.base_url))
+            return (given.scheme, given.host, given.port) == (ours.scheme, ours.host, ours.port)
+        except httpx.InvalidURL:
             return False
 
     def _built(self, endpoint: str, request_id: str) -> Links:
@@ -244,6 +251,11 @@ def ended_with(body: Mapping[str, Any]) -> str | None:
     words = error if isinstance(error, str) else json.dumps(error)
     kind = "cancelled" if isinstance(kind, str) and "cancel" in kind.lower() else kind
     return f"{kind}: {words}" if kind else words
+
+
+def _refuses_fields(body: Any) -> bool:
+    """Whether an answer lists what is wrong with the request; words alone may say that it is not finished yet."""
+    return isinstance(body, dict) and isinstance(body.get("detail"), list)
 
 
 def _iso(moment: datetime) -> str:

@@ -95,7 +95,7 @@ class OneRouter(Provider):
         blocked = reply.status == 403 and not answer.by_api
         return replace(
             answer,
-            account_or_row=blocked,
+            account_or_row=blocked or answer.account_or_row,
             detail=self._client.clean(f"{answer.detail}; refused by the provider's edge" if blocked else answer.detail),
             raw=self._client.whole(reply) if id_in(reply.body, ID_NAMES) else b"",
         )

@@ -68,14 +68,10 @@ class Runware(Provider):
         error = next(iter(errors_of(reply.body, task_uuid)), None)
         if error and error.get("code") == CONFLICT:
             return Answer(status=200, generation_id=task_uuid, detail="accepted before: the task is known")
+        if 200 <= reply.status < 300 and items_of(reply.body, task_uuid):  # an error beside it is about something else
+            return Answer(status=reply.status, generation_id=task_uuid, detail="accepted")
         if error is None and 200 <= reply.status < 300:
-            known = bool(items_of(reply.body, task_uuid))
-            return Answer(
-                status=reply.status,
-                generation_id=task_uuid if known else None,
-                detail="accepted" if known else "",
-                raw=b"" if known else self._client.whole(reply),
-            )
+            return Answer(status=reply.status, raw=self._client.whole(reply))
         return self._refused(reply, error, task)
 
     def _refused(self, reply: Reply, error: Mapping[str, Any] | None, task: Mapping[str, Any]) -> Answer:
@@ -87,32 +83,34 @@ class Runware(Provider):
             words = numbered(meant or reply.status, f"{error.get('code')}: {error.get('message')}")
             named = error.get("parameter") == "model" or names_model(dict(error), task.get("model"))
             answer = replace(answer, detail=self._client.clean(words), names_model=named)
+        maybe = meant is not None and meant >= MAYBE_CHARGED
         if reply.status >= 500 or (meant is None and not in_200):
             return answer
         return replace(
             answer,
-            error_code=(meant or MAYBE_CHARGED) if in_200 else None,
+            error_code=(meant or MAYBE_CHARGED) if in_200 or maybe else None,
             bad_key=meant == 401 or reply.status == 401,
             out_of_credits=meant == 402 or reply.status == 402,
             account_or_row=answer.account_or_row and meant not in (400, 403),
-            raw=self._client.whole(reply) if in_200 and meant in (None, MAYBE_CHARGED) else b"",
+            raw=self._client.whole(reply) if maybe or (in_200 and meant is None) else b"",
         )
 
     async def look(self, generation_id: str) -> Look:
         """`getResponse`. An error about the task itself is its end; one about the question is trouble."""
         reply = await self._ask(generation_id)
         trouble = job_trouble(self._client, reply)
-        if reply is None or (trouble and not isinstance(reply.body, dict)):
+        if reply is None or (trouble and (reply.status >= 500 or not isinstance(reply.body, dict))):
             return trouble or Look(LookKind.GENERATING, "no answer", transient=True)
+        items = items_of(reply.body, generation_id)
+        found = look_of(read(items[0]), self._client.clean) if items else None
+        if found and found.kind is LookKind.READY:  # an error beside it is about something else, such as a webhook
+            return found
         for error in errors_of(reply.body, generation_id):
             words = self._client.clean(f"{error.get('code')}: {error.get('message')}")
             if of_the_question(error):
                 return Look(LookKind.GENERATING, words, transient=True, gone=says_unknown(error))
             return Look(LookKind.FAILED, words)
-        items = items_of(reply.body, generation_id)
-        if not items:
-            return trouble or Look(LookKind.GENERATING, self._client.clean(words_in(reply)), transient=True)
-        return look_of(read(items[0]), self._client.clean)
+        return found or trouble or Look(LookKind.GENERATING, self._client.clean(words_in(reply)), transient=True)
 
     async def find(self, doubt: Doubt) -> Found | None:
         """By our own UUID. That it is unknown proves nothing: how long a task is known is not documented."""
