@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
+from dailies.domain.takes import label_meant
 from dailies.domain.text import clean_label, clean_prompt
 from dailies.errors import BadInput, BadRow, BadRows
-from dailies.sheets.cells import no_text
+from dailies.sheets.cells import no_label, no_text
 from dailies.sheets.columns import CORE, Names, read_columns
 from dailies.sheets.csv_text import read_csv
 from dailies.sheets.table import ABOVE, Line, Table, bad_file, title_above
 from dailies.sheets.workbook import is_workbook, read_workbook
 
 MAX_BYTES = 200 * 1024 * 1024
+_CORE_TEXT: Final[Mapping[str, Callable[[str], str]]] = {
+    "prompt": clean_prompt,
+    "take": lambda text: label_meant(clean_label(text)),
+}
+"""Columns of ours that are read in a way of their own."""
 MAX_ID = 200
 """Characters in a row's id."""
 
@@ -145,7 +152,7 @@ def _row(line: Line, names: Sequence[str], checked: frozenset[str]) -> RawRow | 
         if name not in checked:
             labels[name] = text
         elif name in CORE:
-            cells[name] = clean_prompt(text) if name == "prompt" else clean_label(text)
+            cells[name] = _CORE_TEXT.get(name, clean_label)(text)
         else:
             labels[name] = clean_label(text)
     if not any(cells.values()) and not any(map(str.strip, labels.values())):
@@ -154,6 +161,8 @@ def _row(line: Line, names: Sequence[str], checked: frozenset[str]) -> RawRow | 
     bad = [
         row.problem(name, *wrong)
         for name, text in zip(names, line.cells, strict=True)
-        if text and name in checked and (wrong := no_text(text.strip()))
+        if text
+        and name in checked
+        and (wrong := no_text(text.strip()) or (no_label(text.strip()) if name == "take" else None))
     ]
     return RawRow(line.index, cells, labels, line.row, tuple(bad)) if bad else row

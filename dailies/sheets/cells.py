@@ -13,6 +13,8 @@ ERROR_WORDS: Final = frozenset(
     {"#N/A", "#N/D", "#N/B", "#NV", "#I/T", "#YOK", "#Н/Д", "#HIÁNYZIK", "#NENÍ_K_DISPOZICI", "#GETTING_DATA", "#BRAK"}
 )
 """Errors without a mark at the end: not available, in the languages that write it so."""
+NOTHING: Final = frozenset({"nan", "null", "none", "n/a", "<na>", "nat"})
+"""What databases and data frames write where there is nothing. In a prompt these are words."""
 _ERROR = re.compile(r"#[¡¿]?[^\W\d_][\w /.]{0,22}[!?]")
 """`#REF!`, `#VALUE!`, `#DIV/0!`, `#NAME?` and what they are called elsewhere: `#BEZUG!`, `#¿NOMBRE?`, `#ССЫЛКА!`."""
 _ERROR_NUMBER = re.compile(r"(Err|Fehler|Erreur):\s?\d{3}", re.IGNORECASE)
@@ -55,6 +57,13 @@ def no_text(cell: str) -> tuple[str, str] | None:
     if cell == "\\N":
         return "is \\N, which MySQL writes for nothing", "leave it empty"
     return None
+
+
+def no_label(cell: str) -> tuple[str, str] | None:
+    """Why a cell can't be a name that somebody gave: what programs write for an empty cell, as pandas' `nan`."""
+    if cell.casefold() not in NOTHING:
+        return None
+    return f"is {cell}, which programs write for nothing", "leave it empty"
 
 
 def _letters_lost(cell: str) -> tuple[str, str] | None:
