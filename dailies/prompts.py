@@ -161,8 +161,6 @@ def _row(line: Line, names: Sequence[str], checked: frozenset[str]) -> RawRow | 
     bad = [
         row.problem(name, *wrong)
         for name, text in zip(names, line.cells, strict=True)
-        if text
-        and name in checked
-        and (wrong := no_text(text.strip()) or (no_label(text.strip()) if name == "take" else None))
+        if text and name in checked and (wrong := no_text(text) or (no_label(text.strip()) if name == "take" else None))
     ]
     return RawRow(line.index, cells, labels, line.row, tuple(bad)) if bad else row
