@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from dailies.domain.takes import label_meant
-from dailies.domain.text import clean_label, clean_prompt
+from dailies.domain.text import clean_label, clean_prompt, without_controls
 from dailies.errors import BadInput, BadRow, BadRows
 from dailies.sheets.cells import no_label, no_text
 from dailies.sheets.columns import CORE, Names, read_columns
@@ -150,7 +150,7 @@ def _row(line: Line, names: Sequence[str], checked: frozenset[str]) -> RawRow | 
         if not name:
             continue
         if name not in checked:
-            labels[name] = text
+            labels[name] = without_controls(text)
         elif name in CORE:
             cells[name] = _CORE_TEXT.get(name, clean_label)(text)
         else:

@@ -13,7 +13,7 @@ from openpyxl.worksheet.formula import ArrayFormula
 from openpyxl.worksheet.worksheet import Worksheet
 
 from dailies.catalog import load_catalog
-from dailies.domain.text import clean_label, clean_prompt
+from dailies.domain.text import clean_label, clean_prompt, without_controls
 from dailies.errors import BadRows
 from dailies.prompts import Sheet, read_sheet
 from dailies.sheets.cells import no_text
@@ -262,7 +262,7 @@ def test_a_locked_workbook_is_called_so() -> None:
 MEANT = (
     "café “dusk”",
     "Äpfel über Öl",
-    "Привет, Илья",
+    "Привет Илья",
     "naïve – “so”",
     "你好世界",
     "Καλημέρα",
@@ -296,3 +296,24 @@ def test_no_languages_own_letters_are_taken_for_destroyed_ones(prompt: str) -> N
 def test_a_file_in_an_encoding_of_mail_is_refused_by_its_name() -> None:
     said = refusal("prompt,image\nこんにちは,a.png\n".encode("iso-2022-jp"))
     assert "ISO-2022-JP" in said and "line 2" in said and "save it as CSV UTF-8" in said
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        ("a_xD83D__xDE00_b", "a😀b"), ("a_xD83D_b", "a\ufffdb"), ("a_xDE00__xD83D_b", "a\ufffd\ufffdb"),
+        ("a_x0000_b_x001B_[31m", "ab[31m"), ("one_x000A_two", "one\ntwo"),
+    ],
+)  # fmt: skip
+def test_what_excel_escapes_reaches_a_teams_own_column_as_text(written: str, read_as: str) -> None:
+    """Half a letter was paid for, and no report could be written."""
+
+    def fill(_: openpyxl.Workbook, sheet: Worksheet) -> None:
+        sheet["E1"], sheet["E2"] = "mood", written
+
+    assert workbook(fill).rows[0].labels["mood"] == read_as
+
+
+def test_no_half_letter_and_no_escape_sequence_is_left_in_a_teams_own_column() -> None:
+    assert read("prompt,mood\ncalm,a\x1b[31mred\x07\n").rows[0].labels["mood"] == "a[31mred"
+    assert without_controls("a\ud83db\x9b") == "a\ufffdb"
