@@ -10,7 +10,7 @@ from typing import Final
 from dailies.domain.takes import label_meant
 from dailies.domain.text import clean_label, clean_prompt, without_controls
 from dailies.errors import BadInput, BadRow, BadRows
-from dailies.sheets.cells import no_label, no_text
+from dailies.sheets.cells import no_label, no_prompt, no_text
 from dailies.sheets.columns import CORE, Names, read_columns
 from dailies.sheets.csv_text import read_csv
 from dailies.sheets.table import ABOVE, Line, Table, bad_file, title_above
@@ -22,6 +22,8 @@ _CORE_TEXT: Final[Mapping[str, Callable[[str], str]]] = {
     "take": lambda text: label_meant(clean_label(text)),
 }
 """Columns of ours that are read in a way of their own."""
+_NO_SUCH: Final[Mapping[str, Callable[[str], tuple[str, str] | None]]] = {"prompt": no_prompt, "take": no_label}
+"""What can be text and is none in these columns."""
 MAX_ID = 200
 """Characters in a row's id."""
 
@@ -161,6 +163,6 @@ def _row(line: Line, names: Sequence[str], checked: frozenset[str]) -> RawRow | 
     bad = [
         row.problem(name, *wrong)
         for name, text in zip(names, line.cells, strict=True)
-        if text and name in checked and (wrong := no_text(text) or (no_label(text.strip()) if name == "take" else None))
+        if text and name in checked and (wrong := no_text(text) or _NO_SUCH.get(name, no_text)(text))
     ]
     return RawRow(line.index, cells, labels, line.row, tuple(bad)) if bad else row

@@ -6,6 +6,7 @@ Words such as None, NA and null are words: somebody may want to see them.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Final
@@ -14,6 +15,14 @@ ERROR_WORDS: Final = frozenset(
     {"#N/A", "#N/D", "#N/B", "#NV", "#I/T", "#YOK", "#Н/Д", "#HIÁNYZIK", "#NENÍ_K_DISPOZICI", "#GETTING_DATA", "#BRAK"}
 )
 """Errors without a mark at the end: not available, in the languages that write it so."""
+TRUTHS: Final = frozenset(
+    {
+        "TRUE", "FALSE", "True", "False", "WAHR", "FALSCH", "VRAI", "FAUX", "VERDADERO", "FALSO", "VERO", "VERDADEIRO", "WAAR",
+        "ONWAAR", "SANT", "FALSKT", "SANN", "USANN", "SAND", "FALSK", "TOSI", "EPÄTOSI", "PRAWDA", "FAŁSZ", "PRAVDA", "NEPRAVDA",
+        "ИСТИНА", "ЛОЖЬ", "DOĞRU", "YANLIŞ", "IGAZ", "HAMIS",
+    }
+)  # fmt: skip
+"""As spreadsheets write the two. In small letters some are words: `sand`."""
 NOTHING: Final = frozenset({"nan", "null", "none", "n/a", "<na>", "nat"})
 """What databases and data frames write where there is nothing. In a prompt these are words."""
 _ERROR = re.compile(r"#[¡¿]?[^\W\d_][\w /.]{0,22}[!?]")
@@ -27,6 +36,9 @@ _SHORTENED = re.compile(r"[+-]?\d([.,]\d+)?E\+\d{2,}")
 """A long number as a narrow column shows it, which is what is saved as CSV: `1.23457E+11`. Nobody's hand writes `E+11`."""
 _MISREAD = re.compile(r"[ÃÂ][¡-ª¬-º¼-¿Ÿœ]|â€.|ðŸ")
 """UTF-8 that was opened as Windows-1252 and saved: `Ã¼` for `ü`, `â€™` for an apostrophe. No language has these pairs."""
+_LETTERS: Final = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "So", "Nd", "Nl", "No"})
+"""Unicode's categories of letters and digits, for `007` may be meant, and that of emoji."""
+_ZERO = re.compile(r"0([.,]0+)?")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]{2,}")
 _LATIN = re.compile("[\u00a1-\u00ff\u0100-\u0131\u0134-\u0148\u014a-\u017e]")
 _MARK = re.compile("[\u2010-\u2044\u20ac\u2122\U0001f000-\U0001faff]")
@@ -71,8 +83,21 @@ def no_text(cell: str) -> tuple[str, str] | None:
     return None
 
 
+def no_prompt(cell: str) -> tuple[str, str] | None:
+    """Why a cell can't be a prompt: a formula's answer to an empty cell, a line under a header. Emoji count as text."""
+    text = cell.strip()
+    if text in TRUTHS:
+        return f"is only {text}, as a formula answers", "write what the clip shows, or delete the row"
+    if _ZERO.fullmatch(text):
+        return f"is only {text}, as a formula shows an empty cell", "write what the clip shows, or delete the row"
+    if text and not any(unicodedata.category(letter) in _LETTERS for letter in text):
+        return f"has no letter and no digit: {text[:20]!r}", "write what the clip shows, or delete the row"
+    return None
+
+
 def no_label(cell: str) -> tuple[str, str] | None:
     """Why a cell can't be a name that somebody gave: what programs write for an empty cell, as pandas' `nan`."""
+    cell = cell.strip()
     if cell.casefold() not in NOTHING:
         return None
     return f"is {cell}, which programs write for nothing", "leave it empty"

@@ -317,3 +317,15 @@ def test_what_excel_escapes_reaches_a_teams_own_column_as_text(written: str, rea
 def test_no_half_letter_and_no_escape_sequence_is_left_in_a_teams_own_column() -> None:
     assert read("prompt,mood\ncalm,a\x1b[31mred\x07\n").rows[0].labels["mood"] == "a[31mred"
     assert without_controls("a\ud83db\x9b") == "a\ufffdb"
+
+
+@pytest.mark.parametrize("prompt", ["0", "0.0", "------", "…", "TRUE", "False", "FALSCH", "ИСТИНА"])
+def test_what_a_formula_or_a_database_left_is_no_prompt(prompt: str) -> None:
+    rows = read(f"id,prompt,image\na,{prompt},a.png\n").rows
+    assert [(bad.row, bad.column, bad.id) for bad in rows[0].bad] == [(2, "prompt", "a")]
+    assert read(f"id,prompt,image,mood\na,calm,a.png,{prompt}\n").rows[0].bad == ()
+
+
+@pytest.mark.parametrize("prompt", ["", "10", "🌊", "❤️", "海", "a", "true love", "sand", "مد", "ก"])
+def test_any_letter_digit_or_emoji_is_a_prompt_and_so_is_an_empty_cell(prompt: str) -> None:
+    assert read(f"id,prompt,image\na,{prompt},a.png\n").rows[0].bad == ()
