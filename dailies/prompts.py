@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
-from dailies.domain.text import clean_label, clean_prompt
+from dailies.domain.takes import label_meant
+from dailies.domain.text import clean_label, clean_prompt, without_controls
 from dailies.errors import BadInput, BadRow, BadRows
-from dailies.sheets.cells import no_text
+from dailies.sheets.cells import no_label, no_prompt, no_text
 from dailies.sheets.columns import CORE, Names, read_columns
 from dailies.sheets.csv_text import read_csv
 from dailies.sheets.table import ABOVE, Line, Table, bad_file, title_above
 from dailies.sheets.workbook import is_workbook, read_workbook
 
 MAX_BYTES = 200 * 1024 * 1024
+_CORE_TEXT: Final[Mapping[str, Callable[[str], str]]] = {
+    "prompt": clean_prompt,
+    "take": lambda text: label_meant(clean_label(text)),
+}
+"""Columns of ours that are read in a way of their own."""
+_NO_SUCH: Final[Mapping[str, Callable[[str], tuple[str, str] | None]]] = {"prompt": no_prompt, "take": no_label}
+"""What can be text and is none in these columns."""
 MAX_ID = 200
 """Characters in a row's id."""
 
@@ -143,9 +152,9 @@ def _row(line: Line, names: Sequence[str], checked: frozenset[str]) -> RawRow | 
         if not name:
             continue
         if name not in checked:
-            labels[name] = text
+            labels[name] = without_controls(text)
         elif name in CORE:
-            cells[name] = clean_prompt(text) if name == "prompt" else clean_label(text)
+            cells[name] = _CORE_TEXT.get(name, clean_label)(text)
         else:
             labels[name] = clean_label(text)
     if not any(cells.values()) and not any(map(str.strip, labels.values())):
@@ -154,6 +163,6 @@ def _row(line: Line, names: Sequence[str], checked: frozenset[str]) -> RawRow | 
     bad = [
         row.problem(name, *wrong)
         for name, text in zip(names, line.cells, strict=True)
-        if text and name in checked and (wrong := no_text(text.strip()))
+        if text and name in checked and (wrong := no_text(text) or _NO_SUCH.get(name, no_text)(text))
     ]
     return RawRow(line.index, cells, labels, line.row, tuple(bad)) if bad else row

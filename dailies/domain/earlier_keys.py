@@ -1,5 +1,5 @@
 """The keys under which earlier versions knew a clip: by the text as it was written, by the whole address of its image, by the
-bytes that an encoder had made of it.
+bytes that an encoder had made of it, by the number of a take as a spreadsheet had rewritten it.
 
 A ledger finds such clips by what they are. This is for where no ledger remembers: the metadata of what lies in S3, and the
 references in a provider's log, hold the key of their time.
@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from dailies.domain.clips import Clip
+from dailies.domain.takes import rewritten_labels
 
 
 def earlier_keys(clip: Clip, fitted: Sequence[str] = ()) -> frozenset[str]:
@@ -22,7 +23,13 @@ def earlier_keys(clip: Clip, fitted: Sequence[str] = ()) -> frozenset[str]:
     signature that has changed since, a spelling that nobody keeps.
     """
     images = [f"sha256:{digest}" for digest in fitted] if clip.image.made else list(_images(clip))
-    keys = {_first_versions_key(clip, prompt, image) for prompt in _writings(clip.prompt) for image in images}
+    takes = (clip.take, *rewritten_labels(clip.take))
+    keys = {
+        _first_versions_key(clip, prompt, image, take)
+        for prompt in _writings(clip.prompt)
+        for image in images
+        for take in takes
+    }
     return frozenset(keys - {clip.key})
 
 
@@ -36,7 +43,7 @@ def _writings(text: str) -> set[str]:
     return {unicodedata.normalize(form, line) for line in lines for form in ("NFC", "NFD")}
 
 
-def _first_versions_key(clip: Clip, prompt: str, image: str) -> str:
+def _first_versions_key(clip: Clip, prompt: str, image: str, take: str) -> str:
     parts: list[object] = [
         clip.model,
         prompt,
@@ -44,7 +51,7 @@ def _first_versions_key(clip: Clip, prompt: str, image: str) -> str:
         clip.resolution or "",
         clip.aspect_ratio or "",
         "" if clip.duration_s is None else str(clip.duration_s),
-        clip.take,
+        take,
     ]
     if clip.options:
         parts.append(sorted((name, clip.options[name]) for name in clip.options))

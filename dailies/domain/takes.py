@@ -20,6 +20,7 @@ SEED: Final = "seed"
 """The option that tells takes apart where a model has it."""
 MOST_TAKES: Final = 100
 """Takes that one row may have: more is a slip of the finger."""
+_REWRITTEN = re.compile(r"(\d+)[.,]0{1,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,17 @@ def number_of_takes(text: str) -> int | None:
     """How many takes a cell asks for, `3` or a spreadsheet's `3.0` or `3,0`; None where that is no number of takes."""
     found = re.fullmatch(r"'?(\d{1,4})(?:\.0+|,0{1,2})?", text.strip())
     return int(found[1]) if found and 1 <= int(found[1]) <= MOST_TAKES else None
+
+
+def label_meant(text: str) -> str:
+    """A row's own take as it was meant: `2` where a spreadsheet or pandas made `2.0` or `2,0` of it."""
+    found = _REWRITTEN.fullmatch(text)
+    return found[1] if found else text
+
+
+def rewritten_labels(label: str) -> tuple[str, ...]:
+    """What spreadsheets make of a take's number; earlier versions took each of these for a take of its own."""
+    return tuple(label + end for end in (".0", ".00", ",0", ",00")) if label.isdecimal() else ()
 
 
 def take_label(own: str, number: int) -> str:

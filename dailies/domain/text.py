@@ -15,6 +15,7 @@ JOINERS: Final = "\u200c\u200d"
 
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufff9-\ufffc]")
 """They ring bells and colour terminals, and mark where something stood that is no text; none of them is a letter."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_BREAKS = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 """What word processors and slides write where a new line begins."""
 _ANY_INVISIBLE = re.compile(f"[{ZERO_WIDTH}{BIDI}]")
@@ -40,6 +41,11 @@ def clean_label(text: str) -> str:
     plain = _CONTROLS.sub("", _ANY_INVISIBLE.sub("", one_form(text)))
     plain = "".join(" " if unicodedata.category(c) == "Zs" else c for c in plain)
     return trimmed(plain)
+
+
+def without_controls(text: str) -> str:
+    """A cell that means nothing to us, as it stands, without what rings a terminal's bell or no database takes."""
+    return _CONTROLS.sub("", _SURROGATE.sub("\ufffd", text))
 
 
 def clean_prompt(text: str) -> str:

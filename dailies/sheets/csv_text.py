@@ -21,6 +21,8 @@ MAX_CELL: Final = 1_000_000
 """Characters in one cell. A quote that is never closed would else swallow the file in silence."""
 SAVE_AS: Final = "save it as CSV UTF-8"
 _QUOTED = re.compile(r"(['`]).*\1")
+_ISO_2022 = re.compile(r"\x1b[$(]")
+"""By which mail from Japan, Korea and China changes its letters."""
 _TYPESET = tuple("“”„«‘’")
 NAMES: Final = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
@@ -64,6 +66,9 @@ def decode(content: bytes, source: str) -> str:
         raise bad_file(source, f"is not {name} (line {line}, byte {error.start}: 0x{byte:02x})", SAVE_AS) from None
     if not text.strip():
         raise bad_file(source, "is empty")
+    if found := _ISO_2022.search(text):
+        line = text[: found.start()].count("\n") + 1
+        raise bad_file(source, f"seems to be ISO-2022-JP or its like (line {line} has its escape)", SAVE_AS)
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         kind = (

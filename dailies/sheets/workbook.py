@@ -162,7 +162,12 @@ def text_of_cell(value: object, form: str = "") -> str:
         case date() | time():
             return value.isoformat()
         case _:
-            return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), str(value))
+            return _without_lone_halves(_ESCAPED.sub(lambda found: chr(int(found[1], 16)), str(value)))
+
+
+def _without_lone_halves(text: str) -> str:
+    """Halves of a letter (surrogates) joined, and a \ufffd for one that is alone: no file and no database can hold it."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _used(rows: Iterable[Sequence[str]]) -> int:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dailies.domain.clips import Clip, Image, Option
 from dailies.domain.earlier_keys import earlier_keys
+from dailies.domain.takes import label_meant
 from dailies.domain.text import one_form
 from tests.ledger.factories import a_clip
 
@@ -55,6 +56,13 @@ def test_a_fitted_image_was_known_by_the_bytes_that_an_encoder_made() -> None:
     fitted = a_clip(image=FILE._replace(made="crop 1280x720"))
     assert as_then(fitted, f"sha256:{'cd' * 32}") in earlier_keys(fitted, ["ef" * 32, "cd" * 32])
     assert earlier_keys(fitted) == frozenset(), "of which nothing is known"
+
+
+@pytest.mark.parametrize("label", ["2.0", "2,0", "2.00", "2,00"])
+def test_a_takes_number_as_a_spreadsheet_rewrote_it_is_known(label: str) -> None:
+    then = a_clip(image=FILE, take=label)
+    assert label_meant(label) == "2" and then.key in earlier_keys(replace(then, take="2"))
+    assert then.key not in earlier_keys(replace(then, take="3"))
 
 
 @given(st.text(max_size=40))

@@ -95,3 +95,15 @@ def test_what_we_fit_today_may_be_what_the_first_version_made(tmp_path: Path, ma
     file.write_bytes(b"")
     assert earlier_digests(file, "ab", made) == known
     assert earlier_digests(None, "ab", made) == earlier_digests(file, None, made) == []
+
+
+@pytest.mark.parametrize("label", ["2.0", "2,0"])
+def test_a_take_bought_under_a_rewritten_number_is_known(label: str, tmp_path: Path) -> None:
+    """Also where its image is turned today, and was sent as it is stored then."""
+    image = photo(tmp_path)
+    today, stored = (replace(clip_with(image, sha256), take="2") for sha256 in ("ab" * 32, "cd" * 32))
+    record = Bought(replace(today, take=label))
+    assert recognised([Wanted(today, image)], record) == {today.identity: "bought"}
+    assert recognised([Wanted(replace(today, take="3"), image)], record) == {}
+    turned = Bought(replace(stored, take=label))
+    assert recognised([Wanted(today, image, stored)], turned) == {today.identity: "bought"}

@@ -13,9 +13,10 @@ from openpyxl.worksheet.formula import ArrayFormula
 from openpyxl.worksheet.worksheet import Worksheet
 
 from dailies.catalog import load_catalog
-from dailies.domain.text import clean_label, clean_prompt
+from dailies.domain.text import clean_label, clean_prompt, without_controls
 from dailies.errors import BadRows
 from dailies.prompts import Sheet, read_sheet
+from dailies.sheets.cells import no_text
 from tests.ledger.factories import a_clip
 
 OPTIONS = load_catalog().option_words()
@@ -256,3 +257,75 @@ def test_other_programs_files_are_called_by_their_name(name: str, kind: str) -> 
 
 def test_a_locked_workbook_is_called_so() -> None:
     assert "password" in refusal(b"\xd0\xcf\x11\xe0" + "EncryptedPackage".encode("utf-16-le"))
+
+
+MEANT = (
+    "café “dusk”",
+    "Äpfel über Öl",
+    "Привет Илья",
+    "naïve – “so”",
+    "你好世界",
+    "Καλημέρα",
+    "Zażółć gęślą",
+    "a 😀 smile",
+)
+CODECS = ("cp1252", "latin-1", "mac_roman", "cp1251", "cp1250", "cp850", "cp437")
+GENUINE = (
+    "Привет, Илья… «Витамин В» и «Группа Г», ёлка № 5", "ТІНІ забутих предків. Ні! Її ґанок, СВІТ", "Ђорђе и џеп, Његош",
+    "ŻÓŁW, WRÓŻKA, PÓŁNOC; zażółć gęślą jaźń", "PRŮŠVIH, PŘÍŠTÍ, PÄŤDESIAT; příliš žluťoučký kůň", "árvíztűrő tükörfúrógép ŰRŐ",
+    "L’été «était» là — à Noël… “énorme” ‘élan’ café’” ÎLE, ÂGE", "‚Äpfel‘ und „Übel“ – ÖL, Größe, ÄÖÜ, 5 € §", "MANHÃ… maçã, coração, ÃO",
+    "Đã “đến” rồi… ẤM ÁP, đường phố Hà Nội", "Καλημέρα κόσμε, «ΑΒΓ» άέή", "ığüşöç İSTANBUL ıç", "smörgåsbord ÅÄÖ, blåbærgrød Æø",
+    "日本語の「夕暮れ」、東京", "晨光中的渡轮，缓慢推进", "안녕하세요 세계", "مرحبا بالعالم", "שלום עולם", "नमस्ते दुनिया", "สวัสดีชาวโลก",
+    "👩‍👩‍👧 🇩🇪 ❤️ 😀", "¿Qué? ¡Sí! «niño» ½ × 3° ±2 µm", "Þetta er ísland, Ðað æði", "ça va — Çeşme, El·la", "ţară şi Știință ĂÂÎ",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("meant", MEANT)
+def test_letters_that_another_encoding_destroyed_are_bad_cells(codec: str, meant: str) -> None:
+    shown = "".join(bytes([byte]).decode(codec, "ignore") or chr(byte) for byte in meant.encode())
+    bad = read_sheet(f"prompt\n{shown}\n".encode(), "batch", OPTIONS).rows[0].bad
+    assert ["it was UTF-8, and opened as something else" in one.reason for one in bad] == [True]
+
+
+@pytest.mark.parametrize("prompt", GENUINE)
+def test_no_languages_own_letters_are_taken_for_destroyed_ones(prompt: str) -> None:
+    assert [no_text(word) for word in (prompt, *prompt.split())] == [None] * (1 + len(prompt.split()))
+
+
+def test_a_file_in_an_encoding_of_mail_is_refused_by_its_name() -> None:
+    said = refusal("prompt,image\nこんにちは,a.png\n".encode("iso-2022-jp"))
+    assert "ISO-2022-JP" in said and "line 2" in said and "save it as CSV UTF-8" in said
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        ("a_xD83D__xDE00_b", "a😀b"), ("a_xD83D_b", "a\ufffdb"), ("a_xDE00__xD83D_b", "a\ufffd\ufffdb"),
+        ("a_x0000_b_x001B_[31m", "ab[31m"), ("one_x000A_two", "one\ntwo"),
+    ],
+)  # fmt: skip
+def test_what_excel_escapes_reaches_a_teams_own_column_as_text(written: str, read_as: str) -> None:
+    """Half a letter was paid for, and no report could be written."""
+
+    def fill(_: openpyxl.Workbook, sheet: Worksheet) -> None:
+        sheet["E1"], sheet["E2"] = "mood", written
+
+    assert workbook(fill).rows[0].labels["mood"] == read_as
+
+
+def test_no_half_letter_and_no_escape_sequence_is_left_in_a_teams_own_column() -> None:
+    assert read("prompt,mood\ncalm,a\x1b[31mred\x07\n").rows[0].labels["mood"] == "a[31mred"
+    assert without_controls("a\ud83db\x9b") == "a\ufffdb"
+
+
+@pytest.mark.parametrize("prompt", ["0", "0.0", "------", "…", "TRUE", "False", "FALSCH", "ИСТИНА"])
+def test_what_a_formula_or_a_database_left_is_no_prompt(prompt: str) -> None:
+    rows = read(f"id,prompt,image\na,{prompt},a.png\n").rows
+    assert [(bad.row, bad.column, bad.id) for bad in rows[0].bad] == [(2, "prompt", "a")]
+    assert read(f"id,prompt,image,mood\na,calm,a.png,{prompt}\n").rows[0].bad == ()
+
+
+@pytest.mark.parametrize("prompt", ["", "10", "🌊", "❤️", "海", "a", "true love", "sand", "مد", "ก"])
+def test_any_letter_digit_or_emoji_is_a_prompt_and_so_is_an_empty_cell(prompt: str) -> None:
+    assert read(f"id,prompt,image\na,{prompt},a.png\n").rows[0].bad == ()

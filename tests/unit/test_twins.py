@@ -32,3 +32,19 @@ def test_rows_told_apart_by_what_their_model_does_not_take_are_told_so() -> None
 def test_what_its_model_takes_tells_rows_apart() -> None:
     made = plan(f"id,prompt,image,model,seed|a,calm,a.png,{TAKES},1|b,calm,a.png,{TAKES},2")
     assert len({row.clip.key for row in made.rows}) == 2
+
+
+@pytest.mark.parametrize("label", ["1.0", '"1,0"', "1.00"])
+def test_a_takes_number_that_a_spreadsheet_rewrote_is_that_number(label: str) -> None:
+    assert [row.clip.take for row in plan(f"id,prompt,image,take|a,calm,a.png,{label}").rows] == ["1"]
+    assert "asks for the same clip as row 2" in refusal(f"id,prompt,image,take|a,calm,a.png,1|b,calm,a.png,{label}")
+
+
+@pytest.mark.parametrize("label", ["warm", "1.5", "v1.0", "1.000"])
+def test_another_label_of_a_take_stays_as_it_is_written(label: str) -> None:
+    assert [row.clip.take for row in plan(f"id,prompt,image,take|a,calm,a.png,{label}").rows] == [label]
+
+
+@pytest.mark.parametrize("label", ["nan", "NULL", "None", "#N/A", "<NA>"])
+def test_what_programs_write_for_nothing_names_no_take(label: str) -> None:
+    assert "row 2, take (a): is " in refusal(f"id,prompt,image,take|a,calm,a.png,{label}")
