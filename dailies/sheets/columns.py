@@ -127,7 +127,16 @@ def read_columns(header: Sequence[str], names: Names, source: str) -> Columns:
         raise BadRows(source, bad)
     cleaned = [word or clean_label(name) for word, name in zip(found, header, strict=True)]
     own = tuple(name for word, name in zip(found, cleaned, strict=True) if word is None and name)
-    return Columns(tuple(name or f"column_{at}" for at, name in enumerate(cleaned, start=1)), own, tuple(missing))
+    named = tuple(name or _nameless(at, cleaned) for at, name in enumerate(cleaned, start=1))
+    return Columns(named, own, tuple(missing))
+
+
+def _nameless(at: int, named: Sequence[str]) -> str:
+    """What a column without a name is called: by its place, and by no name that another has."""
+    name = f"column_{at}"
+    while name in named:
+        name += "_"
+    return name
 
 
 def _twice(header: Sequence[str], found: Sequence[str | None]) -> list[BadRow]:
