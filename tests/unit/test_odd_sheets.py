@@ -53,6 +53,20 @@ def test_what_was_bought_by_mistake_once_is_refused(name: str, word: str) -> Non
     assert word in refusal((SHEETS / f"{name}.csv").read_bytes())
 
 
+def test_where_there_is_no_image_one_in_another_language_is_asked_about() -> None:
+    assert "did you mean 'image'?" in refusal("prompt,imagen\ncalm,a.png\n")
+
+
+def test_accents_are_no_part_of_a_name_however_they_are_composed() -> None:
+    assert "did you mean 'duration'?" in refusal("prompt,image,dure\u0301e\ncalm,a.png,1\n")
+
+
+@pytest.mark.parametrize("name", ["Time (s)", "Runtime (seconds)", "Durée", "Modèle", "frame rate"])
+def test_the_name_by_which_a_column_stays_the_teams_own_is_told_and_is_read(name: str) -> None:
+    own = refusal(f'prompt,image,"{name}"\ncalm,a.png,1\n').split("such as '")[1].split("'")[0]
+    assert read(f'prompt,image,"{own}"\ncalm,a.png,1\n').own_columns == (own,)
+
+
 def test_every_error_that_was_bought_as_a_prompt_once_is_a_bad_cell() -> None:
     rows = read((SHEETS / "spreadsheet-errors.csv").read_bytes()).rows
     assert [[(bad.row, bad.column, bad.id) for bad in row.bad] for row in rows] == [
@@ -69,6 +83,14 @@ def test_every_error_that_was_bought_as_a_prompt_once_is_a_bad_cell() -> None:
         ("Output resolution", "resolution"), ("AR", "aspect_ratio"), ("ratio (w:h)", "aspect_ratio"),
         ("aspect ratio w:h", "aspect_ratio"), ("AI model", "model"), ("Random seed", "seed"), ("seed_value", "seed"),
         ("Seed No.", "seed"), ("neg prompt", "negative_prompt"), ("last frame URL", "last_image"), ("end_image", "last_image"),
+        ("Last frame image", "last_image"), ("End frame image", "last_image"), ("with sound", "generate_audio"),
+        ("frame rate", "fps"), ("Frames per second", "fps"), ("CFG", "cfg_scale"), ("Guidance scale", "cfg_scale"),
+        ("Dauer (s)", "duration"), ("Dauer in Sekunden", "duration"), ("Länge", "duration"), ("Duración", "duration"),
+        ("Durée en secondes", "duration"), ("durata", "duration"), ("Duração (seg)", "duration"),
+        ("Modelo", "model"), ("Modèle", "model"), ("Modello", "model"), ("Anbieter", "provider"), ("Résolution", "resolution"),
+        ("Auflösung", "resolution"), ("Seitenverhältnis", "aspect_ratio"), ("Semilla", "seed"), ("Letztes Bild", "last_image"),
+        ("Time (s)", "duration"), ("Runtime (s)", "duration"), ("runtime_s", "duration"), ("Time [s]", "duration"),
+        ("shot time in s", "duration"), ("Runtime (sec.)", "duration"), ("runtimeSeconds", "duration"), ("Zeit (Sek.)", "duration"),
     ],
 )  # fmt: skip
 def test_a_column_of_ours_under_a_longer_or_a_shorter_name_is_asked_about(name: str, meant: str) -> None:
@@ -90,6 +112,26 @@ def test_a_column_of_ours_under_a_longer_or_a_shorter_name_is_asked_about(name: 
         "min price",
         "number",
         "AI",
+        "time",
+        "shot time",
+        "Runtime",
+        "runtime of the film",
+        "Tag(s)",
+        "Client(s)",
+        "cost per second",
+        "Price/sec",
+        "Preis pro Sekunde (s)",
+        "second",
+        "unsecs",
+        "reference",
+        "last frame of the film",
+        "Ton",
+        "rate",
+        "guidance",
+        "Kampagne",
+        "Añada",
+        "our_Runtime_seconds",
+        "our_Dauer_s",
     ],
 )
 def test_a_name_that_only_shares_such_a_word_is_the_teams_own(name: str) -> None:
