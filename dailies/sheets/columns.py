@@ -31,16 +31,43 @@ OTHER_WORDS: Final = {
     "duration": ("length", "dur", "seconds", "secs"),
     "resolution": ("res",),
     "aspect_ratio": ("aspect", "ratio", "ar"),
-    "generate_audio": ("audio", "sound", "withaudio"),
+    "generate_audio": ("audio", "sound", "withaudio", "withsound", "audioon", "soundon"),
     "negative_prompt": ("negative", "negprompt"),
-    "last_image": ("lastframe", "endimage", "endframe", "tailimage", "imagetail", "finalimage", "finalframe"),
+    "last_image": (
+        "lastframe", "endimage", "endframe", "tailimage", "tailframe", "imagetail", "finalimage", "finalframe",
+        "lastframeimage", "endframeimage", "tailframeimage", "finalframeimage",
+    ),
     "reference_images": ("refimages", "imagereferences", "imagerefs"),
+    "fps": ("framerate", "framespersecond"),
+    "cfg_scale": ("cfg", "guidancescale"),
 }  # fmt: skip
 """What others call these columns. Asked about only where the column itself is not there."""
+ABROAD: Final = {
+    "image": ("bild", "startbild", "imagen", "immagine", "imagem"),
+    "model": ("modelo", "modele", "modello"),
+    "provider": ("anbieter", "proveedor", "fournisseur", "fornitore", "fornecedor"),
+    "duration": ("dauer", "lange", "laenge", "clipdauer", "videodauer", "duracion", "duree", "durata", "duracao"),
+    "resolution": ("auflosung", "aufloesung", "resolucion", "risoluzione", "resolucao"),
+    "aspect_ratio": (
+        "seitenverhaltnis", "seitenverhaeltnis", "relaciondeaspecto", "rapportdaspect", "proporzioni", "proporcion", "proporcao",
+    ),
+    "seed": ("startwert", "semilla", "graine", "seme", "semente"),
+    "negative_prompt": ("promptnegativo", "promptnegatif"),
+    "generate_audio": ("mitton", "conaudio", "consonido", "avecson", "avecaudio", "comaudio", "comsom"),
+    "last_image": (
+        "endbild", "letztesbild", "ultimaimagen", "imagenfinal", "derniereimage", "imagefinale", "ultimaimmagine",
+        "immaginefinale", "ultimaimagem", "imagemfinal",
+    ),
+    "reference_images": (
+        "referenzbilder", "imagenesdereferencia", "imagesdereference", "immaginidiriferimento", "imagensdereferencia",
+    ),
+    "fps": ("bildrate",),
+}  # fmt: skip
+"""The same in German, Spanish, French, Italian and Portuguese, without accents."""
 QUALIFIERS: Final = frozenset({
     "video", "clip", "output", "target", "desired", "ai", "random", "total", "name", "value", "number", "no", "file", "url",
     "path", "in", "of", "the", "per", "frames", "ms", "min", "mins", "minutes", "s", "sec", "secs", "second", "seconds", "w",
-    "h", "wh",
+    "h", "wh", "sek", "sekunden", "seg", "segundos", "secondes", "secondi", "en", "em", "du", "del", "des",
 })  # fmt: skip
 """What stands beside such a word and changes no more of it than its unit: `video duration`, `Length (s)`, `random seed`."""
 REAL_WORDS: Final = frozenset({"mode", "modal", "motel", "models", "provided", "imago", "style", "speed", "task"})
@@ -55,6 +82,14 @@ ALIKE: Final = str.maketrans("авекмнорстухіјѕһԁԛԝıαοριν
 _BRACKETS = re.compile(r"[(\[{<]([^)\]}>]*)[)\]}>]\s*$")
 _WORD = re.compile(r"[^\W\d_]+")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_SECONDS = re.compile(
+    r"""\w(\s\(s\)|\s?\[s\]|\sin\ss|_s  # `tags(s)` is a plural
+    |\s?[(\[](sec|sek|seg|second|seconde|segundo|secondo)\.?[)\]]
+    |[\s_]?[(\[\s_](secs?|sek|seconds|sekunden|secondes|segundos|secondi)\.?[)\]]?)\s*$""",
+    re.VERBOSE,
+)
+"""A unit of seconds at the end of a name."""
+_RATE = re.compile(r"\b(per|pro|par|por|al)\b|/")
 _RANGE = re.compile(r"[\d.]+(\W+|to)[\d.]+")
 
 
@@ -93,22 +128,25 @@ class Names:
 
     def nearly(self, name: str, there: Iterable[str]) -> str | None:
         """The name of ours that was probably meant by one that is none; `there` are those that the sheet has anyway."""
-        letters, present = _letters(clean_label(name)), frozenset(there)
-        if not letters or letters in REAL_WORDS:
+        plain, present = clean_label(name), frozenset(there)
+        letters = _letters(plain)
+        if not letters or letters in REAL_WORDS or plain.startswith(FAR_ENOUGH):
             return None
         if not letters.isascii() and (looks_like := self.find(letters.translate(ALIKE))):
             return looks_like
-        bracket = _BRACKETS.search(clean_label(name))
-        bare = _letters(clean_label(name)[: bracket.start()]) if bracket else letters
-        forms = {letters, bare, _unqualified(name)}
+        plain = _without_accents(plain)
+        letters = _letters(plain)
+        bracket = _BRACKETS.search(plain)
+        bare = _letters(plain[: bracket.start()]) if bracket else letters
+        forms = {letters, bare, _unqualified(plain)}
         for word in self.words:
             ours = _letters(word)
-            others = (*OTHER_WORDS.get(word, ()), *((ours,) if len(ours) >= SHORT else ()))
+            others = (*OTHER_WORDS.get(word, ()), *ABROAD.get(word, ()), *((ours,) if len(ours) >= SHORT else ()))
             if word not in present and (not forms.isdisjoint(others) or _longer(letters, ours)):
                 return word
-            if _misspelt(bare, ours):
+            if bare not in others and _misspelt(bare, ours):
                 return word
-        return None
+        return "duration" if "duration" not in present and _in_seconds(plain) else None
 
 
 def read_columns(header: Sequence[str], names: Names, source: str) -> Columns:
@@ -127,7 +165,16 @@ def read_columns(header: Sequence[str], names: Names, source: str) -> Columns:
         raise BadRows(source, bad)
     cleaned = [word or clean_label(name) for word, name in zip(found, header, strict=True)]
     own = tuple(name for word, name in zip(found, cleaned, strict=True) if word is None and name)
-    return Columns(tuple(name or f"column_{at}" for at, name in enumerate(cleaned, start=1)), own, tuple(missing))
+    named = tuple(name or _nameless(at, cleaned) for at, name in enumerate(cleaned, start=1))
+    return Columns(named, own, tuple(missing))
+
+
+def _nameless(at: int, named: Sequence[str]) -> str:
+    """What a column without a name is called: by its place, and by no name that another has."""
+    name = f"column_{at}"
+    while name in named:
+        name += "_"
+    return name
 
 
 def _twice(header: Sequence[str], found: Sequence[str | None]) -> list[BadRow]:
@@ -188,9 +235,19 @@ def _letters(name: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKC", name).casefold() if c.isalnum())
 
 
-def _unqualified(name: str) -> str:
+def _without_accents(name: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+
+
+def _in_seconds(plain: str) -> bool:
+    """Whether a name says that its cells are seconds: `Time (s)`, `runtimeSeconds`; not `cost per second`."""
+    words = _HUMP.sub(" ", plain).casefold()
+    return bool(_SECONDS.search(words)) and not _RATE.search(words)
+
+
+def _unqualified(plain: str) -> str:
     """The letters of a name without the words beside it that only say whose it is, or in which unit."""
-    words = [word.casefold() for word in _WORD.findall(_HUMP.sub(" ", clean_label(name)))]
+    words = [word.casefold() for word in _WORD.findall(_HUMP.sub(" ", plain))]
     return _letters("".join(word for word in words if word not in QUALIFIERS))
 
 

@@ -9,7 +9,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
@@ -24,6 +24,8 @@ _QUOTED = re.compile(r"(['`]).*\1")
 _ISO_2022 = re.compile(r"\x1b[$(]")
 """By which mail from Japan, Korea and China changes its letters."""
 _TYPESET = tuple("“”„«‘’")
+_VALUE = re.compile(r"\S*(\.[A-Za-z]{3,4}|://\S+)|\d[\d.:x]*\w?")
+"""A file, an address or a number: what stands in the same column of each row, and hardly so in the lines of a text."""
 NAMES: Final = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
@@ -115,11 +117,13 @@ def _cells(line: str, separator: str) -> list[str]:
 def _records(text: str, separator: str, skipped: int, source: str) -> Iterator[tuple[int, list[str]]]:
     """Each record with the line at which it begins, from 1; [] for a blank line. Blanks around a quoted cell are nothing."""
     csv.field_size_limit(MAX_CELL)
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=separator != "\t"
-    )
+    written: list[str] = []
+    lines = _kept(io.StringIO(text, newline=""), written)
+    reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=separator != "\t")
+    size, all_quoted = 0, False
     while True:
         begins = reader.line_num + 1 + skipped
+        written.clear()
         try:
             cells = next(reader)
         except StopIteration:
@@ -127,7 +131,45 @@ def _records(text: str, separator: str, skipped: int, source: str) -> Iterator[t
         except csv.Error as error:
             here = io.StringIO(text, newline="").readlines()[reader.line_num - 1]
             raise _unreadable(str(error), begins, reader.line_num + skipped, here, source) from None
+        if not size and any(map(str.strip, cells)):
+            size, all_quoted = len(cells), "".join(written).count('"') >= 2 * len(cells)
+        elif len(written) > 1 and not all_quoted and _swallowed(cells, written, size, separator):
+            raise _rows_in_quotes(begins, reader.line_num + skipped, separator, source)
         yield begins, cells
+
+
+def _kept(lines: Iterable[str], kept: list[str]) -> Iterator[str]:
+    """The lines; those that were taken since `kept` was cleared are in it."""
+    for line in lines:
+        kept.append(line)
+        yield line
+
+
+def _swallowed(cells: Sequence[str], written: Sequence[str], size: int, separator: str) -> bool:
+    """Whether the lines of one record are rows of their own, between two quotes that are part of their texts.
+
+    Google Sheets quotes nothing in a file with tabs, and has no line break in a cell of it. With commas, which texts have
+    too, each line must make a row, and the rows must agree in a column.
+    """
+    if separator == "\t" and any("\t" in cell and len(cell.splitlines()) > 1 for cell in cells):
+        return True
+    rows = [line.rstrip("\r\n").split(separator) for line in written]
+    if size == 1 or any(len(row) != size for row in rows):
+        return False
+    return separator == "\t" or any(
+        all(_VALUE.fullmatch(cell.strip()) for cell in column) for column in zip(*rows, strict=True)
+    )
+
+
+def _rows_in_quotes(begins: int, ends: int, separator: str, source: str) -> BadRows:
+    anew = (
+        "save it as CSV UTF-8, not with tabs" if separator == "\t" else "write a quote that is part of a text as “ or ”"
+    )
+    return bad_file(
+        source,
+        f"has rows inside a quoted cell: a quote opens in line {begins} and closes in line {ends}",
+        f"{anew}; if one text is meant to span these lines, quote the names in the header too",
+    )
 
 
 def _unreadable(error: str, begins: int, line: int, here: str, source: str) -> BadRows:

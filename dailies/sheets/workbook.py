@@ -27,16 +27,19 @@ _OTHERS = {
 }
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 """How Excel writes what XML can't hold: `_x000D_` for the CR of a line break."""
+INEXACT = 10**15
+"""From here on a workbook has lost a number's last digits, and an id or a seed would be bought with others in their place."""
 FEW = 5
 
 
 @dataclass(frozen=True, slots=True)
 class _Sheet:
-    """A sheet's cells as text, by the numbers of their rows, and which of these a filter or a hand has hidden."""
+    """A sheet's cells as text, by the numbers of their rows; which of these, and which columns, a filter or a hand has hidden."""
 
     name: str
     rows: dict[int, list[str]]
     hidden: list[int]
+    hidden_columns: list[str]
     beside: list[str]
 
 
@@ -68,13 +71,16 @@ def read_workbook(content: bytes, source: str) -> Table:
 
 def _notes(sheet: _Sheet, read: set[int]) -> tuple[str, ...]:
     """What a person should know of what was read: another sheet may be meant, and a filter hides rows from eyes only."""
-    hidden = [row for row in sheet.hidden if row in read]
+    hidden = {"rows": [str(row) for row in sheet.hidden if row in read], "columns": sheet.hidden_columns}
     notes = []
     if sheet.beside:
         notes.append(f"the sheet {sheet.name!r} is read; not read: {', '.join(sheet.beside)}")
-    if hidden:
-        rows = ", ".join(map(str, hidden[:FEW])) + (", …" if len(hidden) > FEW else "")
-        notes.append(f"{len(hidden)} hidden rows are read like the others ({rows}); delete those that are not meant")
+    for what, names in hidden.items():
+        if names:
+            few = ", ".join(names[:FEW]) + (", …" if len(names) > FEW else "")
+            notes.append(
+                f"{len(names)} hidden {what} are read like the others ({few}); delete those that are not meant"
+            )
     return tuple(notes)
 
 
@@ -98,7 +104,25 @@ def _read(content: bytes) -> _Sheet:
         for row in rows.keys() & range(merged.min_row + 1, merged.max_row + 1):
             rows[row][merged.min_col - 1] = value
     hidden = [number for number, row in shown.row_dimensions.items() if row.hidden]
-    return _Sheet(shown.title, rows, sorted(hidden), beside)
+    return _Sheet(shown.title, rows, sorted(hidden), _hidden_columns(shown, rows), beside)
+
+
+def _hidden_columns(shown: Any, rows: dict[int, list[str]]) -> list[str]:
+    """The letters of the hidden columns that hold anything; those that were hidden together are one entry of the sheet's."""
+    from openpyxl.utils import get_column_letter
+
+    hidden = {
+        column
+        for group in shown.column_dimensions.values()
+        if group.hidden
+        for column in range(group.min, group.max + 1)
+    }
+    used = range(1, _used(rows.values()) + 1)
+    return [
+        get_column_letter(column)
+        for column in used
+        if column in hidden and any(cells[column - 1].strip() for cells in rows.values())
+    ]
 
 
 def _rows(shown: Any, formulas: Any) -> dict[int, list[str]]:
@@ -137,10 +161,15 @@ def _has_formulas(content: bytes) -> bool:
 
 
 def _pair(cell: Any, other: Any) -> tuple[object, str]:
-    """A cell's value, or its formula where no value was saved; and the format in which it is shown."""
+    """A cell's value, or its formula where it was never calculated; and the format in which it is shown.
+
+    A formula that gave no text (`=IF(Z2="","",Z2)`) was calculated: its type is that of a text, and it is empty.
+    """
     value = cell.value
-    if value is None and other.data_type == "f":
+    if value is None and other.data_type == "f" and cell.data_type != "str":
         value = str(getattr(other.value, "text", other.value))
+    if isinstance(value, int | float) and abs(value) >= INEXACT:
+        value = f"{value:.5E}"  # as it is shown, and saved in a CSV: a cell of ours is refused as it is there
     return value, cell.number_format
 
 

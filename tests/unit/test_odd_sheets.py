@@ -54,6 +54,20 @@ def test_what_was_bought_by_mistake_once_is_refused(name: str, word: str) -> Non
     assert word in refusal((SHEETS / f"{name}.csv").read_bytes())
 
 
+def test_where_there_is_no_image_one_in_another_language_is_asked_about() -> None:
+    assert "did you mean 'image'?" in refusal("prompt,imagen\ncalm,a.png\n")
+
+
+def test_accents_are_no_part_of_a_name_however_they_are_composed() -> None:
+    assert "did you mean 'duration'?" in refusal("prompt,image,dure\u0301e\ncalm,a.png,1\n")
+
+
+@pytest.mark.parametrize("name", ["Time (s)", "Runtime (seconds)", "Durée", "Modèle", "frame rate"])
+def test_the_name_by_which_a_column_stays_the_teams_own_is_told_and_is_read(name: str) -> None:
+    own = refusal(f'prompt,image,"{name}"\ncalm,a.png,1\n').split("such as '")[1].split("'")[0]
+    assert read(f'prompt,image,"{own}"\ncalm,a.png,1\n').own_columns == (own,)
+
+
 def test_every_error_that_was_bought_as_a_prompt_once_is_a_bad_cell() -> None:
     rows = read((SHEETS / "spreadsheet-errors.csv").read_bytes()).rows
     assert [[(bad.row, bad.column, bad.id) for bad in row.bad] for row in rows] == [
@@ -70,6 +84,14 @@ def test_every_error_that_was_bought_as_a_prompt_once_is_a_bad_cell() -> None:
         ("Output resolution", "resolution"), ("AR", "aspect_ratio"), ("ratio (w:h)", "aspect_ratio"),
         ("aspect ratio w:h", "aspect_ratio"), ("AI model", "model"), ("Random seed", "seed"), ("seed_value", "seed"),
         ("Seed No.", "seed"), ("neg prompt", "negative_prompt"), ("last frame URL", "last_image"), ("end_image", "last_image"),
+        ("Last frame image", "last_image"), ("End frame image", "last_image"), ("with sound", "generate_audio"),
+        ("frame rate", "fps"), ("Frames per second", "fps"), ("CFG", "cfg_scale"), ("Guidance scale", "cfg_scale"),
+        ("Dauer (s)", "duration"), ("Dauer in Sekunden", "duration"), ("Länge", "duration"), ("Duración", "duration"),
+        ("Durée en secondes", "duration"), ("durata", "duration"), ("Duração (seg)", "duration"),
+        ("Modelo", "model"), ("Modèle", "model"), ("Modello", "model"), ("Anbieter", "provider"), ("Résolution", "resolution"),
+        ("Auflösung", "resolution"), ("Seitenverhältnis", "aspect_ratio"), ("Semilla", "seed"), ("Letztes Bild", "last_image"),
+        ("Time (s)", "duration"), ("Runtime (s)", "duration"), ("runtime_s", "duration"), ("Time [s]", "duration"),
+        ("shot time in s", "duration"), ("Runtime (sec.)", "duration"), ("runtimeSeconds", "duration"), ("Zeit (Sek.)", "duration"),
     ],
 )  # fmt: skip
 def test_a_column_of_ours_under_a_longer_or_a_shorter_name_is_asked_about(name: str, meant: str) -> None:
@@ -91,6 +113,26 @@ def test_a_column_of_ours_under_a_longer_or_a_shorter_name_is_asked_about(name: 
         "min price",
         "number",
         "AI",
+        "time",
+        "shot time",
+        "Runtime",
+        "runtime of the film",
+        "Tag(s)",
+        "Client(s)",
+        "cost per second",
+        "Price/sec",
+        "Preis pro Sekunde (s)",
+        "second",
+        "unsecs",
+        "reference",
+        "last frame of the film",
+        "Ton",
+        "rate",
+        "guidance",
+        "Kampagne",
+        "Añada",
+        "our_Runtime_seconds",
+        "our_Dauer_s",
     ],
 )
 def test_a_name_that_only_shares_such_a_word_is_the_teams_own(name: str) -> None:
@@ -219,6 +261,24 @@ def test_rows_that_a_filter_hides_are_read_and_said() -> None:
     assert sheet.notes == ("1 hidden rows are read like the others (3); delete those that are not meant",)
 
 
+def test_columns_that_are_hidden_are_read_and_said() -> None:
+    """Two that were hidden together, too; one that holds nothing is not worth a word."""
+
+    def hide(book: openpyxl.Workbook, sheet: Worksheet) -> None:
+        sheet.column_dimensions.group("C", "D", hidden=True)
+        sheet.column_dimensions["F"].hidden = sheet.row_dimensions[3].hidden = True
+
+    assert workbook(hide).notes == (
+        "1 hidden rows are read like the others (3); delete those that are not meant",
+        "2 hidden columns are read like the others (C, D); delete those that are not meant",
+    )
+
+
+def test_a_column_without_a_name_takes_no_other_ones() -> None:
+    (row,) = read("id,prompt,image,column_5,\na,calm,a.png,x,y\n").rows
+    assert sorted(row.labels.values()) == ["x", "y"] and row.labels["column_5"] == "x"
+
+
 def test_a_hidden_sheet_is_not_read_and_one_beside_it_is_named() -> None:
     def stack(book: openpyxl.Workbook, sheet: Worksheet) -> None:
         old = book.create_sheet("old", 0)
@@ -238,6 +298,50 @@ def test_a_hidden_sheet_is_not_read_and_one_beside_it_is_named() -> None:
 def test_a_formula_that_was_never_calculated_is_a_bad_cell(formula: object) -> None:
     (bad,) = workbook(set_cell("B2", formula)).rows[0].bad
     assert "is a formula" in bad.reason
+
+
+def with_formulas(*cells: str) -> bytes:
+    """A workbook whose rows below the first hold these cells, as Excel has written them."""
+    book = openpyxl.Workbook()
+    assert isinstance(book.active, Worksheet)
+    for row in (("id", "prompt", "image", "seed"), ("a", "calm", "a.png", 4)):
+        book.active.append(row)
+    made, out = io.BytesIO(), io.BytesIO()
+    book.save(made)
+    rows = "".join(f'<row r="{at}">{cell}</row>' for at, cell in enumerate(cells, start=3))
+    with zipfile.ZipFile(made) as archive, zipfile.ZipFile(out, "w") as changed:
+        for name in archive.namelist():
+            changed.writestr(name, archive.read(name).replace(b"</sheetData>", f"{rows}</sheetData>".encode()))
+    return out.getvalue()
+
+
+def test_a_formula_that_gave_no_text_is_an_empty_cell() -> None:
+    """A template's formulas below its rows are no rows."""
+    empty = '<c r="{}" t="str"><f>IF(Z2="","",Z2)</f>{}</c>'
+    below = [empty.format(f"B{at}", value) for at, value in ((3, "<v></v>"), (4, "<v/>"), (5, ""))]
+    text = '<c r="B6" t="inlineStr"><is><t>wide</t></is></c><c r="C6" t="inlineStr"><is><t>b.png</t></is></c>'
+    first, last = read(with_formulas(*below, text + empty.format("D6", "<v></v>"))).rows
+    assert (first.cells["prompt"], last.cells["prompt"], last.labels["seed"]) == ("calm", "wide", "")
+    assert (last.sheet_row, last.bad) == (6, ())
+
+
+def test_a_formula_without_a_value_beside_one_that_gave_no_text_is_a_bad_cell() -> None:
+    never = '<c r="B3"><f>A1&amp;B1</f></c><c r="C3" t="str"><f>IF(Z2="","",Z2)</f><v></v></c>'
+    _, row = read(with_formulas(never)).rows
+    assert [bad.column for bad in row.bad] == ["prompt"] and "is a formula" in row.bad[0].reason
+
+
+@pytest.mark.parametrize("number", [1234567890123456789, 1.2345678901234568e18, 10**15, -(10**15)])
+def test_a_number_whose_last_digits_a_workbook_has_lost_is_a_bad_cell(number: float) -> None:
+    """The id and the seed were read with digits that nobody wrote."""
+    (bad,) = workbook(set_cell("A2", number)).rows[0].bad
+    assert (bad.row, bad.column) == (2, "id") and "shortened" in bad.reason and "as text" in bad.cure
+
+
+@pytest.mark.parametrize("number", [10**15 - 1, 999_999_999_999_999.0])
+def test_a_number_that_a_workbook_holds_whole_is_read(number: float) -> None:
+    row = workbook(set_cell("A2", number)).rows[0]
+    assert (row.cells["id"], row.bad) == ("999999999999999", ())
 
 
 def test_a_line_break_of_excel_is_a_line_break() -> None:

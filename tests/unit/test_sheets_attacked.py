@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from decimal import Decimal
 
@@ -175,3 +176,51 @@ def test_a_workbook_that_is_formatted_to_its_last_row_is_read_at_once() -> None:
     found = read(out.getvalue())
     assert [(row.sheet_row, row.cells["duration"]) for row in found.rows] == [(2, "8"), (3, "8")]
     assert found.own_columns == ()
+
+
+ROWS_IN_QUOTES = [
+    'id\tprompt\timage\na\t"Go on\ta.png\nb\tstop"\tb.png\nc\tcalm\tc.png\n',
+    'id\tprompt\timage\na\tcalm\t"a.png\nb"\t\t\n',
+    'id\tprompt\timage\tclient\n"Hi"\t"Go on\ta.png\tx\nb\tstop"\tb.png\ty\n',
+    'id,prompt,image\na,"Go on,a.png\nb,stop",b.png\n',
+    'id;prompt;duration\na;"Go on;4\nb;stop";8\n',
+    'id,prompt,image\r\na,"Go on,https://x.org/a\r\nb,stop",https://x.org/b\r\n',
+]
+
+
+@pytest.mark.parametrize("text", ROWS_IN_QUOTES)
+def test_rows_between_two_quotes_are_not_one_prompt(text: str) -> None:
+    """Google Sheets quotes nothing in a file with tabs: a row was lost, and the other's prompt was two rows."""
+    said = refusal(text)
+    assert "opens in line 2 and closes in line 3" in said and "quote the names in the header" in said
+
+
+def test_three_rows_below_a_sep_line_are_named_with_the_lines_of_the_file() -> None:
+    said = refusal('sep=,\nid,prompt,image\na,x,a.png\nb,"Go,b.png\nc,on,c.png\nd,stop",d.png\n')
+    assert "opens in line 4 and closes in line 6" in said
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "One, two\nthree, four", "cat,cute\nmasterpiece,best", "1,000 birds\n2,000 fish", "red, green, blue\na, b, c\nx, y, z",
+        "Wide shot, dusk\n\nThe ferry, slowly, turns", 'A sign: "GO"\nthen, calm', "One,\ntwo,\nthree", "0:00, calm\n0:04, storm",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("others", [{}, {"duration": "4"}, {"resolution": "720p", "duration": "4", "client": "acme"}])
+def test_a_prompt_of_several_lines_is_one(prompt: str, separator: str, others: dict[str, str]) -> None:
+    """With as many commas in each line as the header has, too."""
+    cells = {"id": "a", "prompt": prompt.replace(",", separator) if separator == ";" else prompt, "image": "a.png"}
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=separator).writerows([[*cells, *others], [*cells.values(), *others.values()]])
+    (row,) = read(out.getvalue()).rows
+    assert row.cells["prompt"] == cells["prompt"]
+
+
+@pytest.mark.parametrize("text", [text for text in ROWS_IN_QUOTES if text.startswith("id,prompt,image")])
+def test_where_the_names_are_quoted_too_a_text_spans_lines_as_it_says(text: str) -> None:
+    """The way out that the refusal names."""
+    _, rows = text.split("\n", 1)
+    (row,) = read(f'"id","prompt","image"\n{rows}').rows
+    assert "\n" in row.cells["prompt"]
