@@ -12,7 +12,7 @@ from functools import cache
 from itertools import chain
 from pathlib import Path
 
-from dailies.domain.clips import slug
+from dailies.domain.clips import batch_folder
 from dailies.errors import Misconfigured
 from dailies.failpoints import hit
 from dailies.report.credits import Credits, answer_pieces, csv_pieces
@@ -49,7 +49,7 @@ class Extras:
 
 def report_folder(home: Path, batch: str, chosen: str | None) -> Path:
     """`--report-dir`, else a folder per batch in DAILIES_HOME."""
-    return Path(chosen).expanduser().absolute() if chosen else home / "reports" / slug(batch, "batch")
+    return Path(chosen).expanduser().absolute() if chosen else home / "reports" / batch_folder(batch)
 
 
 def write_report(
@@ -62,7 +62,7 @@ def write_report(
     """
     hit("before-report")
     extras = extras or Extras()
-    key = report_key(prefix, slug(credits.batch, "batch"))
+    key = report_key(prefix, batch_folder(credits.batch))
     store, disk = Store(s3, bucket, key), Disk(folder)
     figures = dict(figure_pieces(credits, folder))
     table = figures.pop(TABLE)
