@@ -13,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 from dailies.domain.clips import batch_folder
+from dailies.domain.text import as_utf8
 from dailies.errors import Misconfigured
 from dailies.failpoints import hit
 from dailies.report.credits import Credits, answer_pieces, csv_pieces
@@ -32,9 +33,9 @@ PAGE, FIGURES, TABLE = "report.html", "credits.csv", "credits.parquet"
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Where a report went; `uri` is None when S3 did not take it (the files on disk are there)."""
+    """Where a report went; `uri` is None when S3 did not take it, `folder` when this machine's disk did not."""
 
-    folder: Path
+    folder: Path | None
     uri: str | None
 
 
@@ -109,7 +110,7 @@ def figure_pieces(credits: Credits, folder: Path | None) -> Mapping[str, Pieces]
     """`credits.csv`, `summary.json` and `credits.parquet`, by their names."""
 
     def summary() -> Iterator[bytes]:
-        return (piece.encode() for piece in chain(answer_pieces(credits, str(folder) if folder else None), ["\n"]))
+        return map(as_utf8, chain(answer_pieces(credits, str(folder) if folder else None), ["\n"]))
 
     return {
         FIGURES: lambda: csv_pieces(credits),
@@ -134,7 +135,7 @@ def drawing(credits: Credits, facts: PageFacts) -> Callable[[Linker], Iterator[b
     drawn = cache(lambda: Drawing(credits, facts))
 
     def draw(link: Linker) -> Iterator[bytes]:
-        return _guarded(PAGE, lambda: (piece.encode("utf-8", "replace") for piece in drawn().pieces(link)))
+        return _guarded(PAGE, lambda: map(as_utf8, drawn().pieces(link)))
 
     return draw
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dailies.domain.text import as_utf8
 from dailies.errors import Misconfigured
 from dailies.media.video import BadVideo, inspect
 from dailies.report.handover import Handed, clips_list
@@ -41,7 +42,7 @@ def write_export(s3: S3 | None, wanted: Export, clips: Sequence[Handed], progres
     try:
         wanted.file.parent.mkdir(parents=True, exist_ok=True)
         if wanted.kind == "csv" or s3 is None:
-            replace(wanted.file, clips_list(clips).encode())
+            replace(wanted.file, as_utf8(clips_list(clips)))
             return []
         if wanted.kind == "zip":
             return _zipped(s3, wanted.file, clips, progress)
@@ -57,7 +58,7 @@ def _timeline(s3: S3, wanted: Export, clips: Sequence[Handed], progress: Progres
     )
     by_name = {one.path.stem: one for one in found}
     pairs = [(one, _media(by_name[one.name], wanted)) for one in clips]
-    replace(wanted.file, timeline_text(wanted.title, pairs, wanted.kind).encode())
+    replace(wanted.file, as_utf8(timeline_text(wanted.title, pairs, wanted.kind)))
     return found
 
 

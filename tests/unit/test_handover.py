@@ -128,3 +128,10 @@ def test_an_edl_has_one_rate_that_time_code_knows(fps: float) -> None:
         text, "cmx_3600", rate=otio.opentime.RationalTime.nearest_smpte_timecode_rate(fps)
     )
     assert len(list(read.find_clips())) == 4
+
+
+def test_half_a_letter_keeps_no_timeline_from_being_written() -> None:
+    pytest.importorskip("opentimelineio")
+    row = a_take(1, "fox")._replace(id="fox \ud83d")
+    text = timeline_text("monday \ud83d", [(one, None) for one in handed(batch(row), False, "{id}", "otio")], "otio")
+    assert "fox ?" in text and "monday ?" in text
