@@ -138,7 +138,7 @@ def test_clips_come_one_at_a_time_beside_the_archive(desk: Desk, monkeypatch: py
     """So that none needs more room than its own, on the disk that has it."""
     folders: list[Path] = []
 
-    def fetched(s3: Any, line: Any, folder: Path, name: str) -> Fetched:
+    def fetched(s3: Any, line: Any, folder: Path, name: str, original: str | None = None) -> Fetched:
         folders.append(folder)
         assert list(folder.iterdir()) == []
         return fetch_one(s3, line, folder, name)
