@@ -13,6 +13,8 @@ from dailies.errors import Misconfigured
 from dailies.report.handover import Handed
 
 USUAL_FPS: Final = 24.0
+LOWEST_FPS: Final = 24000 / 1001
+"""The lowest rate that time code knows."""
 ADAPTERS: Final = {"otio": "otio_json", "edl": "cmx_3600"}
 
 
@@ -42,7 +44,7 @@ def timeline_text(title: str, clips: Sequence[tuple[Handed, Media | None]], kind
     otio = require_library()
     rates = Counter(media.fps for _, media in clips if media)
     usual = rates.most_common(1)[0][0] if rates else USUAL_FPS
-    rate = otio.opentime.RationalTime.nearest_smpte_timecode_rate(usual) if kind == "edl" else None
+    rate = otio.opentime.RationalTime.nearest_smpte_timecode_rate(max(usual, LOWEST_FPS)) if kind == "edl" else None
     title = whole_letters(title)
     timeline, track = otio.schema.Timeline(title), otio.schema.Track(title, kind=otio.schema.TrackKind.Video)
     timeline.tracks.append(track)
