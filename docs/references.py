@@ -61,6 +61,7 @@ BATCH = """\
 `batch`, `report_dir`, `clips`, and the sums of all rows:
 {sums}.
 `rows` is the sum of the outcomes: {outcomes}.
+`report_dir` is the report's folder, `null` where none was written.
 Money that belongs to no row of the batch any more stands, clip by clip, under `uncounted`.
 
 Each of `clips` has {clip}

@@ -19,6 +19,8 @@ from dailies.settings import Settings
 
 def run_archive(folder: Path, older_than: str | None, dry_run: bool, yes: bool, as_json: bool) -> int:
     """Count what is old, ask, write it down and let it go."""
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"{folder} is a file: name a folder for the archive's files. Nothing was archived.")
     age = None if older_than is None else span(older_than)
     asks = sys.stdin.isatty() and sys.stderr.isatty()
     if not (dry_run or yes or asks):

@@ -98,7 +98,7 @@ async def _make(settings: Settings, prompts: str, output: Path, engine: Engine, 
 
 
 def _show(credits: Credits, output: Path, stage: Stage, server: LocalServer, seconds: float) -> None:
-    show_result(credits, str(output / "report"), False, "")
+    show_result(credits, output / "report", False, "")
     charged = sum_usd(charge.usd for charge in stage.sandbox.charges() if not charge.refunded)
     print(f"Clips on disk, playable: {output / 'clips'}")
     print(f"Prefect UI: {server.ui_url}")

@@ -16,6 +16,7 @@ from dailies.report.select import Selection, chosen
 from dailies.report.timeline import ADAPTERS, require_library
 from dailies.runtime import make_home, open_ledger
 from dailies.steps.export import Export, write_export
+from dailies.steps.to_disk import originals_of
 from dailies.storage.s3 import S3
 
 Kind = Literal["otio", "edl", "csv", "zip"]
@@ -32,7 +33,7 @@ def run_export(batch: str, kept: bool, kind: Kind, to: str | None, names: str, j
     with closing(open_ledger(settings)) as ledger:
         rows = chosen((row for row in ledger.rows(batch) if not row.forgotten), Selection(batch))
     clips = handed(credits_of(batch, rows), kept, names, kind)
-    wanted = Export(batch, kind, _file(to, batch, kind))
+    wanted = Export(batch, kind, _file(to, batch, kind), originals_of(rows))
     found = write_export(None if kind == "csv" else S3(), wanted, clips, counting("clips fetched"))
     missing = [one for one in found if one.problem]
     for one in missing:

@@ -11,7 +11,7 @@ from dailies.errors import BadInput
 from dailies.report.credits import credits_of, dump
 from dailies.report.select import Selection, chosen
 from dailies.runtime import make_home, open_ledger
-from dailies.steps.to_disk import fetch_all
+from dailies.steps.to_disk import fetch_all, originals_of
 from dailies.storage.s3 import S3
 
 
@@ -29,7 +29,7 @@ def run_fetch(batch: str | None, to: str, json: bool) -> int:
         ledger.close()
     lines = [line for line in credits_of("", rows).lines if line.s3_uri and line.counted]
     folder = Path(to).expanduser()
-    found = fetch_all(S3(), lines, folder, counting("clips fetched")) if lines else []
+    found = fetch_all(S3(), lines, folder, counting("clips fetched"), originals=originals_of(rows)) if lines else []
     missing = [one for one in found if one.problem]
     for one in missing:
         say(f"{one.id}: {one.problem}")

@@ -40,18 +40,20 @@ def _entry(flaw: Flaw) -> dict[str, object]:
 
 
 def _not_in_s3(ledger: Ledger, s3: S3) -> Iterator[Flaw]:
-    """Delivered clips that lie nowhere in S3 with the size that is on record."""
+    """Delivered clips, and their copies for other batches, that don't lie in S3 with the size that is on record."""
     store, seen = Listings(s3), set[str]()
     for batch in ledger.batches():
         for row in ledger.each_row(batch):
-            if row.forgotten or row.clip_key in seen:
+            if row.forgotten:
                 continue
-            seen.add(row.clip_key)
             try:
-                yield from _missing(store, row)
+                if row.clip_key not in seen:
+                    yield from _missing(store, row)
+                yield from _copy_missing(store, row)
             except (StoreRefused, StoreTrouble) as error:
                 yield Flaw(None, f"S3 can't be asked whether the clips are there: {error}", {"usd_quoted": ZERO})
                 return
+            seen.add(row.clip_key)
 
 
 def _missing(store: Listings, row: BatchRow) -> Iterator[Flaw]:
@@ -59,3 +61,12 @@ def _missing(store: Listings, row: BatchRow) -> Iterator[Flaw]:
         if attempt.s3_uri and not store.holds(attempt.s3_uri, attempt.size_bytes):
             charged: Decimal = attempt.usd_charged or ZERO
             yield Flaw(row.id, f"{attempt.s3_uri} is not there, or has another size", {"usd_charged": charged})
+
+
+def _copy_missing(store: Listings, row: BatchRow) -> Iterator[Flaw]:
+    """A batch's own copy of a clip that another one bought. No money hangs on it."""
+    if row.copy_uri and row.attempt and not store.holds(row.copy_uri, row.attempt.size_bytes):
+        what = (
+            f"the copy {row.copy_uri} is not there, or has another size: `dailies run` of {row.batch} copies it again"
+        )
+        yield Flaw(row.id, what, {"usd_charged": ZERO})

@@ -17,6 +17,7 @@ from dailies.domain.commands import retakes
 from dailies.domain.figures import Totals
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import BatchRow
+from dailies.domain.text import as_utf8
 from dailies.errors import BadInput
 from dailies.ledger import Ledger
 from dailies.memory import seldom_collected
@@ -164,7 +165,7 @@ def _write_focus(rows: Sequence[BatchRow], file: str) -> None:
         return
     path = Path(file).expanduser().absolute()
     try:
-        replace_file(path, text.encode())
+        replace_file(path, as_utf8(text))
     except OSError as error:
         raise BadInput(f"--focus {file}: it can't be written ({error.strerror})", trouble="disk") from error
     say(f"FOCUS: {path}")
@@ -194,7 +195,7 @@ def _write(
         return folder if files else None
     link = _linker(wanted, credits, folder, settings.home)
     files = refund_files(claims, now, lambda claim: _still(folder, claim))
-    files |= {"reconciliation.csv": reconciliation_csv(reconciliation).encode()} if reconciliation else {}
+    files |= {"reconciliation.csv": as_utf8(reconciliation_csv(reconciliation))} if reconciliation else {}
     end = links_end(now) if wanted.link_base == PRESIGNED else None
     facts = PageFacts(now, runs, wanted.selection.detail, Ways.of(wanted.selection.batch, end), reconciliation)
     write_report(credits, folder, None, extras=Extras(link, facts, files))

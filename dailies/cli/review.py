@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from dailies.cli.command_settings import settings_here
 from dailies.cli.screen import say
 from dailies.domain.records import BatchRow
+from dailies.domain.text import as_utf8
 from dailies.domain.verdicts import Verdict
 from dailies.errors import Misconfigured
 from dailies.ledger import Ledger
@@ -75,7 +76,7 @@ def write_out(batch: str | None, file: str) -> int:
         return 0
     path = Path(file).expanduser()
     try:
-        replace(path, text.encode())
+        replace(path, as_utf8(text))
     except OSError as error:
         raise Misconfigured(f"{path} can't be written: {error.strerror}", trouble="disk") from error
     say(f"{sum(1 for row in rows if row.verdict and row.verdict.said.word)} verdicts are in {path}")

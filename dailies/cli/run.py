@@ -39,7 +39,6 @@ from dailies.prefect_api.address import configured_api_url
 from dailies.prefect_api.client import expect_server, load_engine, use_server
 from dailies.prefect_api.server import local_server
 from dailies.report.credits import Credits, answer_json, answer_pieces, credits_of, dump
-from dailies.report.write import report_folder
 from dailies.runtime import Runtime, open_runtime
 from dailies.settings import Settings, load_settings
 from dailies.steps.approval import to_approve
@@ -115,8 +114,7 @@ async def _make(  # noqa: PLR0913 - the same, said
         async with prefect_api(settings.home, load_generate, ahead) as flow:
             message = await _in_flow(runtime, batch, engine, flow, consent.above)
         credits = await anyio.to_thread.run_sync(final_credits, runtime, batch)
-        folder = report_folder(runtime.home, order.title, order.report_dir)
-        show_result(credits, str(folder), json, message)
+        show_result(credits, runtime.batches.folders.get(batch.name), json, message)
         if credits.totals.failed and not json:
             print(f"To buy what failed again: {command('retry', '--batch', plan.batch)}")
         if runtime.shutdown.is_set():
@@ -222,10 +220,10 @@ def loaded(load: Callable[[], Any]) -> Any:
     return flow
 
 
-def show_result(credits: Credits, folder: str, json: bool, sentence: str) -> None:
-    """The result: one JSON object on stdout, or a table people like to read."""
+def show_result(credits: Credits, folder: Path | None, json: bool, sentence: str) -> None:
+    """The result: one JSON object on stdout, or a table people like to read. `folder` has its report, if that was written."""
     if json:
-        for piece in answer_pieces(credits, folder):
+        for piece in answer_pieces(credits, str(folder) if folder else None):
             print(piece, end="")
         print()
         return
@@ -235,8 +233,9 @@ def show_result(credits: Credits, folder: str, json: bool, sentence: str) -> Non
     tell(credits.totals.sentence())
     if "interrupted" in sentence:
         tell(f"Go on: run the same command again, or {COLLECT} for what is paid already.")
-    page = Path(folder) / "report.html"
-    print(f"Report: {page}" if page.exists() else f"Report: {folder}")
+    if folder:
+        page = folder / "report.html"
+        print(f"Report: {page if page.exists() else folder}")
 
 
 @outlasting_the_terminal()

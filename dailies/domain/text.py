@@ -66,3 +66,13 @@ def trimmed(text: str) -> str:
     while before != text:
         before, text = text, text.strip().strip(_EDGES)
     return text
+
+
+def as_utf8(text: str) -> bytes:
+    """The text as a file holds it. Half a letter, as old records may have it, is none in UTF-8: a `?` stands in its place."""
+    return text.encode("utf-8", "replace")
+
+
+def whole_letters(text: str) -> str:
+    """The same as text, for what refuses half a letter."""
+    return as_utf8(text).decode()

@@ -12,6 +12,7 @@ from dailies.ledger.types import (
     DuplicateGeneration,
     LostOwnership,
     MovedMeanwhile,
+    SharedFolder,
     TakenNumber,
     Unclaimed,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "LostOwnership",
     "MovedMeanwhile",
     "Owner",
+    "SharedFolder",
     "Spool",
     "TakenNumber",
     "Unclaimed",

@@ -13,6 +13,7 @@ from typing import Any
 from dailies.domain.figures import COLUMNS, Line, Totals, columns_of, line_of
 from dailies.domain.money import show_usd
 from dailies.domain.records import NO_LABELS, BatchRow, SeenStatus
+from dailies.domain.text import as_utf8
 from dailies.report.advice import Topic, topics_of
 from dailies.report.blocks import Block, Clips, in_blocks
 from dailies.report.cells import as_float, csv_cells, json_texts
@@ -126,11 +127,11 @@ def csv_pieces(credits: Credits) -> Iterator[bytes]:
     """One row per clip, as UTF-8, some hundred rows at a time. Cells that a spreadsheet would run as a formula are quoted with `'`; unknown
     money is empty."""
     own = own_columns(credits)
-    yield f"{','.join(csv_cells([*COLUMNS, *own.values()]))}\n".encode()
+    yield as_utf8(f"{','.join(csv_cells([*COLUMNS, *own.values()]))}\n")
     for block in credits.clips.blocks():
         columns = [block.written(name, csv_cells) for name in COLUMNS]
         columns += [csv_cells([labels.get(name, "") for labels in block.labels]) for name in own]
-        yield "\n".join([*map(",".join, zip(*columns, strict=True)), ""]).encode()
+        yield as_utf8("\n".join([*map(",".join, zip(*columns, strict=True)), ""]))
 
 
 def own_columns(credits: Credits) -> dict[str, str]:

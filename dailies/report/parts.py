@@ -15,6 +15,7 @@ from itertools import chain, islice
 from json.encoder import encode_basestring
 
 from dailies.domain.marks import Marks
+from dailies.domain.text import as_utf8
 from dailies.report.advice import Topic
 from dailies.report.blocks import Block, Clips
 from dailies.report.links import Linker, Place
@@ -65,7 +66,7 @@ def _some_at_once(pieces: Iterable[str]) -> Iterator[bytes]:
     """Some kilobytes at once: a call for each clip would cost more than its letters."""
     pieces = iter(pieces)
     while some := "".join(islice(pieces, AT_ONCE)):
-        yield some.encode("utf-8", "replace")
+        yield as_utf8(some)
 
 
 class Part:

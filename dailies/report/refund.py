@@ -16,6 +16,7 @@ from dailies.domain.clips import clip_name
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import State
+from dailies.domain.text import as_utf8
 from dailies.report.cells import safe_cell
 from dailies.report.reconcile import Reconciliation, Verdict
 
@@ -153,11 +154,11 @@ def refund_files(
     if not claims:
         return {}
     providers = sorted({claim.attempt.provider for claim in claims})
-    letters = {f"refund-{name}.txt": letter(claims, name, made_at).encode() for name in providers}
-    packed: dict[str, bytes] = {**letters, "claims.csv": claims_csv(claims).encode()}
+    letters = {f"refund-{name}.txt": as_utf8(letter(claims, name, made_at)) for name in providers}
+    packed: dict[str, bytes] = {**letters, "claims.csv": as_utf8(claims_csv(claims))}
     for claim in claims:
         facts = json.dumps(claim.facts(), ensure_ascii=False, indent=2)
-        packed[f"generations/{claim.name}-{claim.attempt.no}.json"] = facts.encode("utf-8", "replace")
+        packed[f"generations/{claim.name}-{claim.attempt.no}.json"] = as_utf8(facts)
         still = poster(claim)
         if still:
             packed[f"posters/{claim.name}.webp"] = still

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from dailies.domain.records import BatchRow
+from dailies.domain.text import as_utf8
 from dailies.ledger import Ledger
 from dailies.report.facts import facts_of, is_facts
 from dailies.report.links import sidecar_key
@@ -51,7 +52,7 @@ def keep_all_sidecars(ledger: Ledger, s3: S3, clip_keys: Iterable[str]) -> int:
 
 def sidecar(facts: dict[str, Any]) -> bytes:
     """The file's content; the same facts are the same bytes."""
-    return (json.dumps(facts, ensure_ascii=False, indent=1) + "\n").encode()
+    return as_utf8(json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
 
 
 def places_of(rows: Iterable[BatchRow]) -> dict[str, dict[str, Any]]:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dailies.domain.figures import COLUMNS
+from dailies.domain.text import as_utf8, whole_letters
 from dailies.report.credits import Credits, own_columns
 
 WHOLE = ("row", "duration_s", "attempts", "size_bytes", "credits_used", "polls", "unreported")
@@ -32,7 +33,7 @@ def parquet_pieces(credits: Credits) -> Iterator[bytes]:
         | {"seconds": pa.float64()} | dict.fromkeys(MOMENTS, pa.timestamp("s", tz="UTC"))
     )  # fmt: skip
     own = own_columns(credits)
-    schema = pa.schema([(name, types.get(name, pa.string())) for name in (*COLUMNS, *own.values())])
+    schema = pa.schema([(name, types.get(name, pa.string())) for name in (*COLUMNS, *map(whole_letters, own.values()))])
     out = _Out()
     with pq.ParquetWriter(out, schema, compression="zstd") as writer:
         blocks = credits.clips.blocks()
@@ -67,9 +68,9 @@ def array_of(values: Sequence[Any], kind: Any) -> Any:
 
 def _texts(texts: Sequence[str], known: bytes | None) -> Any:
     together = "".join(texts)
-    content = together.encode()
+    content = as_utf8(together)
     plain = len(content) == len(together)
-    lengths = map(len, texts if plain else [text.encode() for text in texts])
+    lengths = map(len, texts if plain else [as_utf8(text) for text in texts])
     offsets = array("i", accumulate(lengths, initial=0)).tobytes()
     return pa.Array.from_buffers(pa.string(), len(texts), [_buffer(known), _buffer(offsets), _buffer(content)])
 

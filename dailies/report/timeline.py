@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
+from dailies.domain.text import whole_letters
 from dailies.errors import Misconfigured
 from dailies.report.handover import Handed
 
 USUAL_FPS: Final = 24.0
+LOWEST_FPS: Final = 24000 / 1001
+"""The lowest rate that time code knows."""
 ADAPTERS: Final = {"otio": "otio_json", "edl": "cmx_3600"}
 
 
@@ -41,7 +44,8 @@ def timeline_text(title: str, clips: Sequence[tuple[Handed, Media | None]], kind
     otio = require_library()
     rates = Counter(media.fps for _, media in clips if media)
     usual = rates.most_common(1)[0][0] if rates else USUAL_FPS
-    rate = otio.opentime.RationalTime.nearest_smpte_timecode_rate(usual) if kind == "edl" else None
+    rate = otio.opentime.RationalTime.nearest_smpte_timecode_rate(max(usual, LOWEST_FPS)) if kind == "edl" else None
+    title = whole_letters(title)
     timeline, track = otio.schema.Timeline(title), otio.schema.Track(title, kind=otio.schema.TrackKind.Video)
     timeline.tracks.append(track)
     for one, media in clips:
@@ -66,4 +70,5 @@ def _clip(otio: Any, one: Handed, media: Media | None, rate: float | None) -> An
     about = {"id": line.id, "take": line.take, "batch": line.batch, "clip_key": line.clip_key, "model": line.model,
              "provider": line.provider, "prompt": line.prompt, "verdict": line.verdict, "note": line.verdict_note,
              "s3_uri": line.s3_uri, "sha256": line.sha256}  # fmt: skip
+    about = {name: whole_letters(value) if isinstance(value, str) else value for name, value in about.items()}
     return otio.schema.Clip(one.name, reference, range_, {"dailies": about})

@@ -12,7 +12,8 @@ from functools import cache
 from itertools import chain
 from pathlib import Path
 
-from dailies.domain.clips import slug
+from dailies.domain.clips import batch_folder
+from dailies.domain.text import as_utf8
 from dailies.errors import Misconfigured
 from dailies.failpoints import hit
 from dailies.report.credits import Credits, answer_pieces, csv_pieces
@@ -32,9 +33,9 @@ PAGE, FIGURES, TABLE = "report.html", "credits.csv", "credits.parquet"
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Where a report went; `uri` is None when S3 did not take it (the files on disk are there)."""
+    """Where a report went; `uri` is None when S3 did not take it, `folder` when this machine's disk did not."""
 
-    folder: Path
+    folder: Path | None
     uri: str | None
 
 
@@ -49,7 +50,7 @@ class Extras:
 
 def report_folder(home: Path, batch: str, chosen: str | None) -> Path:
     """`--report-dir`, else a folder per batch in DAILIES_HOME."""
-    return Path(chosen).expanduser().absolute() if chosen else home / "reports" / slug(batch, "batch")
+    return Path(chosen).expanduser().absolute() if chosen else home / "reports" / batch_folder(batch)
 
 
 def write_report(
@@ -62,7 +63,7 @@ def write_report(
     """
     hit("before-report")
     extras = extras or Extras()
-    key = report_key(prefix, slug(credits.batch, "batch"))
+    key = report_key(prefix, batch_folder(credits.batch))
     store, disk = Store(s3, bucket, key), Disk(folder)
     figures = dict(figure_pieces(credits, folder))
     table = figures.pop(TABLE)
@@ -109,7 +110,7 @@ def figure_pieces(credits: Credits, folder: Path | None) -> Mapping[str, Pieces]
     """`credits.csv`, `summary.json` and `credits.parquet`, by their names."""
 
     def summary() -> Iterator[bytes]:
-        return (piece.encode() for piece in chain(answer_pieces(credits, str(folder) if folder else None), ["\n"]))
+        return map(as_utf8, chain(answer_pieces(credits, str(folder) if folder else None), ["\n"]))
 
     return {
         FIGURES: lambda: csv_pieces(credits),
@@ -134,7 +135,7 @@ def drawing(credits: Credits, facts: PageFacts) -> Callable[[Linker], Iterator[b
     drawn = cache(lambda: Drawing(credits, facts))
 
     def draw(link: Linker) -> Iterator[bytes]:
-        return _guarded(PAGE, lambda: (piece.encode("utf-8", "replace") for piece in drawn().pieces(link)))
+        return _guarded(PAGE, lambda: map(as_utf8, drawn().pieces(link)))
 
     return draw
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from dailies.domain.text import as_utf8
 from dailies.errors import Misconfigured
 from dailies.media.video import BadVideo, inspect
 from dailies.report.handover import Handed, clips_list
@@ -26,6 +27,8 @@ class Export:
     title: str
     kind: str
     file: Path
+    originals: Mapping[str, str] = field(default_factory=dict)
+    """Where clips were put when they were delivered, by their keys: there they are looked for where a copy is gone."""
 
     @property
     def media(self) -> Path:
@@ -41,10 +44,10 @@ def write_export(s3: S3 | None, wanted: Export, clips: Sequence[Handed], progres
     try:
         wanted.file.parent.mkdir(parents=True, exist_ok=True)
         if wanted.kind == "csv" or s3 is None:
-            replace(wanted.file, clips_list(clips).encode())
+            replace(wanted.file, as_utf8(clips_list(clips)))
             return []
         if wanted.kind == "zip":
-            return _zipped(s3, wanted.file, clips, progress)
+            return _zipped(s3, wanted, clips, progress)
         return _timeline(s3, wanted, clips, progress)
     except OSError as error:
         raise Misconfigured(f"{wanted.file} can't be written: {error.strerror or error}") from error
@@ -53,11 +56,16 @@ def write_export(s3: S3 | None, wanted: Export, clips: Sequence[Handed], progres
 def _timeline(s3: S3, wanted: Export, clips: Sequence[Handed], progress: Progress) -> list[Fetched]:
     names = {(one.line.id, one.line.clip_key): one.name for one in clips}
     found = fetch_all(
-        s3, [one.line for one in clips], wanted.media, progress, lambda line: names[line.id, line.clip_key]
+        s3,
+        [one.line for one in clips],
+        wanted.media,
+        progress,
+        lambda line: names[line.id, line.clip_key],
+        wanted.originals,
     )
     by_name = {one.path.stem: one for one in found}
     pairs = [(one, _media(by_name[one.name], wanted)) for one in clips]
-    replace(wanted.file, timeline_text(wanted.title, pairs, wanted.kind).encode())
+    replace(wanted.file, as_utf8(timeline_text(wanted.title, pairs, wanted.kind)))
     return found
 
 
@@ -72,9 +80,9 @@ def _media(fetched: Fetched, wanted: Export) -> Media | None:
     return Media(f"{wanted.media.name}/{fetched.path.name}", facts.fps or USUAL_FPS, facts.duration_s)
 
 
-def _zipped(s3: S3, file: Path, clips: Sequence[Handed], progress: Progress) -> list[Fetched]:
+def _zipped(s3: S3, wanted: Export, clips: Sequence[Handed], progress: Progress) -> list[Fetched]:
     """Clip by clip through a folder that goes again: one clip at a time on the disk beside the archive, none in memory."""
-    found = []
+    found, file = [], wanted.file
     part = file.with_name(f".{file.name}.part")
     try:
         with (
@@ -83,7 +91,7 @@ def _zipped(s3: S3, file: Path, clips: Sequence[Handed], progress: Progress) -> 
         ):
             archive.writestr("clips.csv", clips_list(clips))
             for done, one in enumerate(clips, start=1):
-                got = fetch_one(s3, one.line, Path(folder), one.name)
+                got = fetch_one(s3, one.line, Path(folder), one.name, wanted.originals.get(one.line.clip_key))
                 if not got.problem:
                     archive.write(got.path, f"{one.name}.mp4")
                     got.path.unlink()

@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from dailies.domain.clips import slug
 from dailies.domain.records import BatchRow
+from dailies.domain.text import as_utf8
 from dailies.ledger.calling import ledger_call
 from dailies.report.credits import Credits, credits_of
 from dailies.report.links import PRESIGNED, beside, from_base, links_end, presigned, report_key
@@ -100,7 +101,7 @@ def _put(
     ):
         store.take(name, content)
     if reconciliation:
-        store.take("reconciliation.csv", reconciliation_csv(reconciliation).encode())
+        store.take("reconciliation.csv", as_utf8(reconciliation_csv(reconciliation)))
     facts = PageFacts(
         now,
         runs_of(runtime.ledger, dict.fromkeys(row.batch for row in rows)),

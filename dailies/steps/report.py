@@ -53,7 +53,9 @@ async def _reported(runtime: Runtime, batch: Batch) -> tuple[Credits, Written]:
     if request.keep_local:
         await anyio.to_thread.run_sync(_fetch_earlier, runtime, batch, credits, Path(request.keep_local).expanduser())
     folder = report_folder(runtime.home, request.title, request.report_dir)
-    return credits, await anyio.to_thread.run_sync(_write, runtime, batch, credits, folder)
+    written = await anyio.to_thread.run_sync(_write, runtime, batch, credits, folder)
+    runtime.batches.folders[batch.name] = written.folder
+    return credits, written
 
 
 def _fetch_earlier(runtime: Runtime, batch: Batch, credits: Credits, folder: Path) -> None:
@@ -77,4 +79,4 @@ def _write(runtime: Runtime, batch: Batch, credits: Credits, folder: Path) -> Wr
         return write_report(credits, folder, s3, batch.bucket, batch.prefix, extras)
     except Misconfigured as error:
         logger.error("%s", error)
-        return Written(folder, None)
+        return Written(None, None)

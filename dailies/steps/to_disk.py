@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from types import MappingProxyType
+from typing import BinaryIO, Final
 
 from dailies.domain.clips import clip_name
 from dailies.domain.figures import Line
+from dailies.domain.records import BatchRow
 from dailies.errors import Misconfigured
 from dailies.storage.s3 import S3, StoreRefused, StoreTrouble, parse_s3_uri
 from dailies.system import try_lock
@@ -18,6 +21,7 @@ from dailies.system import try_lock
 AT_ONCE = 8
 PART = ".part"
 TRIES = 3
+NO_ORIGINALS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +39,17 @@ def name_in_s3(line: Line) -> str:
     return clip_name(line.id, line.clip_key)
 
 
+def originals_of(rows: Iterable[BatchRow]) -> dict[str, str]:
+    """Where the clips of these rows were put when they were delivered, by their keys: a batch may have only a copy."""
+    return {row.clip_key: row.attempt.s3_uri for row in rows if row.attempt and row.attempt.s3_uri}
+
+
 def fetch_all(
     s3: S3, lines: Sequence[Line], folder: Path, progress: Callable[[int, int], None] = lambda *_: None,
-    name: Callable[[Line], str] = name_in_s3,
+    name: Callable[[Line], str] = name_in_s3, originals: Mapping[str, str] = NO_ORIGINALS,
 ) -> list[Fetched]:  # fmt: skip
-    """Bring delivered clips into a folder, named as in S3 or by `name`; one that stands in several batches once. Blocks.
+    """Bring delivered clips into a folder, named as in S3 or by `name`; one that stands in several batches once. Where a
+    batch's copy is gone, the clip comes from where it was put first, by `originals`. Blocks.
 
     Raises Misconfigured when the folder can't be written.
     """
@@ -47,7 +57,10 @@ def fetch_all(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            waiting = [pool.submit(fetch_one, s3, line, folder, name(line)) for line in wanted.values()]
+            waiting = [
+                pool.submit(fetch_one, s3, line, folder, name(line), originals.get(line.clip_key))
+                for line in wanted.values()
+            ]
             for done, _ in enumerate(as_completed(waiting), 1):
                 progress(done, len(waiting))
             return [one.result() for one in waiting]
@@ -58,7 +71,7 @@ def fetch_all(
         ) from error
 
 
-def fetch_one(s3: S3, line: Line, folder: Path, name: str | None = None) -> Fetched:
+def fetch_one(s3: S3, line: Line, folder: Path, name: str | None = None, original: str | None = None) -> Fetched:
     """One clip, its bytes checked against the ledger's digest; a file of other bytes is never touched. Raises OSError."""
     target = folder / f"{name or name_in_s3(line)}.mp4"
     if target.exists():
@@ -69,21 +82,28 @@ def fetch_one(s3: S3, line: Line, folder: Path, name: str | None = None) -> Fetc
     with target.with_name(target.name + PART).open("ab") as part:
         if not try_lock(part):
             return Fetched(line.id, target, problem="another fetch is bringing it just now")
-        return _fetch_into(Path(part.name), part, s3, line, target)
+        for uri in dict.fromkeys((str(line.s3_uri), original or str(line.s3_uri))):
+            with suppress(KeyError):
+                return _fetch_into(Path(part.name), part, s3, line, target, uri)
+        Path(part.name).unlink()
+    return Fetched(
+        line.id,
+        target,
+        problem=f"there is no {line.s3_uri} any more: `dailies run` of {line.batch} brings it back if it is still to be had, "
+        "and buys it not again",
+    )
 
 
-def _fetch_into(path: Path, part: BinaryIO, s3: S3, line: Line, target: Path) -> Fetched:
-    """Go on where the part ends, which may be of another file: then once more from the beginning."""
-    bucket, key = parse_s3_uri(str(line.s3_uri))
-    problem = f"{line.s3_uri} holds other bytes than were delivered"
+def _fetch_into(path: Path, part: BinaryIO, s3: S3, line: Line, target: Path, uri: str) -> Fetched:
+    """Go on where the part ends, which may be of another file: then once more from the beginning. Raises KeyError where
+    there is nothing."""
+    bucket, key = parse_s3_uri(uri)
+    problem = f"{uri} holds other bytes than were delivered"
     for _ in range(TRIES):
         start = path.stat().st_size
         try:
             if start < (line.size_bytes or 0) or not start:
                 s3.fetch(bucket, key, part, start)
-        except KeyError:
-            path.unlink()
-            return Fetched(line.id, target, problem=f"there is no {line.s3_uri} any more")
         except StoreTrouble as error:  # what came of it stays, and the next try goes on from there
             problem = str(error)
             continue

@@ -124,3 +124,11 @@ def test_what_tidy_keeps_is_a_setting_and_an_option_wins(
     monkeypatch.setenv("DAILIES_KEEP_DAYS", "100")
     monkeypatch.setenv("DAILIES_KEEP_MB", "1")
     assert (goes(), goes("--keep-mb", "5"), goes("--keep-mb", "0")) == (1, 0, 2)
+
+
+def test_an_archive_is_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file of this name is refused before the ledger is touched."""
+    (tmp_path / "history").write_text("mine")
+    assert main(["ledger", "archive", str(tmp_path / "history"), "--yes"]) == 2
+    said = capsys.readouterr().err
+    assert "[request]" in said and "is a file: name a folder" in said and (tmp_path / "history").read_text() == "mine"

@@ -125,3 +125,19 @@ def test_fetch_says_what_is_gone_and_where_it_may_not_go(world: World, tmp_path:
     delete(world, *world.clips())
     gone = world.command("fetch", "--to", str(tmp_path / "x"))
     assert gone.code == 1 and "a: there is no s3://" in gone.stderr
+
+
+def test_a_copy_that_is_gone_is_missed_and_its_clip_still_to_be_had(world: World, tmp_path: Path) -> None:
+    """The record's check names it; fetch and export take the clip from where it was put first; a run copies it again."""
+    world.csv(named("a"))
+    assert world.run("--batch", "mon").code == world.run("--batch", "tue").code == 0
+    (copy,) = (key for key in world.clips() if "/tue/" in key)
+    delete(world, copy)
+    off = world.command("ledger", "check", "--json")
+    assert off.code == 1 and [(one["id"], one["usd_charged"]) for one in off.json] == [("a", 0.0)], off.stdout
+    assert f"{copy} is not there" in off.json[0]["what"] and "`dailies run` of tue" in off.json[0]["what"]
+    fetched = world.command("fetch", "--batch", "tue", "--to", str(tmp_path / "films"), "--json")
+    assert fetched.code == 0 and fetched.json["fetched"] == 1, fetched.stdout
+    assert world.command("export", "--batch", "tue", "--as", "zip", "--to", f"{tmp_path}/").code == 0
+    assert world.run("--batch", "tue").code == 0 and copy in world.clips() and len(world.charges()) == 1
+    assert world.command("ledger", "check", "--json").json == []

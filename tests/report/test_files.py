@@ -31,9 +31,11 @@ from dailies.media.posters import Still
 from dailies.media.video import inspect
 from dailies.report import page as page_module
 from dailies.report.cells import safe_cell
-from dailies.report.credits import Credits, answer_json, csv_pieces, dump
+from dailies.report.credits import Credits, answer_json, credits_of, csv_pieces, dump
+from dailies.report.facts import facts_of
 from dailies.report.gather import gather_posters
 from dailies.report.select import Selection
+from dailies.report.sidecars import sidecar
 from dailies.report.tables import parquet_pieces
 from dailies.report.write import Disk, figure_files, write_report
 from dailies.runtime import Runtime
@@ -283,3 +285,15 @@ def test_a_scheduled_report_goes_below_the_destination(tmp_path: Path, s3: S3, l
     assert report.uri == "s3://studio/clips/_reports/all-batches-aiml/report.html"
     assert {key.rpartition("/")[2] for key in keys(s3)} == NAMES
     assert report.sentence.startswith("1 of 1 delivered")
+
+
+def test_half_a_letter_in_an_old_record_keeps_no_file_from_being_written(tmp_path: Path) -> None:
+    """A spreadsheet can hold half of an emoji, and UTF-8 has no such thing."""
+    half = "smile \ud83d"
+    rows = [a_batch_row(n, id=half, labels={half: half}) for n in (1, 2)]
+    write_report(credits_of("monday", rows), tmp_path, None)
+    assert {path.name for path in tmp_path.iterdir()} == NAMES
+    for name in NAMES - {"credits.parquet", "report.html"}:
+        assert "smile ?" in (tmp_path / name).read_text(encoding="utf-8")
+    assert pq.read_table(tmp_path / "credits.parquet").column("smile ?").to_pylist() == ["smile ?"] * 2
+    assert b"smile ?" in sidecar(facts_of(rows[0]))

@@ -112,8 +112,9 @@ def test_an_archive_holds_the_list_and_the_clips_that_could_be_had(desk: Desk) -
         assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
     listed = clips_list(handed("fox", "gone", "owl")).encode()
     assert content == {"clips.csv": listed, "fox_1.mp4": CLIPS["fox"], "owl_1.mp4": CLIPS["owl"]}
+    gone = "`dailies run` of monday brings it back if it is still to be had, and buys it not again"
     assert [(one.id, one.problem) for one in found] == [
-        ("fox", None), ("gone", "there is no s3://clips/gone.mp4 any more"), ("owl", None),
+        ("fox", None), ("gone", f"there is no s3://clips/gone.mp4 any more: {gone}"), ("owl", None),
     ]  # fmt: skip
     assert desk.told == [(1, 3), (2, 3), (3, 3)] and [path.name for path in file.parent.iterdir()] == ["monday.zip"]
 
@@ -137,7 +138,7 @@ def test_clips_come_one_at_a_time_beside_the_archive(desk: Desk, monkeypatch: py
     """So that none needs more room than its own, on the disk that has it."""
     folders: list[Path] = []
 
-    def fetched(s3: Any, line: Any, folder: Path, name: str) -> Fetched:
+    def fetched(s3: Any, line: Any, folder: Path, name: str, original: str | None = None) -> Fetched:
         folders.append(folder)
         assert list(folder.iterdir()) == []
         return fetch_one(s3, line, folder, name)

@@ -16,7 +16,7 @@ from dailies.domain.verdicts import Said, Verdict, Word
 from dailies.errors import BadInput
 from dailies.report.credits import Credits, credits_of
 from dailies.report.handover import MOST_BYTES, clips_list, handed, safe_name
-from dailies.report.timeline import Media, timeline_text
+from dailies.report.timeline import LOWEST_FPS, Media, timeline_text
 from tests.ledger.factories import NOON
 from tests.report.factories import a_batch_row
 
@@ -118,13 +118,20 @@ def test_a_timeline_holds_the_clips_whole_one_after_another() -> None:
     assert other.media_reference.is_missing_reference and other.duration().to_seconds() == 4.0
 
 
-@pytest.mark.parametrize("fps", [16.0, 23.976, 24.0, 24000 / 1001, 25.0, 30.0])
+@pytest.mark.parametrize("fps", [5.0, 10.0, 16.0, 23.976, 24.0, 24000 / 1001, 25.0, 30.0])
 def test_an_edl_has_one_rate_that_time_code_knows(fps: float) -> None:
     otio = pytest.importorskip("opentimelineio")
     pairs = [(one, Media(f"{one.name}.mp4", fps, 5.0)) for one in handed(ROUND, False, "{id}_{take}", "edl")]
     text = timeline_text("monday", pairs, "edl")
     assert text.count("* FROM CLIP NAME:") == 4 and "sunrise_10" in text
     read = otio.adapters.read_from_string(
-        text, "cmx_3600", rate=otio.opentime.RationalTime.nearest_smpte_timecode_rate(fps)
+        text, "cmx_3600", rate=otio.opentime.RationalTime.nearest_smpte_timecode_rate(max(fps, LOWEST_FPS))
     )
     assert len(list(read.find_clips())) == 4
+
+
+def test_half_a_letter_keeps_no_timeline_from_being_written() -> None:
+    pytest.importorskip("opentimelineio")
+    row = a_take(1, "fox")._replace(id="fox \ud83d")
+    text = timeline_text("monday \ud83d", [(one, None) for one in handed(batch(row), False, "{id}", "otio")], "otio")
+    assert "fox ?" in text and "monday ?" in text
