@@ -46,17 +46,17 @@ LATE = {
     "check": "Spends nothing: rows, images, models, prices.",
     "run": "Make every clip of a CSV and deliver it to S3.",
 }
-"""Commands that are loaded when they are called, since no other one needs the request's model: half a second of CPU."""
-for _name, _about in LATE.items():
-    app.command(f"dailies.cli.commands.batch:{_name}", help=_about, help_format="markdown")
-
+"""Commands that are loaded when they are called, since no other one needs the request's model: half of all that is imported."""
 COMMANDS = (
-    serve.demo, serve.init, buy.collect, look.status, look.report, decide.resolve, keep.fetch, look.show,
+    serve.demo, serve.init, "check", "run", buy.collect, look.status, look.report, decide.resolve, keep.fetch, look.show,
     keep.export, buy.retry, decide.review, keep.forget, keep.tidy, buy.cancel, serve.hooks, serve.sandbox, serve.mcp, serve.ui,
     serve.doctor, look.explain,
 )  # fmt: skip
 for _command in COMMANDS:
-    app.command(_command, help_format="markdown")
+    if isinstance(_command, str):
+        app.command(f"dailies.cli.commands.batch:{_command}", help=LATE[_command], help_format="markdown")
+    else:
+        app.command(_command, help_format="markdown")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -99,7 +99,8 @@ def test_the_report_of_a_part_lies_at_home_alone(bench: Bench) -> None:
     """In a folder of its own; beside the clips lies that of the whole batch."""
     batch = bench.batch(request={"rows": "1"})
     _, written = bench.run(report_batch, batch)
-    assert written.uri is None and bench.shelf.objects == {} and written.folder.name.startswith("smiles-rows-1")
+    assert written.uri is None and bench.shelf.objects == {}
+    assert written.folder is not None and written.folder.name.startswith("smiles-rows-1")
     assert (written.folder / "credits.csv").exists()
 
 
