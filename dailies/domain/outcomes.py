@@ -155,7 +155,7 @@ def _judge_answer(answer: Answer, now: datetime | None, covered: bool | None) ->
 
 def never_reached(answer: Answer) -> bool:
     """Whether an edge says that it never reached the provider's server. Only its own answer counts, never a code in a body."""
-    if not answer.edge_ray:
+    if not answer.edge_ray or answer.names_job:
         return False
     return answer.status in ORIGIN_NEVER_REACHED or (answer.status == 530 and answer.edge_code in ORIGIN_UNKNOWN)
 

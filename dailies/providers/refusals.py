@@ -28,28 +28,21 @@ def refusal(reply: Reply, model: object) -> Answer:
     kind = complaint.kind if complaint else None
     broke = kind == 402 and reply.status in (400, 403, 422, 429)
     quoted = broke and reply.status != 429 and complaint is not None and complaint.by_words
-    ray = EDGE in reply.headers and not _in_the_apis_voice(reply)
+    named = id_in(reply.body, JOBS) is not None
+    ray = EDGE in reply.headers
     return Answer(
         status=reply.status,
         bad_key=reply.status == 401 or (reply.status == 403 and kind == 401),
         out_of_credits=reply.status == 402 or (broke and not quoted),
         account_or_row=quoted,
         names_model=names_model(reply.body, model),
-        names_job=id_in(reply.body, JOBS) is not None,
+        names_job=named,
         by_api=isinstance(reply.body, dict),
         edge_ray=ray,
         edge_code=edge_code(reply.content) if ray else None,
         detail=numbered(reply.status, words_in(reply)),
         retry_after=reply.headers.get("retry-after"),
     )
-
-
-def _in_the_apis_voice(reply: Reply) -> bool:
-    """Whether an answer that passed an edge is the API's, which may tell there what became of its own upstream: an object that
-    holds no code of the edge's."""
-    if not isinstance(reply.body, dict):
-        return False
-    return not any("cloudflare" in str(key).lower() for key in reply.body) and edge_code(reply.content) is None
 
 
 def numbered(status: int, words: str) -> str:

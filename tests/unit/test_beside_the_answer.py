@@ -82,14 +82,15 @@ def test_too_many_requests_in_words_alone_may_follow_a_charge(error: Any) -> Non
 @pytest.mark.parametrize(
     ("body", "meaning"),
     [
-        ({"error": {"message": "our upstream answered 521"}}, Meaning.IN_DOUBT),
         ({"id": "video_1", "status": "queued"}, Meaning.IN_DOUBT),
+        ({"error": {"message": "521"}, "data": {"task_id": "t1"}}, Meaning.IN_DOUBT),
+        ({"error": {"message": "521"}}, Meaning.TRY_AGAIN),
         (b"<html>", Meaning.TRY_AGAIN),
         (b"error code: 521", Meaning.TRY_AGAIN),
         ({"cloudflare_error": True, "status": 521, "title": "Web server is down"}, Meaning.TRY_AGAIN),
     ],
 )
-def test_only_an_edges_own_voice_says_that_nobody_was_reached(body: Any, meaning: Meaning) -> None:
+def test_an_edge_that_reached_nobody_names_no_job(body: Any, meaning: Meaning) -> None:
     assert judge(refusal(replied(body, 521, cf_ray="8f-FRA"), MODEL)).meaning is meaning
 
 

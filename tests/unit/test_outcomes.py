@@ -54,6 +54,7 @@ TABLE = [
         (str(status), Answer(status), Meaning.IN_DOUBT, None)
         for status in (408, 409, 418, 423, 424, 425, 444, 460, 499)
     ),
+    ("521 that names a job", Answer(521, edge_ray=True, names_job=True), Meaning.IN_DOUBT, None),
     ("a redirect to the job", Answer(303, names_job=True), Meaning.IN_DOUBT, None),
     *((str(status), Answer(status), Meaning.IN_DOUBT, None) for status in (500, 501, 502, 503, 504, 507, 599)),
     *((str(s), Answer(s), Meaning.IN_DOUBT, None) for s in (520, 521, 522, 523, 524, 525, 526, 527, 530)),
