@@ -93,5 +93,5 @@ def _lost_lines(text: str, ours: frozenset[str]) -> Iterator[tuple[int, str]]:
         if binding.key is not None and binding.value is not None and not binding.error:
             continue
         for name in re.findall(r"\w+", binding.original.string.partition("#")[0])[:2]:  # `export NAME`
-            if name in ours or name.startswith("DAILIES_"):
+            if name.upper() in ours or name.upper().startswith("DAILIES_"):
                 yield binding.original.line, name

@@ -355,12 +355,12 @@ def _vendor_keys(named: Mapping[str, str]) -> dict[str, str]:
 
 def _unknown(layer: Layer) -> Iterator[str]:
     for name in sorted(layer.named):
-        if not name.startswith("DAILIES_") or name in NAMES or name == FAILPOINTS:
+        if name in NAMES or name == FAILPOINTS or not (name.upper().startswith("DAILIES_") or name.upper() in NAMES):
             continue
         if layer.label == "environment" and is_service_link(name, layer.named[name]):
             logger.info("%s is Kubernetes' word for a Service of that name, not a setting: passed over", name)
             continue
-        near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(name.upper(), NAMES, n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]}?" if near else " See the README for the settings there are."
         yield f"{name} ({layer.label}) is not a setting.{hint} Nothing was bought."
 

@@ -13,6 +13,7 @@ from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import Attempt, BatchRow, at_risk
 from dailies.domain.states import State
 from dailies.domain.urgency import result_ends
+from dailies.errors import BadInput
 from dailies.ledger import Ledger, Owner
 from dailies.providers.open import result_life
 from dailies.report.credits import dump, statuses_json
@@ -29,10 +30,12 @@ def _open(settings: Settings) -> Ledger:
 
 
 def run_status(batch: str | None, json: bool) -> int:
-    """All attempts that are not at an end, each with what to do about it."""
+    """All attempts that are not at an end, each with what to do about it. Raises BadInput for a batch that is not on record."""
     settings = settings_here()
     ledger = _open(settings)
     try:
+        if batch is not None and batch not in ledger.batches():
+            raise BadInput(f"the ledger knows no batch {batch!r}", trouble="which-one")
         unfinished = [a for a in ledger.unfinished() if batch in (None, a.batch)]
         spooled = len(list((settings.home / "spool").glob("*.json")))
         given_up = [a for a in ledger.unsettled() if a.state is State.SUPERSEDED and batch in (None, a.batch)]

@@ -9,7 +9,7 @@ from typing import Any
 from dailies.cli.command_settings import settings_here
 from dailies.cli.screen import tell
 from dailies.cli.tables import table
-from dailies.domain.money import show_usd
+from dailies.domain.money import show_usd, to_usd
 from dailies.domain.records import Attempt, BatchRow, Event
 from dailies.ledger.naming import clip_named
 from dailies.report.credits import dump
@@ -59,7 +59,7 @@ def shown(facts: Mapping[str, Any]) -> Iterator[str]:
     """The facts as lines for people; what is not known is left out."""
     for name, value in facts.items():
         if name not in LATER and value not in (None, ""):
-            yield f"{name}: {show_usd(value) if name.startswith('usd_') else value}"
+            yield f"{name}: {show_usd(to_usd(value)) if name.startswith('usd_') else value}"
     for name in ("image", "settings"):
         words = [f"{key} {value}" for key, value in _flat(facts[name] or {}) if value is not None]
         if words:

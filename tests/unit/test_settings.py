@@ -118,16 +118,26 @@ def test_other_unknown_names_are_refused_all_the_same(name: str, value: str) -> 
     assert f"{name} (environment) is not a setting" in refusal({name: value})
 
 
+@pytest.mark.parametrize("name", ["dailies_budget_usd", "Dailies_Budget_USD", "aiml_api_key"])
+def test_a_name_in_other_letters_is_no_setting_and_not_passed_over(name: str) -> None:
+    """A cap that nobody reads holds nothing."""
+    said = f"is not a setting. Did you mean {name.upper()}?"
+    assert f"{name} (environment) {said}" in refusal({name: "5"})
+    dotenv(f"{name}=5\n")
+    assert f"{name} (.env) {said}" in refusal()
+
+
 def test_a_service_link_in_a_file_is_a_typing_error() -> None:
     dotenv("DAILIES_STORE_SERVICE_HOST=10.0.0.7\n")
     assert "(.env) is not a setting" in refusal()
 
 
-@pytest.mark.parametrize("line", ["DAILIES_BUDGET_USD", "DAILIES_BUDGET_USD 100", 'export DAILIES_BUDGET_USD="100'])
+@pytest.mark.parametrize("line", ["DAILIES_BUDGET_USD", "DAILIES_BUDGET_USD 100", "dailies_budget_usd 100", 'export DAILIES_BUDGET_USD="100'])
 def test_a_line_of_dotenv_that_would_be_passed_over_is_refused(line: str) -> None:
     dotenv(f"DAILIES_IN_FLIGHT=7\n{line}\n")
     said = refusal()
-    assert ".env, line 2: DAILIES_BUDGET_USD has no value that can be read" in said and "100" not in said
+    assert ".env, line 2: dailies_budget_usd has no value that can be read" in said.lower()
+    assert "100" not in said
 
 
 def test_other_peoples_lines_in_dotenv_are_theirs() -> None:
