@@ -132,7 +132,9 @@ def test_a_service_link_in_a_file_is_a_typing_error() -> None:
     assert "(.env) is not a setting" in refusal()
 
 
-@pytest.mark.parametrize("line", ["DAILIES_BUDGET_USD", "DAILIES_BUDGET_USD 100", "dailies_budget_usd 100", 'export DAILIES_BUDGET_USD="100'])
+@pytest.mark.parametrize(
+    "line", ["DAILIES_BUDGET_USD", "DAILIES_BUDGET_USD 100", "dailies_budget_usd 100", 'export DAILIES_BUDGET_USD="100']
+)
 def test_a_line_of_dotenv_that_would_be_passed_over_is_refused(line: str) -> None:
     dotenv(f"DAILIES_IN_FLIGHT=7\n{line}\n")
     said = refusal()
