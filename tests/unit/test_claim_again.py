@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
+import anyio
 import pytest
 
 from dailies.domain.brake import GivenUp
 from dailies.domain.creates import PaidRequest, Reference
 from dailies.domain.kept_request import KeptRequest, keep
+from dailies.domain.outcomes import Answer, Fault, Meaning
 from dailies.domain.records import Attempt
 from dailies.ledger import Ledger, Unclaimed
+from dailies.providers.base import Created
 from dailies.registry import declared
 from dailies.sender.claims import ClaimedRequest, claim_again
+from dailies.sender.desk import Desk
 from dailies.sender.protocol import Repetition
 from tests.ledger.factories import a_row, an_attempt
 
@@ -65,6 +71,27 @@ def test_it_may_be_sent_until_its_key_may_have_been_forgotten(later_s: float) ->
     assert found.may_go_for_s(1e9, 1000.0) == left_s
     assert found.may_go_for_s(1e9, 1000.0 + left_s) == 0
     assert found.may_go_for_s(left_s / 2, 1000.0) == left_s / 2, "nor longer than it is ours"
+
+
+@pytest.mark.parametrize(
+    ("passed_s", "sends"), [(0.0, True), (LIFE_S - 1, True), (LIFE_S, False), (LIFE_S + 60, False)]
+)
+def test_the_desk_sends_it_no_longer_than_that_however_long_it_is_ours(passed_s: float, sends: bool) -> None:
+    """Right before the first byte is written it is asked once more, on the sender's clock."""
+    times, asked = iter([1000.0, 1000.0 + passed_s]), list[bool]()
+
+    class Vendor:
+        async def create(self, request: PaidRequest, may_send: Callable[[], bool]) -> Created:
+            asked.append(may_send())
+            return Created(Answer(200, "task") if asked[-1] else Fault.NOT_OURS)
+
+    ledger = SimpleNamespace(ours_for_s=lambda _: 1e9, usd_in_flight=lambda _: 0)
+    settings, spool = SimpleNamespace(dailies_pictures_mb=1), SimpleNamespace()
+    desk = Desk(cast(Any, settings), cast(Any, ledger), cast(Any, spool), lambda _: None, lambda: next(times))
+    claimed = granted(0.0)
+    desk._providers[claimed.attempt.provider] = cast(Any, Vendor())
+    verdict, _ = anyio.run(desk._send_once, claimed)
+    assert asked == [sends] and (verdict.meaning is Meaning.ACCEPTED) == sends
 
 
 def test_a_first_request_may_be_sent_while_it_is_ours() -> None:
