@@ -8,7 +8,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import chain, count
 from typing import Final, NamedTuple
 
 from dailies.domain.addresses import unsigned
@@ -164,24 +163,6 @@ def slug(text: str, fallback: str = "clip", limit: int = 60) -> str:
     return cleaned or fallback
 
 
-def batch_folder(batch: str) -> str:
-    """The folder of a batch, in S3 and among the reports at home. Names that differ may have the same one."""
-    return slug(batch, "batch")
-
-
-def sharing_folder(batch: str, others: Iterable[str]) -> str | None:
-    """A batch among others that has the same folder under another name: each would write its report over the other's."""
-    folder = batch_folder(batch)
-    return next((other for other in others if other != batch and batch_folder(other) == folder), None)
-
-
-def free_name(wanted: str, others: Iterable[str]) -> str:
-    """A name in plain letters, as near as may be to the one that is wanted, whose folder is no other batch's."""
-    taken = {batch_folder(other) for other in others}
-    numbered = (f"{slug(wanted, 'batch', limit=50)}-{number}" for number in count(2))
-    return next(name for name in chain([slug(wanted, "batch", limit=180)], numbered) if batch_folder(name) not in taken)
-
-
 def clip_name(row_id: str, clip_key: str) -> str:
     """The file name of a finished clip, without its ending: readable first, unique by twelve digits of its identity."""
     return f"{slug(row_id)}-{clip_key[:12]}"
@@ -189,5 +170,5 @@ def clip_name(row_id: str, clip_key: str) -> str:
 
 def object_key(prefix: str, batch: str, row_id: str, clip_key: str) -> str:
     """The S3 key that a clip takes. It follows from batch, id and clip_key alone, so it can be looked up before buying."""
-    folder = "/".join(part for part in (prefix.strip("/"), batch_folder(batch)) if part)
+    folder = "/".join(part for part in (prefix.strip("/"), slug(batch, "batch")) if part)
     return f"{folder}/{clip_name(row_id, clip_key)}.mp4"

@@ -90,9 +90,8 @@ KINDS: dict[Trouble, Kind] = {
         c.STATUS, c.command("report"),
     ),
     "batch-name": _refused(
-        "Another file was made under this batch's name, and this one asks for none of its clips; or another batch has the folder "
-        "that this one would have.",
-        "Give this file a name of its own, in letters from a to z and digits.",
+        "Another file was made under this batch's name, and this one asks for none of its clips.",
+        "Give this file a name of its own.",
         c.command("run", CSV, "--batch", "prompts-2"),
     ),
     "settings": _refused(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dailies.domain.clips import batch_folder
+from dailies.domain.clips import slug
 from dailies.domain.needles import Needles
 from dailies.forget.store import remove_versions
 from dailies.ledger import Ledger
@@ -24,7 +24,7 @@ SIDECAR = re.compile(r"-[0-9a-f]{12}(-[0-9a-f]{8})?\.json$")
 def other_files_with(s3: S3, destination: str, batch: str, needles: Needles) -> set[tuple[str, str]]:
     """Bucket and key of what lies beside a batch's report in S3, is not made anew, and holds one of the texts."""
     bucket, prefix = parse_s3_uri(destination)
-    folder = report_key(prefix, batch_folder(batch)) + "/"
+    folder = report_key(prefix, slug(batch, "batch")) + "/"
     names = [n for n in s3.names(bucket, folder) if Path(n).suffix in KINDS and Path(n).suffix != ".webp"]
     others = [name for name in names if name.removeprefix(folder) not in DRAWN and not SIDECAR.search(name)]
     return {
@@ -40,7 +40,7 @@ def write_anew(ledger: Ledger, s3: S3 | None, home: Path, batch: str) -> list[st
     destination = ledger.batch_destination(batch)
     credits = credits_of(batch, ledger.each_row_for_figures(batch))
     bucket, prefix = parse_s3_uri(destination) if destination else ("", "")
-    place = report_key(prefix, batch_folder(batch))
+    place = report_key(prefix, slug(batch, "batch"))
     there = s3 if s3 and bucket and s3.head(bucket, f"{place}/{FIGURES}") else None
     if there is None and not folder.exists():
         return []

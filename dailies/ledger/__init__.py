@@ -12,7 +12,6 @@ from dailies.ledger.types import (
     DuplicateGeneration,
     LostOwnership,
     MovedMeanwhile,
-    SharedFolder,
     TakenNumber,
     Unclaimed,
 )
@@ -27,7 +26,6 @@ __all__ = [
     "LostOwnership",
     "MovedMeanwhile",
     "Owner",
-    "SharedFolder",
     "Spool",
     "TakenNumber",
     "Unclaimed",

@@ -69,9 +69,9 @@ class Ledger(Adoption, Archiving, Looks, Statuses, Verdicts, Takes):
 
         Repeating it changes nothing but labels, numbers, quotes, the destination and the asking. Rows that are not named have left
         the CSV, unless these are only a `part` of the batch. Raises AnotherFile, with nothing planned, where the batch is
-        another file's, and SharedFolder where it is new and its folder another batch's. `takes` are the numbers of those clips that are
-        further takes of a row; raises TakenNumber. `replaced` are clips that these ones take the place of: their rows have left the
-        batch. Those that are `staying` have not, though they are not planned any more.
+        another file's. `takes` are the numbers of those clips that are further takes of a row; raises TakenNumber.
+        `replaced` are clips that these ones take the place of: their rows have left the batch. Those that are `staying` have not,
+        though they are not planned any more.
         """
         with self._write() as connection:
             now = self.now()

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dailies.domain.clips import Row, batch_folder, sharing_folder
+from dailies.domain.clips import Row
 from dailies.domain.creates import KnownAttempt
 from dailies.domain.sources import is_another_file
 from dailies.domain.takes import Link
@@ -19,7 +19,7 @@ from dailies.ledger import tables as t
 from dailies.ledger.identity import write_identities
 from dailies.ledger.rows import clip_values
 from dailies.ledger.takes import write_links
-from dailies.ledger.types import AnotherFile, SharedFolder
+from dailies.ledger.types import AnotherFile
 
 CHUNK = 1000
 DESCRIBED = (
@@ -71,7 +71,7 @@ def write_plan(  # noqa: PLR0913 - what T0 writes, in one call
     Those of clips that are `staying` have not left it, though nothing is planned for them.
 
     A part of a batch says nothing about the rows it leaves out, but of those that it has `replaced`: they left too.
-    Raises AnotherFile, SharedFolder or TakenNumber.
+    Raises AnotherFile or TakenNumber.
     """
     _refuse_another_file(
         connection, batch, source, [*(row.clip.key for row in rows), *(one.base_key for one in takes), *replaced]
@@ -140,16 +140,12 @@ def _mark_retired(connection: Connection, batch: str, clip_keys: Sequence[str], 
 
 
 def _refuse_another_file(connection: Connection, batch: str, source: str, asked: Sequence[str]) -> None:
-    """Two files of one name, or of one folder, may be planned at the same moment: the second finds the first one here."""
+    """Two files of one name may be planned at the same moment: the one that comes second finds the first one here."""
     if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
         connection.execute(
-            sa.select(
-                sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"dailies batch {batch_folder(batch)}", 0))
-            )
+            sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"dailies batch {batch}", 0)))
         )
     recorded = connection.execute(sa.select(t.batch.c.source).where(t.batch.c.name == batch)).scalar()
-    if recorded is None and (other := sharing_folder(batch, connection.execute(sa.select(t.batch.c.name)).scalars())):
-        raise SharedFolder(other)
     known = sa.select(t.batch_row.c.clip_key).where(t.batch_row.c.batch == batch)
     if recorded and is_another_file(recorded, source, connection.execute(known).scalars().all(), asked):
         raise AnotherFile(recorded)

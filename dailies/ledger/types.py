@@ -48,14 +48,6 @@ class AnotherFile(Exception):
         self.recorded = recorded
 
 
-class SharedFolder(Exception):
-    """A new batch would have the folder of another one, `other`: nothing was planned."""
-
-    def __init__(self, other: str) -> None:
-        super().__init__(other)
-        self.other = other
-
-
 class BoughtAgain(Exception):
     """What was settled can't be taken back: its clip was bought again since, by `attempt`."""
 

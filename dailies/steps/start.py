@@ -17,7 +17,7 @@ from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.sources import located
 from dailies.errors import BadInput, Misconfigured
 from dailies.failpoints import hit
-from dailies.ledger import AnotherFile, SharedFolder, TakenNumber
+from dailies.ledger import AnotherFile, TakenNumber
 from dailies.ledger.address import shown
 from dailies.ledger.beside import refuse_unsettled_beside
 from dailies.ledger.calling import ledger_call
@@ -40,7 +40,7 @@ from dailies.runtime import Runtime
 from dailies.sheets.columns import Names
 from dailies.sheets.table import Table
 from dailies.steps.adopt import adopt_known
-from dailies.steps.another_file import another_batchs_folder, another_files_batch, refuse_another_file
+from dailies.steps.another_file import another_files_batch, refuse_another_file
 from dailies.steps.budgets import caps_over_all, check_budgets
 from dailies.steps.clips_on_record import clips_on_record
 from dailies.steps.places import settle_places
@@ -197,9 +197,7 @@ async def _put_on_record(runtime: Runtime, batch: Batch) -> None:
     try:
         await ledger_call(numbers, batch.name, *asked)
     except AnotherFile as error:  # planned since it was looked for
-        raise another_files_batch(plan, error.recorded, await ledger_call(runtime.ledger.batches)) from error
-    except SharedFolder as error:
-        raise another_batchs_folder(plan, error.other, await ledger_call(runtime.ledger.batches)) from error
+        raise another_files_batch(plan, error.recorded) from error
     except TakenNumber as error:
         raise BadInput(
             f"another run gave away the same take at this moment ({error}): run it again. Nothing was bought."

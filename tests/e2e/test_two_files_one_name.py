@@ -6,8 +6,6 @@ import shlex
 import shutil
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.harness import World
 
 
@@ -51,22 +49,3 @@ def test_a_batchs_file_may_be_moved_and_edited(world: World) -> None:
     assert world.run("--yes").json["already_delivered"] == 1
     (moved / "prompts.csv").write_text(text.replace("acme 0", "all new").replace("another", "all other"))
     assert world.run("--yes").json["delivered"] == 2
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "free"), [("Spring 1", "spring/1", "spring-1-2"), ("火曜", "水曜", "batch-2")]
-)
-def test_a_new_batch_in_another_ones_folder_is_refused_before_anything_is_written(
-    world: World, first: str, second: str, free: str
-) -> None:
-    """Names that differ may have one folder, and each would write its report over the other's."""
-    world.csv([{"id": "dawn", "prompt": "a smile"}])
-    assert world.run("--batch", first).code == 0
-    there = dict(world.objects())
-    world.csv([{"id": "dusk", "prompt": "a frown"}])
-    for command in ("check", "run"):
-        refused = world.command(command, str(world.prompts), "--batch", second, "--json")
-        assert refused.code == 2 and refused.json["code"] == "batch-name"
-        assert f"another batch: {first}. " in refused.json["error"] and f"--batch {free}" in refused.json["error"]
-    assert len(world.posts()) == 1 and world.objects() == there
-    assert world.run("--batch", free).code == 0 and world.objects().items() >= there.items()

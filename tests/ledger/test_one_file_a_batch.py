@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from dailies.ledger import AnotherFile, Ledger, SharedFolder
-from dailies.ledger.plan import write_forgotten, write_plan
+from dailies.ledger import AnotherFile, Ledger
+from dailies.ledger.plan import write_plan
 from tests.e2e.harness import until
 from tests.ledger.factories import NOON, USD, MakeLedger, a_clip, a_row
 
@@ -38,21 +38,3 @@ def test_of_two_files_planned_at_once_one_is_refused(make_ledger: MakeLedger) ->
     assert refused.value.recorded == "/acme/prompts.csv"
     assert [row.clip.prompt for row in first.rows("prompts")] == ["acme"]
     assert first.batch_destination("prompts") == "s3://a", "nothing of the second was planned"
-
-
-def test_of_two_new_batches_with_one_folder_one_is_refused(make_ledger: MakeLedger) -> None:
-    """Planned at once, too. A batch that is on record goes on, whoever has its folder."""
-    first, second = make_ledger(), make_ledger()
-    acme, zeta = a_row(1, a_clip("acme")), a_row(1, a_clip("zeta"))
-    with ThreadPoolExecutor(1) as pool:
-        with first._write() as connection:
-            write_plan(connection, "Spring 1", "/acme.csv", "s3://a", [acme], {acme.clip.key: USD}, NOON)
-            late = pool.submit(second.plan, "spring/1", "/zeta.csv", "s3://z", [zeta], {zeta.clip.key: USD})
-            until(lambda: somebody_waits(first))
-        with pytest.raises(SharedFolder) as refused:
-            late.result(60)
-    assert refused.value.other == "Spring 1" and first.batches() == ["Spring 1"]
-    with first._write() as connection:
-        write_forgotten(connection, zeta.clip.key, "spring/1", "zeta", "", NOON)
-    for name, row in (("spring/1", zeta), ("Spring 1", acme)):
-        second.plan(name, "/any.csv", "s3://a", [row], {row.clip.key: USD})

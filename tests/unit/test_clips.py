@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dailies.domain.clips import Clip, Image, batch_folder, clip_name, free_name, named_with_digest, object_key, slug
+from dailies.domain.clips import Clip, Image, clip_name, named_with_digest, object_key, slug
 from dailies.domain.text import clean_label, clean_prompt
 from tests.ledger.factories import IMAGE, a_clip
 
@@ -144,10 +144,3 @@ def test_a_batch_without_a_letter_that_can_be_written_has_a_folder() -> None:
 )
 def test_only_a_file_is_named_with_its_digest(source: str, sha256: str | None, named: str) -> None:
     assert named_with_digest(source, sha256) == named
-
-
-@given(st.text(min_size=1, max_size=80), st.lists(st.text(max_size=80), max_size=5))
-def test_a_free_name_is_no_other_batchs_folder(wanted: str, others: list[str]) -> None:
-    """Also where it is cut, and where no letter of it is ASCII."""
-    name = free_name(wanted, [wanted, *others])
-    assert batch_folder(name) not in {batch_folder(one) for one in (wanted, *others)} and slug(name, limit=180) == name
