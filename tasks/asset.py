@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect.assets import Asset, AssetProperties, materialize
 from prefect.cache_policies import NO_CACHE
 
-from dailies.domain.clips import slug
+from dailies.domain.clips import batch_folder
 from dailies.domain.figures import Totals
 from dailies.planning.batch import Batch
 from dailies.report.links import report_key
@@ -14,7 +14,7 @@ from tasks.engine.states import best_effort_ui
 
 def asset_key(batch: Batch) -> str:
     """`s3://bucket/prefix/batch`: the folder in which its clips and its report lie."""
-    return f"s3://{batch.bucket}/{report_key(batch.prefix, slug(batch.name, 'batch'))}"
+    return f"s3://{batch.bucket}/{report_key(batch.prefix, batch_folder(batch.name))}"
 
 
 async def materialise(batch: Batch, totals: Totals) -> None:

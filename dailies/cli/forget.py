@@ -20,6 +20,7 @@ from dailies.ledger.copies import copies_of
 from dailies.ledger.naming import clip_named
 from dailies.ledger.scrub import scrub, vacuum_ledger
 from dailies.prefect_api.address import configured_api_url
+from dailies.report.write import Places
 from dailies.runtime import make_home, open_ledger
 from dailies.settings import Settings
 from dailies.storage.s3 import S3
@@ -43,9 +44,8 @@ def run_forget(batch: str | None, clip: str | None, yes: bool) -> int:
         else:
             _confirm(wanted, batch, yes)
             _forget(ledger, settings, wanted)
-        for note in dict.fromkeys(
-            note for name in wanted.batches for note in write_anew(ledger, S3(), settings.home, name)
-        ):
+        places = Places(settings.home, ledger.report_folders())
+        for note in dict.fromkeys(note for name in wanted.batches for note in write_anew(ledger, S3(), places, name)):
             say(f"note: {note}")
     finally:
         ledger.close()
@@ -96,9 +96,10 @@ def _forget(ledger: Ledger, settings: Settings, wanted: Wanted) -> None:
     objects = objects_of(s3, wanted, copies, destinations, ledger.pictures_of_others(wanted.keys))
     pictures = _posters(s3, objects) + _posters_on_disk(settings.home, wanted)
     needles = needles_of(ledger, wanted, pictures)
+    places = Places(settings.home, ledger.report_folders())
     for name in wanted.batches:
         if uri := ledger.batch_destination(name):
-            objects |= other_files_with(s3, uri, name, needles)
+            objects |= other_files_with(s3, uri, name, places, needles)
     removed = remove(s3, objects, counting("objects removed")) if objects else Removed()
     names = {a.id for a in wanted.attempts} | {key[:12] for key in wanted.keys}
     traces = Traces(needles, frozenset(names), wanted.pictures - ledger.pictures_of_others(wanted.keys))

@@ -66,7 +66,5 @@ def _missing(store: Listings, row: BatchRow) -> Iterator[Flaw]:
 def _copy_missing(store: Listings, row: BatchRow) -> Iterator[Flaw]:
     """A batch's own copy of a clip that another one bought. No money hangs on it."""
     if row.copy_uri and row.attempt and not store.holds(row.copy_uri, row.attempt.size_bytes):
-        what = (
-            f"the copy {row.copy_uri} is not there, or has another size: `dailies run` of {row.batch} copies it again"
-        )
+        what = f"the copy {row.copy_uri} is not there, or has another size: the next run of {row.batch} copies it again"
         yield Flaw(row.id, what, {"usd_charged": ZERO})

@@ -35,7 +35,7 @@ from dailies.report.rounds import Round, is_sent_back, retake_round
 from dailies.report.runs import runs_of
 from dailies.report.select import Selection, chosen, each_chosen, grouped
 from dailies.report.sidecars import keep_all_sidecars
-from dailies.report.write import Extras, report_folder, to_disk, write_report
+from dailies.report.write import Extras, Places, to_disk, write_report
 from dailies.report.write import replace as replace_file
 from dailies.runtime import make_home, open_ledger
 from dailies.settings import Settings
@@ -77,13 +77,14 @@ def _run_report(wanted: Wanted) -> int:
         next_round = retake_round(ledger, read.sent_back)
         budgets = budgets_on_record(ledger, caps_over_all(settings))
         credits = replace(read.credits, unknown_statuses=tuple(ledger.unknown_statuses()))
+        places = Places(settings.home, ledger.report_folders())
         if wanted.sidecars:
             say(_sidecars(ledger, read.rows))
     finally:
         ledger.close()
     rows, reconciliation, runs = read.rows, read.reconciliation, read.runs
     claims = refund_claims(rows, reconciliation) if wanted.refund_pack else []
-    folder = _write(settings, credits, wanted, reconciliation, claims, runs)
+    folder = _write(places, credits, wanted, reconciliation, claims, runs)
     if wanted.focus is not None:
         _write_focus(rows, wanted.focus)
         if wanted.focus == "-":
@@ -179,7 +180,7 @@ def _rows(ledger: Ledger, wanted: Wanted) -> list[BatchRow]:
 
 
 def _write(
-    settings: Settings,
+    places: Places,
     credits: Credits,
     wanted: Wanted,
     reconciliation: Reconciliation | None,
@@ -188,12 +189,12 @@ def _write(
 ) -> Path | None:
     """The report's folder, or the refund pack alone where no `--out` says that a report is wanted."""
     now = datetime.now(UTC)
-    folder = wanted.out.expanduser().absolute() if wanted.out else report_folder(settings.home, credits.batch, None)
+    folder = wanted.out.expanduser().absolute() if wanted.out else places.here(credits.batch)
     if not wanted.out:
         files = refund_files(claims, now, lambda claim: _still(folder, claim))
         to_disk(folder, files)
         return folder if files else None
-    link = _linker(wanted, credits, folder, settings.home)
+    link = _linker(wanted, credits, folder, places)
     files = refund_files(claims, now, lambda claim: _still(folder, claim))
     files |= {"reconciliation.csv": as_utf8(reconciliation_csv(reconciliation))} if reconciliation else {}
     end = links_end(now) if wanted.link_base == PRESIGNED else None
@@ -202,7 +203,7 @@ def _write(
     return folder
 
 
-def _linker(wanted: Wanted, credits: Credits, folder: Path, home: Path) -> Linker:
+def _linker(wanted: Wanted, credits: Credits, folder: Path, places: Places) -> Linker:
     """How the page finds its clips; posters are brought into the folder unless they are on the web already."""
     base = wanted.link_base
     copies = Path(base).expanduser().absolute() if base and Path(base).expanduser().is_dir() else None
@@ -210,7 +211,7 @@ def _linker(wanted: Wanted, credits: Credits, folder: Path, home: Path) -> Linke
         return from_base(base)
     s3 = S3() if credits.sums.delivered else None
     to_disk(folder, {})
-    gather_posters(credits.lines, folder, home, s3)
+    gather_posters(credits.lines, folder, places, s3)
     return presigned(s3, folder) if base == PRESIGNED and s3 else on_disk(folder, copies)
 
 

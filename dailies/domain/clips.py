@@ -163,6 +163,27 @@ def slug(text: str, fallback: str = "clip", limit: int = 60) -> str:
     return cleaned or fallback
 
 
+def batch_folder(batch: str) -> str:
+    """The folder of a batch's clips and of its report. Batches of different names may have the same one."""
+    return slug(batch, "batch")
+
+
+def report_folders(batches: Iterable[str]) -> Mapping[str, str]:
+    """The folder of each batch's report, the oldest first: later ones that share its clips' folder have a report of their own.
+
+    Otherwise each would write its report over the other's. Clips may share a folder, for their names tell them apart.
+    """
+    folders = dict[str, str]()
+    taken = set[str]()
+    for batch in batches:
+        folder = batch_folder(batch)
+        if folder in taken:
+            folder = f"{folder[:50].strip('-')}-{hashlib.sha256(batch.encode()).hexdigest()[:8]}"
+        folders[batch] = folder
+        taken.add(folder)
+    return folders
+
+
 def clip_name(row_id: str, clip_key: str) -> str:
     """The file name of a finished clip, without its ending: readable first, unique by twelve digits of its identity."""
     return f"{slug(row_id)}-{clip_key[:12]}"
@@ -170,5 +191,5 @@ def clip_name(row_id: str, clip_key: str) -> str:
 
 def object_key(prefix: str, batch: str, row_id: str, clip_key: str) -> str:
     """The S3 key that a clip takes. It follows from batch, id and clip_key alone, so it can be looked up before buying."""
-    folder = "/".join(part for part in (prefix.strip("/"), slug(batch, "batch")) if part)
+    folder = "/".join(part for part in (prefix.strip("/"), batch_folder(batch)) if part)
     return f"{folder}/{clip_name(row_id, clip_key)}.mp4"

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dailies.domain.clips import slug
 from dailies.domain.needles import Needles
 from dailies.forget.store import remove_versions
 from dailies.ledger import Ledger
 from dailies.report.credits import credits_of
-from dailies.report.links import report_key
-from dailies.report.write import FIGURES, KINDS, PAGE, report_folder, write_report
+from dailies.report.write import FIGURES, KINDS, PAGE, Places, write_report
 from dailies.storage.s3 import S3, parse_s3_uri
 
 LARGEST = 256 << 20
@@ -21,10 +19,10 @@ SIDECAR = re.compile(r"-[0-9a-f]{12}(-[0-9a-f]{8})?\.json$")
 """The sidecar of a clip that stays tells of that clip alone; the others go with their clips."""
 
 
-def other_files_with(s3: S3, destination: str, batch: str, needles: Needles) -> set[tuple[str, str]]:
+def other_files_with(s3: S3, destination: str, batch: str, places: Places, needles: Needles) -> set[tuple[str, str]]:
     """Bucket and key of what lies beside a batch's report in S3, is not made anew, and holds one of the texts."""
     bucket, prefix = parse_s3_uri(destination)
-    folder = report_key(prefix, slug(batch, "batch")) + "/"
+    folder = places.key(prefix, batch) + "/"
     names = [n for n in s3.names(bucket, folder) if Path(n).suffix in KINDS and Path(n).suffix != ".webp"]
     others = [name for name in names if name.removeprefix(folder) not in DRAWN and not SIDECAR.search(name)]
     return {
@@ -34,16 +32,16 @@ def other_files_with(s3: S3, destination: str, batch: str, needles: Needles) -> 
     }
 
 
-def write_anew(ledger: Ledger, s3: S3 | None, home: Path, batch: str) -> list[str]:
+def write_anew(ledger: Ledger, s3: S3 | None, places: Places, batch: str) -> list[str]:
     """Write a batch's report again where it lies: on disk, in S3, or both. Returns what is to be told a person. Blocks."""
-    folder = report_folder(home, batch, None)
+    folder = places.here(batch)
     destination = ledger.batch_destination(batch)
     credits = credits_of(batch, ledger.each_row_for_figures(batch))
     bucket, prefix = parse_s3_uri(destination) if destination else ("", "")
-    place = report_key(prefix, slug(batch, "batch"))
+    place = places.key(prefix, batch)
     there = s3 if s3 and bucket and s3.head(bucket, f"{place}/{FIGURES}") else None
     if there is None and not folder.exists():
         return []
-    write_report(credits, folder, there, bucket, prefix)
+    write_report(credits, folder, there, bucket, place)
     notes = [remove_versions(there, bucket, f"{place}/{name}", keep_latest=True) for name in DRAWN] if there else []
     return [note for note in dict.fromkeys(notes) if note]

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from dailies.domain.aging import Told
 from dailies.domain.approval import Approval
-from dailies.domain.clips import Clip
+from dailies.domain.clips import Clip, report_folders
 from dailies.domain.money import ZERO, sum_usd
 from dailies.domain.records import Attempt, BatchRow, Brief, Event, Lying
 from dailies.domain.schedule import Bracket
@@ -148,6 +148,12 @@ class Reader:
         """The names of all batches, the latest first."""
         with self._read() as connection:
             return list(connection.execute(sa.select(t.batch.c.name).order_by(t.batch.c.planned_at.desc())).scalars())
+
+    def report_folders(self) -> Mapping[str, str]:
+        """The folder of each batch's report."""
+        with self._read() as connection:
+            oldest_first = sa.select(t.batch.c.name).order_by(t.batch.c.created_at, t.batch.c.name)
+            return report_folders(connection.execute(oldest_first).scalars())
 
     def unfinished(self) -> list[Attempt]:
         """All attempts that are not at an end: in flight, completed and not stored, in doubt, orphans on their way."""

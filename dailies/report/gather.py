@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dailies.domain.figures import Line
 from dailies.report.links import POSTERS, poster_file, poster_key
-from dailies.report.write import replace, report_folder
+from dailies.report.write import Places, replace
 from dailies.storage.s3 import S3, StoreRefused, StoreTrouble, parse_s3_uri
 
 logger = logging.getLogger("dailies.report")
@@ -25,11 +25,11 @@ MOST_BYTES = 1_000_000
 """A poster has some ten kilobytes; whatever is larger is something else."""
 
 
-def gather_posters(lines: Iterable[Line], folder: Path, home: Path, s3: S3 | None) -> int:
+def gather_posters(lines: Iterable[Line], folder: Path, places: Places, s3: S3 | None) -> int:
     """Bring posters into `folder/posters`. Returns how many are there; a poster that can't be had is left out."""
     target = folder / POSTERS
     target.mkdir(parents=True, exist_ok=True, mode=0o700)
-    near, far = _Near(target, home), _Far(target, s3) if s3 else None
+    near, far = _Near(target, places), _Far(target, s3) if s3 else None
     delivered, found = (line for line in lines if line.s3_uri), 0
     while some := [*islice(delivered, SOME)]:
         missing = [line for line in some if not near.has(line)]
@@ -40,8 +40,8 @@ def gather_posters(lines: Iterable[Line], folder: Path, home: Path, s3: S3 | Non
 class _Near:
     """Posters on this disk: in the folder itself, else in those of the batches' own reports."""
 
-    def __init__(self, target: Path, home: Path) -> None:
-        self._target, self._home = target, home
+    def __init__(self, target: Path, places: Places) -> None:
+        self._target, self._places = target, places
         self._here = _names(target)
         self._reports: dict[str, tuple[Path, frozenset[str]]] = {}
 
@@ -51,7 +51,7 @@ class _Near:
         if name in self._here:
             return True
         if line.batch not in self._reports:
-            folder = report_folder(self._home, line.batch, None) / POSTERS
+            folder = self._places.here(line.batch) / POSTERS
             self._reports[line.batch] = (folder, _names(folder))
         folder, names = self._reports[line.batch]
         if name not in names:

@@ -48,22 +48,35 @@ class Extras:
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def report_folder(home: Path, batch: str, chosen: str | None) -> Path:
-    """`--report-dir`, else a folder per batch in DAILIES_HOME."""
-    return Path(chosen).expanduser().absolute() if chosen else home / "reports" / batch_folder(batch)
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where reports lie: at `home`, and in S3 below a prefix, each in its batch's folder (`Ledger.report_folders`)."""
+
+    home: Path
+    folders: Mapping[str, str] = field(default_factory=dict)
+
+    def here(self, batch: str, chosen: str | None = None) -> Path:
+        """On this machine: `--report-dir`, else a folder per batch in DAILIES_HOME."""
+        return Path(chosen).expanduser().absolute() if chosen else self.home / "reports" / self._folder(batch)
+
+    def key(self, prefix: str, batch: str) -> str:
+        """In a bucket."""
+        return report_key(prefix, self._folder(batch))
+
+    def _folder(self, batch: str) -> str:
+        return self.folders.get(batch) or batch_folder(batch)
 
 
 def write_report(
-    credits: Credits, folder: Path, s3: S3 | None, bucket: str = "", prefix: str = "", extras: Extras | None = None
+    credits: Credits, folder: Path, s3: S3 | None, bucket: str = "", key: str = "", extras: Extras | None = None
 ) -> Written:
-    """Put the files into S3 under `prefix`/batch and on disk, one after another: only one is in memory at a time.
+    """Put the files into S3 below `key` and on disk, one after another: only one is in memory at a time.
 
     A store that refuses is a warning: the figures are here. Raises Misconfigured when the folder can't be written (what
     S3 takes, it has by then).
     """
     hit("before-report")
     extras = extras or Extras()
-    key = report_key(prefix, batch_folder(credits.batch))
     store, disk = Store(s3, bucket, key), Disk(folder)
     figures = dict(figure_pieces(credits, folder))
     table = figures.pop(TABLE)

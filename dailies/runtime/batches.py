@@ -6,7 +6,7 @@ command that started it, has put in.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dailies.domain.clips import Row
@@ -16,12 +16,13 @@ from dailies.report.credits import Credits
 
 
 class Batches:
-    """Batches by name, what each came to once its report is written, and where that is (None where the disk did not take it)."""
+    """Batches by name; what each came to once its report is written, and where that is (None where the disk did not take it)."""
 
     def __init__(self) -> None:
         self._batches: dict[str, Batch] = {}
         self.reported: dict[str, Credits] = {}
         self.folders: dict[str, Path | None] = {}
+        self.report_folders: Mapping[str, str] = {}
 
     def add(self, batch: Batch) -> Batch:
         """Let tasks find this batch by its name. Returns it."""

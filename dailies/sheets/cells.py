@@ -15,14 +15,6 @@ ERROR_WORDS: Final = frozenset(
     {"#N/A", "#N/D", "#N/B", "#NV", "#I/T", "#YOK", "#Н/Д", "#HIÁNYZIK", "#NENÍ_K_DISPOZICI", "#GETTING_DATA", "#BRAK"}
 )
 """Errors without a mark at the end: not available, in the languages that write it so."""
-TRUTHS: Final = frozenset(
-    {
-        "TRUE", "FALSE", "True", "False", "WAHR", "FALSCH", "VRAI", "FAUX", "VERDADERO", "FALSO", "VERO", "VERDADEIRO", "WAAR",
-        "ONWAAR", "SANT", "FALSKT", "SANN", "USANN", "SAND", "FALSK", "TOSI", "EPÄTOSI", "PRAWDA", "FAŁSZ", "PRAVDA", "NEPRAVDA",
-        "ИСТИНА", "ЛОЖЬ", "DOĞRU", "YANLIŞ", "IGAZ", "HAMIS",
-    }
-)  # fmt: skip
-"""As spreadsheets write the two. In small letters some are words: `sand`."""
 NOTHING: Final = frozenset({"nan", "null", "none", "n/a", "<na>", "nat"})
 """What databases and data frames write where there is nothing. In a prompt these are words."""
 _ERROR = re.compile(r"#[¡¿]?[^\W\d_][\w /.]{0,22}[!?]")
@@ -86,8 +78,6 @@ def no_text(cell: str) -> tuple[str, str] | None:
 def no_prompt(cell: str) -> tuple[str, str] | None:
     """Why a cell can't be a prompt: a formula's answer to an empty cell, a line under a header. Emoji count as text."""
     text = cell.strip()
-    if text in TRUTHS:
-        return f"is only {text}, as a formula answers", "write what the clip shows, or delete the row"
     if _ZERO.fullmatch(text):
         return f"is only {text}, as a formula shows an empty cell", "write what the clip shows, or delete the row"
     if text and not any(unicodedata.category(letter) in _LETTERS for letter in text):

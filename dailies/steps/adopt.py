@@ -15,7 +15,7 @@ from types import MappingProxyType
 import anyio
 import anyio.to_thread
 
-from dailies.domain.clips import Row, object_key, slug
+from dailies.domain.clips import Row, batch_folder, object_key
 from dailies.domain.commands import ADOPT
 from dailies.domain.earlier_keys import earlier_keys
 from dailies.domain.provider import SettledBy
@@ -134,7 +134,7 @@ def _listed(runtime: Runtime, batch: Batch, keys: Iterable[str]) -> list[str]:
     wanted = {key[:12] for key in keys}
     known = {key[:12] for key in runtime.ledger.known_clips(batch.name)} | {key[:12] for key in batch.rows}
     below = f"{batch.prefix}/" if batch.prefix else ""
-    own = f"{below}{slug(batch.name, 'batch')}/"
+    own = f"{below}{batch_folder(batch.name)}/"
     found = ((name, CLIP_NAME.search(name)) for name in runtime.s3().names(batch.bucket, below))
     return [
         name

@@ -32,6 +32,7 @@ from dailies.steps.fetch import Fetched, delayed, fetch
 from dailies.steps.forgotten import attempt_on_record
 from dailies.steps.look import start_look
 from dailies.steps.posters import keep_poster, posters_folder
+from dailies.steps.report_places import report_places
 from dailies.steps.requests import request_of
 from dailies.steps.store import abilities_at
 from dailies.storage.abilities import StoreAbilities
@@ -80,7 +81,7 @@ async def deliver_clip(runtime: Runtime, attempt_id: str, batch: str) -> Attempt
         runtime.bought.pop(attempt.id, None)  # from now on the store's metadata remembers it as well
         bought_for = await request_of(runtime, row.batch)
         wanted_by = bought_for if batch == row.batch else await request_of(runtime, batch)
-        posters = posters_folder(runtime.home, row.batch, bought_for)
+        posters = posters_folder(await report_places(runtime, row.batch), row.batch, bought_for)
         await anyio.to_thread.run_sync(
             keep_poster, runtime.s3(), stored, row, still, posters, ways, limiter=runtime.decoders
         )

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from dailies.domain.clips import object_key, slug
+from dailies.domain.clips import batch_folder, object_key
 from dailies.domain.records import Copy, Lying
 from dailies.domain.states import current
 from dailies.errors import Misconfigured
@@ -126,7 +126,7 @@ def _settle(runtime: Runtime, batch: Batch, seen: Seen) -> Placed:
 
 
 def _folder(batch: Batch) -> str:
-    return "/".join(part for part in (batch.prefix, slug(batch.name, "batch")) if part) + "/"
+    return "/".join(part for part in (batch.prefix, batch_folder(batch.name)) if part) + "/"
 
 
 def _copy(

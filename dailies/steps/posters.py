@@ -10,7 +10,7 @@ from dailies.domain.records import Attempt, BatchRow
 from dailies.media.posters import Still
 from dailies.planning.request import BatchRequest
 from dailies.report.links import POSTERS, poster_key
-from dailies.report.write import replace, report_folder
+from dailies.report.write import Places, replace
 from dailies.storage.abilities import StoreAbilities
 from dailies.storage.s3 import S3, USUAL, parse_s3_uri
 
@@ -31,6 +31,6 @@ def keep_poster(
         logger.info("%s · no poster: %s", row.id, error)
 
 
-def posters_folder(home: Path, batch: str, request: BatchRequest | None) -> Path:
+def posters_folder(places: Places, batch: str, request: BatchRequest | None) -> Path:
     """Where the report of a batch looks for posters: in the folder that it was asked to go to, else in DAILIES_HOME."""
-    return report_folder(home, batch, request.report_dir if request else None) / POSTERS
+    return places.here(batch, request.report_dir if request else None) / POSTERS

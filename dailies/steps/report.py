@@ -17,9 +17,10 @@ from dailies.report.credits import Credits, credits_of
 from dailies.report.links import links_end, wherever
 from dailies.report.page import PageFacts, Ways
 from dailies.report.runs import runs_of
-from dailies.report.write import Extras, Written, report_folder, write_report
+from dailies.report.write import Extras, Places, Written, write_report
 from dailies.runtime import Runtime
 from dailies.steps.forgotten import write_all_anew
+from dailies.steps.report_places import report_places
 from dailies.steps.to_disk import fetch_all
 
 logger = logging.getLogger("dailies.report")
@@ -52,8 +53,9 @@ async def _reported(runtime: Runtime, batch: Batch) -> tuple[Credits, Written]:
     runtime.batches.reported[batch.name] = credits
     if request.keep_local:
         await anyio.to_thread.run_sync(_fetch_earlier, runtime, batch, credits, Path(request.keep_local).expanduser())
-    folder = report_folder(runtime.home, request.title, request.report_dir)
-    written = await anyio.to_thread.run_sync(_write, runtime, batch, credits, folder)
+    places = await report_places(runtime, batch.name)
+    folder = places.here(request.title, request.report_dir)
+    written = await anyio.to_thread.run_sync(_write, runtime, batch, credits, folder, places)
     runtime.batches.folders[batch.name] = written.folder
     return credits, written
 
@@ -69,14 +71,14 @@ def _fetch_earlier(runtime: Runtime, batch: Batch, credits: Credits, folder: Pat
         logger.error("%s", error)
 
 
-def _write(runtime: Runtime, batch: Batch, credits: Credits, folder: Path) -> Written:
+def _write(runtime: Runtime, batch: Batch, credits: Credits, folder: Path, places: Places) -> Written:
     request, now = batch.request, datetime.now(UTC)
     clips = Path(request.keep_local).expanduser().absolute() if request.keep_local else None
     facts = PageFacts(now, runs_of(runtime.ledger, [batch.name]), ways=Ways.of(batch.name, links_end(now)))
     extras = Extras(wherever(runtime.s3(), folder, clips), facts)
     s3 = None if request.partial else runtime.s3()  # beside the clips lies the report of the whole batch
     try:
-        return write_report(credits, folder, s3, batch.bucket, batch.prefix, extras)
+        return write_report(credits, folder, s3, batch.bucket, places.key(batch.prefix, batch.name), extras)
     except Misconfigured as error:
         logger.error("%s", error)
         return Written(None, None)

@@ -89,7 +89,7 @@ def fetch_one(s3: S3, line: Line, folder: Path, name: str | None = None, origina
     return Fetched(
         line.id,
         target,
-        problem=f"there is no {line.s3_uri} any more: `dailies run` of {line.batch} brings it back if it is still to be had, "
+        problem=f"there is no {line.s3_uri} any more: the next run of {line.batch} brings it back if it is still to be had, "
         "and buys it not again",
     )
 

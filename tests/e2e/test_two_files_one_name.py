@@ -49,3 +49,24 @@ def test_a_batchs_file_may_be_moved_and_edited(world: World) -> None:
     assert world.run("--yes").json["already_delivered"] == 1
     (moved / "prompts.csv").write_text(text.replace("acme 0", "all new").replace("another", "all other"))
     assert world.run("--yes").json["delivered"] == 2
+
+
+def test_batches_of_one_folder_have_a_report_each(world: World) -> None:
+    """Names that differ may have one folder: there their clips lie side by side, and no report is written over another's."""
+    world.csv([{"id": "dawn", "prompt": "a smile"}])
+    first = world.run("--batch", "Spring 1")
+    world.csv([{"id": "dusk", "prompt": "a frown"}])
+    second = world.run("--batch", "spring/1")
+    for run, mine, others in ((first, "dawn", "dusk"), (second, "dusk", "dawn")):
+        folder = Path(run.json["report_dir"])
+        assert mine in (folder / "credits.csv").read_text() and others not in (folder / "credits.csv").read_text()
+        assert [name.name.startswith(mine) for name in (folder / "posters").iterdir()] == [True]
+        key = f"clips/{folder.name}/credits.csv"
+        assert world.objects()[key] == (folder / "credits.csv").read_bytes()
+    assert {name.split("/")[1] for name in world.objects() if name.endswith(".mp4")} == {"spring-1"}
+    shown = world.command("report", "--batch", "spring/1", "--out", str(world.home / "later")).stdout
+    assert "dusk" in (world.home / "later" / "credits.csv").read_text() and "later" in shown
+    assert world.command("forget", "--batch", "spring/1", "--yes").code == 0
+    assert "dawn" in (Path(first.json["report_dir"]) / "credits.csv").read_text()
+    left = (Path(second.json["report_dir"]) / "credits.csv").read_text() + world.objects()[key].decode()
+    assert "a frown" not in left and "forgotten" in left

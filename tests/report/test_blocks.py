@@ -23,6 +23,7 @@ from dailies.report.credits import Credits
 from dailies.report.gather import gather_posters
 from dailies.report.links import poster_key
 from dailies.report.tables import array_of
+from dailies.report.write import Places
 from dailies.storage.s3 import S3, StoreRefused
 from tests.report.factories import credits, mixed_rows
 
@@ -164,5 +165,5 @@ def test_of_many_posters_those_are_asked_for_that_the_store_has(
     lines = [line for line in credits(mixed_rows(30)).lines if line.s3_uri]
     keys = [poster_key((line.s3_uri or "").removeprefix("s3://studio/")) for line in lines]
     shelf = Shelf(keys[:2], lists)
-    assert gather_posters(lines, tmp_path / "out", tmp_path / "home", cast(S3, shelf)) == 2
+    assert gather_posters(lines, tmp_path / "out", Places(tmp_path / "home"), cast(S3, shelf)) == 2
     assert sorted(shelf.asked) == sorted(keys[:2] if lists else keys)

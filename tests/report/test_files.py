@@ -37,7 +37,7 @@ from dailies.report.gather import gather_posters
 from dailies.report.select import Selection
 from dailies.report.sidecars import sidecar
 from dailies.report.tables import parquet_pieces
-from dailies.report.write import Disk, figure_files, write_report
+from dailies.report.write import Disk, Places, figure_files, write_report
 from dailies.runtime import Runtime
 from dailies.steps.period import Period, report_period
 from dailies.steps.posters import keep_poster, posters_folder
@@ -77,7 +77,7 @@ def keys(s3: S3) -> set[str]:
 
 
 def test_the_same_report_is_on_disk_and_beside_the_clips(tmp_path: Path, s3: S3) -> None:
-    written = write_report(credits(mixed_rows(12)), tmp_path / "r", s3, "studio", "clips")
+    written = write_report(credits(mixed_rows(12)), tmp_path / "r", s3, "studio", "clips/monday")
     assert {path.name for path in (tmp_path / "r").iterdir()} == NAMES
     assert keys(s3) == {f"clips/monday/{name}" for name in NAMES}
     assert written.uri == "s3://studio/clips/monday/report.html"
@@ -100,7 +100,7 @@ def test_a_page_that_can_not_be_drawn_leaves_the_figures(tmp_path: Path, monkeyp
 def test_a_folder_that_can_not_be_written_still_leaves_the_report_in_s3(tmp_path: Path, s3: S3) -> None:
     (tmp_path / "r").write_text("a file where the folder should be")
     with pytest.raises(Misconfigured, match="The ledger holds all figures"):
-        write_report(credits(mixed_rows(3)), tmp_path / "r", s3, "studio", "clips")
+        write_report(credits(mixed_rows(3)), tmp_path / "r", s3, "studio", "clips/monday")
     assert "clips/monday/report.html" in keys(s3)
 
 
@@ -169,7 +169,7 @@ def test_a_poster_is_kept_beside_its_clip_and_in_the_report_folder(tmp_path: Pat
     assert row.attempt
     still = Still()
     inspect(tmp_path / "clip.mp4", still.take)
-    keep_poster(s3, row.attempt, row, still, posters_folder(tmp_path, row.batch, None))
+    keep_poster(s3, row.attempt, row, still, posters_folder(Places(tmp_path), row.batch, None))
     name = f"{clip_name(row.id, row.clip_key)}.webp"
     with Image.open(tmp_path / "reports" / "monday" / "posters" / name) as picture:
         assert (picture.format, picture.size) == ("WEBP", (320, 180))
@@ -179,7 +179,7 @@ def test_a_poster_is_kept_beside_its_clip_and_in_the_report_folder(tmp_path: Pat
 def test_a_poster_that_can_not_be_cut_is_no_error(tmp_path: Path, s3: S3) -> None:
     row = a_batch_row(7)
     assert row.attempt
-    keep_poster(s3, row.attempt, row, Still(), posters_folder(tmp_path, row.batch, None))
+    keep_poster(s3, row.attempt, row, Still(), posters_folder(Places(tmp_path), row.batch, None))
     assert keys(s3) == set()
 
 
@@ -192,7 +192,7 @@ def test_a_later_report_finds_posters_on_this_disk_and_else_in_s3(tmp_path: Path
         "studio", f"clips/monday/{clip_name(there.id, there.clip_key)}.webp", gradient((4, 4), 1), "image/webp"
     )
     lines = credits([here, there, nowhere]).lines
-    assert gather_posters(lines, tmp_path / "out", tmp_path / "home", s3) == 2
+    assert gather_posters(lines, tmp_path / "out", Places(tmp_path / "home"), s3) == 2
     assert len(list((tmp_path / "out" / "posters").iterdir())) == 2
 
 

@@ -65,7 +65,7 @@ class Vendor:
     def __init__(self) -> None:
         self.looks: list[Look | Exception] = [GENERATING]
         self.found: Found | Exception | None = LogUnavailable("it has no log")
-        self.log: list[Logged] | Exception = LogUnavailable("it has no log")
+        self.log: list[Logged] | Exception = []
         self.standing = AccountStatus()
         self.agrees: bool | None = None
         self.sells: Live | None = None

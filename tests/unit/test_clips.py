@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dailies.domain.clips import Clip, Image, clip_name, named_with_digest, object_key, slug
+from dailies.domain.clips import Clip, Image, clip_name, named_with_digest, object_key, report_folders, slug
 from dailies.domain.text import clean_label, clean_prompt
 from tests.ledger.factories import IMAGE, a_clip
 
@@ -144,3 +145,14 @@ def test_a_batch_without_a_letter_that_can_be_written_has_a_folder() -> None:
 )
 def test_only_a_file_is_named_with_its_digest(source: str, sha256: str | None, named: str) -> None:
     assert named_with_digest(source, sha256) == named
+
+
+def test_batches_that_share_a_folder_have_reports_of_their_own() -> None:
+    """The oldest keeps the folder of its clips, whatever comes later; others have eight digits of their name's digest."""
+    folders = report_folders(["Spring 1", "spring/1", "spring-1", "火曜", "水曜", "x" * 70, "x" * 80])
+    assert [*folders.items()][:1] == [("Spring 1", "spring-1")]
+    digest = hashlib.sha256(b"spring/1").hexdigest()[:8]
+    assert folders["spring/1"] == f"spring-1-{digest}"
+    assert folders["火曜"] == "batch" and folders["水曜"].startswith("batch-")
+    assert folders["x" * 80].startswith("x" * 50 + "-")
+    assert len({*folders.values()}) == 7

@@ -112,7 +112,7 @@ def test_an_archive_holds_the_list_and_the_clips_that_could_be_had(desk: Desk) -
         assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
     listed = clips_list(handed("fox", "gone", "owl")).encode()
     assert content == {"clips.csv": listed, "fox_1.mp4": CLIPS["fox"], "owl_1.mp4": CLIPS["owl"]}
-    gone = "`dailies run` of monday brings it back if it is still to be had, and buys it not again"
+    gone = "the next run of monday brings it back if it is still to be had, and buys it not again"
     assert [(one.id, one.problem) for one in found] == [
         ("fox", None), ("gone", f"there is no s3://clips/gone.mp4 any more: {gone}"), ("owl", None),
     ]  # fmt: skip

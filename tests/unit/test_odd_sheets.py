@@ -423,7 +423,7 @@ def test_no_half_letter_and_no_escape_sequence_is_left_in_a_teams_own_column() -
     assert without_controls("a\ud83db\x9b") == "a\ufffdb"
 
 
-@pytest.mark.parametrize("prompt", ["0", "0.0", "------", "…", "TRUE", "False", "FALSCH", "ИСТИНА"])
+@pytest.mark.parametrize("prompt", ["0", "0.0", "------", "…"])
 def test_what_a_formula_or_a_database_left_is_no_prompt(prompt: str) -> None:
     rows = read(f"id,prompt,image\na,{prompt},a.png\n").rows
     assert [(bad.row, bad.column, bad.id) for bad in rows[0].bad] == [(2, "prompt", "a")]

@@ -11,6 +11,7 @@ import pytest
 from dailies.domain.clips import clip_name
 from dailies.domain.states import State
 from dailies.planning.request import BatchRequest
+from dailies.report.write import Places
 from dailies.steps.posters import keep_poster, posters_folder
 from dailies.storage.abilities import StoreAbilities
 from dailies.storage.s3 import StoreTrouble
@@ -59,6 +60,9 @@ def test_trouble_is_a_line_of_the_log(tmp_path: Path, trouble: str, caplog: pyte
 
 def test_the_folder_is_the_reports(tmp_path: Path) -> None:
     asked = BatchRequest(prompts="smiles.csv", report_dir=str(tmp_path / "mine"))
-    assert posters_folder(tmp_path, "smiles", None) == tmp_path / "reports" / "smiles" / "posters"
-    assert posters_folder(tmp_path, "smiles", asked) == tmp_path / "mine" / "posters"
-    assert posters_folder(tmp_path, "smiles", asked.but(report_dir=None)) == tmp_path / "reports" / "smiles" / "posters"
+    assert posters_folder(Places(tmp_path), "smiles", None) == tmp_path / "reports" / "smiles" / "posters"
+    assert posters_folder(Places(tmp_path), "smiles", asked) == tmp_path / "mine" / "posters"
+    assert (
+        posters_folder(Places(tmp_path), "smiles", asked.but(report_dir=None))
+        == tmp_path / "reports" / "smiles" / "posters"
+    )

@@ -22,6 +22,7 @@ from dailies.report.prometheus import metrics_text
 from dailies.report.runs import runs_of
 from dailies.report.select import Selection, chosen
 from dailies.report.sidecars import places_of, sidecar
+from dailies.report.write import Places
 from dailies.storage.s3 import StoreRefused, StoreTrouble
 from tests.ledger.factories import NOON
 from tests.report.factories import a_batch_row
@@ -74,10 +75,10 @@ def test_posters_come_from_the_folder_the_reports_and_the_store(tmp_path: Path) 
         folder.mkdir(parents=True)
         (folder / poster_file(line)).write_bytes(b"a picture")
     shelf: Any = far_away([far])
-    assert gather_posters(lines, out, tmp_path, None) == 2
-    assert gather_posters([*lines, nowhere._replace(s3_uri=None)], out, tmp_path, shelf) == 3
+    assert gather_posters(lines, out, Places(tmp_path), None) == 2
+    assert gather_posters([*lines, nowhere._replace(s3_uri=None)], out, Places(tmp_path), shelf) == 3
     assert {path.name for path in (out / "posters").iterdir()} == {poster_file(one) for one in (here, near, far)}
-    gather_posters([], tmp_path / "new", tmp_path, None)
+    gather_posters([], tmp_path / "new", Places(tmp_path), None)
     assert (tmp_path / "new" / "posters").stat().st_mode & 0o777 == 0o700
 
 
@@ -96,7 +97,7 @@ def test_of_many_only_those_are_asked_for_that_are_there(tmp_path: Path, listed:
 
     shelf.read = reading
     shelf.trouble = [] if listed else [StoreTrouble("HTTP 503")]
-    assert gather_posters(lines, tmp_path, tmp_path, shelf) == 2
+    assert gather_posters(lines, tmp_path, Places(tmp_path), shelf) == 2
     assert len(asked) == (2 if listed else FEW + 1)
 
 
@@ -105,7 +106,7 @@ def test_the_first_refusal_is_the_end_of_it(tmp_path: Path, caplog: pytest.LogCa
     lines = [a_line(1)]
     shelf: Any = far_away(lines)
     shelf.trouble = [StoreRefused("AccessDenied", "it says no", 403)]
-    assert gather_posters(lines, tmp_path, tmp_path, shelf) == 0
+    assert gather_posters(lines, tmp_path, Places(tmp_path), shelf) == 0
     assert [message.partition(": ")[0] for message in caplog.messages] == ["no posters from S3"]
 
 

@@ -152,7 +152,7 @@ def test_the_page_says_how_to_go_on_and_shows_the_clips(
         (bench.folder / "clips" / "0.mp4").write_bytes(CLIP)
     credits, written = bench.run(report_batch, batch)
     facts = taken.extras.facts
-    assert taken.asked[:-1] == (credits, written.folder, bench.shelf, "clips", "smiles")
+    assert taken.asked[:-1] == (credits, written.folder, bench.shelf, "clips", "smiles/smiles")
     assert abs(datetime.now(UTC) - facts.made_at) < timedelta(minutes=1)
     assert facts.ways == Ways.of("smiles", links_end(facts.made_at)) and facts.ways.links_end is not None
     assert list(facts.runs) == ["smiles"] and facts.runs["smiles"].startswith("dailies run ")

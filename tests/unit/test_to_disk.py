@@ -17,7 +17,7 @@ from dailies.storage.s3 import StoreRefused, StoreTrouble
 from tests.report.factories import a_batch_row, credits
 
 CLIP = bytes(range(256)) * 40
-GONE = "there is no s3://b/a.mp4 any more: `dailies run` of monday brings it back if it is still to be had, and buys it not again"
+GONE = "there is no s3://b/a.mp4 any more: the next run of monday brings it back if it is still to be had, and buys it not again"
 NAME = "a-" + "c" * 12 + ".mp4"
 
 
