@@ -122,7 +122,7 @@ def may_send(
 
 
 def ramp(seconds: float) -> int:
-    """How many creates a run lets be unanswered so long after its first claim, or after the last lost answer."""
+    """How many creates a run lets be unanswered so long after the first accepted one, of all or since the last lost answer."""
     return AT_ONCE_FIRST << min(max(int(seconds), 0), RAMP_DOUBLINGS)
 
 

@@ -98,11 +98,16 @@ class AdaptiveLimiter:
         self._turn.release()
 
     def creates_at_once(self) -> int:
-        """How many creates may be unanswered now: few at first, more each second while no answer is lost."""
-        now = self._clock()
+        """How many creates may be unanswered now: few until one is accepted, then more each second while no answer is lost.
+
+        Time alone proves nothing: where answers are lost after a minute, as a gateway's 504, all would have been sent by then.
+        """
+        return ramp(0.0 if self._ramp_from is None else self._clock() - self._ramp_from)
+
+    def proven(self) -> None:
+        """A create was accepted: the ramp is climbed from now on, where it is not already."""
         if self._ramp_from is None:
-            self._ramp_from = now
-        return ramp(now - self._ramp_from)
+            self._ramp_from = self._clock()
 
     def doubted(self) -> None:
         """An answer was lost: the ramp begins again."""
@@ -139,6 +144,7 @@ class CreateRequest:
 
     def accepted(self) -> None:
         """The provider makes it."""
+        self._limiter.proven()
         if sending := self._taken():
             self._limiter.ceiling.accepted(sending, self._limiter.now())
         self._limiter.generating(self._clip_key)

@@ -24,9 +24,9 @@ def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def outage(world: World, kind: str = "status", status: int = 503) -> Iterator[None]:
+def outage(world: World, kind: str = "status", status: int = 503, delay_s: float = 0) -> Iterator[None]:
     """From the first create on every create fails, until the third doubt has halted the claiming there."""
-    world.sandbox.fault("create", kind, times=None, status=status)
+    world.sandbox.fault("create", kind, times=None, status=status, delay_s=delay_s)
 
     def halted() -> bool:
         with world.ledger() as ledger:
@@ -42,14 +42,16 @@ def outage(world: World, kind: str = "status", status: int = 503) -> Iterator[No
     watcher.join()
 
 
-@pytest.mark.parametrize(("kind", "status"), [("status", 503), ("lost", 503), ("html", 502)])
+@pytest.mark.parametrize(
+    ("kind", "status", "delay_s"), [("status", 503, 0), ("lost", 503, 0), ("html", 502, 0), ("status", 504, 6)]
+)
 def test_an_outage_puts_a_few_in_doubt_and_all_others_are_bought_by_the_same_run(
-    brisk: None, world: World, kind: str, status: int
+    brisk: None, world: World, kind: str, status: int, delay_s: float
 ) -> None:
-    """Once all rows of a batch were in doubt."""
+    """Once all rows of a batch were in doubt: at once, or because all were sent before a gateway's 504 came."""
     world.csv(ROWS)
-    with outage(world, kind, status):
-        result = world.run()
+    with outage(world, kind, status, delay_s):
+        result = world.run("--in-flight", str(ROWS))
     assert result.json["delivered"] + result.json["in_doubt"] == ROWS, "what was charged is found in the log at the end"
     assert "nothing more is sent there" in result.stderr
     with world.ledger() as ledger:

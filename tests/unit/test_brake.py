@@ -180,16 +180,29 @@ def test_after_a_doubt_no_more_are_under_way_than_make_a_row() -> None:
     assert isinstance(ask(doubted(2), unanswered=1, at_once=40), Hold)
 
 
-def test_the_ramp_of_a_run_begins_again_when_an_answer_was_lost_or_the_brake_is_on() -> None:
+def accept(clip: str, limiter: AdaptiveLimiter) -> None:
+    with limiter.create(clip) as request:
+        request.accepted()
+
+
+def test_the_ramp_of_a_run_is_climbed_once_a_create_is_accepted_and_begins_again_when_an_answer_was_lost_or_the_brake_is_on() -> (
+    None
+):
     async def history() -> None:
         at = 0.0
         limiter = AdaptiveLimiter(20, clock=lambda: at)
-        assert limiter.creates_at_once() == 5
-        at = 2.0
+        at = 60.0
+        assert limiter.creates_at_once() == 5, "time alone proves nothing: a gateway's 504 comes after a minute"
+        accept("one", limiter)
+        at = 61.0
+        accept("two", limiter)
+        at = 62.0
         assert limiter.creates_at_once() == 20
         limiter.doubted()
+        at = 70.0
         assert limiter.creates_at_once() == 5
-        at = 3.0
+        accept("three", limiter)
+        at = 71.0
         assert limiter.creates_at_once() == 10
         await limiter.take_turn()
         limiter.pass_turn(Hold(0.0, Phase.HALTED, 3))
