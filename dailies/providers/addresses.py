@@ -28,6 +28,11 @@ _WITHIN = word_set("""
     parameter photo picture poster preview pricing prompt reference request screenshot sprite subtitle support thumb transcript
     webhook
     """)
+_SENT_OR_GLIMPSE = word_set("""
+    billing callback cancel docs documentation error example frame image input invoice keyframe negative parameter poster preview prompt
+    reference request sample screenshot source sprite status support thumb upload webhook
+    """)
+_RESULT = word_set("clip film movie output outputs result results video videos")
 _BEGINNINGS = ("cover", "logo", "mask", "sent")  # within other words they mean nothing: discover, present
 """A name with such a word in it leads to no clip, nor does anything below it: what was sent, a picture, another thing."""
 
@@ -66,6 +71,29 @@ def find_address(document: Any, sent: Set[str] = frozenset()) -> str | None:
         (_rank(url, place), url) for place in _values(document) if (url := address_in(place.value)) and url not in sent
     ]
     return min(found)[1] if found else None
+
+
+def only_film(document: Any, sent: Set[str] = frozenset()) -> str | None:
+    """The one address of a film in the answer about a job that is done, under a name that speaks of a result and of more
+    (`model_output`, `video_with_audio`). None where there are several, or where it speaks of what was sent or of a glimpse."""
+    films = {
+        url
+        for place in _values(document, everything=True)
+        if (url := address_in(place.value))
+        and url not in sent
+        and _CLIP.search(urlsplit(url).path)
+        and _speaks_of_a_result(place)
+    }
+    return films.pop() if len(films) == 1 else None
+
+
+def _speaks_of_a_result(place: _Place) -> bool:
+    return all(not leads_elsewhere(name, True) or _names_a_result(name) for name in place.path)
+
+
+def _names_a_result(name: str) -> bool:
+    parts = parts_of(name)
+    return not _RESULT.isdisjoint(parts) and not any(word in part for part in parts for word in _SENT_OR_GLIMPSE)
 
 
 def address_in(value: Any) -> str | None:

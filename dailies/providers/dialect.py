@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from dailies.domain.money import to_usd
-from dailies.providers.addresses import address_in, find_address
+from dailies.providers.addresses import address_in, find_address, only_film
 from dailies.providers.complaints import Complaint, complaint_in
 from dailies.providers.words import ENVELOPE, Phase, end_in_words, parts_of, phase_of, word_set
 
@@ -64,6 +64,8 @@ def read(document: Any, sent: Set[str] = frozenset()) -> Reading:
     url = None if phase is Phase.GOING_ON else find_address(document, sent)
     if phase is Phase.ENDED and url and _says_done(places):
         word, phase = "completed", Phase.DONE  # what ended is a part of it, beside the clip
+    if phase is Phase.DONE and url is None:
+        url = only_film(document, sent)
     strange = word if phase is Phase.UNKNOWN and word else ""
     usd, spent = _dollars(places), _credits(places)
     if phase is Phase.GOING_ON:

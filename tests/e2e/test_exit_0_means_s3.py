@@ -135,7 +135,7 @@ def test_a_copy_that_is_gone_is_missed_and_its_clip_still_to_be_had(world: World
     delete(world, copy)
     off = world.command("ledger", "check", "--json")
     assert off.code == 1 and [(one["id"], one["usd_charged"]) for one in off.json] == [("a", 0.0)], off.stdout
-    assert f"{copy} is not there" in off.json[0]["what"] and "`dailies run` of tue" in off.json[0]["what"]
+    assert f"{copy} is not there" in off.json[0]["what"] and "the next run of tue" in off.json[0]["what"]
     fetched = world.command("fetch", "--batch", "tue", "--to", str(tmp_path / "films"), "--json")
     assert fetched.code == 0 and fetched.json["fetched"] == 1, fetched.stdout
     assert world.command("export", "--batch", "tue", "--as", "zip", "--to", f"{tmp_path}/").code == 0

@@ -214,6 +214,30 @@ def test_names_that_only_sound_so_lead_to_the_clip() -> None:
         assert find_address({"status": "completed", name: MP4}) == MP4
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model_output",
+        "video_with_audio",
+        "task_result",
+        "output_task",
+        "music_video",
+        "log_video",
+        "videos_by_provider",
+    ],
+)
+def test_the_only_film_of_a_job_that_is_done_may_stand_under_a_name_that_speaks_of_more(name: str) -> None:
+    """A paid clip was never found where a name spoke of its sound or of the model, too."""
+    assert (
+        read({"status": "completed", name: MP4}).url == read({"status": "completed", "data": {name: [MP4]}}).url == MP4
+    )
+    assert read({"status": "completed", name: MP4, "preview": OTHER}).url == MP4
+    assert read({"status": "completed", name: MP4, f"{name}_b": OTHER}).url is None, "one of two is a guess"
+    assert read({"status": "processing", name: MP4}).url is None
+    assert read({"status": "completed", name: MP4}, frozenset({MP4})).url is None
+    assert read({"status": "completed", name: "https://cdn.example/clip"}).url is None
+
+
 def test_an_address_that_we_sent_is_no_result_whatever_it_is_called() -> None:
     assert read({"data": [{"url": OTHER}]}, frozenset({OTHER})).url is None
 
