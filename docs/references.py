@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import Any
 
-from dailies.domain.figures import Outcome, Totals
+from dailies.domain.figures import Totals
+from dailies.domain.standing import Outcome
 from dailies.domain.states import State
 from dailies.ledger.tables import metadata
 from dailies.report.credits import JSON_CLIP

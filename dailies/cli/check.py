@@ -14,8 +14,8 @@ from dailies.cli.answers import headline, next_command
 from dailies.cli.command_settings import settings_here
 from dailies.cli.screen import counting, say, tell
 from dailies.cli.tables import names_in, table_once
+from dailies.domain.clip_line import Line
 from dailies.domain.commands import COLLECT
-from dailies.domain.figures import Line
 from dailies.domain.money import show_usd
 from dailies.domain.records import BatchRow
 from dailies.errors import BadInput, DailiesError, Misconfigured

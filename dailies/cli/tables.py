@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dailies.domain.clip_line import Line
 from dailies.domain.clips import slug
 from dailies.domain.commands import COLLECT, resolve
-from dailies.domain.figures import Line
 from dailies.domain.money import show_usd
 from dailies.domain.takes import told_apart
 from dailies.report.credits import Credits, by_urgency

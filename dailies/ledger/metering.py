@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
 from dailies.domain.brake import CreateResult, Phase
-from dailies.domain.figures import WAITING_FAILURES
 from dailies.domain.money import ZERO
 from dailies.domain.records import Brief
+from dailies.domain.standing import WAITING_FAILURES
 from dailies.domain.states import State, current
 from dailies.domain.verdicts import Word
 from dailies.ledger import rows as r

@@ -9,11 +9,12 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
+from dailies.domain.clip_line import COLUMNS, Line
 from dailies.domain.commands import COLLECT, command, refund_pack, resolve
-from dailies.domain.figures import COLUMNS, Line, Outcome
 from dailies.domain.money import show_usd
 from dailies.domain.provider import SettledBy
 from dailies.domain.records import BatchRow
+from dailies.domain.standing import Outcome
 from dailies.domain.states import Failure, State
 from dailies.registry import declaration
 

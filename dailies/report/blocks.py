@@ -11,7 +11,7 @@ from itertools import islice
 from operator import eq
 from typing import Any, TypeVar, overload
 
-from dailies.domain.figures import COLUMNS, Line
+from dailies.domain.clip_line import COLUMNS, Line
 from dailies.report.advice import Topic
 
 T = TypeVar("T")

@@ -10,7 +10,8 @@ from decimal import Decimal
 from heapq import nsmallest
 from typing import Any
 
-from dailies.domain.figures import COLUMNS, Line, Totals, columns_of, line_of
+from dailies.domain.clip_line import COLUMNS, Line, columns_of, line_of
+from dailies.domain.figures import Totals
 from dailies.domain.money import show_usd
 from dailies.domain.records import NO_LABELS, BatchRow, SeenStatus
 from dailies.domain.text import as_utf8

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from dailies.domain.figures import Line, line_of
+from dailies.domain.clip_line import Line, line_of
 from dailies.domain.money import show_usd
 from dailies.domain.records import BatchRow
 from dailies.domain.verdicts import Word

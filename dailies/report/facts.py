@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from dailies.domain.addresses import is_address, unsigned
 from dailies.domain.clips import IMAGE_LISTS, Clip, listed, together
-from dailies.domain.figures import FORGOTTEN, shown_state
 from dailies.domain.money import sum_usd
 from dailies.domain.records import Attempt, BatchRow
+from dailies.domain.standing import FORGOTTEN, shown_state
 from dailies.domain.verdicts import Verdict
 
 SCHEMA: Final = "dailies.clip/1"

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
-from dailies.domain.figures import Line
+from dailies.domain.clip_line import Line
 from dailies.report.links import POSTERS, poster_file, poster_key
 from dailies.report.write import Places, replace
 from dailies.storage.s3 import S3, StoreRefused, StoreTrouble, parse_s3_uri

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from dailies.domain.clip_line import Line
 from dailies.domain.commands import export_names, review
-from dailies.domain.figures import Line
 from dailies.domain.verdicts import Word
 from dailies.errors import BadInput
 from dailies.planning.fill import filled

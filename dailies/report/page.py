@@ -18,8 +18,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from dailies.domain.clip_line import COLUMNS
 from dailies.domain.commands import fetch, import_verdicts, review
-from dailies.domain.figures import COLUMNS
 from dailies.domain.money import ZERO, show_usd
 from dailies.report.advice import MEANING, Advice, Command, Topic, advice_for
 from dailies.report.blocks import Block

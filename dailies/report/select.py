@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from dailies.domain.figures import COLUMNS, Sum, Totals
+from dailies.domain.clip_line import COLUMNS
+from dailies.domain.figures import Sum, Totals
 from dailies.domain.records import Attempt, BatchRow
 from dailies.errors import BadInput
 from dailies.report.credits import Credits, credits_of

@@ -9,8 +9,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from dailies.domain.clip_line import Line
 from dailies.domain.clips import IMAGE_LISTS
-from dailies.domain.figures import Figure, Line, Sum
+from dailies.domain.figures import Figure, Sum
 from dailies.domain.money import ZERO
 from dailies.domain.records import Attempt
 from dailies.domain.verdicts import Word

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dailies.domain.figures import COLUMNS
+from dailies.domain.clip_line import COLUMNS
 from dailies.domain.text import as_utf8, whole_letters
 from dailies.report.credits import Credits, own_columns
 

@@ -14,9 +14,9 @@ import anyio.to_thread
 from dailies.catalog import ResolvedOptions, expected_video
 from dailies.domain.clips import Clip, clip_name, object_key
 from dailies.domain.commands import COLLECT
-from dailies.domain.figures import NOT_STORED
 from dailies.domain.origin import Origin
 from dailies.domain.records import Attempt, BatchRow
+from dailies.domain.standing import NOT_STORED
 from dailies.domain.states import State
 from dailies.errors import BadInput, DeliveryDelayed, Misconfigured, Trouble, describe_error
 from dailies.failpoints import hit

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, Final
 
+from dailies.domain.clip_line import Line
 from dailies.domain.clips import clip_name
-from dailies.domain.figures import Line
 from dailies.domain.records import BatchRow
 from dailies.errors import Misconfigured
 from dailies.storage.s3 import S3, StoreRefused, StoreTrouble, parse_s3_uri

@@ -13,8 +13,9 @@ from typing import Any
 
 from PIL import Image as Picture
 
+from dailies.domain.clip_line import Line
 from dailies.domain.clips import clip_name
-from dailies.domain.figures import Line, Sum
+from dailies.domain.figures import Sum
 from dailies.domain.money import ZERO, usd_to_credits
 from dailies.domain.records import Attempt, BatchRow
 from dailies.domain.states import Failure, State

@@ -22,8 +22,8 @@ from moto.server import ThreadedMotoServer
 from PIL import Image
 
 from dailies.cli import main as cli
+from dailies.domain.clip_line import COLUMNS
 from dailies.domain.clips import clip_name
-from dailies.domain.figures import COLUMNS
 from dailies.domain.states import State
 from dailies.errors import Misconfigured
 from dailies.ledger import Ledger, Owner, open_engine

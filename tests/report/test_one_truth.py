@@ -13,9 +13,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dailies.domain.figures import Line, Outcome, Totals
+from dailies.domain.clip_line import Line
+from dailies.domain.figures import Totals
 from dailies.domain.money import ZERO, sum_usd
 from dailies.domain.records import Attempt, BatchRow
+from dailies.domain.standing import Outcome
 from dailies.domain.states import Failure, State
 from dailies.domain.verdicts import Said, Verdict, Word
 from dailies.report.charts import charts_of

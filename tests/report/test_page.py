@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dailies.domain.figures import columns_of, line_of
+from dailies.domain.clip_line import columns_of, line_of
 from dailies.domain.records import BatchRow
 from dailies.domain.states import Failure, State
 from dailies.errors import BadInput

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dailies.domain.figures import columns_of, line_of
+from dailies.domain.clip_line import columns_of, line_of
 from dailies.domain.records import OVERDUE, BatchRow
 from dailies.domain.states import Failure, State
 from dailies.report import advice

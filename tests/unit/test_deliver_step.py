@@ -15,9 +15,9 @@ from sqlalchemy.exc import OperationalError
 
 from dailies.catalog import ResolvedOptions, expected_video
 from dailies.domain.clips import object_key
-from dailies.domain.figures import NOT_STORED
 from dailies.domain.origin import Origin
 from dailies.domain.records import Attempt
+from dailies.domain.standing import NOT_STORED
 from dailies.domain.states import State
 from dailies.errors import DeliveryDelayed
 from dailies.media.containers import Container

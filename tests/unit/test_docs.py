@@ -12,7 +12,7 @@ import pytest
 
 from dailies.catalog import load_catalog
 from dailies.cli.app import app
-from dailies.domain.figures import COLUMNS
+from dailies.domain.clip_line import COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = re.compile(r"^(?:\$ )?(dailies(?: .*)?)$")

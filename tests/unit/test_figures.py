@@ -8,20 +8,13 @@ from typing import Any
 
 import pytest
 
-from dailies.domain.figures import (
-    FORGOTTEN,
-    WAITING_FAILURES,
-    Line,
-    Outcome,
-    Sum,
-    line_of,
-    outcome_of,
-    shown_state,
-)
+from dailies.domain.clip_line import Line, line_of
+from dailies.domain.figures import Sum
 from dailies.domain.marks import Marks
 from dailies.domain.money import ZERO
 from dailies.domain.origin import Origin
 from dailies.domain.records import OVERDUE, BatchRow
+from dailies.domain.standing import FORGOTTEN, WAITING_FAILURES, Outcome, outcome_of, shown_state
 from dailies.domain.states import Failure, State
 from dailies.domain.verdicts import Said, Verdict, Word
 from tests.ledger.factories import NOON

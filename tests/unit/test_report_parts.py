@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dailies.domain.brake import CreateResult, Phase
-from dailies.domain.figures import Line, line_of
+from dailies.domain.clip_line import Line, line_of
 from dailies.domain.verdicts import Said, Verdict, Word
 from dailies.ledger.metering import Metering
 from dailies.report.decided import decided_lines, decided_sentence, decided_table

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from dailies.cli.ledger import print_entries
+from dailies.domain.clip_line import line_of
 from dailies.domain.clips import Clip, Image
-from dailies.domain.figures import line_of
 from dailies.domain.takes import (
     Take,
     answers_to,

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from dailies.domain.figures import Line
+from dailies.domain.clip_line import Line
 from dailies.errors import Misconfigured
 from dailies.steps.to_disk import Fetched, fetch_all, fetch_one
 from dailies.storage.s3 import StoreRefused, StoreTrouble

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dailies.domain.figures import line_of
+from dailies.domain.clip_line import line_of
 from dailies.domain.records import BatchRow
 from dailies.domain.states import State
 from dailies.domain.verdicts import NOTHING_SAID, Said, Verdict, Word, first_take, said_since, take_meant, undo_of
