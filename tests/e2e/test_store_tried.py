@@ -15,6 +15,7 @@ from tests.e2e.invariants import assert_invariants
     ("quota", "the user's quota of 5 GiB is used up"),
     ("read-only", "s3:PutObject"),
     ("kms-disabled", "KMS.DisabledException"),
+    ("body-limit", "nginx: client_max_body_size"),
 ])  # fmt: skip
 def test_what_can_not_be_stored_is_not_bought(world: World, manner: str, said: str) -> None:
     """`run`, `check` and `doctor` say the same: exit 2, the cause in the store's own words, and no POST."""
