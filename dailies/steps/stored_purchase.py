@@ -31,7 +31,7 @@ def read_purchase(s3: S3, bucket: str, found: Stored) -> Adopted | None:
 
     Raises StoreRefused or StoreTrouble when it has to be read to know.
     """
-    fields = decoded(found.metadata)
+    fields: Mapping[str, str] = decoded(found.metadata)
     if _lacking(fields) and found.size_bytes:
         fields = _filled(fields, _beside(s3, bucket, found))
     if _lacking(fields) or not found.size_bytes:
