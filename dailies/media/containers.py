@@ -21,6 +21,9 @@ PADDING = 8
 QUICKTIME = frozenset({b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
 """Boxes that old QuickTime files begin with."""
 
+IMAGES = frozenset({b"avif", b"heic", b"heix", b"heim", b"heis", b"mif1"})
+"""Brands of pictures in the same boxes (ISO/IEC 23008-12)."""
+
 
 class Container(StrEnum):
     """A kind of file that holds pictures in motion."""
@@ -79,6 +82,8 @@ class Structure:
 def container_of(head: bytes) -> Container | None:
     """The container that a file's first bytes announce."""
     if head[4:8] == b"ftyp":
+        if head[8:12] in IMAGES:
+            return None
         return Container.MOV if head[8:12] == b"qt  " else Container.MP4
     if head[4:8] in QUICKTIME:
         return Container.MOV

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from hypothesis import given, settings
@@ -290,11 +291,33 @@ def test_a_cut_is_noticed_in_other_containers_too(
         (b"\xff\xd8\xff\xe0" + bytes(90), "picture"),
         (b"\x1f\x8b" + bytes(90), "packed"),
         (b"PK\x03\x04" + bytes(90), "packed"),
+        (b"GIF89a" + bytes(90), "picture"),
+        (b"RIFF\0\0\0\0WEBPVP8 " + bytes(90), "picture"),
+        (box(b"ftyp", b"avif\0\0\0\0avifmif1") + box(b"meta") + box(b"mdat", b"x"), "picture"),
+        (box(b"ftyp", b"heic\0\0\0\0mif1heic") + box(b"meta") + box(b"mdat", b"x"), "picture"),
+        (b"II*\0" + bytes(90), "picture"),
+        (b"RIFF\0\0\0\0WAVEfmt " + bytes(90), "sound"),
+        (b"ID3\x04" + bytes(90), "sound"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "document"),
+        ("\ufeff<html>".encode("utf-16-le"), "text"),
+        ('{"message": "não encontrado"}'.encode("latin-1"), "text"),
     ],
 )
 def test_what_answers_in_a_clips_place_is_no_clip(tmp_path: Path, content: bytes, why: str) -> None:
     verdict = judge(boxes(tmp_path, content), True)
     assert verdict.grade is Grade.NO_CLIP and why in verdict.detail
+
+
+def test_an_archive_with_several_clips_is_better_than_nothing_and_no_clip(
+    tmp_path: Path, clips: dict[Container, bytes]
+) -> None:
+    """It is kept as what was paid for, and never stored as the clip while there is hope of that."""
+    with ZipFile(tmp_path / "boxes.mp4", "w") as archive:
+        archive.writestr("a.mp4", clips[Container.MP4])
+        archive.writestr("b.webm", clips[Container.WEBM])
+    verdict = judge(tmp_path / "boxes.mp4", True)
+    assert (verdict.grade, verdict.container) == (Grade.SEVERAL, None) and "an archive with 2 clips" in verdict.detail
+    assert Grade.UNKNOWN < Grade.SEVERAL < Grade.CUT
 
 
 def test_bytes_of_no_known_kind_are_unknown(tmp_path: Path) -> None:
