@@ -54,6 +54,7 @@ REFUSALS: dict[str, Callable[[str, str, Mapping[str, str]], Refusal | None]] = {
     "no-delete": _every("DELETE", DENIED),
     "clips-full": _clips(FULL),
     "clips-quota": _clips(QUOTA),
+    "clips-limit": _clips(TOO_LARGE),
     "clips-checksum": lambda method, path, headers: (
         REFUSALS["checksum-400"](method, path, headers) if ".mp4" in path else None
     ),
