@@ -150,7 +150,7 @@ async def _keys(runtime: Runtime) -> Finding:
 
 
 async def _bucket(runtime: Runtime) -> Finding:
-    """One small object is put below DAILIES_TO with a clip's own headers, looked at, read and deleted."""
+    """One object as large as a clip is put below DAILIES_TO with a clip's own headers, looked at, read and deleted."""
     if not runtime.settings.dailies_to:
         return Finding("bucket", "wrong", "DAILIES_TO is not set: set it to s3://bucket/prefix, where clips go")
     bucket, prefix = parse_s3_uri(runtime.settings.dailies_to)

@@ -7,17 +7,22 @@ lengths too. The other containers tell nothing.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
+
+from dailies.media.fragments import MOST_BOXES, Top, ends_early, samples_end
 
 HEAD_BYTES = 4096
 PADDING = 8
 """Fewer zeros than this at the end of an MP4 may be the beginning of a box."""
 QUICKTIME = frozenset({b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
 """Boxes that old QuickTime files begin with."""
+
+IMAGES = frozenset({b"avif", b"heic", b"heix", b"heim", b"heis", b"mif1"})
+"""Brands of pictures in the same boxes (ISO/IEC 23008-12)."""
 
 
 class Container(StrEnum):
@@ -77,6 +82,8 @@ class Structure:
 def container_of(head: bytes) -> Container | None:
     """The container that a file's first bytes announce."""
     if head[4:8] == b"ftyp":
+        if head[8:12] in IMAGES:
+            return None
         return Container.MOV if head[8:12] == b"qt  " else Container.MP4
     if head[4:8] in QUICKTIME:
         return Container.MOV
@@ -105,19 +112,33 @@ def structure_of(path: Path) -> Structure:
 
 def _boxes_add_up(file: BinaryIO, size_bytes: int, container: Container) -> Structure:
     kinds: set[bytes] = set()
-    end = 0
+    top: list[Top] = []
     try:
         for kind, start, end in boxes(file, size_bytes):
             if end > size_bytes:
                 text = f"cut short: {size_bytes} bytes where box {_shown(kind)} ends at {end}"
                 return _unless_padded(file, size_bytes, container, kinds, start, text)
             kinds.add(kind)
+            if len(top) < MOST_BOXES:
+                top.append(Top(kind, start, end))
     except NoBox as odd:
         return _unless_padded(file, size_bytes, container, kinds, odd.at, str(odd))
     missing = [name for name in ("moov", "mdat") if name.encode() not in kinds]
     if missing:
         return Structure(container, Extent.SHORT, f"an {container} without {' and '.join(missing)}")
-    return Structure(container, Extent.WHOLE)
+    return _with_all_it_names(file, size_bytes, container, top)
+
+
+def _with_all_it_names(file: BinaryIO, size_bytes: int, container: Container, top: Sequence[Top]) -> Structure:
+    """A file whose boxes are all there, and which may yet say that there is more of it."""
+    if len(top) == MOST_BOXES:
+        return Structure(container, Extent.WHOLE)
+    end = samples_end(file, top)
+    if end > size_bytes:
+        return Structure(container, Extent.SHORT, f"cut short: {size_bytes} bytes where its samples end at {end}")
+    words = ends_early(file, size_bytes, top)
+    # No proof: an index may be of an earlier cut of it. Where all that was announced came, it is taken.
+    return Structure(container, Extent.UNTOLD if words else Extent.WHOLE, words)
 
 
 def _unless_padded(

@@ -8,10 +8,25 @@ from pathlib import Path
 
 import av
 
-from dailies.media.containers import DEMUXERS, HEAD_BYTES, Container, Extent, structure_of
+from dailies.media.archives import clips_in
+from dailies.media.containers import DEMUXERS, HEAD_BYTES, IMAGES, Container, Extent, structure_of
 
-PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF")
-PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+IN_ITS_PLACE = {
+    "a picture": (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"\xff\x0a", b"\0\0\0\x0cJXL "),
+    "sound": (b"ID3", b"fLaC"),
+    "a document": (b"%PDF",),
+    "packed data": (
+        b"\x1f\x8b",
+        b"PK\x03\x04",
+        b"PK\x05\x06",
+        b"BZh",
+        b"\xfd7zXZ",
+        b"\x28\xb5\x2f\xfd",
+        b"7z\xbc\xaf",
+        b"Rar!",
+    ),
+    "a text": (b"\xff\xfe", b"\xfe\xff"),  # in UTF-16
+}
 
 
 class Grade(IntEnum):
@@ -19,9 +34,10 @@ class Grade(IntEnum):
 
     NO_CLIP = 0  # nothing, a page, a text, a picture, an archive: something answered in the clip's place
     UNKNOWN = 1  # bytes of no container that is known here
-    CUT = 2  # video, and its own structure shows that some of it is missing
-    ODD = 3  # all of it may be there, and the file can't prove it: what comes twice the same is taken
-    WHOLE = 4
+    SEVERAL = 2  # an archive with more clips than the one that was bought
+    CUT = 3  # video, and its own structure shows that some of it is missing
+    ODD = 4  # all of it may be there, and the file can't prove it: what comes twice the same is taken
+    WHOLE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +55,8 @@ def judge(path: Path, told_whole: bool | None) -> Verdict:
     structure = structure_of(path)
     container, words = structure.container, structure.detail
     if container is None:
+        if (clips := clips_in(path)) > 1:
+            return Verdict(Grade.SEVERAL, None, f"an archive with {clips} clips, and nothing says which was bought")
         stands = stands_in_its_place(head)
         return Verdict(Grade.NO_CLIP, None, stands) if stands else Verdict(Grade.UNKNOWN, None, words)
     match structure.extent:
@@ -80,14 +98,17 @@ def stands_in_its_place(head: bytes) -> str | None:
         return "an empty file"
     if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<")):
         return "a page, not a clip"
-    if head.startswith(PICTURES):
+    if head[4:8] == b"ftyp" and head[8:12] in IMAGES:
         return "a picture, not a clip"
-    if head.startswith(PACKED):
-        return "packed data, not a clip"
+    if head.startswith(b"RIFF"):
+        return "sound, not a clip" if head[8:12] == b"WAVE" else "a picture, not a clip"
+    for what, beginnings in IN_ITS_PLACE.items():
+        if head.startswith(beginnings):
+            return f"{what}, not a clip"
     try:
         text = head.decode("utf-8") if len(head) < HEAD_BYTES else head[:-4].decode("utf-8")
     except UnicodeDecodeError:
-        return None
+        text = head.decode("latin-1")
     return "a text, not a clip" if all(c.isprintable() or c in "\r\n\t" for c in text) else None
 
 

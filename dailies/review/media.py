@@ -40,7 +40,8 @@ def film(s3: S3, uri: str, byte_range: str | None, head: bool = False) -> Respon
         return PlainTextResponse(str(error), 503)
     kind = found.content_type if found.content_type in FILMS else "application/octet-stream"
     headers = {
-        "accept-ranges": "bytes", "content-length": str(found.size_bytes), "etag": found.etag, "cache-control": KEPT,
+        "accept-ranges": "bytes", "etag": found.etag, "cache-control": KEPT,
+        **({"content-length": str(found.size_bytes)} if found.size_bytes is not None else {}),
         **({"content-range": found.content_range} if found.content_range else {}),
     }  # fmt: skip
     status = 206 if found.content_range else 200

@@ -1,29 +1,69 @@
-"""A clip found in a store, as the purchase that its own metadata tells of."""
+"""A clip found in a store, as the purchase that its own metadata tells of, or else the sidecar beside it."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 from dailies.domain.money import to_usd
 from dailies.ledger import Adopted
+from dailies.report.facts import is_facts
+from dailies.report.links import sidecar_key
+from dailies.report.sidecars import LARGEST
 from dailies.storage.metadata import decoded
-from dailies.storage.s3 import S3, Stored
+from dailies.storage.s3 import S3, Stored, StoreRefused
 
+IDENTITY = ("clip-key", "attempt", "sha256")
+IN_A_SIDECAR = {
+    "clip-key": "clip_key", "attempt": "attempt", "provider": "provider", "generation-id": "generation_id",
+    "sha256": "sha256", "batch": "batch", "row": "id", "model": "model", "created": "created_at",
+    "usd-quoted": "usd_quoted", "usd-charged": "usd_charged", "credits-used": "credits_used",
+}  # fmt: skip
+"""What metadata calls it, and what a sidecar calls the same."""
 REQUIRED = ("clip-key", "attempt", "provider", "generation-id", "sha256", "batch", "row", "model", "created")
 
 
 def read_purchase(s3: S3, bucket: str, found: Stored) -> Adopted | None:
-    """What an object's metadata says that it is; None when that is no clip of ours, or not whole.
+    """What an object's metadata says that it is; None when that is no clip of ours, or not whole. Where another tool has
+    copied it without its metadata, the sidecar beside it says the same.
 
     Raises StoreRefused or StoreTrouble when it has to be read to know.
     """
-    fields = decoded(found.metadata)
-    if any(not fields.get(name) for name in REQUIRED) or not found.size_bytes:
+    fields: Mapping[str, str] = decoded(found.metadata)
+    if _lacking(fields) and found.size_bytes:
+        fields = _filled(fields, _beside(s3, bucket, found))
+    if _lacking(fields) or not found.size_bytes:
         return None
     purchase = _purchase(fields, found.size_bytes, f"s3://{bucket}/{found.key}")
     return purchase if purchase and _whole(s3, bucket, found, fields) else None
+
+
+def _lacking(fields: Mapping[str, str]) -> bool:
+    return any(not fields.get(name) for name in REQUIRED)
+
+
+def _filled(fields: Mapping[str, str], beside: Mapping[str, str]) -> Mapping[str, str]:
+    """The metadata with what only the sidecar says, unless the two tell of different files."""
+    told = {name: value for name, value in fields.items() if value}
+    same = all(told.get(name, beside.get(name)) == beside.get(name) for name in IDENTITY)
+    return {**beside, **told} if same else fields
+
+
+def _beside(s3: S3, bucket: str, found: Stored) -> dict[str, str]:
+    """What the sidecar says under the names that metadata has; nothing where there is none, or it tells of another size."""
+    try:
+        facts = json.loads(s3.read(bucket, sidecar_key(found.key), LARGEST))
+    except (KeyError, ValueError, RecursionError):
+        return {}
+    except StoreRefused as error:
+        if error.denied:  # as a key that may not list is told that nothing is there
+            return {}
+        raise
+    if not isinstance(facts, dict) or not is_facts(facts) or facts.get("size_bytes") != found.size_bytes:
+        return {}
+    return {name: str(facts[key]) for name, key in IN_A_SIDECAR.items() if facts.get(key) is not None}
 
 
 def _purchase(fields: Mapping[str, str], size_bytes: int, uri: str) -> Adopted | None:

@@ -27,7 +27,7 @@ class StoreAbilities:
     """The body has to be signed, which reads it once more before it is sent."""
     proof: Proof = Proof.CHECKSUM
     keeps_metadata: bool = True
-    """What a clip was and cost comes back with the object, so that a lost ledger can be made from it."""
+    """What a clip was and cost comes back with the object, so that a lost ledger can be made from it alone."""
     may_list: bool = True
     """Where the key may not list, a store answers 403 instead of 404 for what is not there."""
     may_delete: bool = True
@@ -39,7 +39,10 @@ class StoreAbilities:
             (not self.checksum, "no checksum header: puts go without it"),
             (self.signed, "bodies are signed: each is read once more before it is sent"),
             (self.proof is Proof.READ, "neither checksum nor MD5 in its answers: each clip is read back and compared"),
-            (not self.keeps_metadata, "no metadata kept: a lost ledger can't be made from this store"),
+            (
+                not self.keeps_metadata,
+                "no metadata kept: a lost ledger is made from the sidecars beside the clips alone",
+            ),
             (not self.may_list, "the key may not list (s3:ListBucket): clips are looked for one by one"),
             (not self.may_delete, "the key may not delete (s3:DeleteObject): tried once a day"),
         )

@@ -1,4 +1,4 @@
-"""A store tried with one small object before anything is bought: taken, shown, given back, deleted."""
+"""A store tried with one object as large as a clip before anything is bought: taken, shown, given back, deleted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from dailies.storage.abilities import Proof, StoreAbilities, Writing
 from dailies.storage.metadata import fitted
 from dailies.storage.s3 import S3, Body, KeyTaken, Stored, StoreRefused, StoreTrouble, in_a_way_it_takes
 
-CONTENT = b"dailies tries whether clips can be stored here. It deletes this object at once; you may, too.\n"
+NOTE = b"dailies tries whether clips can be stored here. It deletes this object at once; you may, too.\n"
+SIZE_BYTES = 1 << 20
+"""Follow the note: a short clip has as many, and the limit of 1 MiB that nginx has by itself is met before a clip is paid for."""
+SMALL = Body.of(NOTE)
+"""What is put where the size tells nothing more."""
 NAME = "dailies-probe-"
 STAMP = "%Y%m%dT%H%M%SZ"
 STALE = timedelta(hours=1)
@@ -32,15 +36,18 @@ def try_store(s3: S3, bucket: str, prefix: str, now: datetime) -> StoreAbilities
     folder = f"{prefix}/" if prefix else ""
     may_list = _swept(s3, bucket, folder, now)
     key = f"{folder}{NAME}{now.astimezone(UTC).strftime(STAMP)}-{secrets.token_hex(4)}"
-    body = Body.of(CONTENT)
-    found = _taken(s3, bucket, key, body)
+    content = NOTE + secrets.token_bytes(SIZE_BYTES)  # nothing on the way makes these any fewer
+    way = _taken(s3, bucket, key, Body.of(content))
     try:
-        found = replace(found, conditional=_refuses_a_second(s3, bucket, key, body, found), may_list=may_list)
-        found = _shown(s3, bucket, key, body, found)
-        _given_back(s3, bucket, key)
+        found = _shown(s3, bucket, key, content)
+        _given_back(s3, bucket, key, content)
+        conditional = _refuses_a_second(s3, bucket, key, way)
     finally:
         deleted = _deleted(s3, bucket, key)
-    return replace(found, may_delete=deleted)
+    return replace(
+        way, conditional=conditional, proof=_proof(found, content), keeps_metadata="clip-key" in found.metadata,
+        may_list=may_list, may_delete=deleted,
+    )  # fmt: skip
 
 
 def stale(names: Iterable[str], now: datetime) -> list[str]:
@@ -76,14 +83,14 @@ def _taken(s3: S3, bucket: str, key: str, body: Body) -> StoreAbilities:
     try:
         return in_a_way_it_takes(StoreAbilities(), put)
     except StoreRefused as error:
-        raise _cured(s3, bucket, key, body, error) from error
+        raise _cured(s3, bucket, key, error) from error
 
 
 def _put(s3: S3, bucket: str, key: str, body: Body, way: StoreAbilities) -> None:
     s3.put(bucket, key, body, "video/mp4", fitted({"clip-key": "0" * 64, "sha256": body.sha256, "row": _LABEL}), way)
 
 
-def _cured(s3: S3, bucket: str, key: str, body: Body, refused: StoreRefused) -> StoreRefused:
+def _cured(s3: S3, bucket: str, key: str, refused: StoreRefused) -> StoreRefused:
     """The refusal with the setting that cures it, where trying shows one."""
     if not refused.may_be_a_header and refused.code != "InvalidStorageClass":
         return refused
@@ -91,7 +98,7 @@ def _cured(s3: S3, bucket: str, key: str, body: Body, refused: StoreRefused) -> 
         other = s3.with_writing(writing)
         for way in (StoreAbilities(), StoreAbilities(conditional=False, checksum=False)):
             with suppress(StoreRefused, StoreTrouble):
-                _put(other, bucket, key, body, way)
+                _put(other, bucket, key, SMALL, way)
                 _deleted(s3, bucket, key)
                 return StoreRefused(f"{refused}. {advice}", refused.code, refused.status)
     return refused
@@ -112,39 +119,39 @@ def _other_writings(now: Writing) -> list[tuple[Writing, str]]:
     return tried
 
 
-def _refuses_a_second(s3: S3, bucket: str, key: str, body: Body, way: StoreAbilities) -> bool:
+def _refuses_a_second(s3: S3, bucket: str, key: str, way: StoreAbilities) -> bool:
     """Whether conditional writes are kept. Some stores take the header and write all the same."""
     if not way.conditional:
         return False
     try:
-        _put(s3, bucket, key, body, way)
+        _put(s3, bucket, key, SMALL, way)
     except KeyTaken:
         return True
     return False
 
 
-def _shown(s3: S3, bucket: str, key: str, body: Body, way: StoreAbilities) -> StoreAbilities:
+def _shown(s3: S3, bucket: str, key: str, content: bytes) -> Stored:
     found = s3.head(bucket, key)
     if found is None:
         raise StoreTrouble(f"s3://{bucket}/{key}: put, and not found afterwards")
-    if found.size_bytes != body.size_bytes:
+    if found.size_bytes != len(content):
         raise StoreRefused(
-            f"s3://{bucket} shows {found.size_bytes} bytes of the {body.size_bytes} that were put as {key}: "
+            f"s3://{bucket} shows {found.size_bytes} bytes of the {len(content)} that were put as {key}: "
             "what stands between here and the store changes them"
         )
-    return replace(way, proof=_proof(found), keeps_metadata="clip-key" in found.metadata)
+    return found
 
 
-def _proof(found: Stored) -> Proof:
+def _proof(found: Stored, content: bytes) -> Proof:
     if found.checksum is not None:
         return Proof.CHECKSUM
-    md5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
+    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     return Proof.ETAG if found.etag == md5 else Proof.READ
 
 
-def _given_back(s3: S3, bucket: str, key: str) -> None:
+def _given_back(s3: S3, bucket: str, key: str, content: bytes) -> None:
     try:
-        same = s3.read(bucket, key, len(CONTENT) + 1) == CONTENT
+        same = s3.read(bucket, key, len(content) + 1) == content
     except KeyError:
         raise StoreTrouble(f"s3://{bucket}/{key}: put, and not found afterwards") from None
     if not same:

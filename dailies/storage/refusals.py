@@ -32,6 +32,10 @@ PERMISSIONS = {
     "put_object": "s3:PutObject", "head_object": "s3:GetObject", "get_object": "s3:GetObject",
     "list_objects_v2": "s3:ListBucket", "delete_object": "s3:DeleteObject",
 }  # fmt: skip
+TOO_LARGE = (
+    "what is as large as a clip is not let through, most likely by a proxy before the store: raise its limit for bodies "
+    "(nginx: client_max_body_size), or name another place with --to"
+)
 MOST_WORDS = 300
 
 
@@ -108,6 +112,8 @@ def _cure(operation: str, code: str, status: int, said: str) -> str:
         return (
             "the key needs kms:GenerateDataKey and kms:Decrypt on the KMS key; DAILIES_S3_SSE_KMS_KEY_ID names the key"
         )
+    if status == 413 or code == "EntityTooLarge":
+        return TOO_LARGE
     if status == 507 or (operation == "put_object" and NO_ROOM.search(said)):
         return "make room there, raise the quota, or name another place with --to"
     if status in (401, 403, 405):

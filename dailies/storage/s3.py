@@ -46,9 +46,12 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An object, or a part of it, on its way: `content_range` is None for the whole, `chunks` are to be used up or closed."""
+    """An object, or a part of it, on its way: `content_range` is None for the whole, `chunks` are to be used up or closed.
 
-    size_bytes: int
+    `size_bytes` is None where the answer does not tell its length, as behind some proxies.
+    """
+
+    size_bytes: int | None
     content_range: str | None
     content_type: str
     etag: str
@@ -161,7 +164,28 @@ class S3:
         metadata = {
             name.lower(): value for name, value in (found.get("Metadata") or {}).items()
         }  # some spell `Clip-Key`
-        return Stored(key, found["ContentLength"], whole, found.get("ETag", "").strip('"'), metadata)
+        size_bytes = found.get("ContentLength")
+        if size_bytes is None:
+            size_bytes = self._size_by_get(bucket, key)
+        return Stored(key, size_bytes, whole, found.get("ETag", "").strip('"'), metadata)
+
+    def _size_by_get(self, bucket: str, key: str) -> int:
+        """How long an object is whose HEAD leaves that out, as some proxies do. Raises KeyError when there is none."""
+        try:
+            found = self._call("get_object", Bucket=bucket, Key=key, Range="bytes=0-0")
+        except StoreRefused as error:
+            if error.status == 416:  # it has not even one byte
+                return 0
+            raise
+        found["Body"].close()
+        # A range names the whole; without one the whole is what came.
+        told = found["ContentRange"].rpartition("/")[2] if found.get("ContentRange") else found.get("ContentLength", "")
+        if str(told).isdecimal():
+            return int(told)
+        raise StoreTrouble(
+            f"s3://{bucket}/{key}: neither HEAD nor GET tells how long it is: what stands between here and the store leaves "
+            "Content-Length out"
+        )
 
     def read(self, bucket: str, key: str, max_bytes: int) -> bytes:
         """The first `max_bytes` of an object. Raises KeyError when there is none."""
@@ -200,7 +224,7 @@ class S3:
         more: dict[str, Any] = {"Range": byte_range} if byte_range else {}
         found = self._call("get_object", Bucket=bucket, Key=key, **more)
         return Opened(
-            found["ContentLength"], found.get("ContentRange"), found.get("ContentType", ""), found.get("ETag", ""),
+            found.get("ContentLength"), found.get("ContentRange"), found.get("ContentType", ""), found.get("ETag", ""),
             self._chunks(bucket, found["Body"]),
         )  # fmt: skip
 
@@ -221,13 +245,28 @@ class S3:
         return ((entry["Key"], entry.get("ETag", "")) for entry in self._listed(bucket, prefix))
 
     def _listed(self, bucket: str, prefix: str) -> Iterator[Any]:
-        more: dict[str, Any] = {}
-        while True:
-            page = self._call("list_objects_v2", Bucket=bucket, Prefix=prefix, **more)
+        for page in self._pages("list_objects_v2", bucket, prefix, {"ContinuationToken": "NextContinuationToken"}):
             yield from page.get("Contents", ())
-            if not page.get("IsTruncated"):
+
+    def _pages(self, operation: str, bucket: str, prefix: str, marks: Mapping[str, str]) -> Iterator[Any]:
+        """A listing's pages; `marks` are what a further page is asked by, with the names under which the page before says it.
+
+        Raises StoreTrouble where a page says that more follows and not where, or leads back to one that was there.
+        """
+        more: dict[str, Any] = {}
+        seen = [more]
+        while True:
+            page = self._call(operation, Bucket=bucket, Prefix=prefix, **more)
+            yield page
+            more = {asked: page[told] for asked, told in marks.items() if page.get(told)}
+            if not page.get("IsTruncated", bool(more)):
                 return
-            more = {"ContinuationToken": page["NextContinuationToken"]}
+            if more in seen:
+                raise StoreTrouble(
+                    f"s3://{bucket}/{prefix}: its listing does not come to an end: a page says that more follows, and not "
+                    "where. What stands between here and the store may change it"
+                )
+            seen.append(more)
 
     def delete(self, bucket: str, key: str) -> None:
         """Delete one object; it may be gone already."""
@@ -238,14 +277,10 @@ class S3:
 
         Raises StoreRefused where the key may not see them; nothing where the bucket never kept versions.
         """
-        more: dict[str, Any] = {}
-        while True:
-            page = self._call("list_object_versions", Bucket=bucket, Prefix=prefix, **more)
+        marks = {"KeyMarker": "NextKeyMarker", "VersionIdMarker": "NextVersionIdMarker"}
+        for page in self._pages("list_object_versions", bucket, prefix, marks):
             for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
                 yield entry["Key"], entry["VersionId"], entry["IsLatest"]
-            if not page.get("IsTruncated"):
-                return
-            more = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
 
     def delete_version(self, bucket: str, key: str, version: str) -> None:
         """Delete one version of an object for good."""

@@ -1,4 +1,4 @@
-"""What servers and stores wrap around a clip's bytes though asked not to: compression, and the frames of an upload.
+"""What servers and stores wrap around a clip's bytes though asked not to: compression, the frames of an upload, an archive.
 
 What the bytes are decides, not what a header claims: `Content-Encoding: gzip` stands over plain files, and `aws-chunked`
 over files whose frames were taken off long ago. A wrapping is undone only when a clip comes out of it.
@@ -10,9 +10,11 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from dailies.media.archives import ZIP, the_one_clip
 from dailies.media.containers import HEAD_BYTES, container_of
 
 BLOCK = 2**20
@@ -21,6 +23,9 @@ MOST_LAYERS = 2
 FRAME = re.compile(rb"([0-9a-fA-F]{1,8})(;chunk-signature=[0-9a-fA-F]+)?\r\n")
 """The line before each piece of an aws-chunked body: its length, and in signed uploads its signature."""
 FRAME_BYTES = 200
+GZIP = b"\x1f\x8b"
+MOST_MEMBERS = 10_000
+"""What packs in parallel or in blocks writes one gzip after another; of millions of empty ones nobody's clip comes out."""
 
 
 class Readable(Protocol):
@@ -74,7 +79,9 @@ def _layers(path: Path, encoding: str) -> list[Unwrap]:
 def _wrapping(head: bytes, encoding: str) -> Unwrap | None:
     if FRAME.match(head):
         return _unframed
-    if head[:2] == b"\x1f\x8b":
+    if head.startswith(ZIP):
+        return _unzipped
+    if head.startswith(GZIP):
         return _unpacked(zlib.MAX_WBITS | 16)
     if len(head) > 1 and head[0] & 0x0F == 8 and int.from_bytes(head[:2], "big") % 31 == 0:
         return _unpacked(zlib.MAX_WBITS)
@@ -82,9 +89,16 @@ def _wrapping(head: bytes, encoding: str) -> Unwrap | None:
 
 
 def _head_of(path: Path, layers: Sequence[Unwrap]) -> bytes:
-    """The first bytes inside so many wrappings, as many as come at once."""
+    """The first bytes inside so many wrappings."""
     with path.open("rb") as file:
-        return next(_through(file, layers), b"")[:HEAD_BYTES] if layers else file.read(HEAD_BYTES)
+        if not layers:
+            return file.read(HEAD_BYTES)
+        head = b""
+        for piece in _through(file, layers):
+            head += piece
+            if len(head) >= HEAD_BYTES:
+                break
+        return head[:HEAD_BYTES]
 
 
 def _through(file: BinaryIO, layers: Sequence[Unwrap]) -> Iterator[bytes]:
@@ -98,12 +112,26 @@ def _through(file: BinaryIO, layers: Sequence[Unwrap]) -> Iterator[bytes]:
 
 def _unpacked(window_bits: int) -> Unwrap:
     def unpack(file: Readable) -> Iterator[bytes]:
-        packer = zlib.decompressobj(window_bits)
-        while not packer.eof and (data := packer.unconsumed_tail or file.read(BLOCK)):
-            if piece := packer.decompress(data, BLOCK):
-                yield piece
+        data = file.read(BLOCK)
+        for _ in range(MOST_MEMBERS):
+            packer = zlib.decompressobj(window_bits)
+            while data and not packer.eof:
+                if piece := packer.decompress(data, BLOCK):
+                    yield piece
+                data = packer.unconsumed_tail or (b"" if packer.eof else file.read(BLOCK))
+            data = packer.unused_data
+            if len(data) < len(GZIP):
+                data += file.read(BLOCK)
+            if not data.startswith(GZIP):
+                return
 
     return unpack
+
+
+def _unzipped(file: Readable) -> Iterator[bytes]:
+    if not isinstance(file, BufferedReader):
+        raise ValueError("an archive is read from its end, which is not there yet")
+    yield from the_one_clip(file)
 
 
 def _unframed(file: Readable) -> Iterator[bytes]:

@@ -31,6 +31,8 @@ def _clips(refusal: Refusal) -> Callable[[str, str, Mapping[str, str]], Refusal 
 DENIED = (403, "AccessDenied", "explicit deny in a resource-based policy")
 FULL = (507, "InsufficientStorage", "the cluster has no free volume")
 QUOTA = (403, "QuotaExceeded", "the user's quota of 5 GiB is used up")
+TOO_LARGE = (413, "EntityTooLarge", "client intended to send too large body")
+"""As a proxy says that has nginx's own limit."""
 
 REFUSALS: dict[str, Callable[[str, str, Mapping[str, str]], Refusal | None]] = {
     "checksum-400": _put_with("x-amz-checksum-", (400, "InvalidRequest", "x-amz-checksum-sha256 is not supported")),
@@ -46,11 +48,13 @@ REFUSALS: dict[str, Callable[[str, str, Mapping[str, str]], Refusal | None]] = {
     "full": _every("PUT", FULL),
     "quota": _every("PUT", QUOTA),
     "slow": _every("PUT", (503, "SlowDown", "reduce your rate")),
+    "body-limit": lambda method, _, headers: TOO_LARGE if int(headers.get("Content-Length") or 0) > 1 << 20 else None,
     "no-read": _every("GET", DENIED, "probe"),
     "no-list": _every("GET", DENIED, "list-type=2"),
     "no-delete": _every("DELETE", DENIED),
     "clips-full": _clips(FULL),
     "clips-quota": _clips(QUOTA),
+    "clips-limit": _clips(TOO_LARGE),
     "clips-checksum": lambda method, path, headers: (
         REFUSALS["checksum-400"](method, path, headers) if ".mp4" in path else None
     ),
@@ -78,7 +82,24 @@ def _garbled(method: str, path: str, status: int, headers: Headers, content: byt
     return status, headers, content[::-1] if method == "GET" and "/dailies-probe-" in path else content
 
 
+MADE_UP = "continuation-token=nowhere"
+"""A page that only the front knows of."""
+
+
+def _truncated(token: str) -> Callable[[str, str, int, Headers, bytes], Answer]:
+    """A listing that says that more follows, and sends on by this alone."""
+
+    def changed(method: str, path: str, status: int, headers: Headers, content: bytes) -> Answer:
+        content = content.replace(b"<IsTruncated>false<", f"{token}<IsTruncated>true<".encode())
+        return status, headers, content
+
+    return changed
+
+
 CHANGES: dict[str, Callable[[str, str, int, Headers, bytes], Answer]] = {
-    "no-digest": _no_digest, "no-list": _missing_is_denied, "garbles": _garbled,
+    "no-digest": _no_digest, "no-list": _missing_is_denied, "garbles": _garbled, "no-token": _truncated(""),
+    "same-token": _truncated("<NextContinuationToken>nowhere</NextContinuationToken><NextKeyMarker>nowhere</NextKeyMarker>"),
 }  # fmt: skip
 """Manner → how it changes an answer."""
+UNTOLD = {"no-length": {"HEAD", "GET"}, "no-length-in-head": {"HEAD"}}
+"""Manner → whose answers leave Content-Length out."""

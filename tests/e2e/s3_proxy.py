@@ -15,7 +15,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from tests.e2e.loopback import Loopback
-from tests.e2e.s3_manners import CHANGES, DROPS, REFUSALS, Refusal
+from tests.e2e.s3_manners import CHANGES, DROPS, MADE_UP, REFUSALS, UNTOLD, Refusal
 
 HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive", "content-length", "expect"}
 
@@ -126,7 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
         dropped = HOP_BY_HOP | {header for name in self.store.manners for header in DROPS.get(name, ())}
         headers = {name: value for name, value in self.headers.items() if name.lower() not in dropped}
         try:
-            connection.request(self.command, self.path, body, {**headers, "Content-Length": str(len(body))})
+            path = self.path.replace(MADE_UP, "")
+            connection.request(self.command, path, body, {**headers, "Content-Length": str(len(body))})
             answer = connection.getresponse()
             content = answer.read()
             return answer.status, answer.getheaders(), content
@@ -141,7 +142,10 @@ class _Handler(BaseHTTPRequestHandler):
                 length = value
             elif name.lower() not in HOP_BY_HOP:
                 self.send_header(name, value)
-        self.send_header("Content-Length", length)
+        if any(self.command in UNTOLD.get(name, ()) for name in self.store.manners):
+            self.send_header("Connection", "close")
+        else:
+            self.send_header("Content-Length", length)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)

@@ -34,6 +34,21 @@ def test_a_fresh_container_adopts_the_whole_batch_from_s3(world: World) -> None:
     assert_invariants(world)
 
 
+def test_a_bucket_that_was_copied_without_metadata_is_adopted_by_its_sidecars(world: World) -> None:
+    """As `aws s3 cp --metadata-directive REPLACE`, rclone and other movers do it: nothing is bought."""
+    world.csv(2)
+    first = world.run()
+    for key, content in world.objects().items():
+        world.s3().put_object(Bucket=world.bucket, Key=key, Body=content)
+    shutil.rmtree(world.home)
+    again = world.run()
+    assert (again.code, again.json["already_delivered"], len(world.posts())) == (0, 2, 2)
+    kept = ("s3_uri", "sha256", "size_bytes", "usd_charged", "credits_used", "generation_id")
+    for clip in first.json["clips"]:
+        assert {name: again.clip(clip["id"])[name] for name in kept} == {name: clip[name] for name in kept}
+    assert_invariants(world, rerun=False)
+
+
 def test_a_ledger_that_forgot_one_purchase_adopts_it_and_buys_the_others(world: World) -> None:
     """The new rows are bought, the old one is adopted."""
     world.csv(1)

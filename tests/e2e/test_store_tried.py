@@ -15,6 +15,7 @@ from tests.e2e.invariants import assert_invariants
     ("quota", "the user's quota of 5 GiB is used up"),
     ("read-only", "s3:PutObject"),
     ("kms-disabled", "KMS.DisabledException"),
+    ("body-limit", "nginx: client_max_body_size"),
 ])  # fmt: skip
 def test_what_can_not_be_stored_is_not_bought(world: World, manner: str, said: str) -> None:
     """`run`, `check` and `doctor` say the same: exit 2, the cause in the store's own words, and no POST."""
@@ -62,6 +63,7 @@ def test_encryption_and_storage_class_go_with_every_object(world: World) -> None
     ("clips-full", "507 InsufficientStorage: the cluster has no free volume"),
     ("clips-quota", "the user's quota of 5 GiB is used up"),
     ("clips-checksum", "x-amz-checksum-sha256 is not supported"),
+    ("clips-limit", "client_max_body_size"),
 ])  # fmt: skip
 def test_a_refusal_in_mid_run_stops_claiming_at_once(world: World, manner: str, said: str) -> None:
     """The paid clips are kept and not called overdue, the store's words are shown, and the next run stores them unpaid."""

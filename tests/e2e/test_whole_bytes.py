@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -29,6 +31,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("made")
     kinds = {"webm": "libvpx-vp9", "matroska": "mpeg4", "mov": "mpeg4", "mpegts": "mpeg2video", "avi": "mpeg4"}
     return {kind: clip(folder / kind, container=kind, codec=codec).read_bytes() for kind, codec in kinds.items()}
+
+
+def zipped(*clips: bytes) -> bytes:
+    """An archive with these clips, and a note."""
+    packed = BytesIO()
+    with ZipFile(packed, "w") as archive:
+        archive.writestr("readme.txt", "Your clips.")
+        for number, content in enumerate(clips):
+            archive.writestr(f"{number}.mp4", content)
+    return packed.getvalue()
 
 
 def redirected(world: World, host: Answers, answers: dict[str, bytes], provider: str = "aiml") -> None:
@@ -66,6 +78,8 @@ def test_a_whole_clip_comes_home_in_whatever_it_is_wrapped(hasty: None, world: W
         "aws-chunked in name": reply(bought, "Content-Encoding: aws-chunked"),
         "aws-chunked": reply(framed(bought), "Content-Encoding: aws-chunked"),
         "gzip": reply(gzip.compress(bought, 1), "Content-Encoding: gzip"),
+        "gzip in members": reply(gzip.compress(bought[:9999]) + gzip.compress(bought[9999:])),
+        "zip": reply(zipped(bought)),
         "gzip in name": reply(bought, "Content-Encoding: gzip"),
         "unknown encoding": reply(bought, "Content-Encoding: zzz"),
         "no type": reply(bought, "Content-Type: text/html"),
@@ -116,6 +130,8 @@ def test_what_is_no_clip_or_is_cut_is_not_delivered_and_the_best_of_it_is_kept(
     at = bought.index(b"moov")
     cuts = {f"cut-{n}": bought[:n] for n in (10, at, len(bought) // 3, len(bought) - 1)}
     texts = {"html": b"<html>Processing</html>", "json": b"{}", "png": b"\x89PNG\r\n\x1a\n" + bytes(99), "empty": b""}
+    texts |= {"gif": b"GIF89a" + bytes(99), "webp": b"RIFF\0\0\0\0WEBPVP8 " + bytes(99)}
+    cuts["zip"] = zipped(bought, bought)
     with Answers() as host:
         redirected(world, host, {name: reply(body) for name, body in {**cuts, **texts}.items()})
         first = world.run()

@@ -12,6 +12,8 @@ import httpx
 import pytest
 
 from dailies.domain.verdicts import Said, Word
+from dailies.review.media import film
+from dailies.storage.s3 import S3, Opened
 from tests.e2e.harness import s3_client, until
 from tests.review.conftest import Studio
 
@@ -85,6 +87,15 @@ def test_every_answer_is_strict_and_no_other_origin_may_read_it(open_room: Room)
         assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+def test_a_clip_whose_length_the_store_does_not_tell_is_served_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As behind some proxies."""
+    untold = Opened(None, None, "video/mp4", "etag", iter([b"a clip"]))
+    monkeypatch.setattr(S3, "open", lambda *_: untold)
+    monkeypatch.setattr(S3, "__init__", lambda _: None)  # no store is asked
+    served = film(S3(), "s3://clips/a.mp4", None)
+    assert served.status_code == 200 and "content-length" not in served.headers
 
 
 def test_a_clip_is_served_in_ranges(open_room: Room) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from dailies.storage.abilities import Proof, StoreAbilities, Writing
 from dailies.storage.probe import NAME, try_store
-from dailies.storage.s3 import S3, StoreRefused, StoreTrouble
+from dailies.storage.s3 import S3, Body, StoreRefused, StoreTrouble
 from tests.e2e.harness import s3_client
 from tests.e2e.s3_proxy import FaultyStore
 
@@ -32,6 +34,8 @@ def left_in(store: FaultyStore, bucket: str) -> list[str]:
     (["no-digest"], StoreAbilities(proof=Proof.READ)),
     (["ignores-metadata"], StoreAbilities(proof=Proof.ETAG, keeps_metadata=False)),
     (["no-list"], StoreAbilities(proof=Proof.ETAG, may_list=False)),
+    (["no-length-in-head"], USUAL),
+    (["no-length"], USUAL),
 ])  # fmt: skip
 def test_each_manner_leads_to_a_way_of_putting(
     front: FaultyStore, s3: S3, bucket: str, manners: list[str], expected: StoreAbilities
@@ -54,6 +58,7 @@ def test_each_manner_leads_to_a_way_of_putting(
     ("kms-disabled", ["KMS.DisabledException", "DAILIES_S3_SSE_KMS_KEY_ID"]),
     ("no-read", ["s3:GetObject", "explicit deny"]),
     ("garbles", ["gives back other bytes"]),
+    ("body-limit", ["413", "too large body", "most likely by a proxy", "client_max_body_size", "--to"]),
 ])  # fmt: skip
 def test_what_can_not_work_is_refused_in_the_stores_own_words_with_what_cures_it(
     front: FaultyStore, s3: S3, bucket: str, manner: str, said: list[str]
@@ -102,6 +107,23 @@ def test_reports_posters_and_images_are_put_without_a_checksum_where_it_is_refus
     assert s3.read(bucket, "a/poster.webp", 100) == b"picture"
 
 
+def test_one_put_is_as_large_as_a_clip_and_packs_into_nothing(
+    front: FaultyStore, s3: S3, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are small: a slow line carries it once."""
+    sent: list[bytes] = []
+    put = S3.put
+
+    def noted(store: S3, bucket: str, key: str, body: Body, *rest: Any) -> None:
+        assert isinstance(body.content, bytes)
+        sent.append(body.content)
+        put(store, bucket, key, body, *rest)
+
+    monkeypatch.setattr(S3, "put", noted)
+    try_store(s3, bucket, "clips", NOW)
+    assert [len(zlib.compress(content)) > 1 << 20 for content in sent] == [True, False]
+
+
 def test_a_key_that_may_not_delete_is_noted_and_what_it_left_is_swept_later(
     front: FaultyStore, s3: S3, bucket: str
 ) -> None:
@@ -137,6 +159,32 @@ def test_a_heads_refusal_has_the_stores_words(front: FaultyStore, s3: S3, bucket
     front.manners.add("no-read")
     with pytest.raises(StoreRefused, match="explicit deny"):
         s3.head(bucket, "clips/probe")
+
+
+@pytest.mark.parametrize("manner", ["no-length-in-head", "no-length"])
+@pytest.mark.parametrize("content", [b"", b"x", b"a clip of ours"])
+def test_the_size_of_what_is_stored_is_known_without_a_content_length(
+    front: FaultyStore, s3: S3, bucket: str, manner: str, content: bytes
+) -> None:
+    """As some proxies leave it out."""
+    s3.put_bytes(bucket, "a.mp4", content, "video/mp4")
+    front.manners.add(manner)
+    found = s3.head(bucket, "a.mp4")
+    assert found is not None and found.size_bytes == len(content)
+    assert s3.head(bucket, "b.mp4") is None
+    assert b"".join(s3.open(bucket, "a.mp4").chunks) == content
+
+
+@pytest.mark.parametrize("manner", ["no-token", "same-token"])
+def test_a_listing_that_leads_nowhere_is_trouble_and_neither_endless_nor_an_end(
+    front: FaultyStore, s3: S3, bucket: str, manner: str
+) -> None:
+    """What it leaves out may be paid for."""
+    s3.put_bytes(bucket, "a.mp4", b"x", "video/mp4")
+    front.manners.add(manner)
+    for listed in (s3.names(bucket, ""), s3.all_versions(bucket, "")):
+        with pytest.raises(StoreTrouble, match="does not come to an end"):
+            list(listed)
 
 
 @pytest.mark.parametrize(("url", "cause"), [

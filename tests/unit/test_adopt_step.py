@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -411,6 +412,64 @@ def test_metadata_that_lacks_what_a_purchase_needs_is_none(bench: Bench, name: s
 @pytest.mark.parametrize("changes", [{"created": "soon"}, {"usd_quoted": "much"}, {"usd_charged": "much"}])
 def test_metadata_that_makes_no_sense_is_none(bench: Bench, changes: dict[str, str]) -> None:
     assert purchase(bench, told("c" * 64, **changes)) is None
+
+
+def beside(bench: Bench, **changes: object) -> None:
+    """The sidecar of the clip that `purchase` asks about."""
+    said = {
+        "schema": "dailies.clip/1", "clip_key": "c" * 64, "attempt": f"{1:032x}", "provider": "aiml",
+        "generation_id": "video_1", "sha256": DIGEST, "size_bytes": len(CLIP), "batch": "smiles", "id": "grün",
+        "model": "openai/sora-2-pro-i2v", "created_at": NOON.isoformat(), "usd_quoted": 1.26, "usd_charged": 1.3,
+        "credits_used": 1_300_000,
+    }  # fmt: skip
+    bench.shelf.lay("a/b.json", json.dumps(said | changes).encode())
+
+
+@pytest.mark.parametrize("fields", [
+    {}, {"clip-key": "c" * 64}, dict.fromkeys(REQUIRED, ""), {**told("c" * 64), "generation-id": ""},
+])  # fmt: skip
+def test_what_metadata_lacks_is_read_in_the_sidecar(bench: Bench, fields: Mapping[str, str]) -> None:
+    """Another tool has copied the clip; or its metadata had no room for all."""
+    beside(bench)
+    found = purchase(bench, fields)
+    assert (found.clip_key, found.attempt_id, found.generation_id) == ("c" * 64, f"{1:032x}", "video_1")
+    assert (found.usd_charged, found.credits_used, found.created_at) == (Decimal("1.3"), 1_300_000, NOON)
+    assert (found.batch, found.row_id) == ("smiles", fields.get("row") or "grün")
+
+
+@pytest.mark.parametrize("changes", [
+    {"size_bytes": 7}, {"sha256": "ab" * 32}, {"sha256": None}, {"schema": "holiday/1"}, {"created_at": "soon"},
+    {"generation_id": None}, {"usd_charged": "much"},
+])  # fmt: skip
+def test_a_sidecar_that_does_not_tell_of_this_file_is_passed_over(bench: Bench, changes: dict[str, object]) -> None:
+    beside(bench)
+    assert purchase(bench, {}) is not None
+    beside(bench, **changes)
+    assert purchase(bench, {}) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b"[" * 100_000])
+def test_what_is_no_sidecar_of_ours_is_passed_over(bench: Bench, content: bytes) -> None:
+    bench.shelf.lay("a/b.json", content)
+    assert purchase(bench, {}) is None
+
+
+@pytest.mark.parametrize("fields", [{"clip-key": "d" * 64}, {"sha256": "ab" * 32}, {"attempt": "other"}])
+def test_metadata_that_tells_of_another_file_than_the_sidecar_is_not_filled(
+    bench: Bench, fields: dict[str, str]
+) -> None:
+    beside(bench)
+    assert purchase(bench, fields) is None
+
+
+def test_a_sidecar_that_can_not_be_asked_for_holds_up_what_could_be_bought_twice(bench: Bench) -> None:
+    """But for a key that may not list, to which a 403 means that there is none."""
+    bench.shelf.trouble.append(StoreRefused("no", "AccessDenied", 403))
+    assert purchase(bench, {}) is None
+    for trouble in (StoreTrouble("slow down"), StoreRefused("no such class", "", 400)):
+        bench.shelf.trouble.append(trouble)
+        with pytest.raises(type(trouble)):
+            purchase(bench, {})
 
 
 def test_metadata_is_read_as_it_was_before_it_travelled(bench: Bench) -> None:

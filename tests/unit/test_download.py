@@ -15,8 +15,10 @@ import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from io import BytesIO
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import pytest
 
@@ -39,6 +41,7 @@ CLIP = b"\0\0\0\x18ftypisom" + os.urandom(3_000_000)
 SHA256 = hashlib.sha256(CLIP).hexdigest()
 NAME = f"clip.{SHA256}"
 MIB = 2**20
+NOTHING: Mapping[str, bytes] = MappingProxyType({})
 
 
 def fetch(folder: Path, answer: Answer, *, more: Mapping[str, Answer] | None = None, **limits: float) -> Download:
@@ -141,6 +144,27 @@ def gzipped(content: bytes) -> bytes:
     return gzip.compress(content, 1)
 
 
+def in_members(content: bytes) -> bytes:
+    """As pigz and bgzip write it, with an empty one at its end; the first is short."""
+    first, content = content[:3], content[3:]
+    return (
+        gzipped(first)
+        + b"".join(gzipped(content[at : at + 700_001]) for at in range(0, len(content), 700_001))
+        + gzipped(b"")
+    )
+
+
+def zipped(content: bytes, others: Mapping[str, bytes] = NOTHING, method: int = ZIP_DEFLATED) -> bytes:
+    """An archive with a clip in a folder, and files beside it."""
+    packed = BytesIO()
+    with ZipFile(packed, "w", method) as archive:
+        archive.mkdir("results")
+        archive.writestr("results/clip", content)
+        for name, other in others.items():
+            archive.writestr(name, other)
+    return packed.getvalue()
+
+
 def raw_deflated(content: bytes) -> bytes:
     packer = zlib.compressobj(wbits=-15)
     return packer.compress(content) + packer.flush()
@@ -165,6 +189,17 @@ def raw_deflated(content: bytes) -> bytes:
         ("", gzipped),
         ("deflate", partial(zlib.compress, level=1)),
         ("deflate", raw_deflated),
+        ("gzip", in_members),
+        ("", in_members),
+        ("", lambda clip: in_members(clip) + b"rest"),
+        ("gzip,aws-chunked", lambda clip: framed(in_members(clip))),
+        ("", zipped),
+        (
+            "",
+            partial(
+                zipped, others={"readme": b"# Your clip", "still": b"\x89PNG\r\n\x1a\n", "0": b""}, method=ZIP_STORED
+            ),
+        ),
         ("gzip,aws-chunked", lambda clip: framed(gzipped(clip))),
         ("aws-chunked, gzip", lambda clip: gzipped(framed(clip))),
     ],
@@ -182,6 +217,36 @@ def test_a_wrapping_that_is_cut_gives_what_is_in_it(tmp_path: Path) -> None:
     for body in (gzipped(CLIP)[:-100_000], framed(CLIP)[:-100_000]):
         got = fetch(tmp_path, reply(body, "Content-Encoding: gzip", length=len(body) + 100_000))
         assert got.told_whole is False and CLIP.startswith(got.path.read_bytes()) and got.size_bytes > 2_000_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        zipped(CLIP, {"other": CLIP[:5000]}),
+        zipped(b"no clip"),
+        zipped(CLIP)[:-100],
+        zipped(CLIP, method=ZIP_BZIP2),
+        zipped(CLIP, {f"a{n}": b"" for n in range(1000)}),
+        zipped(CLIP, {f"{n}{'a' * 60_000}": b"" for n in range(20)}),
+        gzipped(zipped(CLIP)),
+    ],
+    ids=["two", "none", "cut", "unknown packing", "many entries", "large directory", "in another wrapping"],
+)
+def test_an_archive_without_the_one_clip_stays_as_it_came(tmp_path: Path, body: bytes) -> None:
+    assert fetch(tmp_path, reply(body)).path.read_bytes() == body
+
+
+def test_an_archive_whose_clip_is_garbled_or_a_bomb_gives_no_whole_one(tmp_path: Path) -> None:
+    body = bytearray(zipped(CLIP, method=ZIP_STORED))
+    body[2_000_000] ^= 1
+    assert fetch(tmp_path, reply(bytes(body))).size_bytes < len(CLIP)
+    with pytest.raises(TooBig, match="once unpacked"):
+        fetch(tmp_path, reply(zipped(CLIP[:12] + bytes(50 * MIB))), max_bytes=MIB)
+
+
+def test_more_members_than_a_clip_has_are_not_gone_through(tmp_path: Path) -> None:
+    body = gzipped(CLIP[:1000]) + gzipped(b"") * 200_000
+    assert fetch(tmp_path, reply(body)).path.read_bytes() == CLIP[:1000]
 
 
 def test_a_bomb_stays_folded_and_one_with_a_clip_at_its_head_ends_at_the_most_bytes(tmp_path: Path) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import struct
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dailies.media.containers import Container
+from dailies.media.containers import boxes as boxes_of
 from dailies.media.video import inspect
 from dailies.media.wholeness import Grade, judge
 from tests.unit.video_files import FTYP, box, boxes, clip
@@ -46,6 +49,52 @@ def forms(tmp_path_factory: pytest.TempPathFactory, clips: dict[Container, bytes
         "provenance last": last + C2PA,
         "free last": front + box(b"free", b"0" * 50),
     }
+
+
+FRAGMENTS = {
+    "plain": "frag_keyframe+empty_moov+default_base_moof",
+    "old": "frag_keyframe",
+    "dash": "dash+frag_keyframe+empty_moov",
+    "indexed": "frag_keyframe+empty_moov+global_sidx",
+}
+
+
+@pytest.fixture(scope="module")
+def fragmented(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Two seconds in fragments, with pictures alone and with sound; `told` has a `mehd`."""
+    folder = tmp_path_factory.mktemp("fragments")
+    made = {
+        f"{name}{' with sound' * audio}": clip(folder / "a.mp4", audio=audio, options={"movflags": flags}).read_bytes()
+        for name, flags in FRAGMENTS.items()
+        for audio in (False, True)
+    }
+    return {
+        **made,
+        "told": with_mehd(made["plain"], 2000),
+        "told with sound": with_mehd(made["plain with sound"], 2022),
+    }
+
+
+def with_mehd(content: bytes, thousandths: int) -> bytes:
+    """The same file, whose `moov` says how long all of it is."""
+    mehd = box(b"mehd", struct.pack(">II", 0, thousandths))
+    longer = bytearray(content)
+    for kind in (b"mvex", b"moov"):
+        at = longer.index(kind) - 4
+        struct.pack_into(">I", longer, at, struct.unpack_from(">I", longer, at)[0] + len(mehd))
+    inside = longer.index(b"mvex") + 4
+    return bytes(longer[:inside] + mehd + longer[inside:])
+
+
+def ends(content: bytes) -> list[tuple[bytes, int]]:
+    """Kind and end of each box at the top."""
+    return [(kind, end) for kind, _, end in boxes_of(BytesIO(content), len(content))]
+
+
+def with_open_end(content: bytes) -> bytes:
+    """The same file, whose last box, the samples, goes to the end of the file, however long that is."""
+    at = content.rindex(b"mdat") - 4
+    return content[:at] + bytes(4) + content[at + 4 :]
 
 
 def grade(folder: Path, content: bytes, told: bool | None = None) -> Grade:
@@ -110,6 +159,70 @@ def test_every_truncation_of_a_real_clip_is_noticed(
 def test_a_cut_between_two_boxes_is_noticed_by_the_announced_length(tmp_path: Path, forms: dict[str, bytes]) -> None:
     cut = forms["provenance last"].removesuffix(C2PA)
     assert grade(tmp_path, cut, told=False) is Grade.ODD
+
+
+def test_a_whole_clip_in_fragments_is_whole(tmp_path: Path, fragmented: dict[str, bytes]) -> None:
+    for name, content in fragmented.items():
+        for told in (None, True):
+            assert grade(tmp_path, content, told) is Grade.WHOLE, name
+        assert grade(tmp_path, with_mehd(content, 0), True) is Grade.WHOLE, name
+
+
+@pytest.mark.parametrize("name", ["told", "told with sound", "indexed", "indexed with sound"])
+def test_a_clip_cut_between_two_fragments_is_noticed_by_what_it_says_of_its_length(
+    tmp_path: Path, fragmented: dict[str, bytes], name: str
+) -> None:
+    """It is odd and not cut, for an index may be wrong: another try brings more of it, or the same bytes are taken."""
+    content = fragmented[name]
+    half = [end for kind, end in ends(content) if kind == b"mdat" and end < len(content) * 0.8]
+    assert len(half) > 20
+    for end in half[::5]:
+        verdict = judge(boxes(tmp_path, content[:end]), None)
+        assert verdict.grade is Grade.ODD and (
+            "its fragments end" in verdict.detail or "its own index" in verdict.detail
+        )
+        assert grade(tmp_path, content[:end], told=True) is Grade.WHOLE
+
+
+def test_a_clip_in_fragments_that_says_nothing_of_its_length_is_taken_as_it_is(
+    tmp_path: Path, fragmented: dict[str, bytes]
+) -> None:
+    """Nor does one whose fragments don't say when they begin."""
+    for content in (fragmented["plain"], fragmented["told"].replace(b"tfdt", b"free")):
+        cut = content[: [end for kind, end in ends(content) if kind == b"mdat"][20]]
+        assert grade(tmp_path, cut) is Grade.WHOLE
+
+
+@pytest.mark.parametrize("name", ["plain", "old", "dash", "plain with sound"])
+def test_a_fragment_without_its_samples_is_cut(tmp_path: Path, fragmented: dict[str, bytes], name: str) -> None:
+    """Between `moof` and `mdat`; and within the samples where their box leaves its length open."""
+    content = fragmented[name]
+    last = [end for kind, end in ends(content) if kind == b"moof"][-1]
+    verdict = judge(boxes(tmp_path, content[:last]), None)
+    assert verdict.grade < Grade.WHOLE and "where its samples end at" in verdict.detail
+    opened = with_open_end(content[: [end for kind, end in ends(content) if kind == b"mdat"][-1]])
+    assert grade(tmp_path, opened) is Grade.WHOLE
+    assert grade(tmp_path, opened[:-1]) < Grade.WHOLE
+
+
+@pytest.mark.parametrize("audio", [False, True])
+def test_samples_that_go_to_the_end_of_the_file_are_counted_by_its_index(tmp_path: Path, audio: bool) -> None:
+    made = clip(tmp_path / "a.mp4", audio=audio, options={"movflags": "faststart"}).read_bytes()
+    whole = with_open_end(made)
+    assert whole != made and grade(tmp_path, whole) is Grade.WHOLE
+    for size in (len(whole) - 1, len(whole) * 2 // 3):
+        assert grade(tmp_path, whole[:size], told=True) is Grade.CUT
+
+
+@settings(deadline=None, max_examples=300)
+@given(data=st.data())
+def test_what_a_file_says_of_its_length_may_be_any_bytes(
+    fragmented: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    content = bytearray(fragmented[data.draw(st.sampled_from(sorted(fragmented)))][:6000])
+    for at in data.draw(st.lists(st.integers(0, 2500), max_size=8)):
+        content[at] = data.draw(st.integers(0, 255))
+    judge(boxes(tmp_path_factory.getbasetemp(), bytes(content)), None)
 
 
 @pytest.mark.parametrize(
@@ -178,11 +291,33 @@ def test_a_cut_is_noticed_in_other_containers_too(
         (b"\xff\xd8\xff\xe0" + bytes(90), "picture"),
         (b"\x1f\x8b" + bytes(90), "packed"),
         (b"PK\x03\x04" + bytes(90), "packed"),
+        (b"GIF89a" + bytes(90), "picture"),
+        (b"RIFF\0\0\0\0WEBPVP8 " + bytes(90), "picture"),
+        (box(b"ftyp", b"avif\0\0\0\0avifmif1") + box(b"meta") + box(b"mdat", b"x"), "picture"),
+        (box(b"ftyp", b"heic\0\0\0\0mif1heic") + box(b"meta") + box(b"mdat", b"x"), "picture"),
+        (b"II*\0" + bytes(90), "picture"),
+        (b"RIFF\0\0\0\0WAVEfmt " + bytes(90), "sound"),
+        (b"ID3\x04" + bytes(90), "sound"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "document"),
+        ("\ufeff<html>".encode("utf-16-le"), "text"),
+        ('{"message": "não encontrado"}'.encode("latin-1"), "text"),
     ],
 )
 def test_what_answers_in_a_clips_place_is_no_clip(tmp_path: Path, content: bytes, why: str) -> None:
     verdict = judge(boxes(tmp_path, content), True)
     assert verdict.grade is Grade.NO_CLIP and why in verdict.detail
+
+
+def test_an_archive_with_several_clips_is_better_than_nothing_and_no_clip(
+    tmp_path: Path, clips: dict[Container, bytes]
+) -> None:
+    """It is kept as what was paid for, and never stored as the clip while there is hope of that."""
+    with ZipFile(tmp_path / "boxes.mp4", "w") as archive:
+        archive.writestr("a.mp4", clips[Container.MP4])
+        archive.writestr("b.webm", clips[Container.WEBM])
+    verdict = judge(tmp_path / "boxes.mp4", True)
+    assert (verdict.grade, verdict.container) == (Grade.SEVERAL, None) and "an archive with 2 clips" in verdict.detail
+    assert Grade.UNKNOWN < Grade.SEVERAL < Grade.CUT
 
 
 def test_bytes_of_no_known_kind_are_unknown(tmp_path: Path) -> None:
