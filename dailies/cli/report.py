@@ -35,6 +35,7 @@ from dailies.report.rounds import Round, is_sent_back, retake_round
 from dailies.report.runs import runs_of
 from dailies.report.select import Selection, chosen, each_chosen, grouped
 from dailies.report.sidecars import keep_all_sidecars
+from dailies.report.target import file_named, folder_named
 from dailies.report.write import Extras, Places, to_disk, write_report
 from dailies.report.write import replace as replace_file
 from dailies.runtime import make_home, open_ledger
@@ -68,6 +69,7 @@ def run_report(wanted: Wanted) -> int:
 
 
 def _run_report(wanted: Wanted) -> int:
+    _refuse_what_takes_nothing(wanted)
     settings = settings_here()
     make_home(settings.home)
     ledger = open_ledger(settings)
@@ -105,6 +107,14 @@ def _run_report(wanted: Wanted) -> int:
     if folder:
         print(f"Report: {folder}")
     return 0
+
+
+def _refuse_what_takes_nothing(wanted: Wanted) -> None:
+    """Raises BadInput for a place in which nothing can be written."""
+    if wanted.out is not None:
+        folder_named("--out", wanted.out)
+    if wanted.focus not in (None, "-"):
+        file_named("--focus", str(wanted.focus), "costs.csv")
 
 
 @dataclass(frozen=True, slots=True)

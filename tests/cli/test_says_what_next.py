@@ -66,6 +66,36 @@ def test_a_refusal_in_json_is_one_object_with_the_same(words: list[str], capsys:
     assert answer["error"] and answer["next"].startswith("dailies ") and isinstance(answer["bad_rows"], list)
 
 
+OFFERED = [
+    ("file", ["fetch", "--to", "bad.csv"]), ("file", ["fetch", "--to", "bad.csv/below"]), ("file", ["fetch", "--to", "loose"]),
+    ("file", ["report", "--out", "bad.csv"]), ("file", ["export", "--batch", "b", "--as", "csv", "--to", "bad.csv/"]),
+    ("file", ["export", "--batch", "b", "--as", "csv", "--to", "bad.csv/b.csv"]), ("file", ["demo", "--output", "bad.csv"]),
+    ("file", ["run", "some.csv", "--yes", "--keep-local", "bad.csv"]), ("file", ["run", "some.csv", "--yes", "--report-dir", "bad.csv/r"]),
+    ("folder", ["report", "--focus", "none/costs.csv"]), ("folder", ["report", "--focus", "home"]),
+    ("folder", ["review", "--export", "none/v.csv"]), ("folder", ["review", "--export", "home"]),
+    ("nobody", ["fetch", "--to", "~nobody-here/clips"]), ("nobody", ["report", "--focus", "~nobody-here/costs.csv"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("stands_there", "words"), OFFERED, ids=lambda value: value if isinstance(value, str) else " ".join(value)
+)
+def test_a_place_that_takes_nothing_is_refused_before_the_work_begins(
+    stands_there: str, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the option's name, what is in the way, and what to type instead."""
+    (tmp_path / "some.csv").write_text("id,prompt,model\ndawn,a cat smiles,alibaba/wan-2-7-t2v\n")
+    (tmp_path / "loose").symlink_to("nowhere")
+    (tmp_path / "home").mkdir()
+    assert main(words) == 2
+    option, place = words[-2:]
+    said = capsys.readouterr().err
+    assert f"{option} {place.split('/')[0]}" in said and "[request]" in said and "Nothing was done" in said, said
+    if stands_there != "nobody":
+        assert f"such as {option} " in said
+    assert not (tmp_path / "home" / "ledger.db").exists() or words[0] == "run"
+
+
 def test_version_names_prefect_and_the_ledger(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert re.fullmatch(r"dailies \d+\.\d+\.\d+ \(Prefect 3\.\S+, ledger schema \d+\)\n", capsys.readouterr().out)
