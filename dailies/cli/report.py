@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dailies.catalog import load_catalog
 from dailies.cli.command_settings import settings_here
 from dailies.cli.screen import say, tell
 from dailies.cli.tables import table
@@ -27,6 +29,7 @@ from dailies.report.divide import BY_ATTEMPT
 from dailies.report.focus import focus_csv
 from dailies.report.gather import gather_posters
 from dailies.report.kept import kept_by, kept_json
+from dailies.report.known import with_known_names
 from dailies.report.links import POSTERS, PRESIGNED, Linker, from_base, links_end, on_disk, presigned
 from dailies.report.page import PageFacts, Ways
 from dailies.report.reconcile import Reconciliation, reconciliation_csv
@@ -74,6 +77,8 @@ def _run_report(wanted: Wanted) -> int:
     make_home(settings.home)
     ledger = open_ledger(settings)
     try:
+        catalog = partial(load_catalog, settings.dailies_models)
+        wanted = replace(wanted, selection=with_known_names(wanted.selection, ledger, catalog))
         alone = _alone(ledger, wanted)
         read = _in_one_reading(ledger, wanted, alone) if alone else _whole(settings, ledger, wanted)
         next_round = retake_round(ledger, read.sent_back)
