@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -94,6 +97,24 @@ def test_a_place_that_takes_nothing_is_refused_before_the_work_begins(
     if stands_there != "nobody":
         assert f"such as {option} " in said
     assert not (tmp_path / "home" / "ledger.db").exists() or words[0] == "run"
+
+
+def test_the_locale_c_loses_no_letter(tmp_path: Path) -> None:
+    """What a program reads is UTF-8 there; a name that came as bytes is refused, with what to type."""
+    (tmp_path / "some.csv").write_text("id,prompt,model\n日本,a cat,alibaba/wan-2-7-t2v\n", encoding="utf-8")
+    environ = {**os.environ, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+
+    def told(*words: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-m", "dailies.cli", *words], cwd=tmp_path, env=environ, capture_output=True
+        )
+
+    assert "日本" in told("check", "some.csv").stdout.decode()
+    for words in (["show", "日本", "--batch", "some"], ["report", "--batch", "日本"], ["check", "日本.csv"]):
+        done = told(*words)
+        said = done.stderr.decode()
+        assert done.returncode == 2 and "日本" in said and "PYTHONUTF8=1" in said and "unexpected" not in said
+    assert told("status").returncode == 0
 
 
 def test_version_names_prefect_and_the_ledger(capsys: pytest.CaptureFixture[str]) -> None:
