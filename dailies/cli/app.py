@@ -10,7 +10,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from dailies.cli.commands import buy, decide, keep, look, serve
 from dailies.cli.ledger_admin import ledger_app
-from dailies.cli.letters import never_refuse_a_letter
+from dailies.cli.letters import never_refuse_a_letter, refuse_unread_letters
 from dailies.cli.models import models_app
 from dailies.errors import BadInput, DailiesError, Misconfigured, describe_error, trouble_of
 from dailies.logs import stderr_as_asked
@@ -72,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _end_of(tokens: Sequence[str]) -> int:
     try:
+        refuse_unread_letters(tokens)
         result = app(tokens, exit_on_error=False, result_action="return_value")
     except CycloptsError as error:  # its own words are on stderr already
         code = refused(BadInput(str(error)), tokens, usage=True)

@@ -13,14 +13,14 @@ from dailies.domain.money import show_usd
 from dailies.errors import BadInput
 from dailies.forget.archive import Sums, archive, differing, due
 from dailies.report.credits import dump
+from dailies.report.target import folder_named
 from dailies.runtime import make_home, open_ledger
 from dailies.settings import Settings
 
 
 def run_archive(folder: Path, older_than: str | None, dry_run: bool, yes: bool, as_json: bool) -> int:
     """Count what is old, ask, write it down and let it go."""
-    if folder.exists() and not folder.is_dir():
-        raise BadInput(f"{folder} is a file: name a folder for the archive's files. Nothing was archived.")
+    folder_named("ledger archive", folder)
     age = None if older_than is None else span(older_than)
     asks = sys.stdin.isatty() and sys.stderr.isatty()
     if not (dry_run or yes or asks):

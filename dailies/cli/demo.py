@@ -30,6 +30,7 @@ from dailies.prefect_api.client import expect_server, use_server
 from dailies.prefect_api.server import LocalServer
 from dailies.registry import declared, load
 from dailies.report.credits import Credits
+from dailies.report.target import folder_named
 from dailies.runtime import open_runtime
 from dailies.sandbox import Sandbox, SandboxConfig
 from dailies.sandbox.server import serve
@@ -178,7 +179,11 @@ def sandbox_environment(url: str) -> dict[str, str]:
 
 
 def fresh_folder(output: Path) -> Path:
-    """The demo's own DAILIES_HOME inside `output`. What an earlier demo left there is removed, and nothing else."""
+    """The demo's own DAILIES_HOME inside `output`. What an earlier demo left there is removed, and nothing else.
+
+    Raises BadInput or Misconfigured.
+    """
+    output = folder_named("--output", output)
     try:
         output.mkdir(parents=True, exist_ok=True)
         for name in ("home", "clips", "report"):
@@ -189,7 +194,7 @@ def fresh_folder(output: Path) -> Path:
             (folder / MARKER).touch()
     except OSError as error:
         raise Misconfigured(f"{output} can't be written: {error.strerror}", trouble="disk") from error
-    return output.absolute() / "home"
+    return output / "home"
 
 
 def run_sandbox(port: int, time_scale: float, s3: bool) -> int:

@@ -13,6 +13,7 @@ from dailies.errors import BadInput
 from dailies.report.credits import credits_of, dump
 from dailies.report.handover import handed
 from dailies.report.select import Selection, chosen
+from dailies.report.target import folder_named, path_named
 from dailies.report.timeline import ADAPTERS, require_library
 from dailies.runtime import make_home, open_ledger
 from dailies.steps.export import Export, write_export
@@ -26,6 +27,7 @@ def run_export(batch: str, kept: bool, kind: Kind, to: str | None, names: str, j
     """Write the hand-over. Exit code 1 where a clip could not be had. Raises BadInput before anything is written."""
     if to is not None and "://" in to:
         raise BadInput(f"--to {to}: export writes to this machine, such as --to handover/{slug(batch)}.{kind}")
+    file = _file(to, batch, kind)
     if kind in ADAPTERS:
         require_library()
     settings = settings_here()
@@ -33,7 +35,7 @@ def run_export(batch: str, kept: bool, kind: Kind, to: str | None, names: str, j
     with closing(open_ledger(settings)) as ledger:
         rows = chosen((row for row in ledger.rows(batch) if not row.forgotten), Selection(batch))
     clips = handed(credits_of(batch, rows), kept, names, kind)
-    wanted = Export(batch, kind, _file(to, batch, kind), originals_of(rows))
+    wanted = Export(batch, kind, file, originals_of(rows))
     found = write_export(None if kind == "csv" else S3(), wanted, clips, counting("clips fetched"))
     missing = [one for one in found if one.problem]
     for one in missing:
@@ -52,9 +54,12 @@ def run_export(batch: str, kept: bool, kind: Kind, to: str | None, names: str, j
 
 
 def _file(to: str | None, batch: str, kind: str) -> Path:
-    """The file that is written: as named, in the folder that is named, else in the one where one stands."""
+    """The file that is written: as named, in the folder that is named, else in the one where one stands. Raises BadInput."""
     usual = f"{slug(batch, 'batch')}.{kind}"
     if to is None:
         return Path(usual).absolute()
-    path = Path(to).expanduser().absolute()
-    return path / usual if to.endswith(("/", "\\")) or path.is_dir() else path
+    path = path_named("--to", to)
+    if to.endswith(("/", "\\")) or path.is_dir():
+        return folder_named("--to", to) / usual
+    folder_named("--to", Path(to).parent)
+    return path

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dailies.catalog import load_catalog
 from dailies.cli.command_settings import settings_here
 from dailies.cli.screen import say, tell
 from dailies.cli.tables import table
@@ -27,6 +29,7 @@ from dailies.report.divide import BY_ATTEMPT
 from dailies.report.focus import focus_csv
 from dailies.report.gather import gather_posters
 from dailies.report.kept import kept_by, kept_json
+from dailies.report.known import with_known_names
 from dailies.report.links import POSTERS, PRESIGNED, Linker, from_base, links_end, on_disk, presigned
 from dailies.report.page import PageFacts, Ways
 from dailies.report.reconcile import Reconciliation, reconciliation_csv
@@ -35,6 +38,7 @@ from dailies.report.rounds import Round, is_sent_back, retake_round
 from dailies.report.runs import runs_of
 from dailies.report.select import Selection, chosen, each_chosen, grouped
 from dailies.report.sidecars import keep_all_sidecars
+from dailies.report.target import file_named, folder_named
 from dailies.report.write import Extras, Places, to_disk, write_report
 from dailies.report.write import replace as replace_file
 from dailies.runtime import make_home, open_ledger
@@ -68,10 +72,13 @@ def run_report(wanted: Wanted) -> int:
 
 
 def _run_report(wanted: Wanted) -> int:
+    _refuse_what_takes_nothing(wanted)
     settings = settings_here()
     make_home(settings.home)
     ledger = open_ledger(settings)
     try:
+        catalog = partial(load_catalog, settings.dailies_models)
+        wanted = replace(wanted, selection=with_known_names(wanted.selection, ledger, catalog))
         alone = _alone(ledger, wanted)
         read = _in_one_reading(ledger, wanted, alone) if alone else _whole(settings, ledger, wanted)
         next_round = retake_round(ledger, read.sent_back)
@@ -105,6 +112,14 @@ def _run_report(wanted: Wanted) -> int:
     if folder:
         print(f"Report: {folder}")
     return 0
+
+
+def _refuse_what_takes_nothing(wanted: Wanted) -> None:
+    """Raises BadInput for a place in which nothing can be written."""
+    if wanted.out is not None:
+        folder_named("--out", wanted.out)
+    if wanted.focus not in (None, "-"):
+        file_named("--focus", str(wanted.focus), "costs.csv")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from dailies.net import Trust
 from dailies.prefect_api.address import configured_api_url
 from dailies.prompts import read_local
 from dailies.report.select import Selection, chosen
+from dailies.report.target import file_named
 from dailies.report.write import replace
 from dailies.review.sheet import decided, read_verdicts, verdicts_csv
 from dailies.runtime import make_home, open_ledger
@@ -68,13 +69,13 @@ def _open(address: str) -> None:
 
 def write_out(batch: str | None, file: str) -> int:
     """Write the verdicts of one batch, or of all, as a CSV; `-` is stdout."""
+    path = None if file == "-" else file_named("--export", file, "verdicts.csv")
     with _ledger() as (_, ledger):
         rows = rows_of(ledger, batch)
     text = verdicts_csv(rows)
-    if file == "-":
+    if path is None:
         print(text, end="")
         return 0
-    path = Path(file).expanduser()
     try:
         replace(path, as_utf8(text))
     except OSError as error:

@@ -1,5 +1,5 @@
-"""The keys under which earlier versions knew a clip: by the text as it was written, by the whole address of its image, by the
-bytes that an encoder had made of it, by the number of a take as a spreadsheet had rewritten it.
+"""The keys under which earlier versions knew a clip: by the text as it was written, by the whole address of its image or by
+more of it than today, by the bytes that an encoder had made of it, by the number of a take as a spreadsheet had rewritten it.
 
 A ledger finds such clips by what they are. This is for where no ledger remembers: the metadata of what lies in S3, and the
 references in a provider's log, hold the key of their time.
@@ -12,6 +12,7 @@ import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from dailies.domain.addresses import unsigned_then
 from dailies.domain.clips import Clip
 from dailies.domain.takes import rewritten_labels
 
@@ -22,7 +23,7 @@ def earlier_keys(clip: Clip, fitted: Sequence[str] = ()) -> frozenset[str]:
     `fitted` are the digests of what an encoder may have made of its image. What can't be known any more is left out: a
     signature that has changed since, a spelling that nobody keeps.
     """
-    images = [f"sha256:{digest}" for digest in fitted] if clip.image.made else list(_images(clip))
+    images = [*(f"sha256:{digest}" for digest in fitted if clip.image.made), *_images(clip)]
     takes = (clip.take, *rewritten_labels(clip.take))
     keys = {
         _first_versions_key(clip, prompt, image, take)
@@ -34,7 +35,15 @@ def earlier_keys(clip: Clip, fitted: Sequence[str] = ()) -> frozenset[str]:
 
 
 def _images(clip: Clip) -> Iterable[str]:
-    yield f"sha256:{clip.image.sha256}" if clip.image.sha256 else clip.image.source
+    """The image by its bytes; by its whole address, and by what was left of that when fewer signatures were known."""
+    image = clip.image
+    if image.made:
+        if not image.sha256:
+            yield f"{unsigned_then(image.source)} {image.made}"
+    elif image.sha256:
+        yield f"sha256:{image.sha256}"
+    else:
+        yield from (image.source, unsigned_then(image.source))
 
 
 def _writings(text: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Which clip a person means by CLIP: a clip_key, its first digits, or `BATCH/ID[/TAKE]`."""
+"""Which clip a person means by CLIP: a clip_key, its first digits, or `BATCH/ID[/TAKE]`; which names are on record."""
 
 from __future__ import annotations
 
@@ -53,6 +53,21 @@ def clips_named(ledger: Reader, text: str, batch: str | None = None) -> dict[str
     found = exact or rows
     first = "1" if len(found) > 1 else ""
     return {row.clip_key: "/".join(filter(None, (row.batch, row.row_id, row.take or first))) for row in found}
+
+
+def providers_on_record(ledger: Reader) -> frozenset[str]:
+    """Every provider that was asked for something."""
+    return _distinct(ledger, t.attempt.c.provider)
+
+
+def models_on_record(ledger: Reader) -> frozenset[str]:
+    """The ids of all models that clips were planned of."""
+    return _distinct(ledger, t.clip.c.model)
+
+
+def _distinct(ledger: Reader, column: sa.ColumnElement[str]) -> frozenset[str]:
+    with ledger.engine.connect() as connection, connection.begin():
+        return frozenset(connection.execute(sa.select(column).distinct()).scalars())
 
 
 def _meanings(text: str, batch: str | None) -> Iterator[sa.ColumnElement[bool]]:

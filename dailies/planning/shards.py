@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import hashlib
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -17,6 +19,8 @@ from dailies.planning.request import FOLDERS, WHICH_ROWS, BatchRequest
 STARTS = 5
 """How often one dispatch starts a shard whose run died; a run that ended by itself is not started again."""
 
+FEW = 5
+"""Of the ids that there are no more are named in a refusal."""
 ROWS = re.compile(r"\s*([1-9]\d{0,8})\s*(?:-\s*([1-9]\d{0,8})\s*)?")
 
 
@@ -74,16 +78,35 @@ def chosen(
 
 
 def _with_ids(rows: Sequence[N], text: str, names: Mapping[int, str]) -> list[N]:
-    parts = next(csv.reader([text], skipinitialspace=True), [])  # an id that holds a comma stands in quotes
-    wanted = dict.fromkeys(part.strip() for part in parts if part.strip())
-    found = [row for row in rows if names.get(row.number) in wanted]
-    known = {names.get(row.number) for row in found}
-    missing = [name for name in wanted if name not in known]
+    there = dict.fromkeys(names[row.number] for row in rows if row.number in names)
+    wanted = _ids_in(text)
+    missing = [name for name in wanted if name not in there]
+    if missing and text.strip() in there:  # one id that holds commas, as a person copies it from its cell
+        wanted, missing = [text.strip()], []
     if missing or not wanted:
         raise BadInput(
-            f"--rows {text}: the CSV has no row with the id {', '.join(missing) or '(none given)'}. Nothing was bought."
+            f"--rows {text}: the CSV has no row with the id {', '.join(missing) or '(none given)'}{_what_there_is(missing, there)}"
+            " Nothing was bought."
         )
-    return found
+    return [row for row in rows if names.get(row.number) in wanted]
+
+
+def _ids_in(text: str) -> list[str]:
+    """The ids that are named, separated by commas; one that holds a comma stands in quotes."""
+    parts = next(csv.reader([text], skipinitialspace=True), [])
+    return list(dict.fromkeys(part.strip() for part in parts if part.strip()))
+
+
+def _what_there_is(missing: Iterable[str], there: Iterable[str]) -> str:
+    """The ids that were probably meant, else the first of all, as they are typed."""
+    known = list(there)
+    near = [found for name in missing for found in difflib.get_close_matches(name, known, n=1)]
+    shown = ",".join(f'"{name}"' if "," in name else name for name in near or known[:FEW])
+    typed = f"--rows {shlex.quote(shown)}"
+    if near:
+        return f"; did you mean {typed}?"
+    more = f", and {len(known) - FEW} more" if len(known) > FEW else ""
+    return f"; there are {typed}{more}." if known else "."
 
 
 def split(rows: Iterable[Row], size: int) -> list[Shard]:

@@ -60,7 +60,7 @@ def chosen(rows: Iterable[BatchRow], selection: Selection) -> list[BatchRow]:
     rows = list(rows)
     if selection.batch and not any(row.batch == selection.batch for row in rows):
         raise BadInput(f"the ledger knows no batch {selection.batch!r}", trouble="which-one")
-    mine = [row for row in rows if selection.batch in (None, row.batch) and _is_model(row, selection.model)]
+    mine = [row for row in rows if selection.batch in (None, row.batch) and is_called(row.clip.model, selection.model)]
     found = mine if selection.batch else _distinct(mine)
     return [part for row in found for part in [_within(row, selection)] if part]
 
@@ -70,17 +70,16 @@ def each_chosen(rows: Iterable[BatchRow], selection: Selection) -> Iterator[Batc
     any_row = False
     for row in rows:
         any_row = True
-        if _is_model(row, selection.model) and (part := _within(row, selection)):
+        if is_called(row.clip.model, selection.model) and (part := _within(row, selection)):
             yield part
     if selection.batch and not any_row:
         raise BadInput(f"the ledger knows no batch {selection.batch!r}", trouble="which-one")
 
 
-def _is_model(row: BatchRow, model: str | None) -> bool:
-    if model is None:
-        return True
-    name = row.clip.model.casefold()
-    return model.casefold() in (name, name.split("/")[-1])
+def is_called(model: str, name: str | None) -> bool:
+    """Whether a choice by this name takes in a model: its id, or that without its maker. None takes in all."""
+    known = model.casefold()
+    return name is None or name.casefold() in (known, known.split("/")[-1])
 
 
 def _within(row: BatchRow, selection: Selection) -> BatchRow | None:

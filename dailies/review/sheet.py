@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from dailies.domain.records import BatchRow
+from dailies.domain.takes import label_meant
 from dailies.domain.text import clean_label, clean_prompt
 from dailies.domain.verdicts import NOTHING_SAID, Said, Word, take_meant
 from dailies.errors import BadRow, BadRows
@@ -21,8 +21,6 @@ from dailies.sheets.workbook import is_workbook, read_workbook
 
 COLUMNS: Final = ("batch", "id", "take", "clip_key", "verdict", "note", "prompt", "by", "at", "seconds")
 UNCHANGED: Final = "no verdict was changed"
-_WHOLE_NUMBER = re.compile(r"(\d+)\.0+")
-"""A take's number as a spreadsheet may have made it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +154,16 @@ def _delivered(row: BatchRow) -> bool:
 
 
 def _names(table: Table, source: str) -> dict[str, int]:
-    """At which place each of our columns stands. Raises BadRows where one is missing, or nearly there."""
-    names = {_plain(name): at for at, name in reversed(list(enumerate(table.header)))}
-    bad = []
+    """At which place each of our columns stands. Raises BadRows where one is missing, there twice, or nearly there."""
+    written: dict[str, list[str]] = {}
+    for name in table.header:
+        written.setdefault(_plain(name), []).append(clean_label(name))
+    bad = [
+        BadRow(0, name, f"this column is there twice ({' and '.join(map(repr, alike))})", cure="rename or remove one")
+        for name, alike in written.items()
+        if name in COLUMNS and len(alike) > 1
+    ]
+    names = {_plain(name): at for at, name in enumerate(table.header)}
     if "verdict" not in names:
         bad.append(BadRow(0, "verdict", "this column is missing", cure="add it"))
     if not {"clip_key", "id"} & set(names):
@@ -181,7 +186,7 @@ def _written(line: Line, names: Mapping[str, int], bad: list[BadRow]) -> Written
     one = Written(
         line.row, Word(said) if known else Word.NONE, clean_label(cells.get("clip_key", "")).lower(),
         clean_label(cells.get("batch", "")), clean_label(cells.get("id", "")),
-        None if take is None else _WHOLE_NUMBER.sub(r"\1", clean_label(take)),
+        None if take is None else label_meant(clean_label(take)),
         _text(cells, "note"), _text(cells, "prompt"), clean_label(cells.get("by", "")),
     )  # fmt: skip
     if not known:
@@ -205,4 +210,13 @@ def _unquoted(cell: str) -> str:
 
 
 def _plain(name: str) -> str:
-    return clean_label(name).casefold().replace(" ", "_")
+    """Our spelling of a column's name, whatever its case and what stands between its words."""
+    plain = clean_label(name).casefold()
+    return _BY_LETTERS.get(_letters(plain), plain)
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name if letter.isalnum())
+
+
+_BY_LETTERS: Final = {_letters(name): name for name in COLUMNS}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -14,6 +14,7 @@ from dailies.domain.records import BatchRow
 from dailies.domain.text import as_utf8
 from dailies.ledger.calling import ledger_call
 from dailies.report.credits import Credits, credits_of
+from dailies.report.known import with_known_names
 from dailies.report.links import PRESIGNED, beside, from_base, links_end, presigned, report_key
 from dailies.report.page import PageFacts, Ways
 from dailies.report.reconcile import Reconciliation, reconciliation_csv
@@ -66,6 +67,7 @@ async def report_period(runtime: Runtime, period: Period) -> PeriodReport:
     if not to:
         raise NoDestination("nothing says where the report goes: set DAILIES_TO or pass `to`")
     bucket, prefix = parse_s3_uri(to)
+    period = replace(period, selection=await ledger_call(_known, runtime, period.selection))
     rows = await ledger_call(_rows, runtime)
     reconciliation = await reconciliation_of(runtime.settings, rows, period.selection) if period.reconcile else None
     learned = await ledger_call(learn_charges, runtime.ledger, reconciliation) if reconciliation else 0
@@ -73,6 +75,10 @@ async def report_period(runtime: Runtime, period: Period) -> PeriodReport:
         rows = await ledger_call(_rows, runtime)
     folder = report_key(prefix, FOLDER, slug(period.title, "report"))
     return await anyio.to_thread.run_sync(_put, runtime, period, rows, reconciliation, bucket, folder)
+
+
+def _known(runtime: Runtime, selection: Selection) -> Selection:
+    return with_known_names(selection, runtime.ledger, lambda: runtime.catalog)
 
 
 def _rows(runtime: Runtime) -> list[BatchRow]:

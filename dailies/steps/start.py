@@ -30,12 +30,13 @@ from dailies.planning.further import is_image
 from dailies.planning.images import Images
 from dailies.planning.matrix import expanded
 from dailies.planning.plan import Market, Plan, make_plan, unpriced_message
-from dailies.planning.request import BatchRequest, is_file
+from dailies.planning.request import FOLDERS, OPTIONS, BatchRequest, is_file
 from dailies.planning.shards import fingerprint
 from dailies.planning.timeouts import refuse_short_timeout
 from dailies.prompts import MAX_BYTES, RawRow, Sheet, read_local, read_sheet, read_table
 from dailies.providers.live import Live
 from dailies.registry import provider_names
+from dailies.report.target import folder_named
 from dailies.runtime import Runtime
 from dailies.sheets.columns import Names
 from dailies.sheets.table import Table
@@ -64,6 +65,9 @@ async def plan_batch(
 
 
 async def _planned(runtime: Runtime, request: BatchRequest, progress: Progress, on_record: bool) -> Plan:
+    for name in FOLDERS:
+        if folder := getattr(request, name):
+            folder_named(OPTIONS[name], folder)
     sheet, below = await (_recorded(runtime, request) if on_record else _sheet(runtime, request))
     kept = runtime.home / "images"
     images = Images(below, runtime.http, runtime.trust, runtime.s3, kept, request.fit != "strict")

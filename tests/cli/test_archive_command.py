@@ -131,4 +131,4 @@ def test_an_archive_is_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[st
     (tmp_path / "history").write_text("mine")
     assert main(["ledger", "archive", str(tmp_path / "history"), "--yes"]) == 2
     said = capsys.readouterr().err
-    assert "[request]" in said and "is a file: name a folder" in said and (tmp_path / "history").read_text() == "mine"
+    assert "[request]" in said and "is no folder: name one" in said and (tmp_path / "history").read_text() == "mine"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -64,6 +67,54 @@ def test_a_refusal_in_json_is_one_object_with_the_same(words: list[str], capsys:
     assert main(words) == 2
     answer = json.loads(capsys.readouterr().out)
     assert answer["error"] and answer["next"].startswith("dailies ") and isinstance(answer["bad_rows"], list)
+
+
+OFFERED = [
+    ("file", ["fetch", "--to", "bad.csv"]), ("file", ["fetch", "--to", "bad.csv/below"]), ("file", ["fetch", "--to", "loose"]),
+    ("file", ["report", "--out", "bad.csv"]), ("file", ["export", "--batch", "b", "--as", "csv", "--to", "bad.csv/"]),
+    ("file", ["export", "--batch", "b", "--as", "csv", "--to", "bad.csv/b.csv"]), ("file", ["demo", "--output", "bad.csv"]),
+    ("file", ["run", "some.csv", "--yes", "--keep-local", "bad.csv"]), ("file", ["run", "some.csv", "--yes", "--report-dir", "bad.csv/r"]),
+    ("folder", ["report", "--focus", "none/costs.csv"]), ("folder", ["report", "--focus", "home"]),
+    ("folder", ["review", "--export", "none/v.csv"]), ("folder", ["review", "--export", "home"]),
+    ("nobody", ["fetch", "--to", "~nobody-here/clips"]), ("nobody", ["report", "--focus", "~nobody-here/costs.csv"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("stands_there", "words"), OFFERED, ids=lambda value: value if isinstance(value, str) else " ".join(value)
+)
+def test_a_place_that_takes_nothing_is_refused_before_the_work_begins(
+    stands_there: str, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the option's name, what is in the way, and what to type instead."""
+    (tmp_path / "some.csv").write_text("id,prompt,model\ndawn,a cat smiles,alibaba/wan-2-7-t2v\n")
+    (tmp_path / "loose").symlink_to("nowhere")
+    (tmp_path / "home").mkdir()
+    assert main(words) == 2
+    option, place = words[-2:]
+    said = capsys.readouterr().err
+    assert f"{option} {place.split('/')[0]}" in said and "[request]" in said and "Nothing was done" in said, said
+    if stands_there != "nobody":
+        assert f"such as {option} " in said
+    assert not (tmp_path / "home" / "ledger.db").exists() or words[0] == "run"
+
+
+def test_the_locale_c_loses_no_letter(tmp_path: Path) -> None:
+    """What a program reads is UTF-8 there; a name that came as bytes is refused, with what to type."""
+    (tmp_path / "some.csv").write_text("id,prompt,model\n日本,a cat,alibaba/wan-2-7-t2v\n", encoding="utf-8")
+    environ = {**os.environ, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+
+    def told(*words: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-m", "dailies.cli", *words], cwd=tmp_path, env=environ, capture_output=True
+        )
+
+    assert "日本" in told("check", "some.csv").stdout.decode()
+    for words in (["show", "日本", "--batch", "some"], ["report", "--batch", "日本"], ["check", "日本.csv"]):
+        done = told(*words)
+        said = done.stderr.decode()
+        assert done.returncode == 2 and "日本" in said and "PYTHONUTF8=1" in said and "unexpected" not in said
+    assert told("status").returncode == 0
 
 
 def test_version_names_prefect_and_the_ledger(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from dailies.domain.records import Copy
 from dailies.domain.states import State
 from dailies.ledger import Ledger
 from dailies.ledger import tables as t
-from tests.ledger.factories import NOON, USD, FakeClock, a_clip, a_row, bring_to, claim, plan, store
+from tests.ledger.factories import IMAGE, NOON, USD, FakeClock, a_clip, a_row, bring_to, claim, plan, store
 
 EARLIER = "e" * 64
 
@@ -54,6 +54,21 @@ def test_one_of_an_earlier_version_has_no_identity_on_record_and_is_found_all_th
     with ledger.engine.connect() as connection:
         found = dict(connection.execute(sa.select(t.clip.c.clip_key, t.clip.c.identity)).tuples().all())
     assert found[clip.key] == clip.identity and found[other.key] == other.identity, "the next plan writes it down"
+
+
+@pytest.mark.parametrize("place", ["image", "last_image"])
+def test_one_whose_signature_was_not_known_when_it_was_bought_is_found_under_a_fresh_one(
+    ledger: Ledger, place: str
+) -> None:
+    def signed(time: int) -> Clip:
+        address = f"https://p.example/a.png?e={time}&token=K:x{time}"
+        return a_clip(image=IMAGE._replace(source=address)) if place == "image" else a_clip(options={place: address})
+
+    bought = replace(signed(1764300000), known_as=EARLIER)
+    planned(ledger, a_row(clip=bought), a_row(2, clip=a_clip(image=IMAGE._replace(source="https://p.example/b?e=1"))))
+    with ledger.engine.begin() as connection:
+        connection.execute(sa.update(t.clip).values(identity="d" * 64))
+    assert ledger.keys_like([signed(1795836000).identity]) == {bought.identity: EARLIER}
 
 
 @pytest.mark.parametrize(("earlier_is", "todays_is", "found"), [

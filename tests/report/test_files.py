@@ -25,7 +25,7 @@ from dailies.cli import main as cli
 from dailies.domain.clip_line import COLUMNS
 from dailies.domain.clips import clip_name
 from dailies.domain.states import State
-from dailies.errors import Misconfigured
+from dailies.errors import BadInput, Misconfigured
 from dailies.ledger import Ledger, Owner, open_engine
 from dailies.media.posters import Still
 from dailies.media.video import inspect
@@ -264,7 +264,11 @@ def test_the_command_writes_the_refund_pack_alone_into_the_usual_folder(
 @pytest.mark.parametrize(("options", "words"), [
     (["--since", "yesterday"], "not a day"), (["--batch", "none"], "no batch"), (["--group-by", "colour"], "no such column"),
     (["--out", "o", "--link-base", "javascript:alert(1)"], "--link-base"), (["--reconcile"], "AIML_API_KEY"),
-    (["--reconcile", "--provider", "onerouter"], "publishes no ledger")])  # fmt: skip
+    (["--reconcile", "--provider", "onerouter"], "publishes no ledger"),
+    (["--provider", "aimil"], "--provider aimil: no provider is called so; did you mean aiml? There are "),
+    (["--provider", "nobody", "--reconcile"], "no provider is called so. There are "),
+    (["--model", "sora-2-pro-i2"], "did you mean openai/sora-2-pro-i2v"),
+    (["--since", "2026-11-02", "--until", "2026-11-01"], "exchange the two days")])  # fmt: skip
 def test_what_can_not_be_reported_is_refused_with_a_reason(
     home: Path, options: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -275,6 +279,29 @@ def test_what_can_not_be_reported_is_refused_with_a_reason(
 def test_a_span_of_another_year_is_empty(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli(["report", "--since", "2020-01-01", "--until", "2020-12-31", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == 0
+
+
+def test_a_name_that_is_known_chooses_though_nothing_was_bought_there(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider that is not installed any more is on record; a model may be called as a provider calls it."""
+
+    def rows(*words: str) -> int:
+        assert cli(["report", *words, "--json"]) == 0
+        return int(json.loads(capsys.readouterr().out)["rows"])
+
+    every = rows("--provider", "aiml")
+    assert every and rows("--provider", "fal") == 0 and rows("--model", "SORA-2-PRO-I2V") == every
+    assert rows("--model", "alibaba/wan-2-7-t2v") == 0 and rows("--model", "openai/sora-2-pro-image-to-video") == every
+    monkeypatch.setattr("dailies.report.known.provider_names", lambda: ("fal",))
+    assert rows("--provider", "aiml") == every
+
+
+def test_a_scheduled_report_of_a_name_that_nobody_has_is_refused(ledger: Ledger) -> None:
+    settings = SimpleNamespace(dailies_to="s3://studio/clips")
+    runtime = cast(Runtime, SimpleNamespace(ledger=ledger, settings=settings))
+    with pytest.raises(BadInput, match="did you mean aiml"):
+        asyncio.run(report_period(runtime, Period(Selection(provider="aimil"))))
 
 
 def test_a_scheduled_report_goes_below_the_destination(tmp_path: Path, s3: S3, ledger: Ledger) -> None:

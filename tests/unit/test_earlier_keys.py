@@ -52,6 +52,13 @@ def test_the_signature_of_an_image_was_part_of_the_key() -> None:
     assert as_then(a_clip(image=SIGNED), SIGNED.source) in earlier_keys(a_clip(image=SIGNED))
 
 
+@pytest.mark.parametrize("made", ["", "upright"])
+def test_of_a_signature_that_was_not_known_then_a_part_was_left(made: str) -> None:
+    signed = SIGNED._replace(source="https://pictures.example/cat.png?e=1764300000&token=K:x", made=made)
+    left = " ".join(filter(None, ["https://pictures.example/cat.png?e=1764300000", made]))
+    assert as_then(a_clip(image=signed), left) in earlier_keys(a_clip(image=signed))
+
+
 def test_a_fitted_image_was_known_by_the_bytes_that_an_encoder_made() -> None:
     fitted = a_clip(image=FILE._replace(made="crop 1280x720"))
     assert as_then(fitted, f"sha256:{'cd' * 32}") in earlier_keys(fitted, ["ef" * 32, "cd" * 32])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dailies.domain.addresses import is_address, names_its_content, unsigned
+from dailies.domain.addresses import is_address, names_its_content, unsigned, unsigned_then
 from dailies.domain.clips import Clip, Image
 from dailies.media.images import as_sent
 from tests.ledger.factories import IMAGE, a_clip
@@ -29,6 +29,29 @@ SIGNED = {
         "https://b.oss-cn-hangzhou.aliyuncs.com/a.png?x-oss-process=image/resize,w_9&x-oss-date={0}&x-oss-signature={0}",
         "https://b.oss-cn-hangzhou.aliyuncs.com/a.png?x-oss-process=image/resize,w_9",
     ),
+    "Alibaba's CDN": ("https://img.example/a.png?auth_key={1}-{2}-0-{3}&v=3", "https://img.example/a.png?v=3"),
+    "Qiniu": ("https://img.example/a.png?imageView2/1/w/9&e={1}&token=AK_9:{0}-_=", "https://img.example/a.png?imageView2/1/w/9"),
+    "Huawei": ("https://b.obs.cn-north-4.myhuaweicloud.com/a.png?AccessKeyId=K&Expires={1}&Signature={0}", "https://b.obs.cn-north-4.myhuaweicloud.com/a.png"),
+    "Tencent's store, signed in one word": ("https://img.example/a.png?sign=q-sign-algorithm%3Dsha1%26q-ak%3DK%26q-signature%3D{3}", "https://img.example/a.png"),
+    "Tencent's store, before that": ("https://b.cos.ap-x.myqcloud.com/a.png?sign={0}%3D%3D", "https://b.cos.ap-x.myqcloud.com/a.png"),
+    "Tencent's CDN, type A": ("https://img.example/a.png?sign={1}-{2}-0-{3}", "https://img.example/a.png"),
+    "Tencent's CDN, type D": ("https://img.example/a.png?sign={3}&t={1}&id=7", "https://img.example/a.png?id=7"),
+    "Tencent's CDN, type D, hexadecimal": ("https://img.example/a.png?t={2}&sign={3}", "https://img.example/a.png"),
+    "Akamai": ("https://img.example/a.png?hdnts=exp={1}~acl=/*~hmac={3}&w=9", "https://img.example/a.png?w=9"),
+    "Akamai, in the path": ("https://img.example/hdntl=exp={1}~acl=%2f*~hmac={3}{2}/a.png", "https://img.example/a.png"),
+    "Cloudflare": ("https://img.example/a.png?verify={1}-{3}%2B%2F%3D", "https://img.example/a.png"),
+    "Cloudflare's images": ("https://imagedelivery.net/x/y/public?exp={1}&sig={3}", "https://imagedelivery.net/x/y/public"),
+    "Bunny": ("https://z.b-cdn.net/a.png?token=HS256-{0}&token_path=%2F&expires={1}&width=9", "https://z.b-cdn.net/a.png?width=9"),
+    "Bunny, in the path": ("https://z.b-cdn.net/bcdn_token={0}&expires={1}&token_path=%2Fb%2F/b/a.png", "https://z.b-cdn.net/b/a.png"),
+    "Fastly": ("https://img.example/a.png?token={1}_{3}", "https://img.example/a.png"),
+    "KeyCDN": ("https://img.example/a.png?token={0}&expire={1}", "https://img.example/a.png"),
+    "imgix under a name of one's own": ("https://img.example/a.png?w=9&expires={1}&s={3}", "https://img.example/a.png?w=9"),
+    "nginx": ("https://img.example/a.png?md5={0}{0}_-&expires={1}", "https://img.example/a.png"),
+    "nginx, in short": ("https://img.example/a.png?st={0}_-{0}&e={1}", "https://img.example/a.png"),
+    "LinkedIn": ("https://media.licdn.com/dms/image/v2/x/0/1?e={1}&v=beta&t={0}", "https://media.licdn.com/dms/image/v2/x/0/1?v=beta"),
+    "Wangsu": ("https://img.example/a.png?wsSecret={3}&wsTime={2}", "https://img.example/a.png"),
+    "ImageKit": ("https://ik.imagekit.io/x/tr:w-9/a.png?ik-t={1}&ik-s={3}", "https://ik.imagekit.io/x/tr:w-9/a.png"),
+    "Baidu": ("https://b.bcebos.com/a.png?authorization=bce-auth-v1%2FK%2F{0}", "https://b.bcebos.com/a.png"),
     "Tencent": ("https://b.cos.ap-x.myqcloud.com/a.png?q-sign-algorithm=sha1&q-ak=K&q-sign-time={0}&q-signature={0}", "https://b.cos.ap-x.myqcloud.com/a.png"),
     "Firebase": ("https://firebasestorage.googleapis.com/v0/b/x/o/a.png?alt=media&token={0}", "https://firebasestorage.googleapis.com/v0/b/x/o/a.png?alt=media"),
     "Discord": ("https://cdn.discordapp.com/attachments/1/2/a.png?ex={0}&is={0}&hm={0}&", "https://cdn.discordapp.com/attachments/1/2/a.png?"),
@@ -41,11 +64,14 @@ SIGNED = {
     "plain http": ("http://pictures.example/a.png?token={0}", "http://pictures.example/a.png"),
 }  # fmt: skip
 
+FRESH = (("AAAABBBB11", "1764300000", "5e577978", "ab" * 16), ("CCCCDDDD22", "1795836000", "6b0d1c20", "cd" * 16))
+"""A word, a time in seconds, another in hexadecimal digits, a digest: each signature has its own."""
+
 
 @pytest.mark.parametrize("store", SIGNED)
 def test_the_same_picture_under_a_fresh_signature_is_the_same_clip(store: str) -> None:
     template, plain = SIGNED[store]
-    one, two = (a_clip(image=IMAGE._replace(source=template.format(sign))) for sign in ("AAAABBBB11", "CCCCDDDD22"))
+    one, two = (a_clip(image=IMAGE._replace(source=template.format(*signs))) for signs in FRESH)
     assert one.key == two.key == a_clip(image=IMAGE._replace(source=plain.rstrip("?"))).key
 
 
@@ -61,6 +87,28 @@ def test_the_same_picture_under_a_fresh_signature_is_the_same_clip(store: str) -
         ("https://drive.google.com/uc?id=1&confirm=t", "https://drive.google.com/uc?id=2&confirm=t"),
         ("https://p.example/A.png", "https://p.example/a.png"),
         ("https://b.aliyuncs.com/a?x-oss-process=a", "https://b.aliyuncs.com/a?x-oss-process=b"),
+        ("https://p.example/a?e=1764300000", "https://p.example/a?e=1795836000"),
+        ("https://p.example/a?e=5&token=K:x", "https://p.example/a?e=6&token=K:x"),
+        ("https://p.example/a?e=1764300000&token=x", "https://p.example/a?e=1795836000&token=x"),
+        ("https://p.example/a?s=small", "https://p.example/a?s=large"),
+        ("https://p.example/a?s=small&expires=1764300000", "https://p.example/a?s=large&expires=1764300000"),
+        (f"https://p.example/a?s={'ab' * 16}", f"https://p.example/a?s={'cd' * 16}"),
+        (
+            f"https://p.example/a?s={'ab' * 16}&expires=1764300000&signature=x",
+            f"https://p.example/a?s={'cd' * 16}&expires=1764300000&signature=x",
+        ),
+        (
+            f"https://p.example/a?md5={'ab' * 16}&expires=1764300000",
+            f"https://p.example/a?md5={'cd' * 16}&expires=1764300000",
+        ),
+        ("https://p.example/a?sign=leo&t=1764300000", "https://p.example/a?sign=libra&t=1764300000"),
+        (f"https://p.example/a?sign={'ab' * 16}&t=1", f"https://p.example/a?sign={'ab' * 16}&t=2"),
+        (
+            f"https://p.example/a?sign={'ab' * 16}&t=1764300000&t=1",
+            f"https://p.example/a?sign={'ab' * 16}&t=1764300000&t=2",
+        ),
+        ("https://p.example/a?verify=1", "https://p.example/a?verify=2"),
+        (f"https://p.example/202601010900/{'ab' * 16}/a.png", f"https://p.example/202601010900/{'cd' * 16}/a.png"),
     ],
 )
 def test_what_may_name_the_content_stays(pair: tuple[str, str]) -> None:
@@ -101,6 +149,19 @@ def test_unsigning_is_done_once_and_never_fails(path: str, sign: str) -> None:
 def test_a_plain_address_with_any_signature_is_the_plain_address(sign: str, name: str) -> None:
     plain = "https://p.example/a%20b.png?id=7&w=5"
     assert unsigned(f"{plain}&{name}={sign}") == plain == unsigned(plain)
+
+
+PARAMETERS = [
+    "e=5", "e=1764300000", "t=1764300000", "t=2", "s=" + "ab" * 16, "s=x", "token=K:x", "sign=" + "ab" * 16, "sign=x", "sig=x",
+    "sv=1", "expires=1764300000", "expire=1764300000", "md5=AAAABBBBCCCCDDDDEEEE-_", "st=AAAABBBBCCCCDDDDEEEE-_",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PARAMETERS), max_size=6), st.integers())
+def test_whatever_company_they_keep_what_chooses_the_picture_stays(company: list[str], number: int) -> None:
+    known = unsigned("https://p.example/a.png?" + "&".join([*company, f"id={number}", "w=5"]))
+    assert known.endswith(f"id={number}&w=5") and unsigned(known) == known
+    assert len(known) <= len(unsigned_then("https://p.example/a.png?" + "&".join([*company, f"id={number}", "w=5"])))
 
 
 @given(st.text(), st.text(max_size=10))

@@ -41,18 +41,31 @@ def test_a_part_is_chosen_by_number_by_id_and_by_how_many() -> None:
     assert numbers(chosen(ROWS, "3-7", "row-5", 1, NAMES)) == [5]
     quoted = chosen(ROWS, None, '"a, b"', names={**NAMES, 6: "a, b"})
     assert numbers(quoted) == [6], "an id that holds a comma stands in quotes"
+    assert numbers(chosen(ROWS, None, "a, b", names={**NAMES, 6: "a, b"})) == [6], "or alone, as its cell has it"
+    assert numbers(chosen(ROWS, None, "a,b", names={4: "a", 5: "b", 6: "a,b"})) == [4, 5], (
+        "where it means no two others"
+    )
+
+
+THERE = "there are --rows row-1,row-2,row-3,row-4,row-5, and 2 more. Nothing was bought."
 
 
 @pytest.mark.parametrize(("rows", "ids", "said"), [
     ("8-9", None, "rows 8-9: the CSV has none of these. Nothing was bought."),
-    (None, "row-1,no,none", "--rows row-1,no,none: the CSV has no row with the id no, none. Nothing was bought."),
-    (None, " , ", "--rows  , : the CSV has no row with the id (none given). Nothing was bought."),
-    ("1-3", "row-4", "--rows row-4: the CSV has no row with the id row-4. Nothing was bought."),
+    (None, "row-1,no,none", "--rows row-1,no,none: the CSV has no row with the id no, none; " + THERE),
+    (None, " , ", "--rows  , : the CSV has no row with the id (none given); " + THERE),
+    ("1-3", "row-4", "--rows row-4: the CSV has no row with the id row-4; did you mean --rows row-3? Nothing was bought."),
+    (None, "Row-1", "--rows Row-1: the CSV has no row with the id Row-1; did you mean --rows row-1? Nothing was bought."),
 ])  # fmt: skip
 def test_a_part_of_nothing_is_refused(rows: str | None, ids: str | None, said: str) -> None:
     with pytest.raises(BadInput) as caught:
         chosen(ROWS, rows, ids, None, NAMES)
     assert str(caught.value) == said
+
+
+def test_an_id_with_a_comma_is_named_as_it_is_typed() -> None:
+    with pytest.raises(BadInput, match=r"""; did you mean --rows '"harbour, dawn"'\? Nothing was bought\.$"""):
+        chosen(ROWS, None, "harbour dawn", names={4: "harbour, dawn"})
 
 
 def test_shards_follow_the_file_whatever_the_order_that_its_rows_come_in() -> None:

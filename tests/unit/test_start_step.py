@@ -71,6 +71,19 @@ def test_t0_is_told_the_whole_plan(bench: Bench, monkeypatch: pytest.MonkeyPatch
     assert told[1][0][5] is True
 
 
+@pytest.mark.parametrize("asked", ["keep_local", "report_dir"])
+def test_a_file_where_a_folder_is_wanted_is_found_before_anything_is_read(bench: Bench, asked: str) -> None:
+    """For whoever calls the flow, too; a folder that is still to be made is none."""
+    file = written(bench, "mine", "file")
+    in_the_way: dict[str, Any] = {asked: f"{file}/below"}
+    with pytest.raises(
+        BadInput, match=f"^--{asked.replace('_', '-')} {file}/below: {file} is no folder: name one, such as"
+    ):
+        planned(bench, prompts="none.csv", **in_the_way)
+    to_be_made: dict[str, Any] = {asked: str(bench.folder / "new" / "below")}
+    assert planned(bench, **to_be_made).rows
+
+
 def test_nothing_says_where_the_clips_go(bench: Bench) -> None:
     with pytest.raises(Misconfigured) as error:
         started(bench, to=None)

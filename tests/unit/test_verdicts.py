@@ -115,11 +115,13 @@ def test_a_clip_is_named_by_its_key_or_by_id_with_its_batch() -> None:
     assert said_in(f"clip_key,verdict\n{one.clip_key},keep\n", [one, other]) == {one.clip_key: KEEP}
     assert said_in("batch,id,verdict\nmonday,b,reject\n", [one, other]) == {other.clip_key: REJECT}
     assert said_in("id;verdict\nb;Keep\n", [one, other], "monday") == {other.clip_key: KEEP}
+    spoken = f"\ufeffClip-Key\tVERDICT \tNote\tnote_2\n{one.clip_key}\tkeep\tfine\t\n"
+    assert said_in(spoken, [one, other]) == {one.clip_key: Said(Word.KEEP, "fine")}
 
 
 def test_take_1_is_also_called_1_and_the_last_line_wins() -> None:
     first, second = takes("", "2")
-    text = "id,take,verdict\nsunrise,1,reject\nsunrise,2.0,retake\nsunrise,,keep\n"
+    text = 'id,take,verdict\nsunrise,1,reject\nsunrise,"2,0",retake\nsunrise,,keep\n'
     assert said_in(text, [first, second], "monday") == {first.clip_key: KEEP, second.clip_key: RETAKE}
 
 
@@ -143,6 +145,8 @@ def test_a_note_is_never_a_prompt() -> None:
     ("id,take,verdict\nsunrise,3,keep\n", "the row has no take '3'"),
     ("id,take,verdict\nsunrise,1,kept\n", "'kept' is no verdict"),
     ("id,take,verdikt\nsunrise,1,keep\n", "did you mean 'verdict'"),
+    ("id,verdict,Verdict\nfine,keep,reject\n", "verdict: this column is there twice ('verdict' and 'Verdict'); rename or remove one"),
+    ("id,clip_key,Clip key,verdict\nfine,,,keep\n", "clip_key: this column is there twice ('clip_key' and 'Clip key')"),
     ("verdict\nkeep\n", "clip_key: neither it nor id is there"),
     ("id,verdict\n,keep\n", "names no clip"),
     ("id,verdict\nfailed,keep\n", "not delivered"),
