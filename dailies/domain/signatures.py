@@ -89,15 +89,6 @@ IN_THE_PATH: Final = re.compile(
     rf"{IN_THE_PATH_THEN.pattern}|/bcdn_token=[^/]+(?=/)|/hdn(?:tl|ts|ea)=[^/]*hmac=[0-9a-f]{{40,64}}(?=/)"
 )
 """So do Bunny and Akamai."""
-_LATER_NAMES: Final = (
-    LATER
-    | {name for _, names in LATER_BY_HOST for name in names}
-    | {name for company in LATER_TOGETHER for name in company.forms if name not in GENERAL}
-)
-PERHAPS_SINCE_THEN: Final = re.compile(
-    rf"[?&](?:{'|'.join(sorted(map(re.escape, _LATER_NAMES)))})=|/(?:bcdn_token|hdn(?:tl|ts|ea))=", re.IGNORECASE
-)
-"""What stands in every address that may have been known with a signature before 0.2.0, and is known without it now."""
 
 
 def signing_then(pairs: Sequence[tuple[str, str]], host: str) -> frozenset[str]:

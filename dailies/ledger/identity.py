@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from dailies.domain.clips import Clip
-from dailies.domain.signatures import PERHAPS_SINCE_THEN
 from dailies.domain.states import State
 from dailies.ledger import tables as t
 from dailies.ledger.rows import CHUNK, to_clip
@@ -32,9 +31,6 @@ def keys_like(connection: Connection, identities: Sequence[str]) -> Mapping[str,
     wanted = set(identities)
     for clip in _unknown(connection):
         if clip.identity in wanted:
-            found[clip.identity].append(clip.key)
-    for clip in _perhaps_signed(connection) if wanted - found.keys() else ():
-        if clip.identity in wanted and clip.key not in found[clip.identity]:
             found[clip.identity].append(clip.key)
     bought = _bought(connection, [key for keys in found.values() if len(keys) > 1 for key in keys])
     return {
@@ -79,16 +75,6 @@ def write_identities(connection: Connection) -> None:
 
 def _unknown(connection: Connection) -> Iterable[Clip]:
     return [to_clip(row) for row in connection.execute(sa.select(t.clip).where(UNKNOWN)).mappings()]
-
-
-def _perhaps_signed(connection: Connection) -> Iterable[Clip]:
-    """Clips whose identity was put down when fewer signatures of addresses were known."""
-    of_addresses = (t.clip.c.image.like("%?%") | sa.cast(t.clip.c.options, sa.Text).like("%://%")) & (
-        t.clip.c.prompt != ""
-    )
-    query = sa.select(t.clip.c.clip_key, t.clip.c.image, sa.cast(t.clip.c.options, sa.Text)).where(of_addresses)
-    named = [key for key, *texts in connection.execute(query) if any(map(PERHAPS_SINCE_THEN.search, texts))]
-    return clips_of(connection, named).values()
 
 
 def _bought(connection: Connection, clip_keys: Sequence[str]) -> dict[str, int]:

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ from dailies.ledger import tables as t
 from dailies.ledger import upgrade as upgrade_module
 from dailies.ledger.copies import copies_of
 from dailies.ledger.engine import connect
+from dailies.ledger.identity import keys_like
 from dailies.ledger.migrations import BASELINE, FOLDER, HEAD, NUMBERS, revision, version_table
+from dailies.ledger.rows import clip_values
 from dailies.ledger.upgrade import bring_up, read_meta
 from tests.databases import database_on
 from tests.ledger.earlier import (
@@ -34,7 +37,7 @@ from tests.ledger.earlier import (
     first_version,
     written_by_the_first_version,
 )
-from tests.ledger.factories import in_processes, open_ledger
+from tests.ledger.factories import IMAGE, NOON, a_clip, in_processes, open_ledger
 
 
 @pytest.fixture
@@ -354,3 +357,29 @@ def test_opening_a_ledger_that_is_up_to_date_writes_nothing(old_file: Path) -> N
     with closing(sqlite3.connect(old_file, isolation_level=None)) as busy:
         busy.execute("BEGIN IMMEDIATE")  # would hold up any other writer for a minute
         open_engine(url).dispose()
+
+
+def test_clips_whose_address_may_be_signed_are_known_anew_by_what_later_versions_know_of_signatures(
+    ledger_url: str,
+) -> None:
+    """Under a fresh signature an image was another clip, and bought again: its old identity held the one of its time."""
+    address = "https://p.example/a.png?auth_key={}-0-0-" + "a" * 32
+    signed = a_clip(image=IMAGE._replace(source=address.format(1764300000)))
+    by_option = a_clip("a dog", options={"last_image": address.format(1764300000)})
+    plain = a_clip("a cat", image=IMAGE._replace(source="https://p.example/a.png"))
+    engine = connect(ledger_url)
+    with engine.connect().execution_options(dailies_writes=True) as connection, connection.begin():
+        upgrade_module.run_migrations(connection, 18)
+        for clip in (signed, by_option, plain):
+            known = {**clip_values(clip), "identity": "d" * 64, "created_at": NOON}
+            connection.execute(sa.insert(t.clip).values(known))
+    with engine.connect().execution_options(dailies_writes=True) as connection, connection.begin():
+        upgrade_module.run_migrations(connection, HEAD)
+    with engine.connect() as connection:
+        fresh = signed.image._replace(source=address.format(1795836000))
+        assert keys_like(connection, [replace(signed, image=fresh).identity]) == {signed.identity: signed.key}
+        assert keys_like(connection, [by_option.identity]) == {by_option.identity: by_option.key}
+        assert keys_like(connection, [plain.identity, "d" * 64]) == {"d" * 64: plain.key}, (
+            "no signature, nothing to learn"
+        )
+    engine.dispose()
