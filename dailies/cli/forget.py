@@ -12,7 +12,7 @@ from dailies.cli.command_settings import settings_here
 from dailies.cli.screen import counting, say
 from dailies.errors import BadInput
 from dailies.forget.home import Traces, clean_home
-from dailies.forget.reports import other_files_with, write_anew
+from dailies.forget.reports import left_behind, other_files_with, write_anew
 from dailies.forget.store import Removed, objects_of, remove
 from dailies.forget.wanted import Wanted, needles_of, refuse_unsettled, wanted_of
 from dailies.ledger import Ledger
@@ -45,7 +45,8 @@ def run_forget(batch: str | None, clip: str | None, yes: bool) -> int:
             _confirm(wanted, batch, yes)
             _forget(ledger, settings, wanted)
         places = Places(settings.home, ledger.report_folders())
-        for note in dict.fromkeys(note for name in wanted.batches for note in write_anew(ledger, S3(), places, name)):
+        written = dict.fromkeys(name for batch in wanted.batches for name in places.written_with(batch))
+        for note in dict.fromkeys(note for name in written for note in write_anew(ledger, S3(), places, name)):
             say(f"note: {note}")
     finally:
         ledger.close()
@@ -100,6 +101,8 @@ def _forget(ledger: Ledger, settings: Settings, wanted: Wanted) -> None:
     for name in wanted.batches:
         if uri := ledger.batch_destination(name):
             objects |= other_files_with(s3, uri, name, places, needles)
+            if all(ledger.batch_destination(other) != uri for other in places.written_with(name)[1:]):
+                objects |= left_behind(s3, uri, name, places)
     removed = remove(s3, objects, counting("objects removed")) if objects else Removed()
     names = {a.id for a in wanted.attempts} | {key[:12] for key in wanted.keys}
     traces = Traces(needles, frozenset(names), wanted.pictures - ledger.pictures_of_others(wanted.keys))

@@ -71,11 +71,15 @@ class Go:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Not now: ask again after so many seconds. `phase` says why; open means that too many creates are unanswered."""
+    """Not now: ask again after so many seconds. `phase` says why; open means that too many creates are unanswered.
+
+    `accepted` is how many creates the provider has ever accepted, of all processes, where that was asked.
+    """
 
     wait_s: float
     phase: Phase
     doubts: int = 0
+    accepted: int | None = None
 
     def describe(self, provider: str) -> str:
         """What people read while the brake is on."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -17,6 +17,10 @@ Option = str | int | float | bool
 IMAGE_LISTS: Final = frozenset({"reference_images"})
 """Options that are several images, separated in a cell as on record by `|`."""
 _WITH_DIGEST: Final = re.compile(r"(.+)#sha256=([0-9a-f]{64})", re.DOTALL)
+
+
+Rule = Callable[[str], str]
+"""What is left of an address in an identity; a text that is none stays as it is."""
 
 
 class Image(NamedTuple):
@@ -46,7 +50,11 @@ class Image(NamedTuple):
         Its bytes where we hold them, else its address without signature; and what is done to it. Never the bytes that an
         encoder made of it.
         """
-        content = f"sha256:{self.sha256}" if self.sha256 else unsigned(self.source)
+        return self.identity_by(unsigned)
+
+    def identity_by(self, rule: Rule) -> str:
+        """The same, by another rule of what is left of an address."""
+        content = f"sha256:{self.sha256}" if self.sha256 else rule(self.source)
         return f"{content} {self.made}" if self.made else content
 
 
@@ -80,38 +88,39 @@ class Clip:
         Options enter only where a row sets one, so that a clip without options keeps its key when options are invented.
         """
         if not self._identity:
-            object.__setattr__(self, "_identity", self._digest())  # asked for a dozen times in a run
+            object.__setattr__(self, "_identity", self.identity_by(unsigned))  # asked for a dozen times in a run
         return self._identity
 
-    def _digest(self) -> str:
+    def identity_by(self, rule: Rule) -> str:
+        """The identity by another rule of what is left of an address, such as an earlier version's."""
         parts: list[object] = [
             self.model,
             clean_prompt(self.prompt),
-            self.image.identity,
+            self.image.identity_by(rule),
             self.resolution or "",
             self.aspect_ratio or "",
             "" if self.duration_s is None else str(self.duration_s),
             clean_label(self.take),
         ]
         if self.options:
-            parts.append(sorted((name, _known(name, self.options[name])) for name in self.options))
+            parts.append(sorted((name, _known(name, self.options[name], rule)) for name in self.options))
         text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def _known(name: str, value: Option) -> Option:
+def _known(name: str, value: Option, rule: Rule) -> Option:
     """An option's part of the identity: several images each by what it is known by, in their order."""
     if name in IMAGE_LISTS and isinstance(value, str):
-        return together(str(_plain(image)) for image in listed(value))
-    return _plain(value)
+        return together(str(_plain(image, rule)) for image in listed(value))
+    return _plain(value, rule)
 
 
-def _plain(value: Option) -> Option:
+def _plain(value: Option, rule: Rule) -> Option:
     """An option as identity knows it: an address without its signature, a file by its bytes, a text as it is read today."""
     if not isinstance(value, str):
         return value
     file = _WITH_DIGEST.fullmatch(value)
-    return f"sha256:{file[2]}" if file else clean_label(unsigned(value))
+    return f"sha256:{file[2]}" if file else clean_label(rule(value))
 
 
 def named_with_digest(source: str, sha256: str | None) -> str:

@@ -11,8 +11,9 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from dailies.domain.addresses import unsigned_then
+from dailies.domain.addresses import unsigned, unsigned_then
 from dailies.domain.clips import Clip
 from dailies.domain.takes import rewritten_labels
 
@@ -31,6 +32,8 @@ def earlier_keys(clip: Clip, fitted: Sequence[str] = ()) -> frozenset[str]:
         for image in images
         for take in takes
     }
+    as_taken = [replace(clip, take=take, known_as=None) for take in takes]
+    keys |= {one.identity_by(rule) for one in as_taken for rule in (unsigned, unsigned_then)}
     return frozenset(keys - {clip.key})
 
 

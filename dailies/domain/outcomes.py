@@ -82,9 +82,11 @@ class Verdict:
     wait_s: float = 0.0
 
 
-SURE_REFUSALS = frozenset({400, 401, 402, 403, 404, 405, 407, 410, 411, 413, 414, 415, 421, 422, 426, 429, 431, 451})
-"""What a server says before it carries a request out. Others may come from a gateway that gave up after it had been passed on
-(408, 425, 444, 460, 499), or speak of what exists by then (409)."""
+SURE_REFUSALS = frozenset({
+    400, 401, 402, 403, 404, 405, 406, 407, 410, 411, 413, 414, 415, 416, 417, 421, 422, 426, 428, 429, 431, 451, 494, 495, 496, 497,
+})  # fmt: skip
+"""What a server, or nginx before it (494 to 497), says before it carries a request out. Others may come from a gateway that gave
+up after it had been passed on (408, 425, 444, 460, 499), or speak of what exists by then (409)."""
 ORIGIN_NEVER_REACHED = frozenset({521, 523, 525, 526})
 ORIGIN_UNKNOWN = frozenset({1001, 1016, 1018, 1023, 1033})
 """An edge's own codes behind its 530 (Cloudflare's documents): it could not resolve the origin, or found no tunnel to it."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from dailies.domain.clips import batch_folder
 from dailies.domain.needles import Needles
 from dailies.forget.store import remove_versions
 from dailies.ledger import Ledger
 from dailies.report.credits import credits_of
+from dailies.report.links import report_key
 from dailies.report.write import FIGURES, KINDS, PAGE, Places, write_report
 from dailies.storage.s3 import S3, parse_s3_uri
 
@@ -19,10 +21,25 @@ SIDECAR = re.compile(r"-[0-9a-f]{12}(-[0-9a-f]{8})?\.json$")
 """The sidecar of a clip that stays tells of that clip alone; the others go with their clips."""
 
 
-def other_files_with(s3: S3, destination: str, batch: str, places: Places, needles: Needles) -> set[tuple[str, str]]:
-    """Bucket and key of what lies beside a batch's report in S3, is not made anew, and holds one of the texts."""
-    bucket, prefix = parse_s3_uri(destination)
-    folder = places.key(prefix, batch) + "/"
+def other_files_with(s3: S3, uri: str, batch: str, places: Places, needles: Needles) -> set[tuple[str, str]]:
+    """Bucket and key of what lies beside a batch's report below a destination, is not made anew, and holds one of the texts:
+    in its folder, and in that of its clips, where it lay when it shared that with another batch's."""
+    bucket, prefix = parse_s3_uri(uri)
+    folders = {places.key(prefix, batch), report_key(prefix, batch_folder(batch))}
+    return {found for folder in folders for found in _others_in(s3, bucket, f"{folder}/", needles)}
+
+
+def left_behind(s3: S3, uri: str, batch: str, places: Places) -> set[tuple[str, str]]:
+    """Bucket and key of a report that a batch wrote into the folder of its clips before it had one of its own, and that
+    nobody else writes anew."""
+    bucket, prefix = parse_s3_uri(uri)
+    then = report_key(prefix, batch_folder(batch))
+    if then == places.key(prefix, batch):
+        return set()
+    return {(bucket, key) for name in DRAWN if s3.head(bucket, key := f"{then}/{name}")}
+
+
+def _others_in(s3: S3, bucket: str, folder: str, needles: Needles) -> set[tuple[str, str]]:
     names = [n for n in s3.names(bucket, folder) if Path(n).suffix in KINDS and Path(n).suffix != ".webp"]
     others = [name for name in names if name.removeprefix(folder) not in DRAWN and not SIDECAR.search(name)]
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -57,9 +57,16 @@ class Brakes(Surcharges):
         """Ask the brake, and lock it until the claim is made."""
         now, brake = self.now(), self._locked_brake(connection, provider)
         unanswered = self._unanswered(connection, provider) if at_once is not None or brake.probe else frozenset()
-        return may_send(
+        answer = may_send(
             brake, now, began_at=self.began_at, unanswered=len(unanswered), at_once=at_once, probe_lives=brake.probe in unanswered
         )  # fmt: skip
+        if isinstance(answer, Hold) and answer.phase is Phase.OPEN:
+            return replace(answer, accepted=self._accepted(connection, provider))
+        return answer
+
+    def _accepted(self, connection: Connection, provider: str) -> int:
+        here = (t.creates.c.provider == provider) & (t.creates.c.outcome == str(CreateResult.ACCEPTED))
+        return connection.execute(sa.select(t.creates.c.count).where(here)).scalar() or 0
 
     def _claimed(self, connection: Connection, provider: str, granted: Go, attempt_id: str) -> None:
         """Put on record that this claim is the probe, where it is one."""

@@ -18,7 +18,8 @@ from dailies.media.containers import HEAD_BYTES, container_of
 ZIP: Final = b"PK\x03\x04"
 BLOCK: Final = 1 << 20
 MOST_ENTRIES: Final = 1000
-TAIL_BYTES: Final = 22 + (1 << 16)
+END_BYTES: Final = 22
+TAIL_BYTES: Final = END_BYTES + (1 << 16)
 """The end of an archive with the longest comment (APPNOTE 4.3.16): in it stands how long its directory is."""
 END: Final = b"PK\x05\x06"
 END_OF_64: Final = b"PK\x06\x07"
@@ -50,9 +51,10 @@ def _opened(file: BufferedReader) -> ZipFile:
     size_bytes = file.seek(0, 2)
     file.seek(max(0, size_bytes - TAIL_BYTES))
     tail = file.read(TAIL_BYTES)
-    at = tail.rfind(END)
+    bare = len(tail) - END_BYTES
+    at = bare if tail[max(bare, 0) :].startswith(END) and tail.endswith(bytes(2)) else tail.rfind(END)
     told = int.from_bytes(tail[at + 12 : at + 16], "little")
-    if at < 0 or END_OF_64 in tail or told > MOST_DIRECTORY_BYTES:
+    if not 0 <= at <= bare or END_OF_64 in tail or told > MOST_DIRECTORY_BYTES:
         raise ValueError("no archive, or one with a directory too large to be read")
     return ZipFile(file)
 

@@ -28,10 +28,8 @@ _WITHIN = word_set("""
     parameter photo picture poster preview pricing prompt reference request screenshot sprite subtitle support thumb transcript
     webhook
     """)
-_SENT_OR_GLIMPSE = word_set("""
-    billing callback cancel docs documentation error example frame image input invoice keyframe negative parameter poster preview prompt
-    reference request sample screenshot source sprite status support thumb upload webhook
-    """)
+_BESIDE = word_set("audio job model response task")
+"""What a name of a result may speak of besides."""
 _RESULT = word_set("clip film movie output outputs result results video videos")
 _BEGINNINGS = ("cover", "logo", "mask", "sent")  # within other words they mean nothing: discover, present
 """A name with such a word in it leads to no clip, nor does anything below it: what was sent, a picture, another thing."""
@@ -74,8 +72,8 @@ def find_address(document: Any, sent: Set[str] = frozenset()) -> str | None:
 
 
 def only_film(document: Any, sent: Set[str] = frozenset()) -> str | None:
-    """The one address of a film in the answer about a job that is done, under a name that speaks of a result and of more
-    (`model_output`, `video_with_audio`). None where there are several, or where it speaks of what was sent or of a glimpse."""
+    """The one address of a film in the answer about a job that is done, under a name that speaks of a result and of its making
+    (`model_output`, `video_with_audio`). None where there are several, or where the name speaks of anything else."""
     films = {
         url
         for place in _values(document, everything=True)
@@ -92,8 +90,8 @@ def _speaks_of_a_result(place: _Place) -> bool:
 
 
 def _names_a_result(name: str) -> bool:
-    parts = parts_of(name)
-    return not _RESULT.isdisjoint(parts) and not any(word in part for part in parts for word in _SENT_OR_GLIMPSE)
+    rest = [part for part in parts_of(name) if part not in _BESIDE]
+    return not _RESULT.isdisjoint(rest) and not leads_elsewhere("_".join(rest), True)
 
 
 def address_in(value: Any) -> str | None:

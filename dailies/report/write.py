@@ -63,6 +63,13 @@ class Places:
         """In a bucket."""
         return report_key(prefix, self._folder(batch))
 
+    def written_with(self, batch: str) -> tuple[str, ...]:
+        """The batches whose reports may tell of a batch's clips: its own, and that of the one in whose folder it wrote its
+        report before each had its own."""
+        shared = batch_folder(batch)
+        owners = (name for name, folder in self.folders.items() if folder == shared and name != batch)
+        return (batch, *owners)
+
     def _folder(self, batch: str) -> str:
         return self.folders.get(batch) or batch_folder(batch)
 

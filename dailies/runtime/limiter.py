@@ -26,6 +26,7 @@ class AdaptiveLimiter:
         self.held: Hold | None = None
         self._held_until = 0.0
         self._ramp_from: float | None = None
+        self._accepted: int | None = None
         self._turn = anyio.Lock()
 
     @asynccontextmanager
@@ -93,9 +94,17 @@ class AdaptiveLimiter:
         self.held = hold if hold and hold.phase is not Phase.OPEN else None
         if hold:
             self._held_until = self._clock() + hold.wait_s
+            self._hear_of_others(hold.accepted)
         if self.held:
-            self._ramp_from = None
+            self._ramp_from = self._accepted = None
         self._turn.release()
+
+    def _hear_of_others(self, accepted: int | None) -> None:
+        """What another process had accepted meanwhile proves as much: else a run beside a larger one would never begin."""
+        if accepted is not None:
+            if self._accepted is not None and accepted > self._accepted:
+                self.proven()
+            self._accepted = accepted
 
     def creates_at_once(self) -> int:
         """How many creates may be unanswered now: few until one is accepted, then more each second while no answer is lost.
@@ -111,7 +120,7 @@ class AdaptiveLimiter:
 
     def doubted(self) -> None:
         """An answer was lost: the ramp begins again."""
-        self._ramp_from = None
+        self._ramp_from = self._accepted = None
 
     def now(self) -> float:
         """The clock of the ceiling, in seconds."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 from dailies.domain.money import to_usd
+from dailies.domain.text import whole_letters, without_controls
 from dailies.ledger import Adopted
 from dailies.report.facts import is_facts
 from dailies.report.links import sidecar_key
@@ -16,6 +18,8 @@ from dailies.storage.metadata import decoded
 from dailies.storage.s3 import S3, Stored, StoreRefused
 
 IDENTITY = ("clip-key", "attempt", "sha256")
+CREDITS = re.compile(r"[0-9]{1,15}")
+"""Whoever wrote a file, it is a number that the ledger holds."""
 IN_A_SIDECAR = {
     "clip-key": "clip_key", "attempt": "attempt", "provider": "provider", "generation-id": "generation_id",
     "sha256": "sha256", "batch": "batch", "row": "id", "model": "model", "created": "created_at",
@@ -63,7 +67,12 @@ def _beside(s3: S3, bucket: str, found: Stored) -> dict[str, str]:
         raise
     if not isinstance(facts, dict) or not is_facts(facts) or facts.get("size_bytes") != found.size_bytes:
         return {}
-    return {name: str(facts[key]) for name, key in IN_A_SIDECAR.items() if facts.get(key) is not None}
+    told = {name: facts.get(key) for name, key in IN_A_SIDECAR.items()}
+    return {
+        name: without_controls(whole_letters(str(value)))
+        for name, value in told.items()
+        if isinstance(value, str | int | float)
+    }
 
 
 def _purchase(fields: Mapping[str, str], size_bytes: int, uri: str) -> Adopted | None:
@@ -74,11 +83,13 @@ def _purchase(fields: Mapping[str, str], size_bytes: int, uri: str) -> Adopted |
         charged = to_usd(Decimal(fields["usd-charged"])) if fields.get("usd-charged") else None
     except (ValueError, InvalidOperation):
         return None
+    if created.tzinfo is None:
+        return None
     return Adopted(
         attempt_id=fields["attempt"], clip_key=fields["clip-key"], batch=fields["batch"], row_id=fields["row"],
         model=fields["model"], provider=fields["provider"], generation_id=fields["generation-id"], usd_quoted=quoted,
         created_at=created, note=f"adopted from {uri}", usd_charged=charged, s3_uri=uri, sha256=fields["sha256"],
-        size_bytes=size_bytes, credits_used=int(spent) if spent.isdigit() else None,
+        size_bytes=size_bytes, credits_used=int(spent) if CREDITS.fullmatch(spent) else None,
     )  # fmt: skip
 
 

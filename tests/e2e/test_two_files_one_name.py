@@ -66,7 +66,15 @@ def test_batches_of_one_folder_have_a_report_each(world: World) -> None:
     assert {name.split("/")[1] for name in world.objects() if name.endswith(".mp4")} == {"spring-1"}
     shown = world.command("report", "--batch", "spring/1", "--out", str(world.home / "later")).stdout
     assert "dusk" in (world.home / "later" / "credits.csv").read_text() and "later" in shown
+    shared = Path(first.json["report_dir"]).parent / "spring-1"
+    lay = {"credits.csv": "dusk,a frown", "report.html": "<p>a frown"}
+    for name, text in lay.items():  # as it was left when the second wrote its report over the first's
+        (shared / name).write_text(text)
+        world.s3().put_object(Bucket=world.bucket, Key=f"clips/spring-1/{name}", Body=text.encode())
     assert world.command("forget", "--batch", "spring/1", "--yes").code == 0
+    for name, whose in (("credits.csv", "dawn"), ("report.html", "Spring 1")):
+        for there in ((shared / name).read_text(), world.objects()[f"clips/spring-1/{name}"].decode()):
+            assert whose in there and "a frown" not in there, name
     assert "dawn" in (Path(first.json["report_dir"]) / "credits.csv").read_text()
     left = (Path(second.json["report_dir"]) / "credits.csv").read_text() + world.objects()[key].decode()
     assert "a frown" not in left and "forgotten" in left

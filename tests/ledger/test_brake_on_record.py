@@ -219,3 +219,17 @@ def lose_all(url: str, keys: list[str], together: Any) -> None:
 
 def test_the_ledger_knows_when_it_was_opened(clock: FakeClock, make_ledger: MakeLedger) -> None:
     assert make_ledger().began_at == clock.now == datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def test_a_run_beside_a_larger_one_hears_of_what_that_one_has_accepted(make_ledger: MakeLedger) -> None:
+    """Else it would wait for a place among the first five for as long as the other one has more of them."""
+    large, small = make_ledger(), make_ledger()
+    keys = plan(large, 12)
+    under_way = [granted(large, key) for key in keys[:5]]
+    first, second = ask(small, keys[10]), None
+    large.mark_submitted(under_way.pop().id, "gen-1")
+    granted(large, keys[5])
+    second = ask(small, keys[10])
+    assert isinstance(first, Hold) and isinstance(second, Hold)
+    assert (first.phase, first.accepted, second.accepted) == (Phase.OPEN, 0, 1)
+    granted(small, keys[10], at_once=10)

@@ -439,13 +439,21 @@ def test_what_metadata_lacks_is_read_in_the_sidecar(bench: Bench, fields: Mappin
 
 @pytest.mark.parametrize("changes", [
     {"size_bytes": 7}, {"sha256": "ab" * 32}, {"sha256": None}, {"schema": "holiday/1"}, {"created_at": "soon"},
-    {"generation_id": None}, {"usd_charged": "much"},
+    {"generation_id": None}, {"usd_charged": "much"}, {"created_at": "2026-11-21T12:00:00"}, {"id": ["grün"]},
 ])  # fmt: skip
 def test_a_sidecar_that_does_not_tell_of_this_file_is_passed_over(bench: Bench, changes: dict[str, object]) -> None:
     beside(bench)
     assert purchase(bench, {}) is not None
     beside(bench, **changes)
     assert purchase(bench, {}) is None
+
+
+@pytest.mark.parametrize("spent", ["²", "9" * 5000, 10**30, -1, "much"])
+def test_of_a_sidecar_only_what_the_ledger_can_hold_is_taken(bench: Bench, spent: object) -> None:
+    """Whoever wrote it: what it says of credits may be any number, and of its row any letters."""
+    beside(bench, credits_used=spent, id="gr\ud83dün\0")
+    found = purchase(bench, {})
+    assert found.credits_used is None and found.row_id == "gr?ün"
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b"[" * 100_000])

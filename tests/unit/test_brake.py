@@ -204,6 +204,13 @@ def test_the_ramp_of_a_run_is_climbed_once_a_create_is_accepted_and_begins_again
         accept("three", limiter)
         at = 71.0
         assert limiter.creates_at_once() == 10
+        limiter.doubted()
+        for accepted, at_once in ((7, 5), (7, 5), (8, 5)):
+            await limiter.take_turn()
+            limiter.pass_turn(Hold(0.0, Phase.OPEN, 0, accepted))
+            assert limiter.creates_at_once() == at_once
+        at = 73.0
+        assert limiter.creates_at_once() == 20, "what another process had accepted proves as much"
         await limiter.take_turn()
         limiter.pass_turn(Hold(0.0, Phase.HALTED, 3))
         assert limiter.creates_at_once() == 5

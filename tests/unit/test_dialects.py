@@ -221,9 +221,7 @@ def test_names_that_only_sound_so_lead_to_the_clip() -> None:
         "video_with_audio",
         "task_result",
         "output_task",
-        "music_video",
-        "log_video",
-        "videos_by_provider",
+        "audio_video",
     ],
 )
 def test_the_only_film_of_a_job_that_is_done_may_stand_under_a_name_that_speaks_of_more(name: str) -> None:
@@ -236,6 +234,15 @@ def test_the_only_film_of_a_job_that_is_done_may_stand_under_a_name_that_speaks_
     assert read({"status": "processing", name: MP4}).url is None
     assert read({"status": "completed", name: MP4}, frozenset({MP4})).url is None
     assert read({"status": "completed", name: "https://cdn.example/clip"}).url is None
+
+
+@pytest.mark.parametrize(
+    "name", ["ref_video", "video_ref", "user_video", "mask_video", "avatar_video", "voice_video", "photo_video", "cover_video",
+             "promo_clip", "sent_video", "provider_video", "prev_video", "input_video", "video_preview",
+             "video_status_url"]
+)  # fmt: skip
+def test_another_film_is_not_taken_for_the_clip_because_it_is_the_only_one(name: str) -> None:
+    assert read({"status": "completed", "video": None, name: OTHER}).url is None
 
 
 def test_an_address_that_we_sent_is_no_result_whatever_it_is_called() -> None:

@@ -23,6 +23,8 @@ from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_STORED, ZipFile
 import pytest
 
 from dailies.errors import Misconfigured
+from dailies.media import archives
+from dailies.media.archives import END, ZIP, clips_in
 from dailies.net import Trust, UnsafeUrl, vetted_client
 from dailies.storage.download import (
     STALE_S,
@@ -163,6 +165,21 @@ def zipped(content: bytes, others: Mapping[str, bytes] = NOTHING, method: int = 
         for name, other in others.items():
             archive.writestr(name, other)
     return packed.getvalue()
+
+
+def test_the_length_of_an_archives_directory_is_read_where_its_end_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A length that is spelled as the mark of an end hid a directory of a hundred megabytes."""
+    at = tmp_path / "clip.zip"
+    length = int.from_bytes(END, "little")
+    with at.open("wb") as file:
+        file.write(ZIP + bytes(26))
+        file.truncate(30 + length)
+        file.seek(30 + length)
+        file.write(struct.pack("<4s4H2LH", END, 0, 0, 1, 1, length, 30, 0))
+    monkeypatch.setattr(archives, "ZipFile", None)
+    assert clips_in(at) == 0, "and it was not opened"
 
 
 def raw_deflated(content: bytes) -> bytes:

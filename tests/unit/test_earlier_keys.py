@@ -77,3 +77,16 @@ def test_the_key_of_today_is_no_earlier_one(text: str) -> None:
     clip = a_clip(one_form(text), image=FILE)
     assert clip.key not in earlier_keys(clip)
     assert len(earlier_keys(clip)) <= 4
+
+
+QINIU = "https://pictures.example/b.png?v=2&e=1764300000&token=K:x"
+
+
+@pytest.mark.parametrize("name", ["last_image", "reference_images"])
+@pytest.mark.parametrize(("take", "then"), [("", ""), ("2", "2.0")])
+def test_what_the_version_before_made_of_signed_options_and_takes_is_known(name: str, take: str, then: str) -> None:
+    """Its key left out some signatures and not others, and kept a take as a spreadsheet had written it."""
+    clip = a_clip(image=FILE._replace(made="upright"), take=take, options={name: f"{QINIU}&X-Amz-Signature=aa"})
+    left = QINIU.removesuffix("&token=K:x")
+    before = as_then(replace(clip, take=then, options={name: left}), f"sha256:{FILE.sha256} upright")
+    assert before in earlier_keys(clip)

@@ -39,7 +39,10 @@ TABLE = [
     ("answer lost", Fault.ANSWER_LOST, Meaning.IN_DOUBT, None),
     ("429", Answer(429), Meaning.WAIT, Failure.BUSY),
     ("429 inside a 200", Answer(200, error_code=429), Meaning.WAIT, Failure.BUSY),
-    *((str(status), Answer(status), Meaning.FAILED, Failure.REFUSED) for status in (400, 403, 413, 415, 422, 451)),
+    *(
+        (str(status), Answer(status), Meaning.FAILED, Failure.REFUSED)
+        for status in (400, 403, 406, 413, 415, 416, 417, 422, 428, 451, 494, 497)
+    ),
     ("404 that names the model", Answer(404, names_model=True), Meaning.FAILED, Failure.REFUSED),
     ("410 that names the model", Answer(410, names_model=True), Meaning.FAILED, Failure.REFUSED),
     *((f"{s} of the route", Answer(s), Meaning.FAILED, Failure.MISCONFIGURED) for s in (404, 405, 407, 410, 421, 426)),

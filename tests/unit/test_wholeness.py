@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dailies.media.containers import Container
 from dailies.media.containers import boxes as boxes_of
+from dailies.media.fragments import Top, samples_end
 from dailies.media.video import inspect
 from dailies.media.wholeness import Grade, judge
 from tests.unit.video_files import FTYP, box, boxes, clip
@@ -331,3 +332,22 @@ def test_bytes_of_no_known_kind_are_unknown(tmp_path: Path) -> None:
 )
 def test_any_bytes_can_be_judged(tmp_path_factory: pytest.TempPathFactory, content: bytes, start: bytes) -> None:
     judge(boxes(tmp_path_factory.getbasetemp(), start + content), None)
+
+
+def numbers(kind: bytes, *found: int) -> bytes:
+    return box(kind, bytes(4) + struct.pack(f">{len(found)}I", *found))
+
+
+@pytest.mark.parametrize(("firsts", "end"), [((1, 2, 3), 6), ((1, 3, 1), 0), ((2, 2, 2), 0)])
+def test_a_sample_table_that_leads_back_is_not_followed(tmp_path: Path, firsts: tuple[int, ...], end: int) -> None:
+    """Followed, a file of 64 kB took four seconds, and one of 16 MB would have taken days."""
+    spans = [number for first in firsts for number in (first, 1, 1)]
+    chunks = numbers(b"stsz", 1, 3) + numbers(b"stsc", 3, *spans) + numbers(b"stco", 3, 3, 4, 5)
+    track = numbers(b"tkhd", 0, 0, 1, *[0] * 18) + box(
+        b"mdia", numbers(b"mdhd", 0, 0, 1000, 1000, 0) + box(b"minf", box(b"stbl", chunks))
+    )
+    moov = box(b"moov", numbers(b"mvhd", 0, 0, 1000, 1000, *[0] * 20) + box(b"trak", track))
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(moov + struct.pack(">I4s", 0, b"mdat") + bytes(9))
+    with path.open("rb") as file:
+        assert samples_end(file, [Top(b"moov", 0, len(moov)), Top(b"mdat", len(moov), path.stat().st_size)]) == end
