@@ -18,6 +18,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from dailies.domain import signatures
 from dailies.domain.states import State
 from dailies.errors import Misconfigured
 from dailies.ledger import open_engine
@@ -27,6 +28,7 @@ from dailies.ledger.copies import copies_of
 from dailies.ledger.engine import connect
 from dailies.ledger.identity import keys_like
 from dailies.ledger.migrations import BASELINE, FOLDER, HEAD, NUMBERS, revision, version_table
+from dailies.ledger.migrations.versions import v0019_signatures
 from dailies.ledger.rows import clip_values
 from dailies.ledger.upgrade import bring_up, read_meta
 from tests.databases import database_on
@@ -366,7 +368,7 @@ def test_clips_whose_address_may_be_signed_are_known_anew_by_what_later_versions
     address = "https://p.example/a.png?auth_key={}-0-0-" + "a" * 32
     signed = a_clip(image=IMAGE._replace(source=address.format(1764300000)))
     by_option = a_clip("a dog", options={"last_image": address.format(1764300000)})
-    plain = a_clip("a cat", image=IMAGE._replace(source="https://p.example/a.png"))
+    plain = a_clip("a cat", image=IMAGE._replace(source="https://p.example/a.png?w=1280&X-Amz-Signature=aa"))
     engine = connect(ledger_url)
     with engine.connect().execution_options(dailies_writes=True) as connection, connection.begin():
         upgrade_module.run_migrations(connection, 18)
@@ -380,6 +382,14 @@ def test_clips_whose_address_may_be_signed_are_known_anew_by_what_later_versions
         assert keys_like(connection, [replace(signed, image=fresh).identity]) == {signed.identity: signed.key}
         assert keys_like(connection, [by_option.identity]) == {by_option.identity: by_option.key}
         assert keys_like(connection, [plain.identity, "d" * 64]) == {"d" * 64: plain.key}, (
-            "no signature, nothing to learn"
+            "nothing new to learn: no plan has to read it again"
         )
     engine.dispose()
+
+
+def test_every_signature_that_came_to_be_known_later_is_looked_for_in_older_ledgers() -> None:
+    """Who adds one that is not among them writes a migration: else what was bought with it is bought again."""
+    single = signatures.LATER | {name for _, names in signatures.LATER_BY_HOST for name in names}
+    together = [company.forms.keys() for company in signatures.LATER_TOGETHER]
+    looked_for = {name.lstrip("?&") for name in v0019_signatures.SIGNING}
+    assert single <= looked_for and all(names & looked_for for names in together)
