@@ -51,10 +51,9 @@ def _opened(file: BufferedReader) -> ZipFile:
     size_bytes = file.seek(0, 2)
     file.seek(max(0, size_bytes - TAIL_BYTES))
     tail = file.read(TAIL_BYTES)
-    bare = len(tail) - END_BYTES
-    at = bare if tail[max(bare, 0) :].startswith(END) and tail.endswith(bytes(2)) else tail.rfind(END)
+    at = tail.rfind(END)
     told = int.from_bytes(tail[at + 12 : at + 16], "little")
-    if not 0 <= at <= bare or END_OF_64 in tail or told > MOST_DIRECTORY_BYTES:
+    if not 0 <= at <= len(tail) - END_BYTES or END_OF_64 in tail or told > MOST_DIRECTORY_BYTES:
         raise ValueError("no archive, or one with a directory too large to be read")
     return ZipFile(file)
 
