@@ -30,7 +30,7 @@ from dailies.errors import BadInput, describe_error
 from dailies.hangup import outlasting_the_terminal
 from dailies.ledger.calling import ledger_call
 from dailies.logs import JsonOnStderr
-from dailies.memory import seldom_collected
+from dailies.memory import loading
 from dailies.net import Network
 from dailies.planning.batch import Batch
 from dailies.planning.plan import Plan
@@ -214,7 +214,7 @@ async def prefect_api(home: Path, load: Callable[[], Any], ahead: Ahead | None =
 
 def loaded(load: Callable[[], Any]) -> Any:
     """A flow, and Prefect with all that it needs for one."""
-    with seldom_collected():
+    with loading():
         flow = load()
         load_engine()
     return flow

@@ -14,14 +14,14 @@ import socket
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dailies.environment import change
-from dailies.memory import leave_to_the_system
+from dailies.memory import leave_to_the_system, loading
 from dailies.prefect_api.schema import is_current, note_current
 from dailies.prefect_api.server import ABOUT_PATH, ANOTHER, HOST, SERVER_LOCK, USERS_LOCK, open_lock
 from dailies.prefect_api.waiting import ADDRESS_FILE, DATABASE
@@ -208,17 +208,6 @@ async def serve(app: FastAPI, listener: socket.socket, folder: Path) -> bool:
         watch.cancel()
         (folder / ADDRESS_FILE).unlink(missing_ok=True)
     return server.started
-
-
-@contextmanager
-def loading() -> Iterator[None]:
-    """While all is loaded nobody looks for garbage, nor ever after in what was loaded: it stays, and makes a tenth of the start."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 STARTER_LETS_GO_S = 5.0

@@ -27,7 +27,7 @@ from dailies.ledger.calling import LEDGER_AWAY, ledger_call
 from dailies.ledger.file import LedgerVanished
 from dailies.ledger.rescue import rescue
 from dailies.ledger.spool import Spooled
-from dailies.memory import keep_flat
+from dailies.memory import keep_flat, keep_what_is_loaded
 from dailies.net import Trust, vetted_client
 from dailies.providers.base import Provider
 from dailies.providers.http import USER_AGENT
@@ -204,6 +204,7 @@ async def open_runtime(
 ) -> AsyncIterator[Runtime]:
     """A runtime for the length of a flow or a command; `need_keys`: a provider's client may not be opened without one."""
     keep_flat()
+    keep_what_is_loaded()
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)  # their lines hold headers and signed URLs
     trust = Trust.parse(settings.dailies_trusted_hosts, *loopback_origins(settings))

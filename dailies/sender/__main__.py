@@ -2,6 +2,9 @@
 
 import sys
 
-from dailies.sender.process import main
+from dailies.memory import loading
+
+with loading():
+    from dailies.sender.process import main
 
 main(sys.argv[1])

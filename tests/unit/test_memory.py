@@ -1,8 +1,9 @@
-"""The C library gives back what was freed, where it is glibc; the collector walks a plan seldom."""
+"""The C library gives back what was freed, where it is glibc; the collector walks a plan seldom, and never what was loaded."""
 
 from __future__ import annotations
 
 import gc
+import os
 import platform
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from dailies.cli.app import main
-from dailies.memory import SELDOM, seldom_collected
+from dailies.cli.run import loaded
+from dailies.memory import SELDOM, loading, seldom_collected
 
 COUNT_HEAPS = """
 import ctypes, sys, threading
@@ -86,6 +88,48 @@ def test_the_last_of_overlapping_blocks_brings_the_usual_back() -> None:
     assert gc.get_threshold()[0] == SELDOM
     second.__exit__(None, None, None)
     assert gc.get_threshold() == before
+
+
+def test_what_is_loaded_stays_and_is_never_looked_through() -> None:
+    def load() -> list[list[int]]:
+        assert not gc.isenabled(), "a tenth of the start"
+        return [[number] for number in range(50)]
+
+    before, kept = gc.get_freeze_count(), loaded(load)
+    assert gc.isenabled() and gc.get_freeze_count() >= before + len(kept)
+
+
+def test_where_nobody_collects_loading_does_not_begin_to() -> None:
+    gc.disable()
+    try:
+        with loading():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+FIRST_FLOW = """
+import gc
+from anyio import run
+from dailies.runtime import open_runtime
+from dailies.settings import load_settings
+
+async def flows():
+    counts = [gc.get_freeze_count()]
+    for _ in range(2):
+        async with open_runtime(load_settings(dotenv=False), need_keys=False):
+            counts.append(gc.get_freeze_count())
+    print(counts[0] == 0 < counts[1] >= counts[2])
+
+run(flows)
+"""
+
+
+def test_a_worker_s_first_flow_finds_all_loaded_and_a_second_one_s_garbage_is_garbage(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FIRST_FLOW]
+    environ = {**os.environ, "DAILIES_HOME": str(tmp_path)}
+    assert subprocess.run(command, check=True, capture_output=True, text=True, env=environ).stdout == "True\n"
 
 
 def test_a_command_that_is_the_process_leaves_its_garbage_to_the_system(

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from dailies.cli.batch_options import takes_request
 from dailies.cli.commands.flags import JsonFlag, YesFlag
-from dailies.memory import seldom_collected
+from dailies.memory import loading
 from dailies.planning.request import FOLDERS, BatchRequest
 
 
@@ -22,7 +22,7 @@ def _check_retakes(asked: Mapping[str, Any], *, json: bool = False) -> int:
 @takes_request(*FOLDERS, without_csv=_check_retakes)
 def check(request: BatchRequest, *, json: JsonFlag = False) -> int:
     """Spends nothing: rows, images, models, prices."""
-    with seldom_collected():
+    with loading():
         from dailies.cli.check import run_check
 
     return run_check(request, json)
