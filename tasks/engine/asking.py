@@ -56,7 +56,8 @@ def last_word() -> Iterator[None]:
 
     The server notes the suspension while the process still beats, and by a clock of its own: a heartbeat that comes after it, or
     looks so because this machine's clock is ahead, would be awaited again, and a run that waits for a person end as crashed. What
-    is said here comes from the same clock and queue as the heartbeats, behind them.
+    is said here comes from the same clock and queue as the heartbeats, behind them. It is said twice, the second as what follows
+    the first: the server takes in two events at a time, and a heartbeat that went just before could be the slower one.
     """
     try:
         yield
@@ -64,5 +65,6 @@ def last_word() -> Iterator[None]:
         context = FlowRunContext.get()
         if context and (run := context.flow_run):
             resource = {"prefect.resource.id": f"prefect.flow-run.{run.id}", "prefect.resource.name": run.name}
-            emit_event(event=SUSPENDED, resource=resource)
+            first = emit_event(event=SUSPENDED, resource=resource)
+            emit_event(event=SUSPENDED, resource=resource, follows=first)
         raise

@@ -152,19 +152,20 @@ async def _waiting(client: PrefectClient) -> dict[str, UUID]:
 
 
 def _last_words(runs: dict[str, UUID]) -> list[dict[str, Any]]:
+    beat = str(uuid4())
     said = [
-        ("prefect.flow-run.heartbeat", runs["said so"]),
-        ("dailies.run.suspended", runs["said so"]),  # at once: a busy server takes one after another in
-        ("prefect.flow-run.heartbeat", runs["said nothing"]),
-        ("prefect.flow-run.pull-step.executed", runs["never begun"]),
+        ("prefect.flow-run.heartbeat", runs["said so"], beat, None),
+        ("dailies.run.suspended", runs["said so"], str(uuid4()), beat),  # else the server may take in both at once
+        ("prefect.flow-run.heartbeat", runs["said nothing"], str(uuid4()), None),
+        ("prefect.flow-run.pull-step.executed", runs["never begun"], str(uuid4()), None),
     ]
     return [
         {
-            "event": event, "id": str(uuid4()), "occurred": (datetime.now(UTC) + timedelta(seconds=2)).isoformat(),
+            "event": event, "id": known_as, "follows": follows, "occurred": (datetime.now(UTC) + timedelta(seconds=2)).isoformat(),
             "resource": {"prefect.resource.id": f"prefect.flow-run.{run}"},
             "related": [{"prefect.resource.id": "prefect.tag.dailies", "prefect.resource.role": "tag"}],
         }
-        for event, run in said
+        for event, run, known_as, follows in said
     ]  # fmt: skip
 
 

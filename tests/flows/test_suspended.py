@@ -79,15 +79,18 @@ def test_it_leaves_its_process_and_what_was_approved_is_bought_once(
     That it is suspended is the last that it says: whoever waits for its heartbeats waits no more.
     """
     world.csv(3)
-    said: list[tuple[str, str]] = []
-    monkeypatch.setattr(
-        "tasks.engine.asking.emit_event",
-        lambda event, resource: said.append((event, resource["prefect.resource.id"])),
-    )
+    said: list[tuple[str, str, int]] = []
+
+    def emit(event: str, resource: dict[str, str], follows: int = 0) -> int:
+        said.append((event, resource["prefect.resource.id"], follows))
+        return len(said)
+
+    monkeypatch.setattr("tasks.engine.asking.emit_event", emit)
 
     async def story(run: Run) -> None:
         assert await run.execute() == "Suspended"
-        assert world.posts() == [] and said == [("dailies.run.suspended", f"prefect.flow-run.{run.id}")]
+        assert world.posts() == []
+        assert said == [("dailies.run.suspended", f"prefect.flow-run.{run.id}", follows) for follows in (0, 1)]
         assert (await run.resume(YES)).status.value == "ACCEPT"
         state = (await run.now()).state
         assert state and state.name == "Resuming", "a worker takes it once more"
@@ -97,7 +100,7 @@ def test_it_leaves_its_process_and_what_was_approved_is_bought_once(
         assert await run.execute() == "Completed", "what was approved is on record: nobody is asked"
 
     with_run(world, story)
-    assert len(world.charges()) == 3 and len(said) == 1
+    assert len(world.charges()) == 3 and len(said) == 2
 
 
 def test_one_click_on_the_form_as_it_is_shipped_buys_nothing(world: World) -> None:
