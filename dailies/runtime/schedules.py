@@ -15,6 +15,10 @@ Kind = tuple[str, str, str | None, int | None]
 """Provider, model, resolution, seconds of video: what a generation's time depends on."""
 
 
+KEPT_S = 5.0
+"""So long at least: to learn takes 15 ms of a core or more, and of quick models something ends all the time."""
+
+
 class PollSchedules:
     """The learned delays of every kind, computed off the event loop, kept until there can be something new to learn."""
 
@@ -29,7 +33,10 @@ class PollSchedules:
             until, delays = self._known.get(kind, (0.0, []))
             if not delays or self._clock() >= until:
                 delays = await ledger_call(self._learn, kind, typical_s)
-                self._known[kind] = (self._clock() + delays[0], delays)  # none comes back before its first look
+                self._known[kind] = (
+                    self._clock() + max(delays[0], KEPT_S),
+                    delays,
+                )  # none comes back before its first look
             return delays
 
     def _learn(self, kind: Kind, typical_s: float) -> list[float]:
