@@ -181,12 +181,12 @@ def test_each_automation_is_fired_and_its_message_arrives(tmp_path: Path) -> Non
             api.post("/events", [*_events(), *_last_words(waiting)])  # type: ignore[arg-type]
             wait_for(
                 lambda: all(any(text in subject for subject in said) for text in SAID.values()),
-                180,
+                400,
                 lambda: f"said: {said}, not: {[text for text in SAID.values() if not any(text in s for s in said)]}",
             )
-            wait_for(lambda: api.ask(_rounds), 60, lambda: "no round of retakes was started")
+            wait_for(lambda: api.ask(_rounds), 200, lambda: "no round of retakes was started")
             silent = [waiting["said nothing"], waiting["never begun"]]
-            wait_for(lambda: [_state(api, run) for run in silent] == ["Crashed"] * 2, 120)
+            wait_for(lambda: [_state(api, run) for run in silent] == ["Crashed"] * 2, 200)
             assert _state(api, waiting["said so"]) == "Suspended", "it was looked at first, and left alone"
             assert api.ask(_rounds) == [{"batch": "smiles", "budget_usd": 10, "approve_above_usd": None}]
         finally:
