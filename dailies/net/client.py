@@ -10,7 +10,7 @@ address in any spelling, and a name that resolves here to one. A name that only 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -63,15 +63,16 @@ async def get_vetted(
     *,
     max_redirects: int = MAX_REDIRECTS,
     auth: httpx.Auth | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> AsyncIterator[httpx.Response]:
     """Stream the answer to a GET; each redirect is checked like the URL itself, and closed unread. `auth` is shown to this
-    URL alone: to where it redirects, if only to itself, nothing is shown.
+    URL alone: to where it redirects, if only to itself, nothing is shown. `headers` go everywhere.
 
     `client` comes from `vetted_client`. Raises UnsafeUrl, and httpx.HTTPError (TooManyRedirects among them).
     """
     target = check_url(url, trust)
     for _ in range(max_redirects + 1):
-        async with client.stream("GET", target, auth=auth, follow_redirects=False) as response:
+        async with client.stream("GET", target, auth=auth, headers=headers, follow_redirects=False) as response:
             if response.next_request is None:
                 yield response
                 return

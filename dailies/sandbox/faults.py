@@ -50,6 +50,7 @@ KINDS: dict[Where, dict[str, str]] = {
     | {
         "expired": "403, as of a URL past its time",
         "short": "Content-Length tells the whole, half is sent, the connection closes",
+        "pieces": "never more than size_bytes in one answer, which breaks off; the rest can be asked for (Range, If-Range)",
         "cut": "half is sent, without a length; the connection closes in good order",
         "html": "200 (or status) with HTML",
         "empty": "200 with no bytes",

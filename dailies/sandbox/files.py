@@ -60,7 +60,7 @@ class Files:
             audio=fault.audio and order.audio,
             fps=_QUICK_FPS,
         )
-        return await spoiled(fault, data, lambda: self._render(other, None))
+        return await spoiled(fault, data, lambda: self._render(other, None), request.headers)
 
     async def image(self, request: Request) -> Response:
         """A test image of up to 4096x4096 pixels."""

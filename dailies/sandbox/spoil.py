@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from hashlib import sha256
 
 from starlette.responses import Response, StreamingResponse
 
@@ -19,8 +20,10 @@ _BLOCK = bytes(2**20)
 _GZIP = 31
 
 
-async def spoiled(fault: Fault, clip: bytes, other_clip: Callable[[], Awaitable[bytes]]) -> Response:
-    """The answer this fault makes of a clip; `other_clip` renders the one nobody ordered."""
+async def spoiled(
+    fault: Fault, clip: bytes, other_clip: Callable[[], Awaitable[bytes]], asked: Mapping[str, str]
+) -> Response:
+    """The answer this fault makes of a clip; `other_clip` renders the one nobody ordered, `asked` are the request's headers."""
     await asyncio.sleep(fault.delay_s)
     half = clip[: len(clip) // 2]
     match fault.kind:
@@ -29,6 +32,8 @@ async def spoiled(fault: Fault, clip: bytes, other_clip: Callable[[], Awaitable[
         case "short" | "reset":
             head = raw_head(200, {"Content-Type": _TYPE, "Content-Length": str(len(clip))})
             return RawAnswer(head + half, "close" if fault.kind == "short" else "reset")
+        case "pieces":
+            return _piece(clip, fault.size_bytes, asked)
         case "cut":
             return RawAnswer(raw_head(200, {"Content-Type": _TYPE, "Connection": "close"}) + half)
         case "empty":
@@ -48,6 +53,15 @@ async def spoiled(fault: Fault, clip: bytes, other_clip: Callable[[], Awaitable[
             return Response(stamped(await other_clip(), secrets.token_hex(16)), media_type=_TYPE)
     undelayed = fault.model_copy(update={"delay_s": 0})
     return await struck(undelayed, _plain, lambda: Response(clip, media_type=_TYPE))
+
+
+def _piece(clip: bytes, most: int, asked: Mapping[str, str]) -> Response:
+    etag, since = f'"{sha256(clip).hexdigest()}"', asked.get("range", "").removeprefix("bytes=").removesuffix("-")
+    start = int(since) if since.isdigit() and asked.get("if-range", etag) == etag else 0
+    headers = {"Content-Type": _TYPE, "Content-Length": str(len(clip) - start), "ETag": etag}
+    if start:
+        headers["Content-Range"] = f"bytes {start}-{len(clip) - 1}/{len(clip)}"
+    return RawAnswer(raw_head(206 if start else 200, headers) + clip[start : start + most])
 
 
 def _plain(status: int, name: str, message: str) -> Response:

@@ -33,6 +33,7 @@ from dailies.providers.base import LookKind
 from dailies.providers.open import result_life
 from dailies.runtime import Runtime
 from dailies.storage.download import Download, DownloadFailed, UrlExpired, download
+from dailies.storage.rest import is_begun_by
 
 logger = logging.getLogger("dailies.fetch")
 PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -103,6 +104,7 @@ class _Visit:
     reason: str = "there is no address"
     seen: Counter[str] = field(default_factory=Counter)
     best: tuple[Verdict, Download] | None = None
+    from_the_start: bool = False
 
     async def remember(self) -> None:
         """Take in what earlier visits have kept; nobody knows any more whether it came to its announced end."""
@@ -117,13 +119,15 @@ class _Visit:
             self.refused = True
             return None
         hit("before-download")
+        begun = self._begun()
+        self.from_the_start = begun is not None  # the next time, unless this brings something
         try:
             file = await download(
                 self.url, self.folder, self.attempt.id, client=self.runtime.http, trust=self.runtime.trust,
-                auth=self.runtime.anonymous_client(self.attempt.provider).result_auth(self.url),
+                auth=self.runtime.anonymous_client(self.attempt.provider).result_auth(self.url), begun=begun,
             )  # fmt: skip
         except DownloadFailed as error:
-            self.refused, self.reason = isinstance(error, UrlExpired), str(error)
+            self.refused, self.reason = isinstance(error, UrlExpired) and not begun, str(error)
             return None
         except Misconfigured as error:  # a full disk, or a folder that can't be written: the clip waits where it is
             if "disk" not in self.runtime.emitted:  # once: every other clip meets the same
@@ -132,8 +136,12 @@ class _Visit:
             raise await delayed(self.runtime, self.attempt, str(error)) from error
         except UnsafeUrl as error:
             raise await delayed(self.runtime, self.attempt, f"its address is refused: {error}") from error
-        self.refused = False
+        self.refused = self.from_the_start = False
         return await self._judged(file)
+
+    def _begun(self) -> Download | None:
+        """What broke off, where its server gives the rest by itself."""
+        return self.best[1] if self.best and self.best[1].rest and not self.from_the_start else None
 
     async def _judged(self, file: Download) -> Fetched | None:
         again = self.seen[file.sha256] > 0
@@ -156,6 +164,7 @@ class _Visit:
         """Judge a file, and keep it if it is the best so far; what is no clip at all is not kept."""
         verdict = await anyio.to_thread.run_sync(judge, file.path, file.told_whole)
         self.seen[file.sha256] += 1
+        await self._name(file)
         if verdict.grade is Grade.NO_CLIP or not self._is_better(verdict, file):
             self._drop(file)
             return verdict
@@ -163,6 +172,13 @@ class _Visit:
         if before:
             self._drop(before[1])
         return verdict
+
+    async def _name(self, file: Download) -> None:
+        """An earlier visit has kept more of the same file, whose name nobody knew any more."""
+        if file.rest and self.best and self.best[1].rest is None and file.size_bytes < self.best[1].size_bytes:
+            kept = self.best[1]
+            if await anyio.to_thread.run_sync(is_begun_by, kept.path, file.size_bytes, file.sha256):
+                self.best = (self.best[0], replace(kept, rest=file.rest))
 
     def _is_better(self, verdict: Verdict, file: Download) -> bool:
         if self.best is None or (verdict.grade is Grade.ODD and self.seen[file.sha256] > 1):

@@ -6,14 +6,13 @@ import asyncio
 import errno
 import hashlib
 import os
-import re
 import shutil
 import tempfile
 import time
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import anyio.to_thread
 import httpx
@@ -21,6 +20,7 @@ import httpx
 from dailies.domain.commands import TIDY
 from dailies.errors import Misconfigured
 from dailies.net import MAX_REDIRECTS, Trust, get_vetted, safe_url
+from dailies.storage.rest import Rest, Span, begin_with, is_wrapped, rest_of, span_of
 from dailies.storage.unwrap import TooMuch, unwrapped
 
 MAX_BYTES = 2 * 1024**3
@@ -58,12 +58,16 @@ class ServerTrouble(DownloadFailed):
     """The server failed, hung up, kept silent, or answered what can't be used."""
 
 
+class BeginLost(DownloadFailed):
+    """What had come earlier is not there any more, or not as it was."""
+
+
 @dataclass(frozen=True, slots=True)
 class Download:
     """What came from a URL, hashed (`sha256` is hex): all of it, or what came before it broke off.
 
     `told_whole`: as many bytes came as were announced, or fewer; None where nothing was announced. `broke_off` says in
-    words why it ended early, and is empty where it ended in good order.
+    words why it ended early, and is empty where it ended in good order. `rest`: how what is missing can be asked for.
     """
 
     path: Path
@@ -71,6 +75,7 @@ class Download:
     sha256: str
     told_whole: bool | None = None
     broke_off: str = ""
+    rest: Rest | None = None
 
 
 async def download(  # noqa: PLR0913 - limits by keyword, each with its default
@@ -84,10 +89,11 @@ async def download(  # noqa: PLR0913 - limits by keyword, each with its default
     deadline_s: float = DEADLINE_S,
     max_redirects: int = MAX_REDIRECTS,
     auth: httpx.Auth | None = None,
+    begun: Download | None = None,
 ) -> Download:
     """Stream a URL into `folder/name.SHA256` (0600, atomically), hashing while writing, piece by piece as they come from
     the wire: 64 KiB of it are in memory. What is wrapped around a clip (compression, frames of an upload) is undone. `auth`
-    is shown to this URL alone.
+    is shown to this URL alone. Of a file that has `begun` to come only the rest is asked for, where its server names it.
 
     Bytes that came are never thrown away because others did not: the caller judges them. Raises a DownloadFailed when
     none came, UnsafeUrl, or Misconfigured when the disk is full or the folder can't be written.
@@ -95,16 +101,17 @@ async def download(  # noqa: PLR0913 - limits by keyword, each with its default
     if not name or Path(name).name != name or name.startswith("."):
         raise ValueError(f"not a plain file name: {name!r}")
     where, until = safe_url(url), asyncio.get_running_loop().time() + deadline_s
+    headers = begun.rest.asked_for(begun.size_bytes) if begun and begun.rest else None
     try:
         async with AsyncExitStack() as stack:
             async with asyncio.timeout_at(until):
                 response = await stack.enter_async_context(
-                    get_vetted(client, url, trust, max_redirects=max_redirects, auth=auth)
+                    get_vetted(client, url, trust, max_redirects=max_redirects, auth=auth, headers=headers)
                 )
-            expected_bytes, told = _announced(response, where, max_bytes)
-            part = _new_part(folder, name, expected_bytes)
+            told = _announced(response, where, max_bytes, until, begun)
+            part = _new_part(folder, name, told.expected_bytes)
             try:
-                return await _received(response, part, _Announced(where, expected_bytes, told, max_bytes, until))
+                return await _received(response, part, told)
             finally:
                 part.unlink(missing_ok=True)
     except TimeoutError:
@@ -125,30 +132,50 @@ def flush(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Announced:
-    """What an answer's head tells of its body, and the limits that hold for it."""
+    """What an answer's head tells of the file: how many bytes of it will be there (None: it is not told), and whether these are
+    all; what came earlier and is gone on from. And the limits that hold."""
 
     where: str
     expected_bytes: int | None
     told_whole: bool
+    rest: Rest | None
+    begun: Download | None
     max_bytes: int
     until: float
 
+    @property
+    def had_bytes(self) -> int:
+        """So many were there before."""
+        return self.begun.size_bytes if self.begun else 0
 
-def _announced(response: httpx.Response, where: str, max_bytes: int) -> tuple[int | None, bool]:
-    """How many bytes will come (None: it is not told), and whether these are all; raises when there is no file to be had."""
+
+def _announced(
+    response: httpx.Response, where: str, max_bytes: int, until: float, begun: Download | None
+) -> _Announced:
+    """Raises when there is no file to be had."""
     status = response.status_code
     if status in EXPIRED:
         raise UrlExpired(f"{where}: the server answered {status}")
-    part = re.fullmatch(r"bytes 0-(\d+)/(\d+|\*)", response.headers.get("Content-Range", "").strip())
-    if status not in TAKEN or (status == 206 and part is None):
+    span = span_of(response) if status == 206 else None
+    if status not in TAKEN or (status == 206 and span is None):
         raise ServerTrouble(f"{where}: the server answered {status}")
     length = response.headers.get("Content-Length", "")
     expected_bytes = int(length) if length.isascii() and length.isdigit() else None
     if expected_bytes is not None and expected_bytes > max_bytes:
         raise TooBig(f"{where}: {expected_bytes} bytes announced, at most {max_bytes} are taken")
-    if status == 206 and part is not None:
-        return int(part[1]) + 1, part[2] == "*" or int(part[1]) + 1 >= int(part[2])
-    return expected_bytes, True
+    if span is None:
+        return _Announced(where, expected_bytes, True, rest_of(response, expected_bytes), None, max_bytes, until)
+    begun = begun if span.first else None
+    if span.first and not (begun and begun.rest and _goes_on(begun, begun.rest, span, response)):
+        raise ServerTrouble(f"{where}: the server answered with another part than was asked for")
+    whole = span.of_bytes is None or span.last + 1 >= span.of_bytes
+    return _Announced(where, span.last + 1, whole, rest_of(response, span.of_bytes), begun, max_bytes, until)
+
+
+def _goes_on(begun: Download, rest: Rest, span: Span, response: httpx.Response) -> bool:
+    """Whether just what was missing comes, of a file that is as long as it was."""
+    as_long = None in (rest.of_bytes, span.of_bytes) or rest.of_bytes == span.of_bytes
+    return span.first == begun.size_bytes and as_long and not is_wrapped(response)
 
 
 def _new_part(folder: Path, name: str, expected_bytes: int | None) -> Path:
@@ -164,8 +191,10 @@ def _new_part(folder: Path, name: str, expected_bytes: int | None) -> Path:
 
 async def _received(response: httpx.Response, part: Path, told: _Announced) -> Download:
     with part.open("wb") as file:
-        size_bytes, sha256, broke_off = await _copy(response, file, told)
-    if size_bytes == 0:
+        digest = await anyio.to_thread.run_sync(_before, told.begun, told.where, file)
+        size_bytes, broke_off = await _copy(response, file, told, digest)
+        sha256 = digest.hexdigest()
+    if size_bytes == told.had_bytes:
         raise CutShortDownload(f"{told.where}: {broke_off or 'no bytes came'}")
     whole = None
     if broke_off or told.expected_bytes is not None:
@@ -174,16 +203,28 @@ async def _received(response: httpx.Response, part: Path, told: _Announced) -> D
         encoding = response.headers.get("Content-Encoding", "")
         if await anyio.to_thread.run_sync(unwrapped, part, encoding, told.max_bytes):
             size_bytes, sha256 = await anyio.to_thread.run_sync(_measured, part)
+            told = replace(told, rest=None)
     except TooMuch:
         raise TooBig(f"{told.where}: more than {told.max_bytes} bytes once unpacked") from None
     path = part.with_name(f"{part.name.rsplit('.', 2)[0]}.{sha256}")
     part.replace(path)
-    return Download(path, size_bytes, sha256, whole, broke_off)
+    return Download(path, size_bytes, sha256, whole, broke_off, told.rest if whole is False else None)
 
 
-async def _copy(response: httpx.Response, file: BinaryIO, told: _Announced) -> tuple[int, str, str]:
-    """Size, digest, and why it broke off, if it did."""
-    size_bytes, digest, broke_off = 0, hashlib.sha256(), ""
+def _before(begun: Download | None, where: str, file: BinaryIO) -> Any:
+    """The SHA-256 of what came earlier, copied into `file`."""
+    if begun is None:
+        return hashlib.sha256()
+    with suppress(FileNotFoundError):  # another process is at work on this clip too
+        digest = begin_with(begun.path, file)
+        if digest.hexdigest() == begun.sha256:
+            return digest
+    raise BeginLost(f"{where}: what had come of it is not there any more")
+
+
+async def _copy(response: httpx.Response, file: BinaryIO, told: _Announced, digest: Any) -> tuple[int, str]:
+    """Size, and why it broke off, if it did; the digest takes in what comes."""
+    size_bytes, broke_off = told.had_bytes, ""
     try:
         async with asyncio.timeout_at(told.until):
             async for chunk in response.aiter_raw():
@@ -196,7 +237,7 @@ async def _copy(response: httpx.Response, file: BinaryIO, told: _Announced) -> t
         broke_off = "it was not finished in time"
     except httpx.HTTPError as error:
         broke_off = f"the answer broke off ({str(error) or type(error).__name__})"
-    return size_bytes, digest.hexdigest(), broke_off
+    return size_bytes, broke_off
 
 
 def _measured(path: Path) -> tuple[int, str]:

@@ -36,6 +36,20 @@ def test_a_download_that_is_not_the_whole_clip_is_fetched_again(hasty: None, wor
     assert len(world.posts()) == len(kinds)
 
 
+def test_a_line_that_never_lasts_for_a_whole_clip_brings_it_piece_by_piece(hasty: None, world: World) -> None:
+    """Seven pieces in a visit of six tries: the next goes on from what this one has kept."""
+    world.csv(1)
+    world.run()
+    (clip,) = world.clips().values()
+    world.csv(named("pieces"))
+    world.sandbox.fault("download", "pieces", times=None, size_bytes=len(clip) // 7 + 50)
+    first = world.run()
+    assert first.code == 1, "six pieces are not all"
+    assert world.command("collect", "--json").code == 0
+    assert_invariants(world)
+    assert len(world.posts()) == 2
+
+
 def test_a_url_that_expired_once_is_asked_for_again(each_world: World) -> None:
     """A fresh look at the job gives a fresh URL."""
     each_world.csv(2)

@@ -25,6 +25,7 @@ from dailies.runtime import Runtime
 from dailies.steps import fetch as steps_fetch
 from dailies.steps.fetch import PATIENCE, Fetched, NotYet, fetch
 from dailies.storage.download import Download, DownloadFailed, UrlExpired
+from dailies.storage.rest import Rest
 from tests.ledger.factories import FakeClock
 from tests.unit.steps_bench import FAILED, GENERATING, READY, Bench, bench_on
 
@@ -47,6 +48,7 @@ class Visits:
         self.ways: list[dict[str, Any]] = []
         self.judged: list[bool | None] = []
         self.broke_off = ""
+        self.rest: Rest | None = None
         self.meanwhile: Callable[[Path], None] = lambda path: None
         monkeypatch.setattr(steps_fetch, "PAUSES_S", (0.0, 0.0))
         monkeypatch.setattr(steps_fetch, "download", self.download)
@@ -62,7 +64,7 @@ class Visits:
         digest = hashlib.sha256(answer).hexdigest()
         path = folder / f"{attempt_id}.{digest}"
         path.write_bytes(answer)
-        return Download(path, len(answer), digest, True, self.broke_off)
+        return Download(path, len(answer), digest, True, self.broke_off, self.rest)
 
     def judge(self, path: Path, told_whole: bool | None) -> Verdict:
         self.judged.append(told_whole)
@@ -159,6 +161,42 @@ def test_the_best_that_came_is_kept_until_better_comes(
     assert visits.kept == [kept] and len(visits.urls) == 3
     now = visits.bench.again(attempt)
     assert now.state is State.COMPLETED and str(now.error).startswith("the download fails: ")
+
+
+NAMED = Rest('"the file"', 12)
+
+
+def test_of_what_broke_off_the_rest_is_asked_for_and_after_a_refusal_the_whole(
+    visits: Visits, attempt: Attempt
+) -> None:
+    """A refusal of the rest says nothing of the whole: no clip is lost by it."""
+    visits.rest, visits.bench.vendor.looks = NAMED, [GONE]
+    with pytest.raises(DeliveryDelayed):
+        visits.visit(attempt, b"cut a", UrlExpired("403"), b"cut ab", UrlExpired("403"))
+    begun = [way["begun"] and way["begun"].size_bytes for way in visits.ways]
+    assert begun == [None, 5, None] and visits.kept == [b"cut ab"]
+    with pytest.raises(DeliveryDelayed):
+        visits.visit(attempt, b"cut", UrlExpired("403"), b"cut ab", UrlExpired("403"))
+
+
+@pytest.mark.parametrize(
+    ("first", "begun"),
+    [(b"cut a", b"cut abc"), (b"cut x", None), (b"cut abcd", b"cut abcd")],
+    ids=["its begin", "another file", "more"],
+)
+def test_what_an_earlier_visit_kept_is_gone_on_from_where_it_is_the_same_file(
+    visits: Visits, attempt: Attempt, first: bytes, begun: bytes | None
+) -> None:
+    visits.lay(attempt, b"cut abc")
+    visits.rest = NAMED
+    visits.visit(attempt, first, b"whole")
+    asked = visits.ways[1]["begun"]
+    assert (asked and asked.path.name) == (begun and f"{attempt.id}.{hashlib.sha256(begun).hexdigest()}")
+
+
+def test_what_came_to_its_end_is_fetched_from_its_begin(visits: Visits, attempt: Attempt) -> None:
+    visits.visit(attempt, b"cut", b"whole")
+    assert [way["begun"] for way in visits.ways] == [None, None]
 
 
 def test_why_nothing_was_taken_is_said(visits: Visits, attempt: Attempt) -> None:
@@ -272,7 +310,7 @@ def test_an_address_is_asked_as_its_provider_wants_it(
     visits.bench.http = "the client"
     monkeypatch.setattr(visits.bench.vendor, "result_auth", lambda url: f"key for {url}")
     visits.visit(attempt, b"whole")
-    assert visits.ways == [{"client": "the client", "trust": Trust(), "auth": f"key for {URL}"}]
+    assert visits.ways == [{"client": "the client", "trust": Trust(), "auth": f"key for {URL}", "begun": None}]
 
 
 def test_a_full_disk_is_told_once_for_all_clips(
