@@ -97,13 +97,13 @@ def paid_first(rows: Sequence[Row], left_behind: Sequence[str]) -> list[Row]:
 async def submit_window(run: Run, clips: TaskGroup, provider: str, rows: list[Row]) -> None:
     """Start the clips of one provider, a window of them at a time."""
     to_make = [row for row in rows if row.clip.key not in run.batch.delivered_before]
-    await run.progress.more(len(rows) - len(to_make))
+    clips.start_soon(run.progress.more, len(rows) - len(to_make))
     slots = anyio.Semaphore(2 * run.runtime.limiter(provider).most)
 
     async def one(row: Row) -> None:
         try:
             await make_clip(run, row)
-            await run.progress.more()
+            clips.start_soon(run.progress.more)
         finally:
             slots.release()
 

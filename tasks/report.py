@@ -25,7 +25,7 @@ from dailies.steps.stills import stills_markdown
 from tasks.engine.states import best_effort_ui
 
 logger = logging.getLogger("dailies.report")
-MOVED_WITHIN_S = 5.0  # a bar that does not move holds the clip that moves it
+MOVED_WITHIN_S, MOVED_EVERY_S = 5.0, 1.0
 
 
 @task(name="report", task_run_name="report · {title}", cache_policy=NO_CACHE, persist_result=False)
@@ -46,9 +46,10 @@ async def report(title: str, batch: str) -> str:
 
 
 class Progress:
-    """A progress artifact that is moved as clips come to an end: one update at a time, the latest figure, never backwards.
+    """A progress artifact that is moved as clips come to an end: one update at a time and a second, the latest figure, never
+    backwards.
 
-    A bar that can't be shown or moved stops nobody.
+    A bar that can't be shown or moved stops nobody; whoever moves it goes on with something else meanwhile.
     """
 
     def __init__(self, batch: str, total: int, counts: str = "that came to an end") -> None:
@@ -74,10 +75,11 @@ class Progress:
             return
         self._moving = True
         try:
-            with anyio.fail_after(MOVED_WITHIN_S):
-                while (percent := min(100, int(100 * self._done / self._total))) > self._shown:
-                    self._shown = percent
+            while (percent := min(100, int(100 * self._done / self._total))) > self._shown:
+                self._shown = percent
+                with anyio.fail_after(MOVED_WITHIN_S):
                     await aupdate_progress_artifact(self._id, progress=float(percent))
+                await anyio.sleep(MOVED_EVERY_S if percent < 100 else 0)
         except Exception as error:  # noqa: BLE001 - what is shown must never stop what is paid for
             logger.debug("the progress bar stays where it is: %s", describe_error(error))
         finally:

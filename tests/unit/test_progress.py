@@ -41,8 +41,27 @@ def test_it_ends_at_a_hundred_and_never_goes_back(monkeypatch: pytest.MonkeyPatc
         await anyio.lowlevel.checkpoint()
         told.append(progress)
 
+    monkeypatch.setattr(report, "MOVED_EVERY_S", 0)
     shown(monkeypatch, 5, slow)
     assert told == sorted(told) and told[-1] == 100
+
+
+def test_of_many_clips_in_a_second_it_shows_the_last_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One request each second, and none is waited for once all is done."""
+    told: list[float] = []
+    pauses: list[float] = []
+
+    async def note(_id: object, progress: float) -> None:
+        told.append(progress)
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        for _ in range(50):
+            await anyio.lowlevel.checkpoint()
+
+    monkeypatch.setattr(report.anyio, "sleep", pause)
+    shown(monkeypatch, 20, note)
+    assert told == [5, 100] and pauses == [report.MOVED_EVERY_S, 0]
 
 
 def test_a_server_that_is_away_stops_no_clip(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,6 +106,7 @@ def test_the_bar_of_a_dispatch_outlives_a_ledger_that_is_away_for_a_moment(monke
     monkeypatch.setattr(report, "aupdate_progress_artifact", note)
     monkeypatch.setattr(dispatch, "stored_of", stored)
     monkeypatch.setattr(dispatch, "SHOW_EVERY_S", 0)
+    monkeypatch.setattr(report, "MOVED_EVERY_S", 0)
     batch = SimpleNamespace(name="big", plan=SimpleNamespace(rows=range(10)), delivered_before={"a", "b"})
 
     async def watched() -> None:
