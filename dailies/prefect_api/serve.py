@@ -188,7 +188,9 @@ async def serve(app: FastAPI, listener: socket.socket, folder: Path) -> bool:
     app.router.routes.insert(
         0, Route(ABOUT_PATH, about, methods=["GET", "POST"])
     )  # before the UI, which answers every other path
-    server = uvicorn.Server(uvicorn.Config(streams, log_level="warning", timeout_graceful_shutdown=2))
+    # Nothing is compressed on the way: within a machine that only takes time, of both sides and for each event.
+    config = uvicorn.Config(streams, log_level="warning", timeout_graceful_shutdown=2, ws_per_message_deflate=False)
+    server = uvicorn.Server(config)
 
     async def announce_and_watch() -> None:
         while not server.started:

@@ -20,6 +20,7 @@ from unittest.mock import AsyncMock
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from dailies.errors import Misconfigured
 from dailies.prefect_api.address import configured_api_url
@@ -186,6 +187,11 @@ def test_another_web_page_can_neither_read_nor_rebind_to_the_server(server: Loca
 
 
 @pytest.mark.production
+def test_nothing_is_compressed_on_the_way_to_a_server_of_the_same_machine(server: LocalServer) -> None:
+    with connect(f"{server.api_url.replace('http', 'ws', 1)}/events/in") as stream:
+        assert stream.response and "Sec-WebSocket-Extensions" not in stream.response.headers
+
+
 def test_all_its_files_are_for_their_owner_alone(server: LocalServer) -> None:
     kept = [server.folder, *server.folder.glob("*")]
     assert {path.name for path in kept} >= {"prefect.db", "server.log", "server.json", "users.lock", "server.lock"}
