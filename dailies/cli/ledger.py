@@ -11,7 +11,7 @@ from dailies.domain.aging import left_in_words
 from dailies.domain.commands import COLLECT, resolve
 from dailies.domain.money import show_usd, sum_usd
 from dailies.domain.records import Attempt, BatchRow, at_risk
-from dailies.domain.states import State
+from dailies.domain.states import State, on_dead_owner
 from dailies.domain.urgency import result_ends
 from dailies.errors import BadInput
 from dailies.ledger import Ledger, Owner
@@ -36,7 +36,7 @@ def run_status(batch: str | None, json: bool) -> int:
     try:
         if batch is not None and batch not in ledger.batches():
             raise BadInput(f"the ledger knows no batch {batch!r}", trouble="which-one")
-        unfinished = [a for a in ledger.unfinished() if batch in (None, a.batch)]
+        unfinished = [_as_it_is_found(ledger, a) for a in ledger.unfinished() if batch in (None, a.batch)]
         spooled = len(list((settings.home / "spool").glob("*.json")))
         given_up = [a for a in ledger.unsettled() if a.state is State.SUPERSEDED and batch in (None, a.batch)]
         risk = at_risk([*unfinished, *given_up])
@@ -86,6 +86,11 @@ def print_entries(entries: Sequence[Mapping[str, object]]) -> None:
     for step in dict.fromkeys(str(entry["next"]) for entry in entries) if "next" not in columns else ():
         whose = [str(entry["clip"]) for entry in entries if entry["next"] == step]
         print(f"{', '.join(whose[:FEW])}{', …' if len(whose) > FEW else ''}: {step}")
+
+
+def _as_it_is_found(ledger: Ledger, attempt: Attempt) -> Attempt:
+    """An attempt as whoever comes next finds it: a create whose owner is dead may have been charged."""
+    return attempt._replace(state=on_dead_owner(attempt.state)) if ledger.is_dead(attempt) else attempt
 
 
 def _entry(ledger: Ledger, attempt: Attempt, row: BatchRow | None) -> dict[str, object]:

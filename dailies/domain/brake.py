@@ -114,13 +114,14 @@ def may_send(
         allowed = _allowed(brake, at_once)
         return Go(brake) if allowed is None or unanswered < allowed else Hold(LOOK_AGAIN_S, Phase.OPEN, brake.doubts)
     if brake.given_up_at is not None:
-        if began_at <= brake.given_up_at and now < brake.given_up_at + timedelta(seconds=GIVEN_UP_FOR_S):
+        away = abs(now - brake.given_up_at)  # further in the future: the clock was set back
+        if began_at <= brake.given_up_at and away < timedelta(seconds=GIVEN_UP_FOR_S):
             return GivenUp(brake.doubts)
         brake = replace(brake, probes=0, given_up_at=None)
     if brake.probe and probe_lives:
         return Hold(PROBE_LOOK_S, Phase.PROBING, brake.doubts)
     left_s = (brake.not_before - now).total_seconds() if brake.not_before else 0.0
-    if left_s > 0:
+    if 0 < left_s < 2 * LONGEST_WAIT_S:  # nobody is told to wait for longer: the clock was set back
         return Hold(left_s, Phase.HALTED, brake.doubts)
     return Go(brake, probe=True)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from dailies.domain.creates import PaidRequest, Reference
 from dailies.domain.pictures import Picture, Texts
 
+CLOCKS_DIFFER = timedelta(seconds=30)
+"""A request may seem to have been sent so much later than now: by another machine's reading of the ledger's clock."""
 LONGEST_TEXT = 4096
 """A longer text in a body (an image as a data URI) is kept as its digest."""
 DIGEST, LENGTH = "$sha256", "$length"
@@ -38,6 +40,11 @@ class KeptRequest:
     def needs_texts(self) -> bool:
         """Whether the bytes can only be made again from texts that are not on record."""
         return any(isinstance(value, dict) and DIGEST in value for value in _values(self.body))
+
+    def is_young(self, now: datetime, life: timedelta) -> bool:
+        """Whether its key is surely known still. What was sent in the future tells of a clock that was set back: its age is
+        not known then."""
+        return -CLOCKS_DIFFER <= now - self.first_sent_at < life
 
     def again(self, texts: Iterable[str] = ()) -> PaidRequest | None:
         """The request as it was sent; `texts` are those that may stand for a digest. None where the bytes are not the same."""

@@ -40,7 +40,7 @@ class Requests(Decisions):
         with self._write_to_be_found() as connection:
             attempt, kept = self._locked(connection, attempt_id), self._kept(connection, attempt_id)
             unchanged = attempt.state is State.IN_DOUBT and attempt.epoch == found.epoch
-            if not unchanged or kept is None or now - kept.first_sent_at >= key_life:
+            if not unchanged or kept is None or not kept.is_young(now, key_life):
                 return Unclaimed.TAKEN
             granted = self._may_send(connection, attempt.provider, at_once)
             if not isinstance(granted, Go):

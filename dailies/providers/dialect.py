@@ -20,6 +20,7 @@ from dailies.providers.words import ENVELOPE, Phase, end_in_words, parts_of, pha
 
 MOST_OBJECTS, MOST_LEVELS = 50, 6
 MOST_CREDITS = 10**15
+MOST_DIGITS = 16
 _WRAPPERS = word_set("""
     body content data generation generations info item items job output outputs payload prediction record response result
     results task tasks video videos
@@ -188,9 +189,16 @@ def _dollars(places: Sequence[Mapping[str, Any]]) -> Decimal | None:
 
 
 def _credits(places: Sequence[Mapping[str, Any]]) -> int | None:
-    for value in _values_at(places, _CREDITS):
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_CREDITS:
-            return int(value)
+    found = (credits_in(value) for value in _values_at(places, _CREDITS))
+    return next((spent for spent in found if spent is not None), None)
+
+
+def credits_in(value: object) -> int | None:
+    """So many credits, written as a number or as text; None for what is no such number."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < MOST_DIGITS:
+        value = int(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_CREDITS:
+        return int(value)
     return None
 
 

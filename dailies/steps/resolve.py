@@ -42,7 +42,9 @@ class Doubts:
 
 
 def attempt_named(ledger: Ledger, name: str) -> Attempt:
-    """The one attempt whose id begins so. Raises BadInput, with the candidates where there are several."""
+    """The one attempt whose id begins so, in doubt where its owner died over the create. Raises BadInput, with the
+    candidates where there are several."""
+    ledger.reap()
     found = ledger.like(name) if len(name) >= FEWEST_DIGITS else []
     exact = [attempt for attempt in found if attempt.id == name]
     if len(exact or found) == 1:
@@ -58,6 +60,7 @@ def attempt_named(ledger: Ledger, name: str) -> Attempt:
 
 def doubts(ledger: Ledger, older_than: timedelta, batch: str | None) -> Doubts:
     """What is in doubt for so long; never what a living sender may yet hold the answer to."""
+    ledger.reap()
     since = ledger.now() - older_than
     asked = [a for a in ledger.unsettled() if a.state is State.IN_DOUBT and batch in (None, a.batch)]
     old = [a for a in asked if a.created_at <= since]

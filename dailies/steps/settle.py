@@ -79,7 +79,7 @@ async def _prepared_again(runtime: Runtime, batch: Batch, row: Row, attempt: Att
     kept = await ledger_call(runtime.ledger.kept_request, attempt.id)
     if kept is None or known is None or not known.settling.repeats:
         return None
-    if runtime.ledger.now() - kept.first_sent_at >= known.settling.key_life:
+    if not kept.is_young(runtime.ledger.now(), known.settling.key_life):
         return None
     request = kept.again(await _texts(runtime, batch, row, kept))
     if request is None:

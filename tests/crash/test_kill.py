@@ -81,6 +81,26 @@ def test_sigkill_at_every_step_of_sending(each_world: World, who: str) -> None:
         assert result.json["in_doubt"] == 0, "the sender received and recorded every answer"
 
 
+@pytest.mark.parametrize("how", ["by its id", "with all others"])
+def test_what_the_dead_left_is_at_risk_and_can_be_settled_before_any_run(world: World, how: str) -> None:
+    """Whoever looks first after a power cut is told what it may have cost, and may settle it at once."""
+    world.csv(named("left"), provider="onerouter")
+    killed_at(world, "after-post", "kill-both")
+    (attempt,), (paid,) = world.attempts(), world.charges()
+    assert attempt.state is State.SUBMITTING
+    status = world.command("status", "--json").json
+    assert [one["state"] for one in status["unfinished"]] == ["in_doubt"]
+    assert status["usd_at_risk"] == float(attempt.usd_quoted)
+    if how == "by its id":
+        settled = world.command("resolve", attempt.id, f"--charged={paid.generation_id}", "--json")
+    else:
+        world.resubmits = 1
+        settled = world.command("resolve", "--all-in-doubt", "--resubmit", "--older-than", "0h", "--yes", "--json")
+    assert settled.code == 0 and len(settled.json) == 1, settled.stderr
+    result = assert_invariants(world)
+    assert result and result.code == 0, result and result.json
+
+
 def test_sigkill_around_the_spool(each_world: World) -> None:
     """The ledger takes no answer, and the process dies as well: nothing is bought twice, nothing paid is lost."""
     rows = []

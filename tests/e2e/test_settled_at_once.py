@@ -89,13 +89,16 @@ def test_collect_never_repeats_a_request(make_world: MakeWorld) -> None:
     assert len(world.charges()) == 1
 
 
-def test_a_key_that_the_provider_may_have_forgotten_is_not_repeated(make_world: MakeWorld) -> None:
+@pytest.mark.parametrize("sent_at", ["2026-01-01", "2099-01-01"])
+def test_a_key_that_the_provider_may_have_forgotten_is_not_repeated(make_world: MakeWorld, sent_at: str) -> None:
+    """One that was sent in the future, by a clock that was set back since, may be as old as any."""
     world = a_world(make_world, "higgsfield")
     world.csv(1, **columns("higgsfield"))
     world.sandbox.fault("create", "lost", times=3)  # the create, the repeat at once, the one at the end
     assert world.run("--allow-unpriced").code == 1
     world.sandbox.clear_faults()
-    world.sql("DELETE FROM brake", "UPDATE request SET first_sent_at = '2026-01-01 00:00:00.000000'")
+    world.sql("DELETE FROM brake", f"UPDATE request SET first_sent_at = '{sent_at} 00:00:00.000000'")
+    world.sandbox.fault("create", "key_expired")
     posts = creates(world)
     assert world.run("--allow-unpriced").code == 1
     assert creates(world) == posts and [a.state for a in world.attempts()] == [State.IN_DOUBT]

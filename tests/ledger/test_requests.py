@@ -111,6 +111,18 @@ def test_past_its_keys_life_it_is_not_repeated(ledger: Ledger, clock: FakeClock)
     assert found and found.state is State.IN_DOUBT
 
 
+def test_one_that_was_sent_in_the_future_is_not_repeated(ledger: Ledger, clock: FakeClock) -> None:
+    """The clock was set back: how old its key is, nobody knows."""
+    doubt = in_doubt(ledger)
+    clock.advance(-1)
+    assert isinstance(ledger.claim_again(doubt.id, LIFE), tuple), (
+        "two machines may read the ledger's clock so differently"
+    )
+    ledger.mark_in_doubt(doubt.id, "its answer was lost")
+    clock.advance(-3600)
+    assert ledger.claim_again(doubt.id, LIFE) is Unclaimed.TAKEN
+
+
 @pytest.mark.parametrize("state", ["found", "free", "given up", "without a request"])
 def test_only_what_is_in_doubt_with_its_request_is_repeated(ledger: Ledger, state: str) -> None:
     if state == "without a request":

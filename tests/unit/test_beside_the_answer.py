@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import zlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -251,6 +252,21 @@ def test_of_several_requests_under_one_reference_the_one_that_was_made_counts(
 ) -> None:
     one = anyio.run(Log(*states).find, DOUBT)
     assert (one and one.generation_id) == found
+
+
+@pytest.mark.parametrize(
+    ("cost", "usd"),
+    [
+        ({"credits": 2520000}, "1.26"),
+        ({"credits": "2520000"}, "1.26"),
+        ({"credits": math.inf}, "0"),
+        ({"credits": -4}, "0"),
+    ],
+)
+def test_the_log_tells_a_charge_in_whatever_form_and_rubbish_breaks_nothing(cost: dict[str, Any], usd: str) -> None:
+    row = {"client_request_id": "mine", "inference_id": "g", "status": "success", "cost": cost}
+    one = anyio.run(Aiml(Wire(replied({"data": [row]}))).find, DOUBT)
+    assert one and one.usd_charged == Decimal(usd)
 
 
 TEXT = b'{"id": "video_1", "status": "queued"}'

@@ -125,6 +125,12 @@ def test_a_run_that_goes_on_for_long_tries_again_too() -> None:
     assert isinstance(ask(given_up(at=100), 100 + GIVEN_UP_FOR_S, began=0), Go)
 
 
+def test_a_clock_that_was_set_back_keeps_no_run_from_its_probe() -> None:
+    """Nobody waits an hour for a moment that was written down by a clock that was an hour fast."""
+    assert isinstance(ask(given_up(at=3600), 20, began=10), Go)
+    assert isinstance(ask(replace(doubted(3), not_before=later(3600)), 20), Go)
+
+
 def given_up(at: float) -> Brake:
     """The brake whose last probe was lost then."""
     return replace(doubted(8), probes=PROBES, given_up_at=later(at), not_before=later(at + FIRST_PROBE_S))

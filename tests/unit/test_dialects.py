@@ -137,6 +137,9 @@ def test_what_ended_is_told_in_the_providers_words(document: Any, words: str) ->
     ("document", "usd", "spent"),
     [
         ({"status": "completed", "meta": {"usage": {"credits_used": 2520000}}}, None, 2520000),
+        ({"status": "completed", "meta": {"usage": {"credits_used": "2520000"}}}, None, 2520000),
+        ({"meta": {"usage": {"credits_used": "-5"}}}, None, None),
+        ({"meta": {"usage": {"credits_used": "9" * 5000}}}, None, None),
         ({"status": "completed", "meta": {"usage": {"usd_spent": 1.26}}}, "1.26", None),
         ({"data": {"cost": {"total_cost": "0.4"}}}, "0.4", None),
         ({"usage": {"cost": 0.5}}, "0.5", None),

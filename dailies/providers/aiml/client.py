@@ -27,7 +27,7 @@ from dailies.providers.base import (
     Provider,
     look_of,
 )
-from dailies.providers.dialect import Reading, id_in, id_of_address, job_objects, read, usable_id
+from dailies.providers.dialect import Reading, credits_in, id_in, id_of_address, job_objects, read, usable_id
 from dailies.providers.http import ApiClient, MaySend, Reply, says_gone, words_in
 from dailies.providers.live import Live
 from dailies.providers.refusals import complaint_of, refusal
@@ -204,19 +204,16 @@ def priced(reading: Reading, reply: Reply) -> Reading:
 def spent_by(headers: Mapping[str, str]) -> tuple[Decimal | None, int | None]:
     """Dollars and credits of the cost headers; None where there are none, and for zero."""
     usd, spent = headers.get("x-aimlapi-usd-spent", ""), headers.get("x-aimlapi-credits-used", "").strip()
-    number = int(spent) if spent.isascii() and spent.isdigit() and len(spent) < 16 else 0
+    number = credits_in(spent) or 0
     dollars, _ = _money({"usd": usd} if usd.strip() else {}, "usd", "")
     return dollars or (credits_to_usd(number) if number else None), number or None
 
 
 def _money(holder: Mapping[str, Any], usd_name: str, credits_name: str) -> tuple[Decimal | None, int | None]:
     """Dollars and credits as reported; dollars follow from credits, never the other way round."""
-    usd: Decimal | None = None
-    spent: int | None = None
+    spent = credits_in(holder.get(credits_name))
+    usd = None if spent is None else credits_to_usd(spent)
     try:
-        if isinstance(holder.get(credits_name), int | float) and not isinstance(holder[credits_name], bool):
-            spent = int(holder[credits_name])
-            usd = credits_to_usd(spent)
         if isinstance(holder.get(usd_name), int | float | str) and not isinstance(holder[usd_name], bool):
             usd = to_usd(holder[usd_name])
     except ValueError:
