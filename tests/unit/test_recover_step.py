@@ -10,14 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from dailies.domain.creates import Accepted, KnownAttempt, PaidRequest, Reference
+from dailies.domain.kept_request import keep
 from dailies.domain.money import ZERO
 from dailies.domain.next_step import Step
 from dailies.domain.records import Attempt
 from dailies.domain.states import State
 from dailies.errors import DailiesError, MaybeCharged, ResultLost
+from dailies.ledger.spool import Spooled
 from dailies.providers.base import Found, LogUnavailable, Look
 from dailies.steps import recover
-from tests.ledger.factories import USD, FakeClock, a_dead_owner, bring_to, claim
+from tests.ledger.factories import NO_CAPS, USD, FakeClock, a_dead_owner, bring_to, claim
 from tests.unit.steps_bench import FAILED, GENERATING, READY, Bench, bench_on
 
 FOUND = Found("video_found", True, Decimal("1.3"), 1_300_000, handle="https://api.example/jobs/video_found")
@@ -52,6 +55,28 @@ def test_recovery_lists_what_a_dead_owner_left_the_most_urgent_first(bench: Benc
     found = bench.run(recover.recover)
     assert [a.id for a in found.left] == [old.id, young.id] and found.drained == 0
     assert bench.again(create).state is State.IN_DOUBT
+
+
+def spooled(bench: Bench, attempt: Attempt, generation_id: str) -> None:
+    """An answer that the ledger did not take when it came."""
+    bench.runtime().spool.put(Spooled(KnownAttempt(attempt), Accepted(generation_id)))
+
+
+@pytest.mark.parametrize(("in_spool", "dead"), [(True, False), (False, True), (False, False)])
+def test_recovery_says_what_it_found(
+    bench: Bench, caplog: pytest.LogCaptureFixture, in_spool: bool, dead: bool
+) -> None:
+    """An answer that waited, a clip that nobody watches; of nothing it does not speak."""
+    batch = bench.batch(2)
+    if in_spool:
+        spooled(bench, claim(bench.ledger, batch.plan.rows[0].clip.key), "video_s")
+    if dead:
+        anothers(bench, bench.attempt(State.SUBMITTED, batch, 1))
+    found = bench.run(recover.recover)
+    assert (found.drained, len(found.left)) == (in_spool, dead)
+    said = [line for name, _, line in caplog.record_tuples if name == "dailies.recover"]
+    words = f"recovered: {in_spool:d} answers from the spool, {dead:d} paid clips without an owner"
+    assert said == ([words] if in_spool or dead else [])
 
 
 def test_nothing_is_to_be_collected_only_when_all_is_at_an_end(bench: Bench) -> None:
@@ -162,6 +187,19 @@ def test_a_doubt_is_settled_by_what_the_provider_shows(bench: Bench, succeeded: 
     ((_, doubt),) = bench.vendor.asked
     assert doubt.reference.attempt_id == attempt.id
     assert (doubt.since, doubt.until) == (attempt.created_at - timedelta(hours=1), bench.clock.now + timedelta(hours=1))
+
+
+def test_a_provider_is_asked_by_the_request_that_is_on_record(bench: Bench) -> None:
+    """Its key, and all that was sent."""
+    (row,) = bench.batch().plan.rows
+    kept = keep(PaidRequest("https://api.example/v1", {"n": 1}, {"Key": "k"}), Reference("one", "k"), bench.clock.now)
+    attempt = bench.ledger.claim(row.clip.key, "smiles", "aiml", USD, NO_CAPS, "d", request=kept)
+    assert isinstance(attempt, Attempt)
+    bench.ledger.mark_in_doubt(attempt.id, "answer lost")
+    bench.vendor.found = FOUND
+    bench.run(recover.resolve_attempt, attempt.id)
+    ((_, doubt),) = bench.vendor.asked
+    assert (doubt.reference, doubt.request) == (Reference("one", "k"), kept.again())
 
 
 @pytest.mark.parametrize(
