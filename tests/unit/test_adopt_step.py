@@ -351,7 +351,6 @@ def test_a_log_that_says_no_for_a_moment_is_asked_again_and_one_that_stays_away_
 def test_a_provider_without_a_log_is_asked_once_and_that_is_no_warning(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing is learned by that, so the ledger is read once."""
     caplog.set_level(logging.INFO, "dailies.adopt")
     bench.vendor.log = LogUnavailable("it has no log")
     assert known(bench, bench.batch(rows=(row_of(a_row(1), ("fal",)),))) == []
