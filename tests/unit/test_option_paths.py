@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -62,11 +63,19 @@ def test_a_file_that_can_not_be_is_refused_with_one_that_can(here: Path, name: s
     assert str(error.value) == f"--focus {name}: {said.format(here=here)}. Nothing was done."
 
 
+def test_a_drive_that_is_not_there_is_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of such a path there is nothing at all."""
+    monkeypatch.setattr(os.path, "lexists", lambda path: False)
+    with pytest.raises(BadInput, match="new is no folder: name one"):
+        folder_named("--to", "new")
+
+
 def test_nobodys_home_is_no_place(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(here))
     assert path_named("--to", "~/a") == here / "a"
-    with pytest.raises(BadInput) as error:
-        path_named("--to", "~nobody-has-this-name/a")
-    assert str(error.value) == (
-        "--to ~nobody-has-this-name/a: nobody's home has this name: write the whole path. Nothing was done."
-    )
+    for refused in (path_named, folder_named, lambda option, text: file_named(option, text, "costs.csv")):
+        with pytest.raises(BadInput) as error:
+            refused("--to", "~nobody-has-this-name/a")
+        assert str(error.value) == (
+            "--to ~nobody-has-this-name/a: nobody's home has this name: write the whole path. Nothing was done."
+        )
