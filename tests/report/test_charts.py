@@ -7,7 +7,18 @@ from decimal import Decimal
 
 from dailies.domain.figures import Sum
 from dailies.domain.money import ZERO
-from dailies.report.charts import MOST_BARS, MOST_DAYS, Bar, Bars, Pillar, bars_of, seconds_per_clip, spend_by_day
+from dailies.report.charts import (
+    MOST_BARS,
+    MOST_DAYS,
+    Bar,
+    Bars,
+    Pillar,
+    bars_of,
+    charts_of,
+    seconds_per_clip,
+    spend_by_day,
+)
+from tests.report.factories import a_batch_row, credits
 
 DAY = date(2026, 11, 21)
 
@@ -51,6 +62,13 @@ def test_as_many_bars_as_can_be_compared_are_drawn_and_the_rest_are_others() -> 
     summed = bars_of("model", groups)
     assert summed and [bar.name for bar in summed.bars] == [*[*groups][: MOST_BARS - 1], "2 others"]
     assert summed.bars[-1].charged == "$177.00" and summed.bars[-1].clips == 2
+
+
+def test_what_differs_has_bars_and_the_model_always() -> None:
+    rows = [a_batch_row(number, provider=provider) for number, provider in enumerate(("aiml", "fal", "fal"), 1)]
+    bars, pillars = charts_of(credits(rows).sums)
+    assert [one.column for one in bars] == ["model", "provider"] and pillars == ()
+    assert [(bar.name, bar.clips) for bar in bars[1].bars] == [("fal", 2), ("aiml", 1)]
 
 
 def test_where_nothing_was_spent_no_bar_has_a_length() -> None:

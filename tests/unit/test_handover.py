@@ -108,6 +108,7 @@ def test_nothing_to_hand_over_says_how_to_choose() -> None:
     [
         ("../../etc/passwd", "etc-passwd"), ("a\\b:c*?", "a-b-c"), ("con", "_con"), ("LPT1.txt", "_LPT1.txt"), ("  ", "clip"),
         (".hidden", "hidden"), ("-rf", "rf"), ("märchen  ☀", "märchen ☀"), ("x" * 400, "x" * MOST_BYTES),
+        ("a \x80 b", "a b"), ("e\u200b\u0301", "é"), ("x" * 178 + "-yz", "x" * 178 + "-y"), ("x" * 179 + "-z", "x" * 179),
         ("x" * 179 + "yz", "x" * 179 + "y"), ("x" * 178 + "ä ä", "x" * 178 + "ä"),
     ],
 )  # fmt: skip

@@ -168,8 +168,13 @@ def test_a_paid_attempt_is_spooled_as_its_claim_had_left_it_with_all_that_came_o
     was = claim(bench.ledger, batch.plan.rows[0].clip.key)
     told = Accepted("video_1", "https://cdn.example/a.mp4", was.usd_quoted, 1_260_000, "handle")
     now = bench.ledger.mark_submitted(was.id, told)
-    row = a_row(1)
-    assert as_spooled(now._replace(polls=3), row, "a.csv", "s3://b/c") == Spooled(
+    row, later = a_row(1), bench.clock.now
+    now = now._replace(
+        polls=3, epoch=2, failure=Failure.GENERATION, error="it was slow", s3_uri="s3://b/c.mp4", sha256="f" * 64, size_bytes=7,
+        mismatch="720p asked", stored_at=later,
+    )  # fmt: skip
+    assert now.completed_at and now.submitted_at
+    assert as_spooled(now, row, "a.csv", "s3://b/c") == Spooled(
         KnownAttempt(was._replace(owner=now.owner, lease_until=now.lease_until, updated_at=now.updated_at), row, "a.csv", "s3://b/c"),
         told,
     )  # fmt: skip

@@ -58,6 +58,14 @@ def test_the_first_file_that_can_not_be_written_is_the_end_and_is_said(tmp_path:
     assert error.value.trouble == "disk"
 
 
+def test_a_folder_alone_is_made_for_its_owner_or_refused(tmp_path: Path) -> None:
+    to_disk(tmp_path / "a" / "r", {})
+    assert (tmp_path / "a" / "r").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(Misconfigured, match=r"can't be written to .*file: File exists"):
+        to_disk(tmp_path / "file", {})
+
+
 def test_files_may_lie_in_folders_of_their_own(tmp_path: Path) -> None:
     to_disk(tmp_path / "r", {"posters/a.webp": b"a", "b.csv": b"b"})
     assert (tmp_path / "r/posters/a.webp").read_bytes() == b"a" and (tmp_path / "r/b.csv").read_bytes() == b"b"
@@ -115,3 +123,4 @@ def test_so_many_blocks_are_one_group_of_the_table(monkeypatch: pytest.MonkeyPat
     table = pq.ParquetFile(io.BytesIO(b"".join(parquet_pieces(credits(rows)))))
     assert [table.metadata.row_group(at).num_rows for at in range(table.num_row_groups)] == [3 * A_GROUP, 2]
     assert table.read()["id"].to_pylist() == [row.id for row in rows]
+    assert table.read()["campaign"].to_pylist() == ["spring"] * len(rows)
