@@ -109,13 +109,20 @@ def compared(seen: Seen) -> tuple[object, object]:
     ],
 )
 def test_a_look_compares_with_the_images_that_lie_in_s3(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, last: str | None, wanted: tuple[object, object]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    first: str,
+    last: str | None,
+    wanted: tuple[object, object],
 ) -> None:
-    """What only an address knows is not fetched a second time."""
+    """What only an address knows is not fetched a second time, and that is no trouble."""
+    caplog.set_level(logging.DEBUG, "dailies.look")
     runtime = runtime_of()
     runtime.s3().read = lambda bucket, key, most: f"{bucket}/{key}".encode()
     image, options = Image(first, 100, 100, "png"), {"last_image": last} if last else {}
     assert compared(given(monkeypatch, runtime, tmp_path, image=image, options=options)) == wanted
+    assert caplog.messages == []
 
 
 def test_a_look_compares_with_the_file_that_this_run_has_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
