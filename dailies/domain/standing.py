@@ -39,17 +39,19 @@ class Standing(NamedTuple):
     outcome: Outcome
 
 
+WAITING = Standing("planned", Outcome.NOT_STARTED)
+
+
 @lru_cache
-def _standing(state: State | None, failure: Failure | None, delivered: bool, overdue: bool) -> Standing:
+def _standing(state: State, failure: Failure | None, delivered: bool, overdue: bool) -> Standing:
     """Of a hundred thousand attempts only few differ in this."""
-    waiting = Standing("planned", Outcome.NOT_STARTED)
-    if state is None or state is State.SUPERSEDED:
-        return waiting
+    if state is State.SUPERSEDED:
+        return WAITING
     if delivered:
         return Standing(str(State.STORED), Outcome.DELIVERED)
     match state:
         case State.FAILED if failure in WAITING_FAILURES:
-            return waiting
+            return WAITING
         case State.FAILED | State.RESULT_LOST:
             return Standing(str(state), Outcome.FAILED)
         case State.IN_DOUBT | State.SUBMITTING:
@@ -63,7 +65,7 @@ def _standing(state: State | None, failure: Failure | None, delivered: bool, ove
 def standing_of(attempt: Attempt | None) -> Standing:
     """How one attempt stands; None where nothing was sent for a clip."""
     if attempt is None:
-        return _standing(None, None, delivered=False, overdue=False)
+        return WAITING
     return _standing(attempt.state, attempt.failure, attempt.delivered, attempt.overdue)
 
 

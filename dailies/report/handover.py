@@ -80,9 +80,11 @@ def name_of(template: str, line: Line, labels: Mapping[str, str]) -> str:
 def safe_name(text: str) -> str:
     """A file name that every system takes, and no path: letters of all scripts stay."""
     plain = " ".join(_UNSAFE.sub("-", unicodedata.normalize("NFC", text)).split())
-    plain = "".join(letter for letter in plain if letter.isprintable()).strip(" .-")
+    plain = "".join(letter for letter in plain if letter.isprintable())
+    # what is left may stand beside each other only now
+    plain = " ".join(unicodedata.normalize("NFC", plain).split()).strip(" .-")
     while len(plain.encode()) > MOST_BYTES:
-        plain = plain[:-1].rstrip(" .")
+        plain = plain[:-1].rstrip(" .-")
     return f"_{plain}" if _RESERVED.fullmatch(plain) else plain or "clip"
 
 

@@ -35,6 +35,6 @@ def _refuse_strange_provider(name: str, ledger: Ledger) -> None:
         return
     known = sorted({*provider_names(), *providers_on_record(ledger)})
     if name not in known:
-        near = difflib.get_close_matches(name.strip().casefold(), known, n=1)
+        near = difflib.get_close_matches(name.strip().casefold(), known)
         meant = f"; did you mean {near[0]}?" if near else "."
         raise BadInput(f"--provider {name}: no provider is called so{meant} There are {', '.join(known)}")

@@ -33,8 +33,8 @@ class Selection:
 
     @property
     def end(self) -> datetime | None:
-        """The first moment after the span."""
-        return _midnight(self.until + timedelta(days=1)) if self.until else None
+        """The first moment after the span; None where there is none, as after the last day of all."""
+        return _midnight(self.until + timedelta(days=1)) if self.until and self.until < date.max else None
 
     @property
     def title(self) -> str:

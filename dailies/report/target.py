@@ -28,11 +28,11 @@ def file_named(option: str, text: str | Path, usual: str) -> Path:
             f"{option} {text}: this is a folder: name a file, such as {option} {Path(text) / usual}. Nothing was done."
         )
     if not path.parent.is_dir():
-        folder_named(option, Path(text).parent)
-        raise BadInput(
-            f"{option} {text}: there is no folder {path.parent}: make it, or name a file here, such as {option} {usual}. "
-            "Nothing was done."
-        )
+        found = _nearest(path.parent)
+        what = f"there is no folder {path.parent}: make it, or name a file here"
+        if not found.is_dir():
+            what = f"{found} is no folder: name a file elsewhere"
+        raise BadInput(f"{option} {text}: {what}, such as {option} {usual}. Nothing was done.")
     return path
 
 

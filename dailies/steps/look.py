@@ -71,10 +71,9 @@ def _look(
 
 
 def _bought(runtime: Runtime, clip: Clip, clip_key: str, audio: bool | None) -> Bought:
-    last = clip.options.get("last_image")
     return Bought(
         first=_picture(lambda: _image_sent(runtime, clip, clip_key)),
-        last=_picture(lambda: _object(runtime, str(last))) if last else None,
+        last=_picture(lambda: _object(runtime, str(clip.options.get("last_image", "")))),
         audio=audio is True,
         cuts=bool(WANTS_CUTS.search(clip.prompt)),
     )

@@ -38,7 +38,7 @@ class Recovered:
 
 @dataclass(frozen=True, slots=True)
 class LeftOver:
-    """An attempt that is paid for, or may be: `label` names its clip for people, `batch` is the one that bought it."""
+    """An attempt that is paid for, or may be: `label` names its clip for people, by its row in `batch`, which bought it."""
 
     attempt_id: str
     label: str
@@ -179,8 +179,13 @@ async def reconsidered(runtime: Runtime) -> list[LeftOver]:
 
 async def _labelled(runtime: Runtime, attempts: Sequence[Attempt]) -> list[LeftOver]:
     rows = await ledger_call(runtime.ledger.rows_of_clips, [a.clip_key for a in attempts])
-    labels = {row.clip_key: row.id for row in rows}
-    return [LeftOver(a.id, labels.get(a.clip_key, a.clip_key[:12]), a.batch) for a in attempts]
+    anywhere = {row.clip_key: row.id for row in rows}
+    own = {(row.batch, row.clip_key): row.id for row in rows}
+
+    def label(a: Attempt) -> str:
+        return own.get((a.batch, a.clip_key)) or anywhere.get(a.clip_key, a.clip_key[:12])
+
+    return [LeftOver(a.id, label(a), a.batch) for a in attempts]
 
 
 @dataclass(frozen=True, slots=True)

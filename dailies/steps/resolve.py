@@ -99,14 +99,10 @@ def settle_one(ledger: Ledger, attempt: Attempt, word: Word) -> tuple[Attempt, s
     except MovedMeanwhile as error:
         raise _moved(attempt, error) from None
     except IllegalMove:
-        raise BadInput(
-            f"{who} is {attempt.state}: there is nothing to resolve. Nothing was changed", trouble="not-in-doubt"
-        ) from None
+        raise _refused(f"{who} is {attempt.state}: there is nothing to resolve") from None
     except BoughtAgain as error:
-        raise BadInput(
-            f"{who} can't be taken back: its clip was bought again since, and attempt {error.attempt.id[:8]} is "
-            f"{error.attempt.state}. Nothing was changed",
-            trouble="not-in-doubt",
+        raise _refused(
+            f"{who} can't be taken back: its clip was bought again since, and {_who(error.attempt)} is {error.attempt.state}"
         ) from None
     if word is Word.NOT_CHARGED:
         return moved, f"{who} was not charged; {again} may buy the clip again"
@@ -120,21 +116,13 @@ async def settle_charged(runtime: Runtime, attempt: Attempt, generation_id: str)
     who, ledger = _who(attempt), runtime.ledger
     told = generation_id.strip()
     if not told:
-        raise BadInput(
-            "--charged needs the generation id that the provider shows for it. Nothing was changed",
-            trouble="not-in-doubt",
-        )
+        raise _refused("--charged needs the generation id that the provider shows for it")
     if attempt.state not in (State.IN_DOUBT, State.SUPERSEDED, State.FAILED) or attempt.generation_id:
-        raise BadInput(
-            f"{who} is {attempt.state}: there is nothing to resolve. Nothing was changed", trouble="not-in-doubt"
-        )
+        raise _refused(f"{who} is {attempt.state}: there is nothing to resolve")
     await ledger_call(refuse_while_its_sender_lives, ledger, attempt)
     holder = await ledger_call(ledger.attempt_of_generation, attempt.provider, told)
     if holder:
-        raise BadInput(
-            f"generation {told} is on record already: it is {_who(holder)} ({holder.state}). Nothing was changed",
-            trouble="not-in-doubt",
-        )
+        raise _refused(f"generation {told} is on record already: it is {_who(holder)} ({holder.state})")
     shown = await _shown_in_the_log(runtime, attempt, told) or await _shown_by_a_look(runtime, attempt, told)
     try:
         note = "a person says that it was charged, and the provider shows it"
@@ -142,9 +130,7 @@ async def settle_charged(runtime: Runtime, attempt: Attempt, generation_id: str)
     except MovedMeanwhile as error:
         raise _moved(attempt, error) from None
     except DuplicateGeneration:
-        raise BadInput(
-            f"generation {told} already belongs to another attempt. Nothing was changed", trouble="not-in-doubt"
-        ) from None
+        raise _refused(f"generation {told} already belongs to another attempt") from None
     return settled, f"{who} is {settled.state} as {told}: {COLLECT} brings it home"
 
 
@@ -158,10 +144,9 @@ async def _shown_in_the_log(runtime: Runtime, attempt: Attempt, told: str) -> Ac
     for entry in log:
         ours, same = entry.reference == attempt.id, entry.found.generation_id == told
         if same and not ours:
-            raise BadInput(
+            raise _refused(
                 f"{attempt.provider}'s log shows generation {told} for another request ({entry.reference}), not for "
-                f"{_who(attempt)}. Nothing was changed",
-                trouble="not-in-doubt",
+                f"{_who(attempt)}"
             )
         if ours and not same:
             raise BadInput(
@@ -177,10 +162,9 @@ async def _shown_in_the_log(runtime: Runtime, attempt: Attempt, told: str) -> Ac
 async def _shown_by_a_look(runtime: Runtime, attempt: Attempt, told: str) -> Accepted:
     look = await runtime.provider(attempt.provider).look(told)
     if look.transient:
-        raise BadInput(
+        raise _refused(
             f"{attempt.provider} does not show generation {told} ({look.detail}), so it can't be {_who(attempt)}'s as far as "
-            "anybody can tell now. Nothing was changed",
-            trouble="not-in-doubt",
+            "anybody can tell now"
         )
     return Accepted(told, look.url if look.kind is LookKind.READY else None, look.usd_charged, look.credits_used)
 
@@ -190,18 +174,18 @@ async def reopen_lost(runtime: Runtime, attempt: Attempt) -> tuple[Attempt, str]
     try:
         ready = await reopen_attempt(runtime, attempt.id)
     except ResultLost as error:
-        raise BadInput(f"{error}. Nothing was changed", trouble="not-in-doubt") from None
+        raise _refused(str(error)) from None
     return ready, f"{_who(attempt)} is {ready.state} again: {COLLECT} brings it home"
 
 
 def refuse_while_its_sender_lives(ledger: Ledger, attempt: Attempt) -> None:
     """Raise BadInput while the process that sent an attempt may hold its answer."""
     if ledger.sender_lives(attempt):
-        raise BadInput(
-            f"{_who(attempt)} is not settled yet: the process that sent it is there and may hold its answer. "
-            "Nothing was changed",
-            trouble="not-in-doubt",
-        )
+        raise _refused(f"{_who(attempt)} is not settled yet: the process that sent it is there and may hold its answer")
+
+
+def _refused(words: str) -> BadInput:
+    return BadInput(f"{words}. Nothing was changed", trouble="not-in-doubt")
 
 
 def _moved(seen: Attempt, error: MovedMeanwhile) -> BadInput:

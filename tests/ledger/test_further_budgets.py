@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import Connection
 
 from dailies.domain.caps import Caps, ColumnCap
 from dailies.domain.clips import Row
@@ -42,6 +43,30 @@ def plan_for(ledger: Ledger, clients: list[str], batch: str = "smiles") -> list[
     ]
     ledger.plan(batch, f"{batch}.csv", f"s3://clips/{batch}", rows, {row.clip.key: USD for row in rows})
     return [row.clip.key for row in rows]
+
+
+def test_of_several_columns_each_holds_and_claims_queue_in_one_order(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By name, so that no two claims wait for each other in a ring, whatever order their caps were given in."""
+    row = replace(a_row(1), labels={"client": "acme", "brand": "zoom"})
+    ledger.plan("smiles", "smiles.csv", "s3://clips/smiles", [row], {row.clip.key: USD})
+    order: list[str] = []
+    real = Ledger._locked_spend
+
+    def locked(self: Ledger, connection: Connection, *scopes: tuple[str, str]) -> list[Decimal]:
+        order.extend(name for scope, name in scopes if scope == "column")
+        return real(self, connection, *scopes)
+
+    monkeypatch.setattr(Ledger, "_locked_spend", locked)
+    client, brand = ColumnCap("client", "acme", USD), ColumnCap("brand", "zoom", USD - CENT)
+    for caps in ((client, brand), (brand, client)):
+        order.clear()
+        assert ask(ledger, row.clip.key, Caps(columns=caps)) is Unclaimed.COLUMN_BUDGET and order == ["brand=zoom"]
+    order.clear()
+    enough = replace(brand, usd=USD)
+    assert isinstance(ask(ledger, row.clip.key, Caps(columns=(client, enough))), Attempt)
+    assert order == ["brand=zoom", "client=acme"]
 
 
 def ask(

@@ -397,6 +397,17 @@ def test_a_forgotten_purchase_is_adopted_once_and_not_bought_again(ledger: Ledge
     assert_counters_are_sums(ledger)
 
 
+def test_what_is_adopted_is_a_further_attempt_of_its_clip(ledger: Ledger, clock: FakeClock) -> None:
+    """Beside one that surely cost nothing; stored in the moment in which that is known."""
+    free = bring_to(ledger, State.FAILED)
+    clock.advance(60)
+    found = replace(adopted(free.clip_key, "video_1:m"), s3_uri="s3://bucket/clip.mp4", sha256="f" * 64, size_bytes=7)
+    taken = ledger.adopt(found)
+    assert taken and (taken.no, taken.epoch, taken.state) == (2, 1, State.STORED)
+    assert taken.created_at == NOON and taken.stored_at == taken.submitted_at == clock.now
+    assert ledger.attempts(free.clip_key) == (ledger.attempt(free.id), ledger.attempt(taken.id))
+
+
 def stored_by(attempt: Attempt, generation_id: str = "video_1:m") -> Adopted:
     """The same attempt as its clip in S3 remembers it."""
     found = adopted(attempt.clip_key, generation_id, attempt.id)

@@ -86,9 +86,11 @@ def test_it_stays_while_the_provider_may_still_be_asked(ledger: Ledger, how: str
 
 def test_a_repeat_is_the_same_attempt_under_a_new_epoch_and_counts_once(ledger: Ledger, clock: FakeClock) -> None:
     doubt = in_doubt(ledger)
+    clock.advance(200)
     again = ledger.claim_again(doubt.id, LIFE)
     assert isinstance(again, tuple)
     attempt, kept = again
+    assert attempt.lease_until == clock.now + timedelta(seconds=300), "a lease of its own"
     assert (attempt.id, attempt.no, attempt.state, attempt.epoch) == (doubt.id, 1, State.SUBMITTING, doubt.epoch + 1)
     assert ledger.counted("smiles") == USD, "one possible charge, reserved once"
     assert kept.again() == REQUEST

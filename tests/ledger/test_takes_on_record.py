@@ -66,6 +66,7 @@ def test_how_a_rows_takes_stand(ledger: Ledger) -> None:
     assert (three.settled, three.answers) == (False, FURTHER[2].clip.key)
     assert three.clip is not None and three.clip.identity == FURTHER[3].clip.key
     assert ledger.row_clip_of([BASE.clip.key, FURTHER[2].clip.key]) == {FURTHER[2].clip.key: BASE.clip.key}
+    assert ledger.row_clip_of([FURTHER[2].clip.key]) == {FURTHER[2].clip.key: BASE.clip.key}
 
 
 def test_what_was_made_in_full_takes_its_drafts_place_and_no_other_row_leaves(ledger: Ledger) -> None:

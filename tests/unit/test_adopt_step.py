@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -104,6 +105,15 @@ def test_names_are_listed_below_the_destination_and_read_only_where_they_may_be_
     bench.attempt(State.STORED, bench.batch(2), 1)
     bench.shelf.objects["clips", f"smiles/smiles/x-{row.clip.key[:12]}.mp4"] = CLIP, {}
     assert bench.run(adopt_known, batch).taken and bench.shelf.heads == []
+
+
+def test_a_clip_that_came_home_in_another_batch_is_not_looked_at_again(bench: Bench) -> None:
+    """Its digits are known by the plan, before the ledger knows them in this batch."""
+    home = bench.batch(2)
+    bench.attempt(State.STORED, home, 1)
+    batch = replace(home, plan=replace(home.plan, batch="grins"))
+    bench.shelf.objects["clips", f"smiles/grins/x-{home.plan.rows[1].clip.key[:12]}.mp4"] = CLIP, {}
+    assert bench.run(adopt_known, batch).delivered and bench.shelf.heads == []
 
 
 def test_at_the_top_of_a_bucket_everything_is_below(bench: Bench) -> None:
@@ -220,6 +230,13 @@ def test_a_batchs_long_name_is_whole_again_where_it_is_in_hand(bench: Bench, bat
     assert found is not None and found.batch == (whole if named else cut(whole))
 
 
+def test_what_the_store_shows_stands_under_the_whole_name_of_the_batch(bench: Bench) -> None:
+    made = bench.batch(on_record=False)
+    batch = replace(made, plan=replace(made.plan, batch="smiles " * 100))
+    lay(bench, batch, batch=cut(batch.name))
+    assert [attempt.batch for attempt in known(bench, batch)] == [batch.name]
+
+
 def logged(batch: Batch, at: int = 0, key: str = "", succeeded: bool = True) -> Logged:
     row = batch.plan.rows[at]
     reference = f"dailies.{at + 1:032x}.{(key or row.clip.key)[:24]}"
@@ -327,7 +344,19 @@ def test_a_log_that_says_no_for_a_moment_is_asked_again_and_one_that_stays_away_
     monkeypatch.setattr(bench.vendor, "finished", finished)
     assert known(bench, batch) and "503" not in caplog.text
     bench.run(adopt_known, bench.batch(2))
-    assert "what aiml knows of earlier purchases can't be asked: 503 for good" in caplog.text
+    said = "what aiml knows of earlier purchases can't be asked: 503 for good"
+    assert ("dailies.adopt", logging.WARNING, said) in caplog.record_tuples
+
+
+def test_a_provider_without_a_log_is_asked_once_and_that_is_no_warning(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "dailies.adopt")
+    bench.vendor.log = LogUnavailable("it has no log")
+    assert known(bench, bench.batch(rows=(row_of(a_row(1), ("fal",)),))) == []
+    said = "what fal knows of earlier purchases can't be asked: it has no log"
+    assert caplog.record_tuples == [("dailies.adopt", logging.INFO, said)]
+    assert [what for what, *_ in bench.vendor.asked] == ["finished"]
 
 
 def spooled(bench: Bench, batch: Batch) -> Path:
@@ -379,16 +408,29 @@ def test_a_garbled_file_in_the_spool_keeps_everything_from_being_bought(bench: B
 
 
 def test_everything_is_what_spool_and_every_destination_hold(bench: Bench) -> None:
-    """The setting's too; at the top of a bucket as well, and no object twice."""
+    """The setting's too; at the top of a bucket as well, and no object twice. A batch that only a clip tells of has none."""
     batch = bench.batch(3)
     spooled(bench, batch)
     here = lay(bench, batch, 1)
     bench.settings = {"dailies_to": "s3://films"}
     key = f"deep/down/x-{batch.plan.rows[2].clip.key[:12]}.mp4"
-    bench.shelf.objects["films", key] = CLIP, told(batch.plan.rows[2].clip.key, 3)
-    bench.shelf.objects["clips", "smiles2/elsewhere.mp4"] = CLIP, told(a_clip("other").key, 4)
+    bench.shelf.objects["films", key] = CLIP, told(batch.plan.rows[2].clip.key, 3, batch="grins")
+    other = a_clip("other").key
+    bench.shelf.objects["clips", f"smiles2/x-{other[:12]}.mp4"] = CLIP, told(other, 4)
     bench.shelf.objects["clips", "smiles/report.html"] = CLIP, {}
     said = bench.run(adopt_everything)
     assert said[0] == f"adopted generation video_s of attempt {'d' * 32}, from the spool"
     assert sorted(said[1:]) == [f"adopted s3://clips/{here}", f"adopted s3://films/{key}"]
     assert sorted(bench.shelf.heads) == [key, here] and bench.run(adopt_everything) == []
+    assert bench.ledger.batch_destination("grins") == ""
+
+
+def test_a_refused_head_is_an_empty_place_only_to_a_key_that_may_not_list(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(bench.shelf, "head", lambda bucket, key, blind: asked.append(blind))
+    name = f"smiles/x-{'0' * 12}.mp4"
+    assert adopt_object(bench.runtime(), "clips", name) is None
+    assert adopt_object(bench.runtime(), "clips", name, blind=True) is None
+    assert asked == [False, True]

@@ -109,6 +109,10 @@ def test_a_row_that_was_never_bought_says_nothing_that_nobody_knows() -> None:
     )
 
 
+def test_seconds_are_told_to_the_tenth() -> None:
+    assert line_of(row(completed_at=NOON + timedelta(seconds=91.26))).seconds == 91.3
+
+
 def test_its_quote_is_what_the_attempt_was_quoted_at_where_the_row_has_one() -> None:
     bought = row(usd_quoted=Decimal(2))
     assert line_of(bought._replace(usd_quoted=Decimal(3))).usd_quoted == 2
@@ -178,6 +182,11 @@ def test_the_figures_of_a_batch() -> None:
     )
     assert not totals.complete
     assert sum_of(lines()[:2]).totals().complete and sum_of(lines()[1:2]).totals().complete
+
+
+def test_a_failure_and_what_is_overdue_are_in_the_sentence() -> None:
+    some = [line_of(row(State.FAILED)), line_of(row(State.SUBMITTED, 2, error=f"{OVERDUE}: an hour", usd_charged=ZERO))]
+    assert sum_of(some).totals().sentence() == "0 of 2 delivered · 1 failed · 1 overdue · $0.00 charged"
 
 
 def test_what_was_spent_and_what_was_asked_for() -> None:

@@ -56,18 +56,40 @@ def test_a_column_of_the_teams_own_and_braces_may_stand_in_a_name() -> None:
     assert names(ROUND, "{{{campaign}}} {row} {id} {take}")[0] == "{spring} 1 sunrise 1"
 
 
-@pytest.mark.parametrize(
-    ("template", "said"),
-    [
-        ("{id}", "sunrise take 1, sunrise take 2"),
-        ("clip", "same name"),
-        ("{client}_{id}", "{client} stands for nothing"),
-    ],
-)
-def test_two_clips_of_one_name_are_refused_and_named(template: str, said: str) -> None:
-    with pytest.raises(BadInput, match="Nothing was written") as refused:
-        names(ROUND, template)
-    assert said in str(refused.value)
+def test_a_clip_may_be_named_by_the_first_of_its_digits() -> None:
+    assert names(batch(a_take(1, "fox")), "{clip_key}") == [a_take(1, "fox").clip_key[:12]]
+
+
+def refusal(credits: Credits, template: str = "{id}_{take}", kept: bool = False) -> str:
+    """Why nothing is handed over."""
+    with pytest.raises(BadInput) as refused:
+        names(credits, template, kept)
+    return str(refused.value)
+
+
+def test_a_name_that_stands_for_nothing_is_refused_with_those_there_are() -> None:
+    assert refusal(batch(a_take(1, "fox", labels={"campaign": "spring"})), "{client}_{id}") == (
+        "--name: {client} stands for nothing; there are {campaign}, {id}, {take}, {batch}, {row}, {clip_key}, {model}, "
+        "{provider}, {resolution}, {aspect_ratio}, {duration_s}, {verdict}. Nothing was written."
+    )
+
+
+def test_two_clips_of_one_name_are_refused_and_named() -> None:
+    twice = batch(a_take(1, "fox"), a_take(1, "fox", "2"), a_take(2, "owl"), a_take(2, "owl", "2"), a_take(3, "elk"))
+    assert refusal(twice, "{id}") == (
+        "--name gives several clips the same name. Nothing was written.\n"
+        "  fox: fox take 1, fox take 2\n"
+        "  owl: owl take 1, owl take 2\n"
+        "Tell them apart: dailies export --batch monday --as zip --name '{row}_{id}_{take}'"
+    )
+    assert "sunrise take 1, sunrise take 2, sunrise take 10, fox take 1" in refusal(ROUND, "clip")
+
+
+@pytest.mark.parametrize(("count", "more"), [(5, ""), (7, "\n  and 2 more")])
+def test_of_many_names_that_are_given_twice_a_few_are_shown(count: int, more: str) -> None:
+    rows = [a_take(number, f"fox-{number}", take) for number in range(1, count + 1) for take in ("", "2")]
+    said = refusal(batch(*rows), "{id}")
+    assert said.count(": fox-") == 5 and f"  fox-5: fox-5 take 1, fox-5 take 2{more}\nTell them apart" in said
 
 
 def test_capitals_alone_tell_no_files_apart() -> None:
@@ -76,8 +98,9 @@ def test_capitals_alone_tell_no_files_apart() -> None:
 
 
 def test_nothing_to_hand_over_says_how_to_choose() -> None:
-    with pytest.raises(BadInput, match="dailies review --batch monday"):
-        names(batch(a_take(1, "fox", word=None)), kept=True)
+    look = "Nothing was written. Look at them: dailies review --batch monday"
+    assert refusal(batch(a_take(1, "fox", word=None)), kept=True) == f"no clip of batch monday is kept. {look}"
+    assert refusal(batch(a_batch_row(1, State.SUBMITTED))) == f"no clip of batch monday is delivered. {look}"
 
 
 @pytest.mark.parametrize(
@@ -85,6 +108,8 @@ def test_nothing_to_hand_over_says_how_to_choose() -> None:
     [
         ("../../etc/passwd", "etc-passwd"), ("a\\b:c*?", "a-b-c"), ("con", "_con"), ("LPT1.txt", "_LPT1.txt"), ("  ", "clip"),
         (".hidden", "hidden"), ("-rf", "rf"), ("märchen  ☀", "märchen ☀"), ("x" * 400, "x" * MOST_BYTES),
+        ("a \x80 b", "a b"), ("e\u200b\u0301", "é"), ("x" * 178 + "-yz", "x" * 178 + "-y"), ("x" * 179 + "-z", "x" * 179),
+        ("x" * 179 + "yz", "x" * 179 + "y"), ("x" * 178 + "ä ä", "x" * 178 + "ä"),
     ],
 )  # fmt: skip
 def test_a_name_is_no_path(text: str, safe: str) -> None:
@@ -101,7 +126,9 @@ def test_any_text_becomes_a_file_name(text: str) -> None:
 
 
 def test_the_list_is_safe_for_spreadsheets() -> None:
-    (row,) = csv.DictReader(io.StringIO(clips_list(handed(batch(a_take(1, "fox")), False, "=1+{id}", "csv"))))
+    text = clips_list(handed(batch(a_take(1, "fox")), False, "=1+{id}", "csv"))
+    assert text.count("\n") == 2 and "\r" not in text
+    (row,) = csv.DictReader(io.StringIO(text))
     assert row["file"] == "'=1+fox.mp4" and row["id"] == "fox" and row["usd_charged"] == "1.26"
 
 

@@ -24,6 +24,7 @@ SIGNED = {
     "CloudFront": ("https://d1.cloudfront.net/a.png?v=3&Expires={0}&Signature={0}&Key-Pair-Id=K", "https://d1.cloudfront.net/a.png?v=3"),
     "CloudFront, custom": ("https://d1.cloudfront.net/a.png?Policy={0}&Signature={0}&Key-Pair-Id=K", "https://d1.cloudfront.net/a.png"),
     "Azure": ("https://x.blob.core.windows.net/c/a.png?sv=2022&st={0}&se={0}&sr=b&sp=r&sig={0}", "https://x.blob.core.windows.net/c/a.png"),
+    "Azure, by nothing else": ("https://x.blob.core.windows.net/c/a.png?sv=2022-{0}&sig={0}", "https://x.blob.core.windows.net/c/a.png"),
     "Alibaba": ("https://b.oss-cn-hangzhou.aliyuncs.com/a.png?OSSAccessKeyId=K&Expires={0}&Signature={0}", "https://b.oss-cn-hangzhou.aliyuncs.com/a.png"),
     "Alibaba, version 4": (
         "https://b.oss-cn-hangzhou.aliyuncs.com/a.png?x-oss-process=image/resize,w_9&x-oss-date={0}&x-oss-signature={0}",
@@ -75,6 +76,10 @@ def test_the_same_picture_under_a_fresh_signature_is_the_same_clip(store: str) -
     assert one.key == two.key == a_clip(image=IMAGE._replace(source=plain.rstrip("?"))).key
 
 
+def test_a_digest_may_be_written_in_capitals() -> None:
+    assert unsigned(f"https://p.example/a?sign={'AB' * 16}&t=5E577978&id=7") == "https://p.example/a?id=7"
+
+
 @pytest.mark.parametrize(
     "pair",
     [
@@ -100,6 +105,17 @@ def test_the_same_picture_under_a_fresh_signature_is_the_same_clip(store: str) -
         (
             f"https://p.example/a?md5={'ab' * 16}&expires=1764300000",
             f"https://p.example/a?md5={'cd' * 16}&expires=1764300000",
+        ),
+        *(
+            (
+                f"https://p.example/a?md5=AAAABBBBCCCCDDDDEEEE-_&expires=1764300000&x-{word}=x",
+                f"https://p.example/a?md5=CCCCDDDDEEEEFFFFAAAA-_&expires=1764300000&x-{word}=x",
+            )
+            for word in ("sign", "sig", "signature", "token", "hmac")
+        ),
+        (
+            f"https://p.example/a?sign={'ab' * 16}&t=176430000\u0661",
+            f"https://p.example/a?sign={'cd' * 16}&t=176430000\u0661",
         ),
         ("https://p.example/a?sign=leo&t=1764300000", "https://p.example/a?sign=libra&t=1764300000"),
         (f"https://p.example/a?sign={'ab' * 16}&t=1", f"https://p.example/a?sign={'ab' * 16}&t=2"),

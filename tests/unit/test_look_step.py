@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +16,9 @@ import pytest
 from dailies.domain.clips import Image
 from dailies.domain.marks import Marks
 from dailies.domain.states import State
+from dailies.media.footage import Bought
 from dailies.runtime.looks import Looks
+from dailies.steps import look as step
 from dailies.steps.look import ENDING, STALE_S, WANTS_CUTS, start_look
 from tests.report.factories import a_batch_row
 from tests.unit.footage_files import movie, pan, png, scene
@@ -34,9 +38,10 @@ class Ledger:
 
 def runtime_of(look: str = "full", image: bytes | None = None) -> Any:
     """As much of a runtime as the step touches; `image` lies in S3."""
+    store = SimpleNamespace(read=lambda bucket, key, most: image)
     return SimpleNamespace(
         settings=SimpleNamespace(dailies_look=look), looks=Looks(), ledger=Ledger(), batches=[],
-        s3=lambda: SimpleNamespace(read=lambda bucket, key, most: image),
+        s3=lambda: store,
     )  # fmt: skip
 
 
@@ -53,6 +58,103 @@ def look_at(runtime: Any, clip: Path, gone_at_once: bool = True) -> dict[str, Ma
     assert not list(clip.parent.glob(f"*{ENDING}"))
     marks: dict[str, Marks] = runtime.ledger.marks
     return {"it" if key == attempt.id else key: found for key, found in marks.items()}
+
+
+class Seen:
+    """What a look is given and said about, without a look: a picture is its bytes, and each clip is fine."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.bought, self.sidecars = list[Bought](), list[tuple[Any, ...]]()
+        monkeypatch.setattr(step, "look", self.look)
+        monkeypatch.setattr(step, "image_grey", lambda content: content)
+        monkeypatch.setattr(step, "keep_sidecars", lambda *told: self.sidecars.append(told))
+
+    def look(self, path: Path, bought: Bought, stopped: Callable[[], bool]) -> Marks:
+        assert path.read_bytes() == b"a clip" and stopped() is False
+        self.bought.append(bought)
+        return Marks()
+
+
+def given(
+    monkeypatch: pytest.MonkeyPatch,
+    runtime: Any,
+    folder: Path,
+    audio: bool | None = None,
+    prompt: str = "",
+    **clip: Any,
+) -> Seen:
+    """What the look at one clip is given."""
+    seen = Seen(monkeypatch)
+    (folder / "clip.mp4").write_bytes(b"a clip")
+    row = a_batch_row(1, State.STORED, prompt=prompt, clip=clip)
+    start_look(runtime, row.attempts[0], row, folder / "clip.mp4", audio)
+    anyio.run(runtime.looks.done, 60)
+    runtime.looks.close()
+    assert seen.sidecars == [(runtime.ledger, runtime.s3(), row.clip_key)]
+    return seen
+
+
+def compared(seen: Seen) -> tuple[object, object]:
+    """The images that a look compares with."""
+    (bought,) = seen.bought
+    return bought.first, bought.last
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "wanted"),
+    [
+        ("s3://bucket/first.png", "s3://bucket/last.png", (b"bucket/first.png", b"bucket/last.png")),
+        ("s3://bucket/first.png", None, (b"bucket/first.png", None)),
+        ("https://pictures.example/a.png", "https://pictures.example/b.png", (None, None)),
+    ],
+)
+def test_a_look_compares_with_the_images_that_lie_in_s3(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    first: str,
+    last: str | None,
+    wanted: tuple[object, object],
+) -> None:
+    """What only an address knows is not fetched a second time, and that is no trouble."""
+    caplog.set_level(logging.DEBUG, "dailies.look")
+    runtime = runtime_of()
+    runtime.s3().read = lambda bucket, key, most: f"{bucket}/{key}".encode()
+    image, options = Image(first, 100, 100, "png"), {"last_image": last} if last else {}
+    assert compared(given(monkeypatch, runtime, tmp_path, image=image, options=options)) == wanted
+    assert caplog.messages == []
+
+
+def test_a_look_compares_with_the_file_that_this_run_has_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever of its batches it was."""
+    (tmp_path / "sent.png").write_bytes(b"as sent")
+    sent = SimpleNamespace(path=tmp_path / "sent.png", sha256=hashlib.sha256(b"as sent").hexdigest())
+    key = a_batch_row(1, prompt="").clip_key
+    batches = [SimpleNamespace(plan=SimpleNamespace(files=files)) for files in ({}, {key: sent})]
+    runtime = runtime_of()
+    runtime.batches = batches
+    assert compared(given(monkeypatch, runtime, tmp_path)) == (b"as sent", None)
+
+
+def test_an_image_that_has_changed_is_not_compared_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """That is a line for who debugs."""
+    caplog.set_level(logging.DEBUG, "dailies.look")
+    (tmp_path / "sent.png").write_bytes(b"changed")
+    sent = SimpleNamespace(path=tmp_path / "sent.png", sha256="0" * 64)
+    runtime = runtime_of()
+    runtime.batches = [SimpleNamespace(plan=SimpleNamespace(files={a_batch_row(1, prompt="").clip_key: sent}))]
+    assert compared(given(monkeypatch, runtime, tmp_path)) == (None, None)
+    (said,) = caplog.messages
+    assert said.startswith("frames are not compared: ") and "sent.png" in said
+
+
+@pytest.mark.parametrize("audio", [True, False, None])
+def test_a_look_is_told_what_was_bought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, audio: bool | None) -> None:
+    """Sound, and whether the prompt asks for cuts. Where nobody says whether there is sound, none is missed."""
+    (bought,) = given(monkeypatch, runtime_of(), tmp_path, audio, prompt="a montage").bought
+    assert (bought.audio, bought.cuts) == (audio is True, True)
 
 
 def test_a_clip_is_looked_at_although_its_download_is_tidied_away(tmp_path: Path) -> None:
@@ -86,12 +188,16 @@ def test_a_look_that_fails_is_a_line_in_the_log_and_no_mark(tmp_path: Path, capl
     (tmp_path / "clip.mp4").write_bytes(b"<html>no clip</html>")
     with caplog.at_level(logging.INFO, "dailies.look"):
         assert look_at(runtime_of(), tmp_path / "clip.mp4") == {}
-    assert "row-01 · not looked at" in caplog.text
+    (said,) = caplog.messages
+    assert said.startswith("row-01 · not looked at: ") and "none of the containers" in said
 
 
-def test_a_download_that_is_gone_raises_nothing(tmp_path: Path) -> None:
+def test_a_download_that_is_gone_raises_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Delivery goes on."""
+    caplog.set_level(logging.INFO, "dailies.look")
     assert look_at(runtime_of(), tmp_path / "clip.mp4", gone_at_once=False) == {}
+    (said,) = caplog.messages
+    assert said.startswith("row-01 · not looked at: ") and "clip.mp4" in said
 
 
 def test_quick_looks_at_nothing(tmp_path: Path) -> None:
@@ -100,8 +206,9 @@ def test_quick_looks_at_nothing(tmp_path: Path) -> None:
 
 
 def test_what_killed_looks_left_behind_is_removed_after_a_day(tmp_path: Path) -> None:
-    """Those of living processes stay."""
+    """Those of living processes stay, and what another one removes meanwhile is in nobody's way."""
     old, young = tmp_path / f"old{ENDING}", tmp_path / f"young{ENDING}"
+    (tmp_path / f"gone{ENDING}").symlink_to(tmp_path / "nowhere")
     for path in (old, young):
         path.write_bytes(b"")
     os.utime(old, (0, old.stat().st_mtime - STALE_S - 60))

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import anyio
@@ -21,8 +22,17 @@ from dailies.report.reconcile import Reconciliation, Verdict
 from dailies.report.select import Selection
 from dailies.settings import Settings
 from dailies.steps import reconcile
-from dailies.steps.reconcile import JUST_NOW, MARGIN, PAUSES_S, read_reconciliation, reconciliation_of, to_read
+from dailies.steps.reconcile import (
+    JUST_NOW,
+    MARGIN,
+    PAUSES_S,
+    learn_charges,
+    read_reconciliation,
+    reconciliation_of,
+    to_read,
+)
 from tests.report.factories import a_batch_row
+from tests.unit.steps_bench import fake
 
 MOMENT = timedelta(seconds=30)
 AT_ONCE = (0.0,) * 3
@@ -209,3 +219,19 @@ def test_what_was_bought_before_the_span_names_no_account() -> None:
 def test_an_attempt_that_is_lost_is_compared_too() -> None:
     row = made(state=State.RESULT_LOST)
     assert verdicts(read(Books([[charge(row)]]), [row])) == [Verdict.AGREES]
+
+
+def test_only_a_charge_that_no_answer_told_is_learned() -> None:
+    """What agrees, or differs, stays as the answer told it; without an attempt or a charge there is nothing to learn."""
+    told: list[tuple[str, Decimal, int | None]] = []
+    entries = [
+        fake(verdict=verdict, attempt=attempt, usd_posted=usd)
+        for verdict, attempt, usd in (
+            *((verdict, f"an-{verdict}", Decimal("1.3")) for verdict in Verdict),
+            (Verdict.LEARNED, None, Decimal("1.3")),
+            (Verdict.LEARNED, "b", None),
+        )
+    ]
+    ledger = fake(record_charged=lambda *charge: told.append(charge))
+    assert learn_charges(ledger, fake(entries=entries)) == 1
+    assert told == [(f"an-{Verdict.LEARNED}", Decimal("1.3"), 2_600_000)]

@@ -10,14 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from dailies.domain.creates import Accepted, KnownAttempt, PaidRequest, Reference
+from dailies.domain.kept_request import keep
 from dailies.domain.money import ZERO
 from dailies.domain.next_step import Step
 from dailies.domain.records import Attempt
-from dailies.domain.states import State
+from dailies.domain.states import Failure, State
 from dailies.errors import DailiesError, MaybeCharged, ResultLost
+from dailies.ledger.spool import Spooled
 from dailies.providers.base import Found, LogUnavailable, Look
 from dailies.steps import recover
-from tests.ledger.factories import USD, FakeClock, a_dead_owner, bring_to, claim
+from tests.ledger.factories import NO_CAPS, USD, FakeClock, a_dead_owner, a_row, bring_to, claim
 from tests.unit.steps_bench import FAILED, GENERATING, READY, Bench, bench_on
 
 FOUND = Found("video_found", True, Decimal("1.3"), 1_300_000, handle="https://api.example/jobs/video_found")
@@ -36,22 +39,48 @@ def anothers(bench: Bench, attempt: Attempt, dead: bool = True) -> Attempt:
     return bench.again(attempt)
 
 
+def submitted(bench: Bench, attempt: Attempt, minutes_ago: int) -> None:
+    """The attempt, as accepted then."""
+    then = (bench.clock.now - timedelta(minutes=minutes_ago)).strftime("%Y-%m-%d %H:%M:%S.%f")
+    with bench.ledger.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE attempt SET submitted_at = ? WHERE id = ?", (then, attempt.id))
+
+
 def test_recovery_lists_what_a_dead_owner_left_the_most_urgent_first(bench: Bench) -> None:
     """What lives is left alone; a create is put in doubt and not listed."""
     batch = bench.batch(4)
-    young, old, lives = (bench.attempt(State.SUBMITTED, batch, at) for at in (0, 1, 2))
+    young, old = sorted((bench.attempt(State.SUBMITTED, batch, at) for at in (0, 1)), key=lambda attempt: attempt.id)
+    lives = bench.attempt(State.SUBMITTED, batch, 2)
     create = claim(bench.ledger, batch.plan.rows[3].clip.key)
-    with bench.ledger.engine.begin() as connection:
-        connection.exec_driver_sql(
-            "UPDATE attempt SET submitted_at = ? WHERE id = ?",
-            ((bench.clock.now - timedelta(minutes=5)).strftime("%Y-%m-%d %H:%M:%S.%f"), old.id),
-        )
+    submitted(bench, old, minutes_ago=5)
     for attempt in (young, old, create):
         anothers(bench, attempt)
     anothers(bench, lives, dead=False)
     found = bench.run(recover.recover)
     assert [a.id for a in found.left] == [old.id, young.id] and found.drained == 0
     assert bench.again(create).state is State.IN_DOUBT
+
+
+def spooled(bench: Bench, attempt: Attempt, generation_id: str) -> None:
+    """An answer that the ledger did not take when it came."""
+    bench.runtime().spool.put(Spooled(KnownAttempt(attempt), Accepted(generation_id)))
+
+
+@pytest.mark.parametrize(("in_spool", "dead"), [(True, False), (False, True), (False, False)])
+def test_recovery_says_what_it_found(
+    bench: Bench, caplog: pytest.LogCaptureFixture, in_spool: bool, dead: bool
+) -> None:
+    """An answer that waited, a clip that nobody watches; of nothing it does not speak."""
+    batch = bench.batch(2)
+    if in_spool:
+        spooled(bench, claim(bench.ledger, batch.plan.rows[0].clip.key), "video_s")
+    if dead:
+        anothers(bench, bench.attempt(State.SUBMITTED, batch, 1))
+    found = bench.run(recover.recover)
+    assert (found.drained, len(found.left)) == (in_spool, dead)
+    said = [line for name, _, line in caplog.record_tuples if name == "dailies.recover"]
+    words = f"recovered: {in_spool:d} answers from the spool, {dead:d} paid clips without an owner"
+    assert said == ([words] if in_spool or dead else [])
 
 
 def test_nothing_is_to_be_collected_only_when_all_is_at_an_end(bench: Bench) -> None:
@@ -96,6 +125,13 @@ def test_an_attempt_that_nobody_knows_needs_nothing(bench: Bench) -> None:
     assert bench.run(recover.take_attempt, "nobody") is None
 
 
+def test_what_one_provider_refused_may_be_bought_of_another(bench: Bench) -> None:
+    refused = claim(bench.ledger, bench.batch().plan.rows[0].clip.key)
+    bench.ledger.mark_not_charged(refused.id, Failure.REFUSED, "no")
+    assert bench.run(recover.step_for, refused.clip_key, "aiml") is Step.NOTHING
+    assert bench.run(recover.step_for, refused.clip_key, "fal") is Step.BUY
+
+
 def test_a_clip_to_be_forgotten_needs_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = bench.batch()
     key = batch.plan.rows[0].clip.key
@@ -107,8 +143,9 @@ def test_what_another_has_in_hand_is_looked_at_later_and_a_dead_ones_is_taken(be
     """A claim of a dead owner is in doubt then."""
     batch = bench.batch(2)
     lives = anothers(bench, bench.attempt(State.SUBMITTED, batch), dead=False)
-    with pytest.raises(recover.Elsewhere, match="another run is at work"):
+    with pytest.raises(recover.Elsewhere) as error:
         bench.run(recover.step_once_free, lives.clip_key)
+    assert str(error.value) == "another run is at work on this clip"
     assert bench.run(recover.take_attempt, lives.id) is None
     dead = anothers(bench, claim(bench.ledger, batch.plan.rows[1].clip.key))
     assert bench.run(recover.step_once_free, dead.clip_key) is Step.SETTLE
@@ -164,6 +201,19 @@ def test_a_doubt_is_settled_by_what_the_provider_shows(bench: Bench, succeeded: 
     assert (doubt.since, doubt.until) == (attempt.created_at - timedelta(hours=1), bench.clock.now + timedelta(hours=1))
 
 
+def test_a_provider_is_asked_by_the_request_that_is_on_record(bench: Bench) -> None:
+    """Its key, and all that was sent."""
+    (row,) = bench.batch().plan.rows
+    kept = keep(PaidRequest("https://api.example/v1", {"n": 1}, {"Key": "k"}), Reference("one", "k"), bench.clock.now)
+    attempt = bench.ledger.claim(row.clip.key, "smiles", "aiml", USD, NO_CAPS, "d", request=kept)
+    assert isinstance(attempt, Attempt)
+    bench.ledger.mark_in_doubt(attempt.id, "answer lost")
+    bench.vendor.found = FOUND
+    bench.run(recover.resolve_attempt, attempt.id)
+    ((_, doubt),) = bench.vendor.asked
+    assert (doubt.reference, doubt.request) == (Reference("one", "k"), kept.again())
+
+
 @pytest.mark.parametrize(
     ("found", "words"),
     [
@@ -187,8 +237,9 @@ def test_a_doubt_stays_where_the_id_is_anothers(bench: Bench) -> None:
     batch = bench.batch(2)
     other, doubt = bench.attempt(State.SUBMITTED, batch), bench.attempt(State.IN_DOUBT, batch, 1)
     bench.vendor.found = replace(FOUND, generation_id=str(other.generation_id))
-    with pytest.raises(MaybeCharged, match="its id belongs to another attempt"):
+    with pytest.raises(MaybeCharged) as error:
         bench.run(recover.resolve_in_doubt, doubt)
+    assert str(error.value) == f"attempt {doubt.id[:8]} stays in doubt: its id belongs to another attempt"
     assert bench.again(doubt).state is State.IN_DOUBT
 
 
@@ -217,6 +268,42 @@ def test_left_over_is_what_no_clip_of_the_batch_brings_home(bench: Bench) -> Non
     assert [one.attempt_id for one in bench.run(recover.left_over, part)] == [foreign.id]
     (one,) = bench.run(recover.left_over, part)
     assert (one.label, one.batch) == ("row-2", "smiles") and mine.id != foreign.id
+
+
+def test_left_over_of_other_owners_is_what_the_dead_have_paid_for(bench: Bench) -> None:
+    """First what ends first, whatever its id; what a living owner follows is left to it."""
+    whole = bench.batch(4)
+    attempts = [bench.attempt(State.SUBMITTED, whole, at) for at in (1, 2)]
+    lives = anothers(bench, bench.attempt(State.SUBMITTED, whole, 3), dead=False)
+    young, old = sorted((anothers(bench, attempt) for attempt in attempts), key=lambda attempt: attempt.id)
+    submitted(bench, old, minutes_ago=5)
+    part = bench.batch(1, on_record=False)
+    assert [one.attempt_id for one in bench.run(recover.left_over, part)] == [old.id, young.id]
+    assert bench.run(recover.attempt_step_for, old.id) is Step.COLLECT
+    assert bench.run(recover.attempt_step_for, lives.id) is Step.FOLLOW
+
+
+def test_what_is_left_is_named_by_its_row_in_the_batch_that_bought_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another batch may call the same clip otherwise; without any row it has the first of its digits."""
+    batch = bench.batch()
+    attempt = bench.attempt(State.SUBMITTED, batch)
+    for name, number in (("laughs", 8), ("zooms", 9)):
+        row = a_row(number, batch.plan.rows[0].clip)
+        bench.ledger.plan(name, f"{name}.csv", batch.destination, [row], {row.clip.key: USD})
+
+    def label() -> str:
+        (one,) = bench.run(recover.remaining).attempts
+        assert (one.attempt_id, one.batch) == (attempt.id, "smiles")
+        return one.label
+
+    assert label() == "row-1"
+    rows = [row for row in bench.ledger.rows_of_clips([attempt.clip_key]) if row.batch == "zooms"]
+    monkeypatch.setattr(bench.ledger, "rows_of_clips", lambda keys: rows)
+    assert label() == "row-9"
+    rows.clear()
+    assert label() == attempt.clip_key[:12]
 
 
 def test_an_orphan_that_speaks_for_its_clip_is_no_more_left_over_than_others(bench: Bench) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -136,6 +136,7 @@ def test_a_span_begins_with_its_first_moment_and_a_model_is_known_by_its_short_n
     for name in ("Sora-2-Pro-I2V", "openai/sora-2-pro-i2v"):
         assert chosen([first], Selection(model=name)) == [first]
     assert chosen([first], Selection(model="openai")) == []
+    assert chosen([first, last], Selection(until=date.max)) == [first, last], "after which there is no moment"
 
 
 def test_a_sidecar_is_json_that_people_can_read() -> None:

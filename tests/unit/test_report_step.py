@@ -21,6 +21,7 @@ from dailies.report.page import Ways
 from dailies.report.write import Extras, Written
 from dailies.steps import report
 from dailies.steps.report import batch_credits, final_credits, report_batch
+from dailies.steps.report_places import report_places
 from dailies.steps.stills import MOST, MOST_BYTES, stills_markdown
 from dailies.storage.s3 import StoreTrouble
 from tests.ledger.factories import FakeClock, a_row, bring_to
@@ -102,6 +103,36 @@ def test_the_report_of_a_part_lies_at_home_alone(bench: Bench) -> None:
     assert written.uri is None and bench.shelf.objects == {}
     assert written.folder is not None and written.folder.name.startswith("smiles-rows-1")
     assert (written.folder / "credits.csv").exists()
+
+
+def test_where_reports_lie_is_asked_once_for_a_batch(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two names may come to the same folder: then the ledger gives one of them another."""
+    asked: list[str] = []
+
+    def report_folders() -> dict[str, str]:
+        asked.append("asked")
+        return {"smiles!": "smiles-2"}
+
+    monkeypatch.setattr(bench.ledger, "report_folders", report_folders)
+    for _ in range(2):
+        places = bench.run(report_places, "smiles!")
+        assert places.here("smiles!") == bench.folder / "reports" / "smiles-2" and asked == ["asked"]
+    assert bench.run(report_places, "grins").here("grins") == bench.folder / "reports" / "grins" and len(asked) == 2
+
+
+def test_while_the_ledger_is_away_a_report_lies_where_its_clips_do(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the ledger is asked again."""
+
+    def away() -> None:
+        raise OSError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.ledger, "report_folders", away)
+        assert bench.run(report_places, "smiles!").here("smiles!") == bench.folder / "reports" / "smiles"
+    monkeypatch.setattr(bench.ledger, "report_folders", lambda: {"smiles!": "smiles-2"})
+    assert bench.run(report_places, "smiles!").here("smiles!") == bench.folder / "reports" / "smiles-2"
 
 
 def test_a_folder_for_the_report_may_be_asked_for(bench: Bench) -> None:

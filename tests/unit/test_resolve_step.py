@@ -76,13 +76,15 @@ def test_only_old_doubts_of_no_living_sender_are_settled_together(
     assert resolve.doubts(bench.ledger, HOUR, "another") == resolve.Doubts((), 0, 0)
     assert resolve.doubts(bench.ledger, HOUR + timedelta(seconds=1), None).old == ()
     settled = resolve.settle_all(bench.ledger, (old, lives, young), Word.NOT_CHARGED)
-    assert [a.id for a in settled] == [old.id, young.id] and bench.again(lives).state is State.IN_DOUBT
+    assert [(a.id, a.state) for a in settled] == [(old.id, State.FAILED), (young.id, State.FAILED)]
+    assert bench.again(lives).state is State.IN_DOUBT
 
 
 def test_what_moved_meanwhile_is_left_out_when_many_are_settled(bench: Bench) -> None:
+    """Or is not on record any more."""
     moved, stays = doubt_in(bench, 0, 2), doubt_in(bench, 1, 2)
     bench.ledger.mark_submitted(moved.id, "video_late")
-    settled = resolve.settle_all(bench.ledger, (moved, stays), Word.RESUBMIT)
+    settled = resolve.settle_all(bench.ledger, (moved, moved._replace(id="gone"), stays), Word.RESUBMIT)
     assert [(a.id, a.state) for a in settled] == [(stays.id, State.SUPERSEDED)]
     assert bench.again(moved).state is State.SUBMITTED
 
@@ -148,14 +150,29 @@ def test_what_moved_since_it_was_looked_at_is_not_settled(bench: Bench) -> None:
     assert str(error.value).startswith(f"attempt {attempt.id[:8]} was in_doubt and is submitted by now: it moved")
 
 
+def test_what_is_in_doubt_for_another_reason_since_is_not_settled(bench: Bench) -> None:
+    """Somebody has sent it again meanwhile, and its answer was lost too."""
+    attempt = doubt_in(bench)
+    with pytest.raises(BadInput) as error:
+        resolve.settle_one(bench.ledger, attempt._replace(epoch=attempt.epoch + 1), Word.NOT_CHARGED)
+    assert str(error.value) == (
+        f"attempt {attempt.id[:8]} was in_doubt and is in doubt for another reason by now: it moved in this moment. "
+        "Nothing was changed. dailies status shows it"
+    )
+    assert bench.again(attempt) == attempt
+
+
 def test_while_its_sender_lives_nothing_is_settled(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """By no word, and not with an id either."""
     attempt = doubt_in(bench)
     monkeypatch.setattr(bench.ledger, "sender_lives", lambda attempt: True)
     for word in (Word.NOT_CHARGED, Word.RESUBMIT, Word.TAKE_BACK):
-        with pytest.raises(BadInput, match="is not settled yet: the process that sent it is there") as error:
+        with pytest.raises(BadInput) as error:
             resolve.settle_one(bench.ledger, attempt, word)
-        assert error.value.trouble == "not-in-doubt"
+        assert error.value.trouble == "not-in-doubt" and str(error.value) == (
+            f"attempt {attempt.id[:8]} is not settled yet: the process that sent it is there and may hold its answer. "
+            "Nothing was changed"
+        )
     with pytest.raises(BadInput, match="is not settled yet"):
         bench.run(resolve.settle_charged, attempt, "video_1")
     assert bench.again(attempt) == attempt and bench.vendor.asked == []
@@ -171,10 +188,14 @@ def test_an_id_that_the_log_shows_is_taken_with_its_cost(bench: Bench) -> None:
     assert settled.credits_used == 1_300_000
     assert said == f"attempt {attempt.id[:8]} is submitted as video_1: dailies collect brings it home"
     assert bench.vendor.asked == [("finished", NOON - HOUR, bench.clock.now + HOUR)]
-    assert any("a person says that it was charged, and the provider shows it" in n for n in bench.notes(attempt))
+    assert any(
+        n.startswith("a person says that it was charged, and the provider shows it: ") for n in bench.notes(attempt)
+    )
 
 
-@pytest.mark.parametrize(("look", "url"), [(READY, READY.url), (GENERATING, None)])
+@pytest.mark.parametrize(
+    ("look", "url"), [(READY, READY.url), (replace(GENERATING, url="https://cdn.example/half"), None)]
+)
 def test_an_id_that_a_look_shows_is_taken(bench: Bench, look: Look, url: str | None) -> None:
     """With its address where it is ready."""
     attempt = doubt_in(bench)
@@ -199,10 +220,12 @@ def test_a_log_that_does_not_tell_leads_to_a_look(bench: Bench) -> None:
 def test_an_id_that_nobody_shows_is_refused(bench: Bench) -> None:
     attempt = doubt_in(bench)
     bench.vendor.looks = [NOT_SHOWN]
-    with pytest.raises(
-        BadInput, match=r"aiml does not show generation video_1 \(no such job\), so it can't be"
-    ) as error:
+    with pytest.raises(BadInput) as error:
         bench.run(resolve.settle_charged, attempt, "video_1")
+    assert str(error.value) == (
+        f"aiml does not show generation video_1 (no such job), so it can't be attempt {attempt.id[:8]}'s as far as anybody "
+        "can tell now. Nothing was changed"
+    )
     assert error.value.trouble == "not-in-doubt" and bench.again(attempt) == attempt
 
 
@@ -232,16 +255,40 @@ def test_an_id_that_is_on_record_is_refused(bench: Bench) -> None:
     assert bench.vendor.asked == []
 
 
+def test_an_id_that_another_attempt_takes_while_a_person_looks_is_refused(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt, other = doubt_in(bench, 0, 2), bench.attempt(State.SUBMITTED, bench.batch(2), 1)
+    monkeypatch.setattr(bench.ledger, "attempt_of_generation", lambda provider, generation_id: None)
+    bench.vendor.looks = [READY]
+    with pytest.raises(BadInput) as error:
+        bench.run(resolve.settle_charged, attempt, other.generation_id)
+    assert str(error.value) == (
+        f"generation {other.generation_id} already belongs to another attempt. Nothing was changed"
+    )
+    assert bench.again(attempt) == attempt
+
+
 @pytest.mark.parametrize("told", ["", "  "])
 def test_no_id_is_refused(bench: Bench, told: str) -> None:
-    with pytest.raises(BadInput, match="--charged needs the generation id"):
+    with pytest.raises(BadInput) as error:
         bench.run(resolve.settle_charged, doubt_in(bench), told)
+    said = "--charged needs the generation id that the provider shows for it. Nothing was changed"
+    assert str(error.value) == said
 
 
 @pytest.mark.parametrize("state", [State.SUBMITTED, State.COMPLETED, State.STORED, State.RESULT_LOST, State.ORPHANED])
 def test_what_has_an_id_takes_no_other(bench: Bench, state: State) -> None:
     with pytest.raises(BadInput, match=f"is {state}: there is nothing to resolve"):
         bench.run(resolve.settle_charged, bench.attempt(state), "video_1")
+
+
+def test_what_was_made_and_failed_takes_no_other_id_and_what_is_being_sent_none(bench: Bench) -> None:
+    batch = bench.batch(2)
+    failed = bench.ledger.generation_failed(bench.attempt(State.SUBMITTED, batch), "the upstream failed")
+    for attempt in (failed, bench.attempt(State.SUBMITTING, batch, 1)):
+        with pytest.raises(BadInput, match=f"is {attempt.state}: there is nothing to resolve"):
+            bench.run(resolve.settle_charged, attempt, "video_1")
 
 
 @pytest.mark.parametrize("state", [State.SUPERSEDED, State.FAILED])

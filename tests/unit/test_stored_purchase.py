@@ -38,6 +38,17 @@ def test_metadata_that_lacks_what_a_purchase_needs_is_none(bench: Bench, name: s
     assert purchase(bench, fields if value is None else fields | {name: value}) is None
 
 
+def test_metadata_that_is_whole_asks_for_no_sidecar(bench: Bench) -> None:
+    """What it need not say, such as what it cost, is not known then."""
+    fields = told("c" * 64)
+    for name in ("usd-quoted", "usd-charged", "credits-used"):
+        del fields[name]
+    bench.shelf.trouble.append(StoreTrouble("slow down"))
+    found = purchase(bench, fields)
+    assert (found.provider, found.sha256, found.size_bytes) == ("aiml", DIGEST, len(CLIP))
+    assert (found.usd_quoted, found.usd_charged, found.credits_used) == (Decimal(0), None, None)
+
+
 @pytest.mark.parametrize("changes", [{"created": "soon"}, {"usd_quoted": "much"}, {"usd_charged": "much"}])
 def test_metadata_that_makes_no_sense_is_none(bench: Bench, changes: dict[str, str]) -> None:
     assert purchase(bench, told("c" * 64, **changes)) is None
