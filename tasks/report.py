@@ -57,6 +57,7 @@ class Progress:
         self._done, self._shown = 0, 0
         self._id: UUID | None = None
         self._moving = False
+        self._full = anyio.Event()
 
     async def start(self) -> None:
         """Show an empty bar."""
@@ -71,6 +72,8 @@ class Progress:
     async def at(self, done: int) -> None:
         """So many clips have come so far. While somebody moves the bar already, it is moved to here with it."""
         self._done = done
+        if done >= self._total:
+            self._full.set()
         if self._moving or self._id is None:
             return
         self._moving = True
@@ -79,7 +82,8 @@ class Progress:
                 self._shown = percent
                 with anyio.fail_after(MOVED_WITHIN_S):
                     await aupdate_progress_artifact(self._id, progress=float(percent))
-                await anyio.sleep(MOVED_EVERY_S if percent < 100 else 0)
+                with anyio.move_on_after(MOVED_EVERY_S):
+                    await self._full.wait()
         except Exception as error:  # noqa: BLE001 - what is shown must never stop what is paid for
             logger.debug("the progress bar stays where it is: %s", describe_error(error))
         finally:
