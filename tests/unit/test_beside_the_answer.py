@@ -259,6 +259,7 @@ def test_of_several_requests_under_one_reference_the_one_that_was_made_counts(
     [
         ({"credits": 2520000}, "1.26"),
         ({"credits": "2520000"}, "1.26"),
+        ({"credits": 2520000, "usd": 0}, "1.26"),
         ({"credits": math.inf}, "0"),
         ({"credits": -4}, "0"),
     ],

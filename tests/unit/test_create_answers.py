@@ -60,6 +60,14 @@ def routed(body: Any, **options: Any) -> Answer:
         ({}, ["X-AIMLAPI-Credits-Used: 2520000"], "1.26", 2520000),
         ({"usd_spent": 1.5}, ["x-aimlapi-usd-spent: 1.26"], "1.5", None),  # the body's own word comes first
         ({"credits_used": 2000000}, ["x-aimlapi-usd-spent: 9"], "1", 2000000),
+        (
+            {"usd_spent": 0, "credits_used": 2000000},
+            [],
+            "1",
+            2000000,
+        ),  # no dollars beside credits are none that were told
+        ({"usd_spent": 0, "credits_used": 0}, [], "0", 0),
+        ({"usd_spent": 0}, [], "0", None),
         ({}, ["x-aimlapi-usd-spent: 0", "x-aimlapi-credits-used: 0"], None, None),  # the price of a question
         ({}, ["x-aimlapi-usd-spent: much", "x-aimlapi-credits-used: -4"], None, None),
         ({}, ["x-aimlapi-credits-used: 99999999999999999999999"], None, None),

@@ -193,9 +193,12 @@ def _logged(row: Mapping[str, Any]) -> Logged | None:
 
 def priced(reading: Reading, reply: Reply) -> Reading:
     """A reading with what it cost: by the body's own word, else by the cost headers, which any answer may carry. There zero
-    says nothing, for it is also the price of a question. Dollars follow from credits, never the other way round."""
+    says nothing, for it is also the price of a question. Dollars follow from credits, never the other way round, and no dollars
+    beside credits are none that were told."""
     spent = reading.credits_used
-    usd = reading.usd if reading.usd is not None or spent is None else credits_to_usd(spent)
+    usd = reading.usd
+    if spent is not None and not usd:
+        usd = credits_to_usd(spent)
     if usd is None and reading.phase is not Phase.ENDED:
         usd, spent = spent_by(reply.headers)
     return replace(reading, usd=usd, credits_used=spent)
@@ -215,7 +218,8 @@ def _money(holder: Mapping[str, Any], usd_name: str, credits_name: str) -> tuple
     usd = None if spent is None else credits_to_usd(spent)
     try:
         if isinstance(holder.get(usd_name), int | float | str) and not isinstance(holder[usd_name], bool):
-            usd = to_usd(holder[usd_name])
+            told = to_usd(holder[usd_name])
+            usd = told or usd or told
     except ValueError:
         pass
     return usd, spent
