@@ -10,7 +10,7 @@ import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from dailies.domain.money import to_usd
@@ -20,7 +20,6 @@ from dailies.providers.words import ENVELOPE, Phase, end_in_words, parts_of, pha
 
 MOST_OBJECTS, MOST_LEVELS = 50, 6
 MOST_CREDITS = 10**15
-MOST_DIGITS = 16
 _WRAPPERS = word_set("""
     body content data generation generations info item items job output outputs payload prediction record response result
     results task tasks video videos
@@ -195,11 +194,13 @@ def _credits(places: Sequence[Mapping[str, Any]]) -> int | None:
 
 def credits_in(value: object) -> int | None:
     """So many credits, written as a number or as text; None for what is no such number."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < MOST_DIGITS:
-        value = int(value)
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_CREDITS:
-        return int(value)
-    return None
+    if not isinstance(value, int | float | str) or isinstance(value, bool):
+        return None
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        return None
+    return int(number) if number.is_finite() and 0 <= number <= MOST_CREDITS else None
 
 
 def _values_at(places: Sequence[Mapping[str, Any]], paths: Sequence[str]) -> Iterator[Any]:

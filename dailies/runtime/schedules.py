@@ -13,8 +13,6 @@ from dailies.ledger.calling import LEDGER_AWAY, ledger_call
 
 Kind = tuple[str, str, str | None, int | None]
 """Provider, model, resolution, seconds of video: what a generation's time depends on."""
-
-
 KEPT_S = 5.0
 """So long at least: to learn takes 15 ms of a core or more, and of quick models something ends all the time."""
 
@@ -33,10 +31,8 @@ class PollSchedules:
             until, delays = self._known.get(kind, (0.0, []))
             if not delays or self._clock() >= until:
                 delays = await ledger_call(self._learn, kind, typical_s)
-                self._known[kind] = (
-                    self._clock() + max(delays[0], KEPT_S),
-                    delays,
-                )  # none comes back before its first look
+                kept_s = max(delays[0], KEPT_S)  # none comes back before its first look
+                self._known[kind] = (self._clock() + kept_s, delays)
             return delays
 
     def _learn(self, kind: Kind, typical_s: float) -> list[float]:

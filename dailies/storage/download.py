@@ -20,7 +20,7 @@ import httpx
 from dailies.domain.commands import TIDY
 from dailies.errors import Misconfigured
 from dailies.net import MAX_REDIRECTS, Trust, get_vetted, safe_url
-from dailies.storage.rest import Rest, Span, begin_with, is_wrapped, rest_of, span_of
+from dailies.storage.rest import Rest, Span, begin_with, is_still, is_wrapped, rest_of, span_of
 from dailies.storage.unwrap import TooMuch, unwrapped
 
 MAX_BYTES = 2 * 1024**3
@@ -152,7 +152,7 @@ class _Announced:
 def _announced(
     response: httpx.Response, where: str, max_bytes: int, until: float, begun: Download | None
 ) -> _Announced:
-    """Raises when there is no file to be had."""
+    """What an answer's head tells; raises when there is no file to be had."""
     status = response.status_code
     if status in EXPIRED:
         raise UrlExpired(f"{where}: the server answered {status}")
@@ -173,9 +173,9 @@ def _announced(
 
 
 def _goes_on(begun: Download, rest: Rest, span: Span, response: httpx.Response) -> bool:
-    """Whether just what was missing comes, of a file that is as long as it was."""
+    """Whether just what was missing comes, of the same file as far as its name and its length tell."""
     as_long = None in (rest.of_bytes, span.of_bytes) or rest.of_bytes == span.of_bytes
-    return span.first == begun.size_bytes and as_long and not is_wrapped(response)
+    return span.first == begun.size_bytes and as_long and is_still(response, rest.name) and not is_wrapped(response)
 
 
 def _new_part(folder: Path, name: str, expected_bytes: int | None) -> Path:

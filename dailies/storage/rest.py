@@ -50,6 +50,11 @@ def rest_of(response: httpx.Response, of_bytes: int | None) -> Rest | None:
     return Rest(name, of_bytes) if name and not is_wrapped(response) else None
 
 
+def is_still(response: httpx.Response, name: str) -> bool:
+    """Whether an answer, as far as it names its file at all, names this one: not everybody who gives parts reads If-Range."""
+    return response.headers.get("ETag" if name.startswith('"') else "Last-Modified", "").strip() in ("", name)
+
+
 def is_wrapped(response: httpx.Response) -> bool:
     """Whether the answer claims that its bytes are not the file's own."""
     return response.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity")

@@ -138,6 +138,10 @@ def test_what_ended_is_told_in_the_providers_words(document: Any, words: str) ->
     [
         ({"status": "completed", "meta": {"usage": {"credits_used": 2520000}}}, None, 2520000),
         ({"status": "completed", "meta": {"usage": {"credits_used": "2520000"}}}, None, 2520000),
+        ({"meta": {"usage": {"credits_used": "2520000.0"}}}, None, 2520000),  # as a table writes it
+        ({"meta": {"usage": {"credits_used": "much"}}}, None, None),
+        ({"meta": {"usage": {"credits_used": "sNaN"}}}, None, None),
+        ({"meta": {"usage": {"credits_used": 10**400}}}, None, None),
         ({"meta": {"usage": {"credits_used": "-5"}}}, None, None),
         ({"meta": {"usage": {"credits_used": "9" * 5000}}}, None, None),
         ({"status": "completed", "meta": {"usage": {"usd_spent": 1.26}}}, "1.26", None),

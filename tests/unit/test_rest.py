@@ -93,12 +93,29 @@ def test_where_the_whole_comes_all_the_same_it_is_taken(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [rest(start=HALF + 1), rest(of=ALL + 1), rest(ETAG, "Content-Encoding: gzip"), reply(CLIP[HALF:], status=206)],
-    ids=["elsewhere", "another length", "wrapped", "no span"],
+    [
+        rest(start=HALF + 1),
+        rest(of=ALL + 1),
+        rest('ETag: "v2"'),
+        rest('ETag: W/"v1"'),
+        rest(ETAG, "Content-Encoding: gzip"),
+        reply(CLIP[HALF:], status=206),
+    ],
+    ids=["elsewhere", "another length", "another file", "perhaps another", "wrapped", "no span"],
 )
 def test_what_does_not_go_on_is_not_put_behind(tmp_path: Path, answer: bytes) -> None:
     with pytest.raises(ServerTrouble):
         fetched(tmp_path, answer, broken_off(tmp_path, ETAG))
+
+
+@pytest.mark.parametrize(("told", "goes_on"), [(DATE, True), ("X: y", True), (DATE.replace("24", "25"), False)])
+def test_a_file_known_by_its_date_goes_on_unless_another_one_is_told(tmp_path: Path, told: str, goes_on: bool) -> None:
+    begun = broken_off(tmp_path, DATE)
+    if goes_on:
+        assert fetched(tmp_path, rest(told), begun)[0].path.read_bytes() == CLIP
+    else:
+        with pytest.raises(ServerTrouble):
+            fetched(tmp_path, rest(told), begun)
 
 
 def test_a_length_that_is_not_told_need_not_be_the_same(tmp_path: Path) -> None:
