@@ -169,14 +169,20 @@ NAMED = Rest('"the file"', 12)
 def test_of_what_broke_off_the_rest_is_asked_for_and_after_a_refusal_the_whole(
     visits: Visits, attempt: Attempt
 ) -> None:
-    """A refusal of the rest says nothing of the whole: no clip is lost by it."""
-    visits.rest, visits.bench.vendor.looks = NAMED, [GONE]
+    visits.rest = NAMED
     with pytest.raises(DeliveryDelayed):
-        visits.visit(attempt, b"cut a", UrlExpired("403"), b"cut ab", UrlExpired("403"))
+        visits.visit(attempt, b"cut a", UrlExpired("403"), b"cut ab")
     begun = [way["begun"] and way["begun"].size_bytes for way in visits.ways]
     assert begun == [None, 5, None] and visits.kept == [b"cut ab"]
+
+
+def test_a_refusal_of_the_rest_says_nothing_of_the_whole(visits: Visits, attempt: Attempt) -> None:
+    """Its job unknown and its life over, a clip is lost only once its address is refused."""
+    visits.rest, visits.bench.vendor.looks = NAMED, [GONE]
+    visits.bench.clock.advance(timedelta(days=30).total_seconds())
     with pytest.raises(DeliveryDelayed):
-        visits.visit(attempt, b"cut", UrlExpired("403"), b"cut ab", UrlExpired("403"))
+        visits.visit(attempt, b"cut a", b"cut ab", UrlExpired("403"))
+    assert visits.visit(attempt, UrlExpired("403")).odd.startswith("all that came")
 
 
 @pytest.mark.parametrize(

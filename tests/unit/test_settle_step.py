@@ -102,7 +102,7 @@ def test_else_the_very_request_is_sent_again_where_its_key_makes_it_the_same(
 
 
 @pytest.mark.parametrize(
-    "why", ["no repeats", "not on record", "too old", "other bytes", "interrupted", "gone provider"]
+    "why", ["no repeats", "not on record", "too old", "of the future", "other bytes", "interrupted", "gone provider"]
 )
 def test_a_doubt_stays_where_the_same_request_can_not_surely_be_sent_again(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, why: str, caplog: pytest.LogCaptureFixture
@@ -117,6 +117,8 @@ def test_a_doubt_stays_where_the_same_request_can_not_surely_be_sent_again(
         return
     if why == "too old":
         bench.clock.advance(declared()["higgsfield"].settling.key_life.total_seconds())
+    if why == "of the future":  # the clock was set back
+        bench.clock.advance(-3600)
     if why == "other bytes":
         other = replace(keep(REQUEST, Reference(attempt.id, "key"), attempt.created_at), sha256="0" * 64)
         on_record_is(bench, attempt, other)
