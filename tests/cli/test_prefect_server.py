@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shutil
 import signal
-import sqlite3
 import stat
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
-from unittest.mock import AsyncMock
+from typing import IO, Any
 
 import httpx
 import pytest
 from websockets.sync.client import connect
 
 from dailies.errors import Misconfigured
-from dailies.prefect_api.address import configured_api_url
-from dailies.prefect_api.schema import SCHEMA_FILE, is_current, note_current
-from dailies.prefect_api.serve import END_WRITES, SETTLE_S, History, Progress, Streams, end_when_unused
 from dailies.prefect_api.server import SERVER_LOCK, LocalServer, local_server, open_lock, server_environment
-from dailies.prefect_api.waiting import ADDRESS_FILE, DATABASE
+from dailies.prefect_api.waiting import ADDRESS_FILE
 from dailies.system import try_lock
+from tests.cli.children import child_environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect_server")]  # one process builds the history once
 
-ROOT = Path(__file__).parents[2]
 DEADLINE_S = 60.0
 
 USER = """
@@ -68,11 +62,6 @@ with local_server(Path(sys.argv[1])) as server:
         EventsWorker.drain_all(at_exit=False)
         os.kill(os.getpid(), signal.SIGKILL)
 """
-
-
-def child_environment(**more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    return kept | {"PYTHONPATH": str(ROOT), "DO_NOT_TRACK": "1"} | more
 
 
 def wait_until(happened: Callable[[], bool], what: str, timeout_s: float = DEADLINE_S) -> None:
@@ -192,6 +181,7 @@ def test_nothing_is_compressed_on_the_way_to_a_server_of_the_same_machine(server
         assert stream.response and "Sec-WebSocket-Extensions" not in stream.response.headers
 
 
+@pytest.mark.production
 def test_all_its_files_are_for_their_owner_alone(server: LocalServer) -> None:
     kept = [server.folder, *server.folder.glob("*")]
     assert {path.name for path in kept} >= {"prefect.db", "server.log", "server.json", "users.lock", "server.lock"}
@@ -346,203 +336,3 @@ def test_the_server_sees_no_key_and_nobody_elses_prefect_settings() -> None:
 def test_importing_the_module_does_not_import_prefect() -> None:
     code = "import sys, dailies.prefect_api.server; raise SystemExit('prefect' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env=child_environment()).returncode == 0
-
-
-class Events:
-    """What a server has seen of events, and a clock."""
-
-    def __init__(self) -> None:
-        self.now, self.seen = 0.0, {"count": 0, "waiting": 0, "at_work": 0}
-        self.history = History(self._progress, clock=lambda: self.now)
-
-    def _progress(self) -> Progress:
-        count, waiting, at_work = self.seen.values()
-        return Progress((count,), waiting, at_work, delivered=count)
-
-    def settled_after(self, seconds: float, **change: int) -> bool:
-        self.now += seconds
-        self.seen |= change
-        return self.history.settled()
-
-
-def test_a_long_history_is_settled_only_after_nothing_has_moved_or_waited_for_a_while() -> None:
-    settled_after, many = Events().settled_after, END_WRITES + 1
-    assert not settled_after(SETTLE_S, count=many)  # it moved just now
-    assert not settled_after(SETTLE_S / 2)
-    assert settled_after(SETTLE_S / 2)
-    assert not settled_after(SETTLE_S, waiting=1)
-    assert not settled_after(SETTLE_S)  # nothing moves, but something waits
-    assert not settled_after(SETTLE_S / 2, waiting=0, count=2 * many)
-    assert settled_after(SETTLE_S)
-
-
-def test_what_the_servers_end_writes_at_once_needs_no_waiting() -> None:
-    settled_after = Events().settled_after
-    assert settled_after(0.1, count=END_WRITES)
-    assert not settled_after(0, waiting=1)
-    assert not settled_after(0, waiting=0, at_work=1), "a handler may be about to write, or a client about to send"
-    assert settled_after(0, at_work=0)
-    assert not settled_after(0, count=END_WRITES + 1), "more than it writes in one go"
-    assert settled_after(SETTLE_S)
-    assert settled_after(0, count=2 * END_WRITES + 1), "what came before is written"
-
-
-async def streamed(path: str, kind: str = "websocket") -> tuple[int, int]:
-    """How many streams of events are open while an app serves a connection, and afterwards."""
-    during = []
-
-    async def app(*_: Any) -> None:
-        during.append(streams.open)
-
-    streams = Streams(app)
-    await streams({"type": kind, "path": path}, AsyncMock(), AsyncMock())
-    return during[0], streams.open
-
-
-def test_a_stream_of_events_is_open_until_all_that_was_sent_on_it_is_read() -> None:
-    assert asyncio.run(streamed("/api/events/in")) == (1, 0)
-    assert asyncio.run(streamed("/api/events/out")) == (0, 0)
-    assert asyncio.run(streamed("/api/logs/", kind="http")) == (0, 0)
-
-
-class Stopped:
-    """Stands for uvicorn's server."""
-
-    should_exit = False
-
-
-@pytest.mark.parametrize(("told", "used"), [(True, False), (False, False), (True, True)])
-def test_a_server_ends_when_its_last_user_says_that_it_left_and_not_under_another(
-    tmp_path: Path, told: bool, used: bool
-) -> None:
-    server, lock = Stopped(), tmp_path / "users.lock"
-    own, other = open_lock(lock), open_lock(lock)
-    assert not used or try_lock(other, alone=False)
-
-    async def watched() -> None:
-        left = asyncio.Event()
-        if told:
-            left.set()
-        watch = asyncio.create_task(end_when_unused(cast("Any", server), own, Events().history, left))
-        await asyncio.wait({watch}, timeout=0)
-        for _ in range(3):
-            await asyncio.sleep(0)
-        watch.cancel()
-
-    asyncio.run(watched())
-    assert server.should_exit is (told and not used)
-    for descriptor in (own, other):
-        os.close(descriptor)
-
-
-def database(folder: Path, revision: str) -> None:
-    with closing(sqlite3.connect(folder / DATABASE)) as connection:
-        connection.executescript("DROP TABLE IF EXISTS alembic_version; CREATE TABLE alembic_version (version_num)")
-        connection.execute("INSERT INTO alembic_version VALUES (?)", (revision,))
-        connection.commit()
-
-
-def test_a_schema_is_current_only_for_the_very_database_and_prefect_that_were_noted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert not is_current(tmp_path)
-    database(tmp_path, "a")
-    assert not is_current(tmp_path), "nobody has noted it"
-    note_current(tmp_path)
-    assert is_current(tmp_path)
-    database(tmp_path, "b")
-    assert not is_current(tmp_path), "another database stands there"
-    note_current(tmp_path)
-    monkeypatch.setattr("dailies.prefect_api.schema.version", lambda _: "4.0")
-    assert not is_current(tmp_path), "another Prefect opens it"
-    (tmp_path / DATABASE).write_bytes(b"no database " * 1000)
-    assert not is_current(tmp_path)
-    (tmp_path / SCHEMA_FILE).write_text("no JSON")
-    note_current(tmp_path)
-    assert not is_current(tmp_path)
-
-
-URL = "http://configured.example/api"
-PROFILES = (
-    f'active = "mine"\n[profiles.mine]\nPREFECT_API_URL = "{URL}"\n[profiles.plain]\nPREFECT_LOGGING_LEVEL = "INFO"\n'
-)
-OTHER = PROFILES.replace(URL, "http://other.example/api")
-CONFIGURATIONS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
-    "nothing": ({}, {}),
-    "environment": ({"PREFECT_API_URL": URL}, {"cwd/.env": "PREFECT_API_URL=http://other.example/api\n"}),
-    ".env": ({}, {"cwd/.env": f"PREFECT_API_URL={URL}\n", "cwd/prefect.toml": '[api]\nurl = "http://x.example/api"\n'}),
-    "prefect.toml": ({}, {"cwd/prefect.toml": f'[api]\nurl = "{URL}"\n', "profiles.toml": OTHER}),
-    "pyproject.toml": ({}, {"cwd/pyproject.toml": f'[tool.prefect.api]\nurl = "{URL}"\n'}),
-    "profile": ({}, {"profiles.toml": PROFILES}),
-    "profile without API": ({"PREFECT_PROFILE": "plain"}, {"profiles.toml": PROFILES}),
-    "unknown profile": ({"PREFECT_PROFILE": "nobody"}, {"profiles.toml": PROFILES}),
-    "built-in profile": ({"PREFECT_PROFILE": "local"}, {}),
-    "home": ({"PREFECT_HOME": "home"}, {"cwd/home/profiles.toml": PROFILES, "profiles.toml": OTHER}),
-    "home without profiles": ({"PREFECT_HOME": "home", "PREFECT_PROFILE": "local"}, {}),
-    "moved": ({"PREFECT_PROFILES_PATH": "p.toml"}, {"cwd/p.toml": PROFILES, "profiles.toml": OTHER}),
-    "moved in prefect.toml": ({}, {"cwd/prefect.toml": 'profiles_path = "p.toml"\n', "cwd/p.toml": PROFILES}),
-}
-ASK_PREFECT = """
-import json, os, sys
-from prefect.settings.models.root import Settings
-base = dict(os.environ)
-for line in sys.stdin:
-    folder, variables = json.loads(line)
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(base | variables)
-    print(json.dumps(Settings().api.url), flush=True)
-"""
-AskPrefect = Callable[[Path, dict[str, str]], Any]
-
-
-@pytest.fixture(scope="module")
-def user_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The HOME of the process in which Prefect is asked; Prefect looks it up once, at import."""
-    return tmp_path_factory.mktemp("user")
-
-
-@pytest.fixture(scope="module")
-def ask_prefect(user_home: Path) -> Iterator[AskPrefect]:
-    """Which API Prefect itself would use in a folder, with some variables set."""
-    with subprocess.Popen(
-        [sys.executable, "-c", ASK_PREFECT],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=child_environment(HOME=str(user_home)),
-    ) as process:
-
-        def ask(folder: Path, variables: dict[str, str]) -> Any:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            print(json.dumps([str(folder), variables]), file=process.stdin, flush=True)
-            return json.loads(process.stdout.readline())
-
-        yield ask
-
-
-@pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_a_configured_api_is_found_where_prefect_finds_it(
-    name: str, ask_prefect: AskPrefect, user_home: Path, tmp_path: Path
-) -> None:
-    variables, files = CONFIGURATIONS[name]
-    shutil.rmtree(user_home / ".prefect", ignore_errors=True)
-    for path, text in files.items():
-        place = tmp_path / path.removeprefix("cwd/") if path.startswith("cwd/") else user_home / ".prefect" / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text)
-    found = configured_api_url(child_environment(HOME=str(user_home), **variables), tmp_path)
-    assert found == ask_prefect(tmp_path, variables)
-    assert found in (None, URL, "http://127.0.0.1:4200/api")
-
-
-def test_an_empty_url_is_no_configured_api(tmp_path: Path) -> None:
-    assert configured_api_url({"PREFECT_API_URL": " ", "HOME": str(tmp_path)}, tmp_path) is None
-
-
-def test_a_configuration_that_cant_be_read_is_not_taken_for_none(tmp_path: Path) -> None:
-    (tmp_path / "prefect.toml").write_text("[api\n")
-    with pytest.raises(Misconfigured, match=r"prefect\.toml can't be read"):
-        configured_api_url({"HOME": str(tmp_path)}, tmp_path)
